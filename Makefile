@@ -1,0 +1,40 @@
+# Works on a machine that has only make and Python 3.11+ with venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint bench lock clean
+
+demo: $(STAMP)  ## install, then the whole loop on the built-in synthetic cohort
+	$(BIN)/python -m experiments.run +exp=vizecg
+
+test: $(STAMP)  ## install, then the tests
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP)  ## every benchmark, one after the other
+	for name in render load step predict bootstrap; do $(BIN)/python -m experiments.bench $$name || exit 1; done
+
+lock: .uv/bin/uv  ## solve the dependencies anew, with hashes and for every platform
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --python-version 3.11 --extra train --extra imagenet --extra dev \
+	  --output-file requirements.lock pyproject.toml
+
+$(STAMP): requirements.lock pyproject.toml | $(UV)
+	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
+	touch $(STAMP)
+
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+clean:
+	rm -rf $(VENV) .uv

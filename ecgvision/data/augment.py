@@ -1,0 +1,102 @@
+"""Augmentation: of the signal before the page is drawn, and of the page at network size.
+
+No transform mirrors: time runs from left to right, and up is positive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgvision.data.views import PAPER_WHITE
+
+
+@dataclass(frozen=True)
+class SignalAugment:
+    """What the heart and the electrodes could have done otherwise. Our defaults, kept small
+    enough that no label changes: rates by a tenth, voltages by a tenth.
+
+    Attributes:
+        shift: seconds by which the recording may start later or earlier; what was not recorded
+            is NaN.
+        stretch: fraction by which time may run faster or slower.
+        gain: fraction by which all leads together may be larger or smaller.
+        noise: mV, largest standard deviation of added noise.
+        wander: mV, largest amplitude of a slow sine (0.05-0.5 Hz) in each lead.
+    """
+
+    shift: float = 0.5
+    stretch: float = 0.1
+    gain: float = 0.1
+    noise: float = 0.01
+    wander: float = 0.05
+
+    def __call__(
+        self, signal: NDArray[np.float32], rate: float, rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        """(12, T) mV to (12, T) mV."""
+        length = signal.shape[1]
+        time = np.arange(length)
+        factor = 1 + rng.uniform(-self.stretch, self.stretch)
+        at = time * factor + rng.uniform(-self.shift, self.shift) * rate
+        out = np.empty_like(signal)
+        for lead in range(len(signal)):  # interpolation spreads NaN to its neighbours only
+            out[lead] = np.interp(at, time, signal[lead], left=np.nan, right=np.nan)
+        out *= 1 + rng.uniform(-self.gain, self.gain)
+        seconds = time / rate
+        frequency, phase = rng.uniform(0.05, 0.5, (12, 1)), rng.uniform(0, 2 * np.pi, (12, 1))
+        size = rng.uniform(0, self.wander, (12, 1))
+        out += (size * np.sin(2 * np.pi * frequency * seconds + phase)).astype(np.float32)
+        sigma = np.float32(rng.uniform(0, self.noise))
+        out += sigma * rng.standard_normal(out.shape, dtype=np.float32)
+        return out
+
+
+@dataclass(frozen=True)
+class ImageAugment:
+    """Light changes of a page: slightly turned, scaled and moved, other light, sometimes soft.
+
+    Attributes:
+        rotation: degrees to either side.
+        scale: fraction larger or smaller.
+        move: fraction of the width and height to either side.
+        light: fraction of brightness and contrast.
+        blur: probability of a Gaussian blur.
+    """
+
+    rotation: float = 3.0
+    scale: float = 0.05
+    move: float = 0.02
+    light: float = 0.2
+    blur: float = 0.1
+
+    def __call__(self, image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 to the same."""
+        height, width = image.shape[:2]
+        angle = rng.uniform(-self.rotation, self.rotation)
+        scale = 1 + rng.uniform(-self.scale, self.scale)
+        warp = cv2.getRotationMatrix2D((width / 2, height / 2), angle, scale)
+        warp[:, 2] += rng.uniform(-self.move, self.move, 2) * (width, height)
+        image = np.asarray(
+            cv2.warpAffine(
+                image, warp, (width, height), flags=cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_CONSTANT, borderValue=(PAPER_WHITE,) * 3,
+            ), np.uint8,
+        )  # fmt: skip
+        contrast, brightness = 1 + rng.uniform(-self.light, self.light, 2)
+        levels = np.arange(256, dtype=np.float32)
+        table = (levels - 128) * contrast + 128 * brightness
+        image = np.asarray(cv2.LUT(image, np.clip(table, 0, 255).astype(np.uint8)), np.uint8)
+        if rng.random() < self.blur:
+            image = np.asarray(cv2.GaussianBlur(image, (3, 3), rng.uniform(0.3, 1.0)), np.uint8)
+        return image
+
+
+def draw_uniform(bounds: Sequence[float], rng: np.random.Generator) -> float:
+    """A number from the log-uniform distribution over [low, high]."""
+    low, high = float(bounds[0]), float(bounds[1])
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))

@@ -1,0 +1,140 @@
+"""The records of one or several stores as one table with targets and splits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ecgvision.ecg import DataError
+from ecgvision.labels import LabelScheme, column_scheme, get_scheme, targets
+from ecgvision.store import Store
+
+SPLITS = ("train", "val", "test")
+
+
+def scheme_for(
+    name: str, stores: Sequence[Store], *, min_likelihood: float, unlabelled: str
+) -> LabelScheme:
+    """A pinned scheme by name, or `columns`: the label columns that the stores themselves declare.
+
+    Raises:
+        LabelError: for an unknown name.
+        DataError: for `columns` where the stores declare none, or different ones.
+    """
+    if name != "columns":
+        return get_scheme(name, min_likelihood=min_likelihood, unlabelled=unlabelled)  # type: ignore[arg-type]
+    declared = {tuple(store.label_columns) for store in stores}
+    if len(declared) != 1 or not next(iter(declared)):
+        raise DataError(
+            "data.labels=columns needs stores that declare the same label columns",
+            value=sorted(declared),
+            remedy="Pack them from manifests with equal label columns, or name a pinned scheme",
+        )
+    return column_scheme(next(iter(declared)), unlabelled=unlabelled)  # type: ignore[arg-type]
+
+
+class Cohort:
+    """Stores joined, labelled and split.
+
+    Attributes:
+        stores: in the order given.
+        scheme: the label scheme.
+        records: table of the kept records with the columns of the stores and `store`, `row`.
+        targets: (N, C) uint8.
+        index: (N,) int64, the row of each kept record over all stores.
+        dropped: how many records without a label the scheme's policy left out.
+
+    Raises:
+        DataError: if a record_id stands in two stores, or a patient in two splits.
+    """
+
+    def __init__(
+        self, paths: Sequence[str | Path], scheme_name: str, *, folds: Mapping[str, Sequence[int]],
+        min_likelihood: float = 0.0, unlabelled: str = "drop",
+    ) -> None:  # fmt: skip
+        if not paths:
+            raise DataError("no store given", remedy="Set data.store=[FOLDER, …]")
+        self.stores = [Store(path) for path in paths]
+        self.scheme = scheme_for(
+            scheme_name, self.stores, min_likelihood=min_likelihood, unlabelled=unlabelled
+        )
+        tables, rows, wanted = [], [], []
+        base = 0
+        for number, store in enumerate(self.stores):
+            labels, labelled = targets(store.records, self.scheme)
+            keep = labelled if unlabelled == "drop" else np.ones(len(store), bool)
+            table = store.records.assign(store=number, row=np.arange(len(store)))
+            tables.append(table[keep])
+            wanted.append(labels[keep])
+            rows.append(base + np.flatnonzero(keep))
+            base += len(store)
+        self.records = pd.concat(tables, ignore_index=True)
+        self.targets: NDArray[np.uint8] = np.concatenate(wanted)
+        self.index: NDArray[np.int64] = np.concatenate(rows).astype(np.int64)
+        self.dropped = base - len(self.index)
+        self.folds = {split: [int(f) for f in folds[split]] for split in SPLITS}
+        self._check()
+
+    @property
+    def hash(self) -> str:
+        """16 hex digits over the stores' contents, in order."""
+        return hashlib.sha256(" ".join(s.hash for s in self.stores).encode()).hexdigest()[:16]
+
+    def positions(self, split: str) -> NDArray[np.int64]:
+        """Positions (rows of `records`) of a split.
+
+        Raises:
+            DataError: if the split is empty or holds no positive label at all.
+        """
+        chosen = np.flatnonzero(self.records["fold"].isin(self.folds[split]).to_numpy())
+        present = sorted({int(f) for f in self.records["fold"].dropna()})
+        if len(chosen) == 0:
+            raise DataError(
+                f"the {split} split is empty: no labelled record stands in its folds",
+                value=self.folds[split],
+                remedy=f"These stores hold folds {present}: set data.folds.{split}",
+            )
+        if not self.targets[chosen].any():
+            raise DataError(
+                f"the {split} split has no positive of any label of {self.scheme.name}",
+                value=self.folds[split],
+                remedy="Choose another data.labels or other data.folds",
+            )
+        return chosen
+
+    def without_positives(self, split: str) -> list[str]:
+        """Labels of which the split has no positive."""
+        none = ~self.targets[self.positions(split)].any(axis=0)
+        return [code for code, absent in zip(self.scheme.codes, none, strict=True) if absent]
+
+    def read(self, position: int) -> tuple[NDArray[np.float32], float]:
+        """Signal (12, T) in mV at its store's own rate, and that rate in Hz."""
+        record = int(self._store[position])
+        return self.stores[record].read(int(self._row[position])), self.stores[record].rate
+
+    def _check(self) -> None:
+        twice = self.records["record_id"][self.records["record_id"].duplicated()]
+        if len(twice):
+            raise DataError("a record stands twice in the stores", value=twice.iloc[0])
+        used: dict[int, str] = {}
+        for split, folds in self.folds.items():
+            for fold in folds:
+                if used.setdefault(fold, split) != split:
+                    raise DataError(f"fold {fold} stands in both {used[fold]} and {split}",
+                                    remedy="Give each fold to one split")  # fmt: skip
+        splits = self.records["fold"].map(used)
+        spread = splits.groupby(self.records["patient_id"]).nunique()
+        if (spread > 1).any():
+            raise DataError(
+                f"{int((spread > 1).sum())} patients stand in more than one split, "
+                "so test figures would leak",
+                value=str(spread[spread > 1].index[0]),
+                remedy="Fix patient_id or the folds of the stores",
+            )
+        self._store = self.records["store"].to_numpy()
+        self._row = self.records["row"].to_numpy()

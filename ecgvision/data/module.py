@@ -1,0 +1,86 @@
+"""The Lightning data module that all systems share; children say what an item is."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import cv2
+import lightning as L
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from ecgvision.data.cohort import Cohort
+from ecgvision.data.sampler import EpochSampler
+from ecgvision.ecg import ConfigError, DataError
+
+
+def _start_worker(worker: int) -> None:
+    cv2.setNumThreads(0)  # a pool of threads in every worker would only fight for the cores
+    torch.set_num_threads(1)
+
+
+class EcgDataModule(L.LightningDataModule):
+    """Loaders over a cohort.
+
+    Args:
+        cohort: records, targets and splits.
+        batch_size: records a step and process.
+        num_workers: loader processes; 0 loads in the main process.
+        seed: of the shuffling and of everything random in an item.
+    """
+
+    def __init__(self, cohort: Cohort, *, batch_size: int, num_workers: int, seed: int) -> None:
+        super().__init__()
+        if batch_size < 1 or num_workers < 0:
+            raise ConfigError("data.batch_size must be at least 1 and data.num_workers at least 0",
+                              value=(batch_size, num_workers))  # fmt: skip
+        self.cohort, self.seed = cohort, seed
+        self.batch_size, self.num_workers = batch_size, num_workers
+
+    @abstractmethod
+    def dataset(self, split: str) -> Dataset[dict[str, Any]]:
+        """The items of `train`, `val` or `test`."""
+
+    def setup(self, stage: str | None = None) -> None:
+        """Fail on an empty split before any work, not after the training."""
+        for split in ("train", "val", "test"):
+            self.cohort.positions(split)
+        if len(self.cohort.positions("train")) < self.batch_size:
+            raise DataError(
+                "the training split holds fewer records than one batch",
+                value=len(self.cohort.positions("train")),
+                remedy=f"Set data.batch_size below {self.batch_size}",
+            )
+
+    def train_dataloader(self) -> DataLoader[dict[str, Any]]:
+        return self.loader("train")
+
+    def val_dataloader(self) -> DataLoader[dict[str, Any]]:
+        return self.loader("val")
+
+    def test_dataloader(self) -> DataLoader[dict[str, Any]]:
+        return self.loader("test")
+
+    def loader(self, split: str) -> DataLoader[dict[str, Any]]:
+        """A loader of one split; training is shuffled and drops the last, smaller batch."""
+        dataset = self.dataset(split)
+        train = split == "train"
+        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+        sampler = EpochSampler(
+            len(dataset),  # type: ignore[arg-type]
+            seed=self.seed,
+            shuffle=train,
+            rank=torch.distributed.get_rank() if distributed else 0,
+            world=torch.distributed.get_world_size() if distributed else 1,
+        )
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            drop_last=train,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0 and train,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_start_worker,
+        )

@@ -1,0 +1,199 @@
+"""Synchronized pairs: a page drawn on the fly, and the signal it was drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from ecgvision.data.augment import ImageAugment, SignalAugment, draw_uniform
+from ecgvision.data.cohort import Cohort
+from ecgvision.data.module import EcgDataModule
+from ecgvision.data.resample import fit_length, resample
+from ecgvision.data.views import to_network
+from ecgvision.ecg import ConfigError
+from ecgvision.layouts import RANDOM_LAYOUTS, get_layout
+from ecgvision.page import Page
+from ecgvision.render.paper import draw
+from ecgvision.render.styles import Style, get_style, random_style
+
+
+@dataclass(frozen=True)
+class PageSettings:
+    """How pages are drawn.
+
+    Attributes:
+        layouts: names from the registry, or `random` for any of its first six.
+        image_size: (H, W) of the network.
+        style: a style's name, or `mixed` for varied colours and inks in training.
+        dpi: resolution of pages in evaluation.
+        train_dpi: pages in training have a resolution between these two.
+        speed, gain: mm/s and mm/mV.
+        seconds: window of the record that page and signal share.
+        signal_rate: Hz of the signal stream.
+        signal_window: `record`, or `printed` to hide from the signal stream what the page hides.
+        images: False leaves out the pages, for a signal stream alone.
+    """
+
+    layouts: tuple[str, ...]
+    image_size: tuple[int, int]
+    style: str = "kit"
+    dpi: float = 100.0
+    train_dpi: tuple[float, float] = (60.0, 130.0)
+    speed: float = 25.0
+    gain: float = 10.0
+    seconds: float = 10.0
+    signal_rate: float = 100.0
+    signal_window: str = "record"
+    images: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.layouts:
+            raise ConfigError("data.layouts is empty", remedy="Name at least one layout")
+        for name in self.layouts:
+            if name != "random":
+                get_layout(name)
+        if self.style != "mixed":
+            get_style(self.style)
+        if self.signal_window not in ("record", "printed"):
+            raise ConfigError("data.signal_window must be record or printed",
+                              value=self.signal_window)  # fmt: skip
+        if len(self.image_size) != 2 or min(self.image_size) < 32:
+            raise ConfigError("data.image_size must be [height, width], each at least 32",
+                              value=list(self.image_size))  # fmt: skip
+        if not self.signal_rate > 0 or not self.seconds > 0:
+            raise ConfigError("data.signal_rate and data.seconds must be positive",
+                              value=(self.signal_rate, self.seconds))  # fmt: skip
+
+    @property
+    def signal_length(self) -> int:
+        return round(self.seconds * self.signal_rate)
+
+
+class PairedDataset(Dataset[dict[str, Any]]):
+    """Pairs of one split.
+
+    In training a record appears once an epoch, in a layout drawn anew; in evaluation every record
+    appears in every layout of the mix. An item is a pure function of (seed, epoch, position).
+
+    Item:
+        image: uint8 (3, H, W) · signal: float32 (12, T) mV, 0 where unobserved ·
+        observed: bool (12, T) · target: float32 (C,) · index: the record's row over all stores ·
+        layout: which of `settings.layouts` was asked for.
+    """
+
+    def __init__(
+        self, cohort: Cohort, positions: NDArray[np.int64], settings: PageSettings, *,
+        train: bool, seed: int, signal_augment: SignalAugment | None = None,
+        image_augment: ImageAugment | None = None,
+    ) -> None:  # fmt: skip
+        self.cohort, self.positions, self.settings = cohort, positions, settings
+        self.train, self.seed = train, seed
+        self.signal_augment = signal_augment if train else None
+        self.image_augment = image_augment if train else None
+
+    def __len__(self) -> int:
+        return len(self.positions) * (1 if self.train else len(self.settings.layouts))
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
+        epoch, item = key
+        asked, number = (0, item) if self.train else divmod(item, len(self.positions))
+        position = int(self.positions[number])
+        index = int(self.cohort.index[position])
+        rng = np.random.default_rng([self.seed, epoch, index, int(self.train)])
+        if self.train:
+            asked = int(rng.integers(len(self.settings.layouts)))
+        window, rate = self._window(position, rng)
+        page = self._page(asked, rng)
+        out = {
+            **self._signal(window, rate, page),
+            "target": torch.from_numpy(self.cohort.targets[position].astype(np.float32)),
+            "index": index,
+            "layout": asked,
+        }
+        if self.settings.images:
+            image = self._image(window, rate, page, rng)
+            out["image"] = torch.from_numpy(image).permute(2, 0, 1)
+        return out
+
+    def _window(
+        self, position: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], float]:
+        """The stretch of the record that page and signal share: drawn in training, else the first."""
+        signal, rate = self.cohort.read(position)
+        length = round(self.settings.seconds * rate)
+        spare = signal.shape[1] - length
+        start = int(rng.integers(spare + 1)) if self.train and spare > 0 else 0
+        window = fit_length(signal, length, start)
+        if self.signal_augment is not None:
+            window = self.signal_augment(window, rate, rng)
+        return window, rate
+
+    def _page(self, asked: int, rng: np.random.Generator) -> Page:
+        name = self.settings.layouts[asked]
+        if name == "random":
+            name = RANDOM_LAYOUTS[int(rng.integers(len(RANDOM_LAYOUTS)))]
+        dpi = draw_uniform(self.settings.train_dpi, rng) if self.train else self.settings.dpi
+        return Page(
+            get_layout(name), dpi=dpi, speed=self.settings.speed, gain=self.settings.gain
+        )
+
+    def _signal(
+        self, window: NDArray[np.float32], rate: float, page: Page
+    ) -> dict[str, torch.Tensor]:
+        wanted = self.settings.signal_rate
+        signal = fit_length(resample(window, rate, wanted), self.settings.signal_length)
+        observed = ~np.isnan(signal)
+        if self.settings.signal_window == "printed":
+            observed &= page.observed(signal.shape[1], wanted)
+        signal = np.where(observed, signal, np.float32(0))
+        return {"signal": torch.from_numpy(signal), "observed": torch.from_numpy(observed)}
+
+    def _image(
+        self, window: NDArray[np.float32], rate: float, page: Page, rng: np.random.Generator
+    ) -> NDArray[np.uint8]:
+        style = self._style(rng)
+        seed = int(rng.integers(2**31)) if self.train else 0
+        image = draw(window, rate, page, style, seed=seed, points=False).image
+        image = to_network(image, self.settings.image_size)
+        return image if self.image_augment is None else self.image_augment(image, rng)
+
+    def _style(self, rng: np.random.Generator) -> Style:
+        if self.settings.style == "mixed":
+            return random_style(rng) if self.train else get_style("kit")
+        return get_style(self.settings.style)
+
+
+class PairedDataModule(EcgDataModule):
+    """Train, validation and test loaders of (image, signal) pairs.
+
+    Args:
+        cohort: records, targets and splits.
+        settings: how pages are drawn.
+        augment: False turns both augmentations off.
+        Others: see `EcgDataModule`.
+    """
+
+    def __init__(
+        self, cohort: Cohort, settings: PageSettings, *, augment: bool = True, **loader: Any
+    ) -> None:
+        super().__init__(cohort, **loader)
+        self.settings = settings
+        self.augment = augment
+
+    @property
+    def layouts(self) -> Sequence[str]:
+        return self.settings.layouts
+
+    def dataset(self, split: str) -> PairedDataset:
+        return PairedDataset(
+            self.cohort, self.cohort.positions(split), self.settings,
+            train=split == "train", seed=self.seed,
+            signal_augment=SignalAugment() if self.augment else None,
+            image_augment=ImageAugment() if self.augment else None,
+        )  # fmt: skip

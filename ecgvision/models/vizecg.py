@@ -1,0 +1,189 @@
+"""VizECGNet: an image stream and a signal stream that learn together (Nam et al., ICIP 2024).
+
+Only the abstract is public, so the inside is our default, in two variants:
+
+- A1: the image path never sees the signal, hence image-only inference is exact. The signal
+  stream asks the image tokens through CMAM, and a fused head, used in training only, asks both
+  ways: through it CMAM trains the image tower.
+- A2: both streams pass through CMAM; each record's other stream is left out with probability
+  one half in training, and always at inference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ecgvision.ecg import LEADS, ConfigError
+from ecgvision.models.attention import CMAM, SMAM
+from ecgvision.models.image_encoder import ImageEncoder
+from ecgvision.models.signal_encoders import signal_encoder
+
+Streams = Literal["both", "image", "signal"]
+
+
+class ImageTower(nn.Module):
+    """Page to tokens: backbone, 1x1 projection, learned row and column positions, SMAM.
+
+    Shape:
+        image: (B, 3, H, W) uint8; result: (B, N, width).
+    """
+
+    def __init__(
+        self,
+        encoder: str,
+        size: Sequence[int],
+        *,
+        width: int,
+        heads: int,
+        dropout: float,
+        pretrained: bool,
+        smam: bool,
+    ) -> None:
+        super().__init__()
+        self.encoder = ImageEncoder(encoder, size, pretrained=pretrained)
+        self.project = nn.Conv2d(self.encoder.channels, width, 1)
+        rows, columns = self.encoder.grid
+        self.row = nn.Parameter(torch.randn(1, width, rows, 1) * 0.02)
+        self.column = nn.Parameter(torch.randn(1, width, 1, columns) * 0.02)
+        self.smam = SMAM(width, heads=heads, dropout=dropout) if smam else nn.Identity()
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.project(self.encoder(image)) + self.row + self.column
+        return self.smam(x.flatten(2).transpose(1, 2))
+
+
+class SignalTower(nn.Module):
+    """Signal to tokens: centring, input batch norm, 1-D network, positions, SMAM.
+
+    Each lead's mean over its observed samples is taken off, unobserved samples become 0 (the
+    centre), and the batch norm without weights scales each lead by its spread over the training
+    set, so that voltages within a record keep their ratios.
+
+    Shape:
+        signal: (B, 12, T) mV; observed: (B, 12, T) bool; result: (B, N, width).
+    """
+
+    def __init__(
+        self, encoder: str, length: int, *, width: int, heads: int, dropout: float, smam: bool
+    ) -> None:
+        super().__init__()
+        self.scale = nn.BatchNorm1d(len(LEADS), affine=False)
+        self.encoder = signal_encoder(encoder)
+        self.project = nn.Conv1d(self.encoder.channels, width, 1)
+        with torch.no_grad():
+            tokens = self.encoder.eval()(torch.zeros(1, len(LEADS), length)).shape[-1]
+        self.encoder.train()
+        self.position = nn.Parameter(torch.randn(1, width, tokens) * 0.02)
+        self.smam = SMAM(width, heads=heads, dropout=dropout) if smam else nn.Identity()
+
+    def forward(self, signal: Tensor, observed: Tensor) -> Tensor:
+        x = torch.where(observed, signal, 0.0)
+        count = observed.sum(-1, keepdim=True).clamp(min=1)
+        x = torch.where(observed, x - x.sum(-1, keepdim=True) / count, 0.0)
+        x = self.project(self.encoder(self.scale(x))) + self.position
+        return self.smam(x.transpose(1, 2))
+
+
+class VizECGNet(nn.Module):
+    """Image and signal streams with SMAM, CMAM and a head for each stream.
+
+    Args:
+        labels: number of labels C.
+        image_size: (H, W) of the pages.
+        signal_length: samples T of the signal stream.
+        image_encoder, pretrained: see `ImageEncoder`.
+        signal_encoder: a name of `SIGNAL_ENCODERS`.
+        width: channels of the tokens. Our default 128 suits the small default networks.
+        variant: `A1` or `A2`, see the module's text.
+        smam, cmam: ablation switches.
+        streams: `both`, or one stream alone (no CMAM, no other tower).
+
+    Shape:
+        image: (B, 3, H, W) uint8 or None; signal: (B, 12, T) float32 mV or None;
+        observed: (B, 12, T) bool, default all but NaN.
+        Result: dict of (B, C) logits under `image`, `signal` and (variant A1 with CMAM, both
+        inputs given) `fused`.
+
+    Raises:
+        ConfigError: for an unknown variant or stream.
+    """
+
+    def __init__(
+        self,
+        labels: int,
+        *,
+        image_size: Sequence[int],
+        signal_length: int,
+        image_encoder: str = "mobilenetv4_conv_small",
+        signal_encoder: str = "resnet1d_lite",
+        pretrained: bool = False,
+        width: int = 128,
+        heads: int = 8,
+        dropout: float = 0.1,
+        variant: str = "A1",
+        smam: bool = True,
+        cmam: bool = True,
+        streams: Streams = "both",
+    ) -> None:
+        super().__init__()
+        if variant not in ("A1", "A2"):
+            raise ConfigError("model.variant must be A1 or A2", value=variant)
+        if streams not in ("both", "image", "signal"):
+            raise ConfigError("model.streams must be both, image or signal", value=streams)
+        self.variant = variant
+        common = {"width": width, "heads": heads, "dropout": dropout}
+        if streams != "signal":
+            self.image_tower = ImageTower(
+                image_encoder, image_size, pretrained=pretrained, smam=smam, **common
+            )
+            self.image_head = _head(width, labels, dropout)
+        if streams != "image":
+            self.signal_tower = SignalTower(signal_encoder, signal_length, smam=smam, **common)
+            self.signal_head = _head(width, labels, dropout)
+        self.crossed = cmam and streams == "both"
+        if self.crossed:
+            self.signal_asks = CMAM(width, heads=heads, dropout=dropout)
+            self.image_asks = CMAM(width, heads=heads, dropout=dropout)
+            if variant == "A1":
+                self.fused_head = _head(2 * width, labels, dropout)
+
+    def forward(
+        self, image: Tensor | None = None, signal: Tensor | None = None, observed: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        page = self.image_tower(image) if image is not None else None
+        beat = None
+        if signal is not None:
+            observed = ~signal.isnan() if observed is None else observed
+            beat = self.signal_tower(signal, observed)
+        if page is None or beat is None or not self.crossed:
+            return self._alone(page, beat)
+        if self.variant == "A2":
+            return self._alone(
+                self._cross(self.image_asks, page, beat), self._cross(self.signal_asks, beat, page)
+            )
+        asked_signal = self.signal_asks(beat, page)
+        asked_image = self.image_asks(page, beat)
+        both = torch.cat([asked_image.mean(1), asked_signal.mean(1)], dim=-1)
+        return self._alone(page, asked_signal) | {"fused": self.fused_head(both)}
+
+    def _alone(self, page: Tensor | None, beat: Tensor | None) -> dict[str, Tensor]:
+        logits = {}
+        if page is not None:
+            logits["image"] = self.image_head(page.mean(1))
+        if beat is not None:
+            logits["signal"] = self.signal_head(beat.mean(1))
+        return logits
+
+    def _cross(self, cmam: CMAM, x: Tensor, y: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        keep = torch.rand(x.shape[0], 1, 1, device=x.device) < 0.5
+        return torch.where(keep, cmam(x, y), x)
+
+
+def _head(inputs: int, labels: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(nn.LayerNorm(inputs), nn.Dropout(dropout), nn.Linear(inputs, labels))

@@ -1,0 +1,94 @@
+"""The LightningModule that all systems share: one step for every stage, one optimiser."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+
+from ecgvision.tasks.auroc import MacroAUROC
+
+Batch = dict[str, Tensor]
+
+
+def cosine_with_warmup(step: int, *, total: int, warmup: int) -> float:
+    """Factor of the learning rate: linear up over `warmup` steps, then half a cosine to 0."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
+
+
+class BaseTask(L.LightningModule):
+    """A model, its losses and its validation figures.
+
+    Args:
+        model: a pure module.
+        streams: names of the logits that are judged.
+        lr, weight_decay: of AdamW; biases, norms and other vectors are not decayed.
+        warmup: fraction of all steps in which the rate rises.
+    """
+
+    def __init__(
+        self, model: nn.Module, streams: Sequence[str], *, lr: float, weight_decay: float,
+        warmup: float = 0.1,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.model = model
+        self.streams = tuple(streams)
+        self.lr, self.weight_decay, self.warmup = lr, weight_decay, warmup
+        self.label_hash = ""  # of the scheme the outputs stand for; travels with every checkpoint
+        self.auroc = nn.ModuleDict({stream: MacroAUROC() for stream in self.streams})
+
+    @abstractmethod
+    def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Logits by stream, and the named parts whose sum is the loss."""
+
+    def _shared_step(self, batch: Batch, stage: str) -> Tensor:
+        logits, parts = self.compute(batch)
+        loss = torch.stack(list(parts.values())).sum()
+        size = len(batch["target"])
+        values = {f"{stage}/{name}": part.detach() for name, part in parts.items()}
+        values[f"{stage}/loss"] = loss.detach()
+        self.log_dict(values, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
+        if stage == "val":
+            for stream in self.streams:
+                metric = self.auroc[stream]
+                metric.update(logits[stream], batch["target"])  # type: ignore[operator]
+                self.log(f"val/{stream}_auroc", metric, on_epoch=True, prog_bar=True)  # type: ignore[arg-type]
+        return loss
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        loss = self._shared_step(batch, "train")
+        self.log("loss", loss.detach(), prog_bar=True, logger=False)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._shared_step(batch, "val")
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        logits, _ = self.compute(batch)
+        out = {stream: logits[stream].float() for stream in self.streams}
+        return out | {key: batch[key] for key in ("index", "layout", "target")}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["label_hash"] = self.label_hash
+
+    def configure_optimizers(self) -> Any:
+        weights = [p for p in self.model.parameters() if p.requires_grad and p.ndim > 1]
+        vectors = [p for p in self.model.parameters() if p.requires_grad and p.ndim <= 1]
+        groups = [
+            {"params": weights, "weight_decay": self.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=self.lr)
+        total = int(self.trainer.estimated_stepping_batches)
+        warmup = max(1, round(self.warmup * total))
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: cosine_with_warmup(step, total=total, warmup=warmup)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

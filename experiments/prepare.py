@@ -1,0 +1,94 @@
+"""From `data=…` to packed stores: what is not packed yet is packed into the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ecgvision.ecg import ConfigError, DataError
+from ecgvision.store import Store
+
+
+def cache_dir(configured: str | None) -> Path:
+    """The folder for packed stores: as configured, else `ecgvision` in the user's cache folder."""
+    if configured:
+        return Path(configured).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "ecgvision"
+
+
+def _cached(folder: Path, make: Callable[[Path], Any]) -> list[str]:
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        print(f"Packing {folder.name} into {folder.parent} (once)", flush=True)
+        make(folder)
+    Store(folder)  # refuses a store that is cut short or of another version
+    return [str(folder)]
+
+
+def _root(data: Mapping[str, Any]) -> Path:
+    root = Path(str(data["root"])).expanduser().resolve()
+    if not root.exists():
+        raise DataError("there is nothing at data.root", file=root,
+                        remedy="Give the source's own folder or file")  # fmt: skip
+    return root
+
+
+def _fingerprint(file: Path) -> str:
+    return hashlib.sha256(f"{file}".encode() + file.read_bytes()).hexdigest()[:12]
+
+
+def _synthetic(data: Mapping[str, Any], cache: Path) -> list[str]:
+    from data_prep.synthesize import synthesize
+
+    records, seed, rate = int(data["records"]), int(data["cohort_seed"]), float(data["rate"])
+    name = f"synthetic-{records}-seed{seed}-{rate:g}Hz"
+    return _cached(
+        cache / name, lambda out: synthesize(out, records=records, seed=seed, rate=rate, jobs=2)
+    )
+
+
+def _ptbxl(data: Mapping[str, Any], cache: Path) -> list[str]:
+    from data_prep.ptbxl import check_folder, pack_ptbxl
+
+    root, rate = _root(data), int(data["rate"])
+    name = f"ptbxl-{_fingerprint(check_folder(root))}-{rate}Hz"
+    return _cached(cache / name, lambda out: pack_ptbxl(root, out, rate=rate))
+
+
+def _manifest(data: Mapping[str, Any], cache: Path) -> list[str]:
+    from data_prep.manifest import pack_manifest
+
+    file, rate = _root(data), data["rate"]
+    name = f"manifest-{_fingerprint(file)}" + (f"-{rate:g}Hz" if rate else "")
+    return _cached(cache / name, lambda out: pack_manifest(file, out, rate=rate))
+
+
+def _store(data: Mapping[str, Any], cache: Path) -> list[str]:
+    given = data["store"]
+    paths = [given] if isinstance(given, str) else list(given or [])
+    return [str(Path(path).expanduser().resolve()) for path in paths]
+
+
+SOURCES: dict[str, Callable[[Mapping[str, Any], Path], list[str]]] = {
+    "synthetic": _synthetic,
+    "ptbxl": _ptbxl,
+    "manifest": _manifest,
+    "store": _store,
+}
+
+
+def stores(data: Mapping[str, Any]) -> list[str]:
+    """Paths of the packed stores that the data section asks for, packing first where needed.
+
+    Raises:
+        ConfigError: for a source that does not exist.
+        DataError, StoreError, RecordError: from the source.
+    """
+    if data["name"] not in SOURCES:
+        raise ConfigError("unknown data source", value=data["name"],
+                          remedy=f"data= one of {', '.join(SOURCES)}")  # fmt: skip
+    return SOURCES[data["name"]](data, cache_dir(data["cache_dir"]))

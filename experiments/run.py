@@ -1,0 +1,131 @@
+"""One run: `python -m experiments.run +exp=vizecg`. Heavy imports happen inside `main`."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ecgvision.ecg import ConfigError, EcgVisionError
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold the run directory against a second process with the same command.
+
+    The kernel lets go of the lock when the process ends, however it ends.
+    """
+    if "LOCAL_RANK" in os.environ:  # a helper process that Lightning started: its parent holds it
+        yield
+        return
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError("another process is at work on this run", file=folder,
+                              remedy="Wait for it, or change the configuration") from None  # fmt: skip
+        yield
+
+
+def summary(folder: Path, result: dict[str, Any]) -> str:
+    """The lines that end a run: each stream's macro AUROC with n and interval, and where to look."""
+    lines = []
+    for stream, figures in result["test"].items():
+        auroc = figures["macro_auroc"]
+        low, high = auroc["ci95"]
+        lines.append(
+            f"  {stream:<14} n={figures['n']:<6} macro AUROC {auroc['value']:.3f} "
+            f"(95 % interval {low:.3f} to {high:.3f})"
+        )
+    names = ("report.html", "metrics.json", "predictions.parquet", "bundle")
+    made = [str(folder / name) for name in names if (folder / name).exists()]
+    return "\n".join(["Test:", *lines, *made])
+
+
+def run(config: dict[str, Any]) -> Path:
+    """Prepare the data, train, evaluate and export; returns the run directory.
+
+    A finished run is not repeated unless `force`; an unfinished one is taken up where it stopped.
+    """
+    started = time.monotonic()
+    import json
+    import logging
+    import warnings
+
+    import lightning as L
+    import yaml
+
+    from ecgvision import build
+    from experiments.finish import finish
+    from experiments.identity import run_id
+    from experiments.prepare import stores
+    from experiments.train import fit
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    if config["exp"] != "vizecg":
+        raise ConfigError("name a system", value=config["exp"], remedy="Add +exp=vizecg")
+    config["data"]["store"] = stores(config["data"])
+    cohort = build.build_cohort(config)
+    identity = run_id(config, cohort.hash, cohort.scheme.hash)
+    folder = Path(config["run_dir"]).expanduser().resolve() / config["exp"] / identity
+    done = folder / "metrics.json"
+    if done.is_file() and not config["force"]:
+        print(f"Finished before (force=true repeats it): {folder}")
+        print(summary(folder, json.loads(done.read_text(encoding="utf-8"))))
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_one(folder):
+        if config["force"]:
+            for child in folder.iterdir():
+                if child.name != ".lock":
+                    shutil.rmtree(child) if child.is_dir() else child.unlink()
+        part = folder / f".{build.CONFIG_FILE}.part"
+        part.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        os.replace(part, folder / build.CONFIG_FILE)
+        L.seed_everything(config["seed"], workers=True, verbose=False)
+        data = build.build_data(config, cohort)
+        data.setup()
+        task = build.build_task(
+            config, len(cohort.scheme.codes), signal_length=data.settings.signal_length,
+            pretrained=config["model"]["pretrained"],
+        )  # fmt: skip
+        task.label_hash = cohort.scheme.hash
+        print(f"Run {folder}", flush=True)
+        trainer = fit(config, task, data, folder, identity, f"val/{task.streams[0]}_auroc")
+        if not trainer.is_global_zero:
+            return folder
+        if trainer.interrupted:
+            raise ConfigError("interrupted; the same command goes on from the last whole epoch",
+                              file=folder)  # fmt: skip
+        build.load_weights(task, folder / build.BEST, label_hash=cohort.scheme.hash)
+        result = finish(config, task, data, folder, started=started)
+        for logger in trainer.loggers[1:]:
+            logger.log_metrics({f"test/{s}_auroc": f["macro_auroc"]["value"]
+                                for s, f in result["test"].items()})  # fmt: skip
+            logger.finalize("success")
+    print(summary(folder, result))
+    return folder
+
+
+@hydra.main(version_base="1.3", config_path=".", config_name="config")
+def main(config: DictConfig) -> None:
+    try:
+        run(OmegaConf.to_container(config, resolve=True, throw_on_missing=True))  # type: ignore[arg-type]
+    except (EcgVisionError, OmegaConfBaseException) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

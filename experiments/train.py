@@ -1,0 +1,122 @@
+"""Fit a task and leave its best checkpoint in the run directory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
+from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from torch import Tensor
+
+from ecgvision.build import BEST
+from ecgvision.ecg import ConfigError
+
+LAST = "checkpoints/last.ckpt"
+LOGS = "logs"
+
+
+def precision(wanted: str, accelerator: str) -> str:
+    """`auto` is bfloat16 autocast where the device computes in it natively, else float32."""
+    if wanted != "auto":
+        return wanted
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+    if accelerator in ("auto", "cpu") and not torch.backends.mps.is_available():
+        able = torch.cpu.get_capabilities()
+        return "bf16-mixed" if able.get("avx512_bf16") or able.get("amx_bf16") else "32-true"
+    return "32-true"
+
+
+class RampedEMA(WeightAveraging):
+    """Moving average of the weights, whose decay rises with the steps as (1 + n) / (10 + n).
+
+    Without the ramp a decay of 0.999 would keep the random start in the average for thousands of
+    steps, more than a short run has.
+    """
+
+    def __init__(self, decay: float) -> None:
+        def average(old: Tensor, new: Tensor, steps: Tensor | int) -> Tensor:
+            n = float(steps)
+            keep = min(decay, (1 + n) / (10 + n))
+            return old + (new - old) * (1 - keep)
+
+        super().__init__(avg_fn=average)
+
+
+def loggers(config: Mapping[str, Any], folder: Path, run_id: str) -> list[Logger]:
+    """CSV always, one version for each time the run is taken up, and W&B when asked for."""
+    out: list[Logger] = [CSVLogger(folder, name=LOGS)]
+    if config["logger"] == "wandb":
+        swept = "WANDB_RUN_ID" in os.environ or "WANDB_SWEEP_ID" in os.environ
+        out.append(
+            WandbLogger(
+                project=config["wandb"]["project"],
+                group=config["wandb"]["group"],
+                tags=list(config["wandb"]["tags"]),
+                name=f"{config['exp']}-{run_id}",
+                save_dir=folder,
+                id=None if swept else run_id,  # an agent has given the run its id already
+                resume=None if swept else "allow",
+                config=dict(config),
+            )
+        )
+    elif config["logger"] != "csv":
+        raise ConfigError("logger must be csv or wandb", value=config["logger"])
+    return out
+
+
+def callbacks(config: Mapping[str, Any], folder: Path, monitor: str) -> list[Callback]:
+    """Best and last checkpoint, early stopping, averaged weights."""
+    trainer = config["trainer"]
+    best = ModelCheckpoint(
+        dirpath=folder / Path(BEST).parent,
+        filename=Path(BEST).stem,
+        monitor=monitor,
+        mode="max",
+        save_last=True,
+        auto_insert_metric_name=False,
+        enable_version_counter=False,
+    )
+    out: list[Callback] = [best]
+    if trainer["patience"]:
+        out.append(EarlyStopping(monitor=monitor, mode="max", patience=trainer["patience"]))
+    if trainer["ema_decay"]:
+        out.append(RampedEMA(trainer["ema_decay"]))
+    return out
+
+
+def make_trainer(config: Mapping[str, Any], folder: Path, run_id: str, monitor: str) -> L.Trainer:
+    """The Lightning trainer of the configuration."""
+    trainer = config["trainer"]
+    return L.Trainer(
+        max_epochs=trainer["max_epochs"],
+        accelerator=trainer["accelerator"],
+        devices=trainer["devices"],
+        precision=precision(trainer["precision"], trainer["accelerator"]),  # type: ignore[arg-type]
+        limit_train_batches=trainer["limit_train_batches"],
+        limit_val_batches=trainer["limit_val_batches"],
+        gradient_clip_val=trainer["gradient_clip"],
+        use_distributed_sampler=False,  # ours knows rank and world
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+        enable_model_summary=False,
+        default_root_dir=folder,
+        logger=loggers(config, folder, run_id),
+        callbacks=callbacks(config, folder, monitor),
+    )
+
+
+def fit(
+    config: Mapping[str, Any], task: L.LightningModule, data: L.LightningDataModule,
+    folder: Path, run_id: str, monitor: str,
+) -> L.Trainer:  # fmt: skip
+    """Train, taking up an unfinished run at its last whole epoch. Returns the trainer."""
+    trainer = make_trainer(config, folder, run_id, monitor)
+    last = folder / LAST
+    trainer.fit(task, data, ckpt_path=last if last.is_file() else None, weights_only=True)
+    return trainer
