@@ -81,8 +81,11 @@ class LabelScheme:
         """
         for code, likelihood in scp.items():
             if code not in _KNOWN:
-                raise LabelError("unknown SCP statement", value=code,
-                                 remedy="Use the 71 statements of PTB-XL, or label columns")  # fmt: skip
+                raise LabelError(
+                    "unknown SCP statement",
+                    value=code,
+                    remedy="Use the 71 statements of PTB-XL, or label columns",
+                )
             if not 0.0 <= likelihood <= 100.0:
                 raise LabelError(f"the likelihood of {code} must lie in 0..100", value=likelihood)
         counted = {code for code, value in scp.items() if value >= self.min_likelihood}
@@ -140,13 +143,22 @@ def get_scheme(
         LabelError: for an unknown name or a policy out of range.
     """
     if name not in SCHEMES:
-        raise LabelError("unknown label scheme", value=name,
-                         remedy=f"Known: {', '.join(SCHEMES)}, or columns of a manifest")  # fmt: skip
+        raise LabelError(
+            "unknown label scheme",
+            value=name,
+            remedy=f"Known: {', '.join(SCHEMES)}, or columns of a manifest",
+        )
     known = SCHEMES[name]
     return LabelScheme(
-        known.name, known.version, known.codes, known.names, known.statements,
-        min_likelihood=min_likelihood, unlabelled=unlabelled, snomed=known.snomed,
-    )  # fmt: skip
+        known.name,
+        known.version,
+        known.codes,
+        known.names,
+        known.statements,
+        min_likelihood=min_likelihood,
+        unlabelled=unlabelled,
+        snomed=known.snomed,
+    )
 
 
 def column_scheme(
@@ -207,9 +219,12 @@ def targets(
             differs = (columns[row] >= 0) & (columns[row] != full)
             if differs.any():
                 codes = [c for c, d in zip(scheme.codes, differs, strict=True) if d]
-                raise LabelError(f"label columns and SCP codes contradict each other in {codes}",
-                                 file=ids[row], value=text,
-                                 remedy="Correct the manifest, or leave one of them out")  # fmt: skip
+                raise LabelError(
+                    f"label columns and SCP codes contradict each other in {codes}",
+                    file=ids[row],
+                    value=text,
+                    remedy="Correct the manifest, or leave one of them out",
+                )
             labelled[row] = True
     target[~labelled] = False
     if scheme.unlabelled == "drop":
@@ -225,12 +240,15 @@ def _from_columns(
     values = np.full((len(records), len(names)), -1, np.int8)
     absent = [n.removeprefix("y_") for n in names if n not in records.columns]
     if absent and scheme.name == "columns":
-        raise LabelError("the data have no such label columns", value=absent,
-                         remedy="Name columns that the manifest marked as labels")  # fmt: skip
+        raise LabelError(
+            "the data have no such label columns",
+            value=absent,
+            remedy="Name columns that the manifest marked as labels",
+        )
     for i, name in enumerate(names):
         if name in records.columns:
             values[:, i] = records[name].astype("Int8").fillna(-1).to_numpy(np.int8)
-    return values, (values >= 0).all(axis=1)
+    return values, np.all(values >= 0, axis=1)
 
 
 def _encode(scheme: LabelScheme, text: str, record_id: str) -> NDArray[np.uint8]:
@@ -238,8 +256,10 @@ def _encode(scheme: LabelScheme, text: str, record_id: str) -> NDArray[np.uint8]
         scp: Any = json.loads(text)
         return scheme.encode({str(k): float(v) for k, v in scp.items()})
     except LabelError as error:
-        raise LabelError(error.what, file=record_id, value=error.value,
-                         remedy=error.remedy) from error  # fmt: skip
+        raise LabelError(
+            error.what, file=record_id, value=error.value, remedy=error.remedy
+        ) from error
     except (ValueError, TypeError, AttributeError) as error:
-        raise LabelError("SCP codes are not a JSON object of numbers", file=record_id,
-                         value=text) from error  # fmt: skip
+        raise LabelError(
+            "SCP codes are not a JSON object of numbers", file=record_id, value=text
+        ) from error

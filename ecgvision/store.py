@@ -70,8 +70,11 @@ class Store:
         self._scale = self.records["scale"].to_numpy(np.float64)
         ends = self._offset + len(LEADS) * self._length
         if len(ends) and (self._offset.min() < 0 or ends.max() > self._signals.size):
-            raise StoreError("a record lies outside the signals", file=self.path / RECORDS,
-                             remedy="Pack the store again")  # fmt: skip
+            raise StoreError(
+                "a record lies outside the signals",
+                file=self.path / RECORDS,
+                remedy="Pack the store again",
+            )
 
     def __len__(self) -> int:
         return len(self._offset)
@@ -108,18 +111,28 @@ class Store:
         """
         for name in (SIGNALS, RECORDS):
             if file_sha256(self.path / name) != self.manifest["sha256"][name]:
-                raise StoreError("contents differ from the recorded sha256",
-                                 file=self.path / name, remedy="Pack the store again")  # fmt: skip
+                raise StoreError(
+                    "contents differ from the recorded sha256",
+                    file=self.path / name,
+                    remedy="Pack the store again",
+                )
 
     def _check_sizes(self) -> None:
         for name in (SIGNALS, RECORDS):
             file, expected = self.path / name, self.manifest["bytes"][name]
             if not file.is_file():
-                raise StoreError("the store is incomplete: this file is missing", file=file,
-                                 remedy="Pack the store again")  # fmt: skip
+                raise StoreError(
+                    "the store is incomplete: this file is missing",
+                    file=file,
+                    remedy="Pack the store again",
+                )
             if (size := file.stat().st_size) != expected:
-                raise StoreError(f"the file should have {expected} bytes: cut short or altered",
-                                 file=file, value=size, remedy="Pack the store again")  # fmt: skip
+                raise StoreError(
+                    f"the file should have {expected} bytes: cut short or altered",
+                    file=file,
+                    value=size,
+                    remedy="Pack the store again",
+                )
 
     def _read_records(self) -> pd.DataFrame:
         import pandas as pd
@@ -128,13 +141,17 @@ class Store:
         try:
             records = pd.read_parquet(file)
         except Exception as error:  # pyarrow raises its own kinds for damaged files
-            raise StoreError(f"the table cannot be read ({error})", file=file,
-                             remedy="Pack the store again") from error  # fmt: skip
+            raise StoreError(
+                f"the table cannot be read ({error})", file=file, remedy="Pack the store again"
+            ) from error
         absent = [c for c in COLUMNS if c not in records.columns]
         if absent or len(records) != self.manifest["counts"]["records"]:
-            raise StoreError("the table lacks columns or rows that the manifest states", file=file,
-                             value=absent or len(records),
-                             remedy="Pack the store again")  # fmt: skip
+            raise StoreError(
+                "the table lacks columns or rows that the manifest states",
+                file=file,
+                value=absent or len(records),
+                remedy="Pack the store again",
+            )
         return records
 
     def _map_signals(self) -> NDArray[np.int16]:
@@ -142,12 +159,16 @@ class Store:
         try:
             signals = np.load(file, mmap_mode="r", allow_pickle=False)
         except (ValueError, OSError) as error:
-            raise StoreError(f"the signals cannot be mapped ({error})", file=file,
-                             remedy="Pack the store again") from error  # fmt: skip
+            raise StoreError(
+                f"the signals cannot be mapped ({error})", file=file, remedy="Pack the store again"
+            ) from error
         if signals.dtype != np.int16 or signals.shape != (self.manifest["counts"]["values"],):
-            raise StoreError("the signals are not the flat int16 array that the manifest states",
-                             file=file, value=(str(signals.dtype), signals.shape),
-                             remedy="Pack the store again")  # fmt: skip
+            raise StoreError(
+                "the signals are not the flat int16 array that the manifest states",
+                file=file,
+                value=(str(signals.dtype), signals.shape),
+                remedy="Pack the store again",
+            )
         # A plain view of the map: slicing np.memmap objects is several times slower.
         return signals.view(np.ndarray)
 
@@ -156,22 +177,34 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     """The manifest, after checking that it is one of ours and of this version."""
     file = path / MANIFEST
     if not path.is_dir():
-        raise StoreError("there is no store here", file=path,
-                         remedy="Make one with `python -m data_prep.pack`")  # fmt: skip
+        raise StoreError(
+            "there is no store here", file=path, remedy="Make one with `python -m data_prep.pack`"
+        )
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise StoreError(f"not a store, or half-written: {MANIFEST} is missing", file=path,
-                         remedy="Make one with `python -m data_prep.pack`") from None  # fmt: skip
+        raise StoreError(
+            f"not a store, or half-written: {MANIFEST} is missing",
+            file=path,
+            remedy="Make one with `python -m data_prep.pack`",
+        ) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise StoreError(f"the manifest is damaged ({error})", file=file,
-                         remedy="Pack the store again") from error  # fmt: skip
+        raise StoreError(
+            f"the manifest is damaged ({error})", file=file, remedy="Pack the store again"
+        ) from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise StoreError(f"this is not the manifest of an {FORMAT}", file=file,
-                         remedy="Give the folder that `data_prep.pack` wrote")  # fmt: skip
+        raise StoreError(
+            f"this is not the manifest of an {FORMAT}",
+            file=file,
+            remedy="Give the folder that `data_prep.pack` wrote",
+        )
     if manifest.get("version") != VERSION:
-        raise StoreError(f"the store is of another version than {VERSION}", file=file,
-                         value=manifest.get("version"), remedy="Pack it again")  # fmt: skip
+        raise StoreError(
+            f"the store is of another version than {VERSION}",
+            file=file,
+            value=manifest.get("version"),
+            remedy="Pack it again",
+        )
     try:
         rate = float(manifest["rate"])
         sound = rate > 0 and all(
@@ -184,6 +217,9 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError):
         sound = False
     if not sound:
-        raise StoreError("the manifest lacks an entry or holds a wrong one", file=file,
-                         remedy="Pack the store again")  # fmt: skip
+        raise StoreError(
+            "the manifest lacks an entry or holds a wrong one",
+            file=file,
+            remedy="Pack the store again",
+        )
     return manifest

@@ -17,9 +17,19 @@ MISSING = -32768
 """The int16 value that stands for NaN."""
 SIGNALS, RECORDS, MANIFEST = "signals.npy", "records.parquet", "store.json"
 COLUMNS = (
-    "record_id", "offset", "length", "scale", "patient_id", "fold", "scp_codes",
-    "age", "sex", "device", "site", "flags",
-)  # fmt: skip
+    "record_id",
+    "offset",
+    "length",
+    "scale",
+    "patient_id",
+    "fold",
+    "scp_codes",
+    "age",
+    "sex",
+    "device",
+    "site",
+    "flags",
+)
 """The columns every store has; `y_<COLUMN>` label columns and the source's own follow."""
 MICROVOLT = 0.001
 _PEAK = 32767

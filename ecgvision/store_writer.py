@@ -66,8 +66,11 @@ class StoreWriter:
         if not (np.isfinite(rate) and rate > 0):
             raise StoreError("rate must be a positive number of Hz", file=path, value=rate)
         if self.path.exists() and not overwrite:
-            raise StoreError("there is something here already", file=path,
-                             remedy="Choose another folder, or ask to overwrite it")  # fmt: skip
+            raise StoreError(
+                "there is something here already",
+                file=path,
+                remedy="Choose another folder, or ask to overwrite it",
+            )
         self.rate, self.source = float(rate), source
         self.label_columns = list(label_columns)
         self.quality = quality
@@ -134,10 +137,20 @@ class StoreWriter:
         """
         steps, scale = encode(signal)
         self.add_steps(
-            steps, scale, record_id=record_id, patient_id=patient_id, fold=fold,
-            scp_codes=scp_codes, columns=columns, age=age, sex=sex, device=device, site=site,
-            flags=flags, metadata=metadata,
-        )  # fmt: skip
+            steps,
+            scale,
+            record_id=record_id,
+            patient_id=patient_id,
+            fold=fold,
+            scp_codes=scp_codes,
+            columns=columns,
+            age=age,
+            sex=sex,
+            device=device,
+            site=site,
+            flags=flags,
+            metadata=metadata,
+        )
 
     def add_steps(
         self, steps: NDArray[np.int16], scale: float, *, record_id: str, **about: Any
@@ -145,8 +158,12 @@ class StoreWriter:
         """Append a record that `encode` has quantised; the further arguments are those of `add`."""
         assert self._file is not None, "use the writer in a with block"
         if not record_id or record_id in self._ids:
-            raise StoreError("record_id is empty or stands twice", file=self.path, value=record_id,
-                             remedy="Give every record a name of its own")  # fmt: skip
+            raise StoreError(
+                "record_id is empty or stands twice",
+                file=self.path,
+                value=record_id,
+                remedy="Give every record a name of its own",
+            )
         row = self._row(record_id, **about)
         self._file.write(np.ascontiguousarray(steps, dtype="<i2").tobytes())
         self._ids.add(record_id)
@@ -172,8 +189,9 @@ class StoreWriter:
             raise StoreError("sex must be male, female or None", file=record_id, value=sex)
         columns = columns or {}
         if unknown := set(columns) - set(self.label_columns):
-            raise StoreError("label columns that were not announced", file=record_id,
-                             value=sorted(unknown))  # fmt: skip
+            raise StoreError(
+                "label columns that were not announced", file=record_id, value=sorted(unknown)
+            )
         labels = {f"y_{c}": columns.get(c) for c in self.label_columns}
         if wrong := [v for v in labels.values() if v not in (None, 0, 1)]:
             raise StoreError("a label must be 0, 1 or None", file=record_id, value=wrong[0])
@@ -182,9 +200,12 @@ class StoreWriter:
             "patient_id": patient_id or f"record:{record_id}",
             "fold": fold,
             "scp_codes": None if scp_codes is None else json.dumps(dict(scp_codes)),
-            "age": age, "sex": sex, "device": device, "site": site,
+            "age": age,
+            "sex": sex,
+            "device": device,
+            "site": site,
             "flags": json.dumps(list(flags)),
-        }  # fmt: skip
+        }
         extra = {k: v for k, v in (metadata or {}).items() if k not in row and k not in labels}
         return row | labels | extra
 
@@ -227,9 +248,7 @@ def put_in_place(folder: Path, target: Path) -> None:
 def _write_header(file: BinaryIO, values: int) -> None:
     """The .npy header of a flat array; numpy pads it so that the length can be put in later."""
     file.seek(0)
-    npy.write_array_header_1_0(
-        file, {"descr": "<i2", "fortran_order": False, "shape": (values,)}
-    )  # fmt: skip
+    npy.write_array_header_1_0(file, {"descr": "<i2", "fortran_order": False, "shape": (values,)})
 
 
 def _typed(rows: list[dict[str, Any]], label_columns: Sequence[str]) -> pd.DataFrame:
@@ -241,8 +260,12 @@ def _typed(rows: list[dict[str, Any]], label_columns: Sequence[str]) -> pd.DataF
     order = list(dict.fromkeys([*COLUMNS, *labels, *further]))
     table = pd.DataFrame(rows, columns=order)
     kinds: dict[str, Any] = dict.fromkeys(labels, "Int8") | {
-        "offset": "int64", "length": "int64", "scale": "float64", "fold": "Int64", "age": "float64",
-    }  # fmt: skip
+        "offset": "int64",
+        "length": "int64",
+        "scale": "float64",
+        "fold": "Int64",
+        "age": "float64",
+    }
     texts = ["record_id", "patient_id", "scp_codes", "sex", "device", "site", "flags"]
     for name in order:
         if name in kinds:
