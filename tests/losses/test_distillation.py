@@ -1,0 +1,56 @@
+"""Distillation against torch.distributions."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.distributions import Bernoulli, kl_divergence
+
+from ecgvision.ecg import ConfigError
+from ecgvision.losses.distillation import bernoulli_kl, mutual_distillation
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**31), st.floats(0.5, 8))
+def test_equals_torch_distributions(seed, temperature):
+    generator = torch.Generator().manual_seed(seed)
+    t, s = torch.randn(2, 4, 3, generator=generator) * 3
+    expected = kl_divergence(
+        Bernoulli(logits=t.double() / temperature), Bernoulli(logits=s.double() / temperature)
+    ).mean()
+    ours = bernoulli_kl(t, s, temperature=temperature)
+    torch.testing.assert_close(ours.double(), temperature**2 * expected, rtol=1e-3, atol=1e-5)
+
+
+def test_finite_for_any_logit():
+    loss = bernoulli_kl(torch.tensor([[1e4, -1e4]]), torch.tensor([[-1e4, 1e4]]))
+    assert torch.isfinite(loss)
+    assert loss > 0
+
+
+@pytest.mark.parametrize(
+    ("direction", "image_learns", "signal_learns"),
+    [("symmetric", True, True), ("signal_to_image", True, False), ("image_to_signal", False, True)],
+)
+@pytest.mark.parametrize("kind", ["bernoulli", "mse"])
+def test_only_students_get_gradients(direction, image_learns, signal_learns, kind):
+    image = torch.zeros(2, 3, requires_grad=True)
+    signal = torch.ones(2, 3, requires_grad=True)
+    mutual_distillation(image, signal, direction=direction, kind=kind).backward()
+    assert (image.grad is not None and bool(image.grad.any())) == image_learns
+    assert (signal.grad is not None and bool(signal.grad.any())) == signal_learns
+
+
+def test_symmetric_is_the_mean_of_both_directions():
+    torch.manual_seed(0)
+    image, signal = torch.randn(2, 4, 3)
+    each = [mutual_distillation(image, signal, direction=d) for d in ("signal_to_image", "image_to_signal")]
+    torch.testing.assert_close(mutual_distillation(image, signal), sum(each) / 2)
+
+
+@pytest.mark.parametrize("wrong", [{"direction": "up"}, {"kind": "cosine"}, {"temperature": 0.0}])
+def test_wrong_choices_are_named(wrong):
+    with pytest.raises(ConfigError, match=str(next(iter(wrong.values())))):
+        mutual_distillation(torch.zeros(1, 1), torch.zeros(1, 1), **wrong)

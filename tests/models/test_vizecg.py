@@ -1,0 +1,138 @@
+"""VizECGNet's contracts: exact image-only inference, switches, gradients, pretrained weights."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from ecgvision.ecg import ConfigError
+from ecgvision.models.signal_encoders import SIGNAL_ENCODERS, signal_encoder
+from ecgvision.models.student import Student
+from ecgvision.models.vizecg import VizECGNet
+
+SIZE = (64, 96)
+LENGTH = 256
+
+
+def network(**changes) -> VizECGNet:
+    torch.manual_seed(0)
+    settings = {
+        "image_size": SIZE, "signal_length": LENGTH, "image_encoder": "test_efficientnet",
+        "signal_encoder": "resnet1d_lite", "width": 32, "heads": 4,
+    }  # fmt: skip
+    return VizECGNet(3, **(settings | changes))
+
+
+@pytest.fixture
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(1)
+    return torch.randint(0, 256, (2, 3, *SIZE), dtype=torch.uint8), torch.randn(2, 12, LENGTH)
+
+
+@pytest.mark.parametrize("variant", ["A1", "A2"])
+def test_image_only_inference_is_exact(variant, batch):
+    image, signal = batch
+    model = network(variant=variant).eval()
+    with torch.no_grad():
+        alone, together = model(image), model(image, signal)
+    assert list(alone) == ["image"]
+    assert torch.equal(alone["image"], together["image"])
+
+
+def test_the_signal_reaches_the_other_heads(batch):
+    image, signal = batch
+    model = network().eval()
+    with torch.no_grad():
+        one, other = model(image, signal), model(image, -signal)
+    assert torch.equal(one["image"], other["image"])
+    assert not torch.allclose(one["signal"], other["signal"])
+    assert not torch.allclose(one["fused"], other["fused"])
+
+
+@pytest.mark.parametrize(
+    ("variant", "smam", "cmam"), list(itertools.product(["A1", "A2"], [True, False], [True, False]))
+)
+def test_every_parameter_learns_in_the_first_step(variant, smam, cmam, batch):
+    image, signal = batch
+    model = network(variant=variant, smam=smam, cmam=cmam, dropout=0.0).train()
+    torch.manual_seed(3)  # under A2: at least one record keeps its other stream in each direction
+    logits = model(torch.cat([image] * 4), torch.cat([signal] * 4))
+    assert set(logits) == {"image", "signal"} | ({"fused"} if cmam and variant == "A1" else set())
+    sum(z.square().sum() for z in logits.values()).backward()
+    without = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    # a key's bias shifts every attention score of a query alike, which softmax ignores; a
+    # zero-initialised norm holds its branch shut for one step
+    assert [n for n in without if "to_kv.bias" not in n] == []
+
+
+@pytest.mark.parametrize("stream", ["image", "signal"])
+def test_one_stream_alone(stream, batch):
+    image, signal = batch
+    model = network(streams=stream)
+    logits = model(image=image) if stream == "image" else model(signal=signal)
+    assert list(logits) == [stream]
+    other = "signal_tower" if stream == "image" else "image_tower"
+    assert not hasattr(model, other)
+
+
+def test_unobserved_values_do_not_matter(batch):
+    _, signal = batch
+    model = network(streams="signal").eval()
+    observed = torch.ones_like(signal, dtype=torch.bool)
+    observed[:, 3:, 100:] = False
+    changed = torch.where(observed, signal, 17.0)
+    hidden = torch.where(observed, signal, torch.nan)
+    with torch.no_grad():
+        expected = model(signal=signal, observed=observed)["signal"]
+        torch.testing.assert_close(model(signal=changed, observed=observed)["signal"], expected)
+        torch.testing.assert_close(model(signal=hidden)["signal"], expected)
+
+
+def test_a_constant_offset_of_a_lead_does_not_matter(batch):
+    _, signal = batch
+    model = network(streams="signal").eval()
+    with torch.no_grad():
+        moved = model(signal=signal + torch.arange(12.0)[:, None])["signal"]
+        torch.testing.assert_close(moved, model(signal=signal)["signal"], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", SIGNAL_ENCODERS)
+def test_signal_encoders_keep_their_word(name):
+    torch.manual_seed(0)
+    encoder = signal_encoder(name, leads=12)
+    features = encoder(torch.randn(2, 12, 640))
+    assert features.shape == (2, encoder.channels, 640 // encoder.stride)
+    features.square().sum().backward()
+    assert all(p.grad is not None for p in encoder.parameters())
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"variant": "A3"}, "A3"),
+        ({"streams": "picture"}, "picture"),
+        ({"image_encoder": "resnet_of_dreams"}, "resnet_of_dreams"),
+        ({"signal_encoder": "resnet1d_of_dreams"}, "resnet1d_of_dreams"),
+        ({"width": 30, "heads": 8}, "30"),
+    ],
+)
+def test_wrong_settings_are_named(changes, named):
+    with pytest.raises(ConfigError, match=named):
+        network(**changes)
+
+
+def test_student_equals_the_image_stream(batch):
+    image, signal = batch
+    model = network().eval()
+    student = Student(
+        model.image_tower, model.image_head, image_size=SIZE, temperature=2.0,
+        thresholds=[0.4, 0.5, 0.6],
+    ).eval()  # fmt: skip
+    with torch.no_grad():
+        z, p, decisions = student(image)
+        torch.testing.assert_close(z, model(image, signal)["image"])
+    torch.testing.assert_close(p, torch.sigmoid(z / 2))
+    assert torch.equal(decisions, p >= torch.tensor([0.4, 0.5, 0.6]))
+    assert {"temperature", "thresholds", "tower.encoder.mean"} <= set(student.state_dict())
