@@ -1,0 +1,265 @@
+"""A student bundle: a folder with `model.onnx` and `bundle.json`, and nothing that executes.
+
+Opening one proves that it is whole and unaltered before a page meets it: every file against its
+sha256, the card against its own digest, and the card against what the model file says of itself.
+Digests find damage and mix-ups; they are no signature. Imports numpy and ONNX Runtime only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from ecgvision.ecg import BundleError
+
+FORMAT, VERSION = "ecgvision-bundle", 1
+MODEL, CARD = "model.onnx", "bundle.json"
+INPUT = "image"
+OUTPUTS = ("logits", "probabilities", "decisions")
+FIT = "letterbox: area averaging, aspect kept, white margins (ecgvision.data.views.to_network)"
+FIELDS = {
+    "format": str,
+    "version": int,
+    "labels": dict,
+    "operating_points": dict,
+    "input": dict,
+    "outputs": list,
+    "metrics": dict,
+    "files": dict,
+    "versions": dict,
+    "intended_use": str,
+    "digest": str,
+}
+"""What `bundle.json` must hold, with types. Further fields are kept and ignored."""
+
+_AGAIN = "Export the bundle again, or copy it again as a whole"
+
+
+def digest(card: Mapping[str, Any]) -> str:
+    """sha256 over all of a card but its own digest, in canonical JSON."""
+    content = {key: value for key, value in card.items() if key != "digest"}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def model_notes(card: Mapping[str, Any]) -> dict[str, str]:
+    """What the model file repeats of its card, so that the two cannot be mixed up."""
+    labels, points = card["labels"], card["operating_points"]
+    return {
+        "ecgvision.codes": json.dumps(labels["codes"]),
+        "ecgvision.label_hash": labels["hash"],
+        "ecgvision.operating_points": json.dumps(points, sort_keys=True),
+    }
+
+
+class Bundle:
+    """A verified student, ready to answer. Make one with `Bundle.open`.
+
+    Attributes:
+        folder: where it was read from.
+        card: the content of `bundle.json`.
+        codes, names: the labels in the order of every output.
+        thresholds: one probability a label; a label is positive at or above.
+        temperature: divides the logits before the sigmoid.
+        image_size: (H, W) of the network's input.
+        label_hash: hash of the label scheme.
+        id: first 16 hex digits of the card's digest, which covers the model's sha256.
+    """
+
+    def __init__(self, folder: Path, card: dict[str, Any], session: Any) -> None:
+        self.folder, self.card, self._session = folder, card, session
+        labels, points = card["labels"], card["operating_points"]
+        self.codes: tuple[str, ...] = tuple(labels["codes"])
+        self.names: tuple[str, ...] = tuple(labels["names"])
+        self.label_hash: str = labels["hash"]
+        self.temperature = float(points["temperature"])
+        self.thresholds: tuple[float, ...] = tuple(float(t) for t in points["thresholds"])
+        height, width = card["input"]["size"]
+        self.image_size: tuple[int, int] = (height, width)
+        self.id: str = card["digest"][:16]
+
+    @classmethod
+    def open(
+        cls, folder: str | os.PathLike[str], *, threads: int = 0, label_hash: str | None = None
+    ) -> Bundle:
+        """Verify a bundle and load its model.
+
+        Args:
+            folder: the bundle's folder.
+            threads: ONNX Runtime threads within an operator; 0 takes one a physical core.
+            label_hash: refuse a bundle of any other label scheme.
+
+        Raises:
+            BundleError: if a file is missing or altered, the card is incomplete, of a newer
+                version or contradicts the model, or the model cannot be loaded.
+        """
+        path = Path(folder)
+        card = _read_card(path)
+        if label_hash is not None and card["labels"]["hash"] != label_hash:
+            raise BundleError(
+                "the bundle answers with another label scheme",
+                file=path / CARD,
+                value=card["labels"]["hash"],
+                remedy=f"Use a bundle with the label hash {label_hash}",
+            )
+        content = _read_files(path, card)
+        session = _load(content, threads, path / MODEL)
+        _check_model(session, card, path / MODEL)
+        return cls(path, card, session)
+
+    def run(
+        self, batch: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+        """Answer a batch of pages.
+
+        Args:
+            batch: (B, 3, H, W) uint8 RGB, each page from `ecgvision.data.views.to_network`.
+
+        Returns:
+            logits, probabilities (float32) and decisions (bool), each (B, C).
+
+        Raises:
+            BundleError: if the batch is not of the bundle's input shape and type.
+        """
+        if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != (3, *self.image_size):
+            raise BundleError(
+                f"the model takes (B, 3, {self.image_size[0]}, {self.image_size[1]}) uint8",
+                file=self.folder,
+                value=(batch.shape, str(batch.dtype)),
+                remedy="Bring each page to bundle.image_size with ecgvision.data.views.to_network",
+            )
+        values = self._session.run(list(OUTPUTS), {INPUT: np.ascontiguousarray(batch)})
+        logits, probabilities, decisions = (np.asarray(value) for value in values)
+        return logits, probabilities, decisions.astype(np.bool_)
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    file = path / CARD
+    if not path.is_dir():
+        raise BundleError("no such bundle folder", file=path, remedy="Give the folder of a bundle")
+    try:
+        card = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        raise BundleError("the bundle has no card", file=file, remedy=_AGAIN) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise BundleError("cannot be read", file=file, value=str(error), remedy=_AGAIN) from error
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        raise BundleError(f"not the card of an {FORMAT}", file=file, remedy=_AGAIN)
+    if card.get("version") != VERSION:
+        raise BundleError(
+            f"this version of ecgvision reads bundle version {VERSION}",
+            file=file,
+            value=card.get("version"),
+            remedy="Install the ecgvision that wrote the bundle, or export it again",
+        )
+    for field, kind in FIELDS.items():
+        if not isinstance(card.get(field), kind):
+            raise BundleError(f"the card lacks {field!r}", file=file, remedy=_AGAIN)
+    if digest(card) != card["digest"]:
+        raise BundleError(
+            "the card was altered after export", file=file, value=card["digest"], remedy=_AGAIN
+        )
+    _check_card(card, file)
+    return card
+
+
+def _check_card(card: dict[str, Any], file: Path) -> None:
+    """The card's parts fit one another: guards against a faulty writer, not only damage."""
+    labels, points, size = card["labels"], card["operating_points"], card["input"].get("size")
+    codes, names = labels.get("codes"), labels.get("names")
+    thresholds, temperature = points.get("thresholds"), points.get("temperature")
+    faults = {
+        "labels.codes must be distinct texts": not _texts(codes) or len(set(codes)) < len(codes),
+        "labels.names must name each code": not _texts(names) or len(names) != len(codes or ()),
+        "labels.hash must be a text": not isinstance(labels.get("hash"), str),
+        "operating_points.thresholds must hold one number a code": not _numbers(thresholds)
+        or len(thresholds) != len(codes or ()),
+        "operating_points.temperature must be positive": not _numbers([temperature])
+        or temperature <= 0,
+        "input.size must be [height, width]": not isinstance(size, list)
+        or len(size) != 2
+        or not all(type(side) is int and side > 0 for side in size),
+        f"outputs must be {list(OUTPUTS)}": card["outputs"] != list(OUTPUTS),
+        f"files must name {MODEL}": MODEL not in card["files"],
+    }
+    for fault, present in faults.items():
+        if present:
+            raise BundleError(fault, file=file, remedy=_AGAIN)
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(v, str) for v in value)
+
+
+def _numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        type(v) in (int, float) and np.isfinite(v) for v in value
+    )
+
+
+def _read_files(path: Path, card: dict[str, Any]) -> bytes:
+    """Check every file of the bundle; the bytes checked are the bytes that are loaded."""
+    model = b""
+    for name, expected in card["files"].items():
+        if Path(name).name != name:
+            raise BundleError("a bundle's files lie beside its card", file=path, value=name)
+        try:
+            content = (path / name).read_bytes()
+        except OSError as error:
+            raise BundleError(
+                "a file of the bundle is missing", file=path / name, remedy=_AGAIN
+            ) from error
+        found = hashlib.sha256(content).hexdigest()
+        if found != expected:
+            raise BundleError(
+                "the file differs from the one exported (sha256)",
+                file=path / name,
+                value=found,
+                remedy=_AGAIN,
+            )
+        if name == MODEL:
+            model = content
+    return model
+
+
+def _load(content: bytes, threads: int, file: Path) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # errors: the graph's warnings mean nothing to a user
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's own classes derive from Exception alone
+        raise BundleError(
+            "ONNX Runtime cannot load the model",
+            file=file,
+            value=str(error)[:200],
+            remedy="Update onnxruntime, or export the bundle again",
+        ) from error
+
+
+def _check_model(session: Any, card: dict[str, Any], file: Path) -> None:
+    notes = session.get_modelmeta().custom_metadata_map
+    for key, expected in model_notes(card).items():
+        if notes.get(key) != expected:
+            raise BundleError(
+                f"model and card disagree on {key.removeprefix('ecgvision.')}",
+                file=file,
+                value=notes.get(key),
+                remedy=_AGAIN,
+            )
+    inputs, outputs = session.get_inputs(), [value.name for value in session.get_outputs()]
+    shape = inputs[0].shape[1:]
+    if [value.name for value in inputs] != [INPUT] or inputs[0].type != "tensor(uint8)":
+        raise BundleError(f"the model's input is not uint8 {INPUT!r}", file=file, remedy=_AGAIN)
+    if shape != [3, *card["input"]["size"]] or outputs != list(OUTPUTS):
+        raise BundleError(
+            "model and card disagree on shapes", file=file, value=(shape, outputs), remedy=_AGAIN
+        )

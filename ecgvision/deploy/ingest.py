@@ -1,0 +1,162 @@
+"""From a file to a page: the only door for pictures from outside.
+
+A page is refused with a clear `ImageError` or read as its author saw it; there is no third way.
+Policies: 16-bit pixels are rounded to 8, transparency lies on white paper, CMYK is converted
+where the file says how its inks are stored, EXIF rotation is applied. Base install only.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgvision.deploy.containers import Header, damaged, read_header
+from ecgvision.ecg import ImageError
+
+MIN_SIDE = 64
+"""Shortest side in pixels (our default: below it a row of a three-row page has under 20)."""
+MAX_SIDE = 16_384
+"""Longest side in pixels (our default: A4 at 1200 dpi is 14,031)."""
+MAX_PIXELS = 64_000_000
+"""Most pixels (our default: A4 at 600 dpi is 35 million; 64 million take 0.2 GB as RGB)."""
+MAX_BYTES = 512_000_000
+"""Largest file: what `MAX_PIXELS` of 16-bit RGBA take without compression."""
+SUFFIXES = (".png", ".jpg", ".jpeg")
+"""Suffixes looked for in folders; a file named by itself may be called anything."""
+
+
+def read_page(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Read a PNG or JPEG picture of a page.
+
+    Args:
+        path: the file; its content decides what it is, not its name.
+        max_pixels: refuse larger pictures before decoding them.
+
+    Returns:
+        (H, W, 3) uint8 RGB, upright.
+
+    Raises:
+        ImageError: if the file is missing, empty, not a PNG or JPEG, cut short, damaged, too
+            small or too large, or of a colour model that it does not define.
+    """
+    file = os.fspath(path)
+    data = _read(file)
+    header = read_header(data, file)
+    _check_size(header, file, max_pixels)
+    if header.kind == "JPEG" and header.channels == 4 and not header.adobe:
+        raise ImageError(
+            "a CMYK JPEG that does not say how its inks are stored",
+            file=file,
+            remedy="Save it as RGB or greyscale",
+        )
+    if header.clear_grey is not None and header.clear_grey < 1:
+        raise ImageError(
+            "a grey PNG with a transparent grey level",
+            file=file,
+            value=round(header.clear_grey, 4),
+            remedy="Flatten it on white",
+        )
+    return _upright(_to_rgb(_decode(data, header, file)), header.orientation)
+
+
+def _read(file: str) -> bytes:
+    path = Path(file)
+    try:
+        if path.is_dir():
+            raise ImageError("is a folder, not a picture", file=file, remedy="Name a file in it")
+        if not path.exists():
+            raise ImageError("no such file", file=file, remedy="Check the path")
+        if not path.is_file():
+            raise ImageError("not a regular file", file=file, remedy="Save the page to a file")
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        if isinstance(error, ImageError):
+            raise
+        raise ImageError(
+            "cannot be read", file=file, value=str(error), remedy="Check path and permissions"
+        ) from error
+    if not data:
+        raise ImageError("the file is empty", file=file, remedy="Copy or scan the page again")
+    if len(data) > MAX_BYTES:
+        raise ImageError(
+            "the file is too large",
+            file=file,
+            value=f"over {MAX_BYTES:,} bytes",
+            remedy="Scan the page at 200 to 300 dpi",
+        )
+    return data
+
+
+def _check_size(header: Header, file: str, max_pixels: int) -> None:
+    height, width = header.height, header.width
+    size = f"{width} x {height} pixels"
+    if min(height, width) < MIN_SIDE:
+        raise ImageError(
+            "the picture is too small for a readable page",
+            file=file,
+            value=size,
+            remedy=f"Each side must have at least {MIN_SIDE} pixels; scan at 100 dpi or more",
+        )
+    if max(height, width) > MAX_SIDE or height * width > max_pixels:
+        raise ImageError(
+            "the picture is too large",
+            file=file,
+            value=size,
+            remedy=f"At most {MAX_SIDE:,} pixels a side and {max_pixels:,} in all are read; "
+            "scan the page at 200 to 300 dpi or shrink it",
+        )
+
+
+def _decode(data: bytes, header: Header, file: str) -> NDArray[Any]:
+    """uint8 or uint16: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA as stored; rotation is left to `_upright`."""
+    # UNCHANGED keeps 16 bits and alpha of a PNG; a JPEG has neither, and COLOR converts its CMYK.
+    flags = cv2.IMREAD_UNCHANGED
+    if header.kind == "JPEG":
+        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise damaged("the picture cannot be decoded", file, error.err) from error
+    if image is None or image.shape[:2] != (header.height, header.width):
+        raise damaged("the picture cannot be decoded", file, f"{header.kind}, {len(data)} bytes")
+    if image.dtype not in (np.uint8, np.uint16):
+        raise damaged("pixels must have 8 or 16 bits", file, str(image.dtype))
+    return image
+
+
+def _to_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
+    if image.ndim == 3 and image.shape[2] == 4:
+        image = _on_white(image)
+    if image.dtype == np.uint16:
+        image = np.asarray(cv2.convertScaleAbs(image, alpha=255 / 65535))
+    code = cv2.COLOR_GRAY2RGB if image.ndim == 2 else cv2.COLOR_BGR2RGB
+    return np.asarray(cv2.cvtColor(image, code), np.uint8)
+
+
+def _on_white(image: NDArray[Any]) -> NDArray[Any]:
+    """Lay a (H, W, 4) picture on white paper: colour * alpha + white * (1 - alpha)."""
+    white = np.iinfo(image.dtype).max
+    colour, alpha = image[..., :3], image[..., 3:]
+    if (alpha == white).all():
+        return np.ascontiguousarray(colour)
+    out = np.empty_like(colour)
+    for top in range(0, len(image), 256):  # in bands: a large scan takes no gigabytes as float
+        rows = slice(top, top + 256)
+        share = alpha[rows].astype(np.float32) / white
+        mixed = white - (white - colour[rows].astype(np.float32)) * share
+        out[rows] = np.rint(mixed).astype(image.dtype)
+    return out
+
+
+def _upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Undo EXIF orientation 1 to 8 (Exif 2.3, section 4.6.4)."""
+    if orientation in (2, 5, 7, 4):
+        image = np.flip(image, axis=1 if orientation != 4 else 0)
+    turns = {3: 2, 6: 3, 8: 1, 5: 1, 7: 3}.get(orientation, 0)
+    return np.ascontiguousarray(np.rot90(image, turns))
