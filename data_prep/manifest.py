@@ -1,0 +1,214 @@
+"""Own data: any records that `ecgvision.records` reads, and a CSV that lists them.
+
+| column | meaning |
+|---|---|
+| `record` | path of the record, relative to the CSV (needed) |
+| `fold` or `split` | 1-10; or train, val, test, which become folds 1, 9 and 10 |
+| label columns | every other column that holds only 0, 1 or nothing, or those named by `labels` |
+| `scp_codes` | `{'NORM': 100.0, 'SR': 0.0}` or `['NORM', 'SR']`; empty where unknown |
+| `patient_id`, `age`, `sex`, `device`, `site` | optional; sex is male, female, m, f or empty |
+| anything else | kept in the store under its own name |
+
+At least label columns or `scp_codes` must be there. Where a class column and SCP codes both stand,
+they must agree (see `ecgvision.labels.targets`); an empty `patient_id` means a patient of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from data_prep.chunks import Item, OnError, Reading, pack_items
+from data_prep.tables import identifier, number, parse_scp, read_table, text
+from ecgvision.ecg import DataError
+from ecgvision.labels import SCHEMES, targets
+from ecgvision.records import read_record
+
+SPLITS = {"train": 1, "val": 9, "valid": 9, "validation": 9, "test": 10}
+SEXES = {"male": "male", "m": "male", "female": "female", "f": "female"}
+_KNOWN = {"record", "fold", "split", "scp_codes", "patient_id", "age", "sex", "device", "site"}
+_RESERVED = {"record_id", "offset", "length", "scale", "flags"}
+
+
+def pack_manifest(
+    file: str | Path,
+    out: str | Path,
+    *,
+    rate: float | None = None,
+    labels: Sequence[str] | None = None,
+    name: str | None = None,
+    jobs: int = 2,
+    on_error: OnError = "stop",
+    progress: bool = True,
+    overwrite: bool = False,
+) -> Path:
+    """Pack the records of a manifest; `record_id` is `<name>/<stem of the record's path>`.
+
+    Where stems stand twice, the whole relative path takes their place.
+
+    Args:
+        file: the CSV.
+        out: the store to make.
+        rate: the store's rate in Hz; records of other rates are resampled. Without it all records
+            must have the first one's rate.
+        labels: label columns; by default every column of 0 and 1 that has no other meaning.
+        name: the source's name; by default that of the folder the CSV is in.
+
+    Raises:
+        DataError: for a manifest that contradicts itself or lacks what is needed.
+        LabelError: if a record's label columns contradict its SCP codes.
+        RecordError: for a record that cannot be read, unless `on_error="skip"`.
+        StoreError: if `out` stands already.
+    """
+    file = Path(file)
+    table = read_table(file, ["record"])
+    if taken := sorted(_RESERVED & set(table.columns)):
+        raise DataError(
+            "the store uses these column names itself", file=file, value=taken, remedy="Rename them"
+        )
+    columns = _label_columns(table, labels, file)
+    items = _items(table, columns, file, name or file.resolve().parent.name)
+    _check_agreement(items, columns)
+    reading = Reading(
+        rate or _first_rate(items, file, on_error), resample=rate is not None, on_error=on_error
+    )
+    return pack_items(
+        items,
+        out,
+        reading,
+        source=name or file.resolve().parent.name,
+        label_columns=columns,
+        jobs=jobs,
+        progress=progress,
+        overwrite=overwrite,
+        facts={"manifest": str(file.resolve()), "label_columns": columns},
+    )
+
+
+def _label_columns(table: pd.DataFrame, labels: Sequence[str] | None, file: Path) -> list[str]:
+    """In the manifest's order, which is the order of the `columns` label scheme."""
+    if labels is None:
+        free = [c for c in table.columns if c not in _KNOWN]
+        found = [c for c in free if table[c].notna().any() and table[c].dropna().isin([0, 1]).all()]
+    else:
+        found = list(labels)
+        if absent := [c for c in found if c not in table.columns]:
+            raise DataError("there are no such label columns", file=file, value=absent)
+        for column in found:
+            wrong = table[column][~table[column].isna() & ~table[column].isin([0, 1])]
+            if len(wrong):
+                raise DataError(
+                    f"label column {column} must hold 0, 1 or nothing",
+                    file=file,
+                    value=wrong.iloc[0],
+                )
+    if not found and "scp_codes" not in table.columns:
+        raise DataError(
+            "there are no labels", file=file, remedy="Add columns of 0 and 1, or scp_codes"
+        )
+    return found
+
+
+def _items(table: pd.DataFrame, columns: list[str], file: Path, name: str) -> list[Item]:
+    paths = [text(cell) for cell in table["record"]]
+    if None in paths:
+        raise DataError("a row names no record", file=file, value=f"line {paths.index(None) + 2}")
+    written = [p for p in paths if p is not None]
+    twice = pd.Series(written)[pd.Series(written).duplicated()]
+    if len(twice):
+        raise DataError("a record stands twice", file=file, value=twice.iloc[0])
+    stems = [_stem(p) for p in written]
+    ids = stems if len(set(stems)) == len(stems) else written
+    rows = table.to_dict("records")
+    return [
+        Item(f"{name}/{i}", file.parent / p, _about(row, columns, f"{file}, record {p}"))
+        for i, p, row in zip(ids, written, rows, strict=True)
+    ]
+
+
+def _stem(path: str) -> str:
+    name = Path(path)
+    return (
+        name.stem if name.suffix.lower() in (".hea", ".dat", ".mat", ".csv", ".npy") else name.name
+    )
+
+
+def _about(row: dict[Any, Any], columns: list[str], where: str) -> dict[str, Any]:
+    about: dict[str, Any] = {
+        "patient_id": identifier(row.get("patient_id")),
+        "fold": _fold(row, where),
+        "scp_codes": parse_scp(row.get("scp_codes"), where),
+        "columns": {c: None if pd.isna(row[c]) else int(row[c]) for c in columns},
+        "device": text(row.get("device")),
+        "site": identifier(row.get("site")),
+        "metadata": {k: v for k, v in row.items() if k not in _KNOWN and k not in columns},
+    }
+    if "age" in row:
+        about["age"] = number(row["age"], where)
+    if "sex" in row:
+        about["sex"] = _sex(row["sex"], where)
+    return about
+
+
+def _fold(row: dict[Any, Any], where: str) -> int | None:
+    fold = number(row.get("fold"), where)
+    split = text(row.get("split"))
+    if split is not None and split.lower() not in SPLITS:
+        raise DataError("unknown split", file=where, value=split, remedy="Use train, val or test")
+    if fold is None:
+        return None if split is None else SPLITS[split.lower()]
+    if fold != int(fold) or not 1 <= fold <= 10:
+        raise DataError("fold must be a whole number from 1 to 10", file=where, value=fold)
+    if split is not None and SPLITS[split.lower()] != fold:
+        raise DataError(
+            "fold and split disagree",
+            file=where,
+            value=(int(fold), split),
+            remedy="Leave one of the two columns out",
+        )
+    return int(fold)
+
+
+def _sex(cell: Any, where: str) -> str | None:
+    value = text(cell)
+    if value is None or value.lower() == "unknown":
+        return None
+    if value.lower() not in SEXES:
+        raise DataError(
+            "sex must be male, female, m, f or empty",
+            file=where,
+            value=value,
+            remedy="0 and 1 mean different things in different archives",
+        )
+    return SEXES[value.lower()]
+
+
+def _check_agreement(items: list[Item], columns: list[str]) -> None:
+    """Contradictions between class columns and SCP codes are said before hours of packing."""
+    rows = [
+        {
+            "record_id": item.record_id,
+            "scp_codes": None if (scp := item.about["scp_codes"]) is None else json.dumps(scp),
+            **{f"y_{c}": v for c, v in item.about["columns"].items()},
+        }
+        for item in items
+    ]
+    table = pd.DataFrame(rows)
+    for scheme in SCHEMES.values():
+        if set(scheme.codes) <= set(columns):
+            targets(table, scheme)
+
+
+def _first_rate(items: list[Item], file: Path, on_error: OnError) -> float:
+    """The rate of the first record that can be read; all others must have it too."""
+    for item in items:
+        try:
+            return read_record(item.file).rate
+        except ValueError:
+            if on_error == "stop":
+                raise
+    raise DataError("none of the records can be read", file=file)

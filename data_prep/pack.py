@@ -1,0 +1,88 @@
+"""Pack real data into a store.
+
+    python -m data_prep.pack ptbxl /data/ptb-xl --rate 500 --out stores/ptbxl500
+    python -m data_prep.pack manifest my/manifest.csv --out stores/mine
+
+An interrupted pack continues where it stopped when the same command is given again. The store's
+`quality.json` counts and lists what was found in the source and what was done with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from data_prep import manifest, ptbxl
+from ecgvision.ecg import EcgVisionError
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(
+        prog="python -m data_prep.pack",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    sources = top.add_subparsers(dest="source", required=True, metavar="SOURCE")
+    one = sources.add_parser("ptbxl", help="the folder of PTB-XL as PhysioNet gives it")
+    one.add_argument("root", metavar="ROOT", help="the folder with ptbxl_database.csv")
+    one.add_argument("--rate", type=int, choices=(500, 100), default=500, help="Hz (default 500)")
+    _common(one)
+    two = sources.add_parser(
+        "manifest",
+        help="a CSV that lists WFDB, CSV or npy records",
+        description=manifest.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    two.add_argument("file", metavar="FILE.csv", help="the manifest")
+    two.add_argument(
+        "--rate", type=float, help="Hz of the store; records of another rate are resampled"
+    )
+    two.add_argument("--labels", help="label columns, with commas (default: all of 0 and 1)")
+    two.add_argument("--name", help="the source's name (default: that of the manifest's folder)")
+    _common(two)
+    return top
+
+
+def _common(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", required=True, metavar="STORE", help="the folder to make")
+    command.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
+    command.add_argument(
+        "--on-error",
+        choices=("stop", "skip"),
+        default="stop",
+        help="a record that cannot be read: stop with the reason (default), or skip and report it",
+    )
+    command.add_argument("--overwrite", action="store_true", help="replace the store at --out")
+    command.add_argument("--quiet", action="store_true", help="neither progress bar nor summary")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; 0, or 2 after one line on what the user can put right."""
+    args = parser().parse_args(argv)
+    common = {
+        "jobs": args.jobs,
+        "on_error": args.on_error,
+        "progress": not args.quiet,
+        "overwrite": args.overwrite,
+    }
+    try:
+        if args.source == "ptbxl":
+            ptbxl.pack_ptbxl(args.root, args.out, rate=args.rate, **common)
+        else:
+            labels = [c.strip() for c in args.labels.split(",")] if args.labels else None
+            manifest.pack_manifest(
+                args.file, args.out, rate=args.rate, labels=labels, name=args.name, **common
+            )
+    except EcgVisionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: the same command continues from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

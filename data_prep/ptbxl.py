@@ -1,0 +1,114 @@
+"""PTB-XL's own folder (1.0.0 to 1.0.3) as a packed store.
+
+Every column of `ptbxl_database.csv` is kept. `sex` becomes male (0) or female (1); `age` stays as
+it is, where 300 stands for "over 89". Folds are the official ones: 1-8 to train, 9 to validate,
+10 to test (Wagner et al. 2020, Sci Data 7:154).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from data_prep.chunks import Item, OnError, Reading, pack_items
+from data_prep.tables import identifier, number, parse_scp, read_table, text
+from ecgvision.ecg import DataError
+
+DATABASE = "ptbxl_database.csv"
+FILE_COLUMN = {500: "filename_hr", 100: "filename_lr"}
+_NEEDED = ("ecg_id", "patient_id", "age", "sex", "scp_codes", "strat_fold")
+_OWN = {"patient_id", "age", "sex", "device", "site", "scp_codes", "strat_fold"}
+_SEX = {"0": "male", "1": "female", "0.0": "male", "1.0": "female"}
+
+
+def check_folder(root: str | Path) -> Path:
+    """The table of a PTB-XL folder.
+
+    Raises:
+        DataError: if `root` is missing, empty, or not PTB-XL's folder.
+    """
+    root = Path(root)
+    remedy = f"Give the folder of PTB-XL that holds {DATABASE}, records100 and records500"
+    if not root.is_dir():
+        raise DataError("there is no such folder", file=root, remedy=remedy)
+    if not any(root.iterdir()):
+        raise DataError("the folder is empty", file=root, remedy=remedy)
+    if not (root / DATABASE).is_file():
+        raise DataError(
+            f"this is not PTB-XL's folder: {DATABASE} is missing", file=root, remedy=remedy
+        )
+    return root / DATABASE
+
+
+def pack_ptbxl(
+    root: str | Path,
+    out: str | Path,
+    *,
+    rate: int = 500,
+    jobs: int = 2,
+    on_error: OnError = "stop",
+    progress: bool = True,
+    overwrite: bool = False,
+) -> Path:
+    """Pack PTB-XL at 500 or 100 Hz; `record_id` is `ptbxl/<ecg_id, 5 digits>`.
+
+    Raises:
+        DataError: if the folder or its table is not PTB-XL's, or record files are missing.
+        RecordError: for a record that cannot be read, unless `on_error="skip"`.
+        StoreError: if `out` stands already.
+    """
+    if rate not in FILE_COLUMN:
+        raise DataError("PTB-XL has no such rate", value=rate, remedy="Use 500 or 100")
+    table = read_table(check_folder(root), (*_NEEDED, FILE_COLUMN[rate]))
+    items = [_item(row, Path(root), rate) for row in table.to_dict("records")]
+    if on_error == "stop":
+        _check_files(items, Path(root), rate)
+    return pack_items(
+        items,
+        out,
+        Reading(float(rate), on_error=on_error),
+        source="ptbxl",
+        jobs=jobs,
+        progress=progress,
+        overwrite=overwrite,
+        facts={"root": str(Path(root).resolve())},
+    )
+
+
+def _item(row: dict[Any, Any], root: Path, rate: int) -> Item:
+    where = f"{root / DATABASE}, ecg_id {row['ecg_id']}"
+    sex = text(row["sex"])
+    if sex is not None and sex not in _SEX:
+        raise DataError("sex must be 0 (male) or 1 (female)", file=where, value=sex)
+    file = text(row[FILE_COLUMN[rate]])
+    fold = number(row["strat_fold"], where)
+    if file is None or fold is None or not 1 <= fold <= 10:
+        raise DataError("file name and fold (1-10) are needed", file=where, value=(file, fold))
+    about = {
+        "patient_id": identifier(row["patient_id"]),
+        "fold": int(fold),
+        "scp_codes": parse_scp(row["scp_codes"], where),
+        "age": number(row["age"], where),
+        "sex": None if sex is None else _SEX[sex],
+        "device": text(row.get("device")),
+        "site": identifier(row.get("site")),
+        "metadata": {k: v for k, v in row.items() if k not in _OWN},
+    }
+    return Item(f"ptbxl/{int(row['ecg_id']):05d}", root / file, about)
+
+
+def _check_files(items: list[Item], root: Path, rate: int) -> None:
+    """A partial download is said at once, with its extent, rather than in the middle of reading."""
+    absent = [
+        file
+        for item in items
+        for file in (item.file.with_name(item.file.name + s) for s in (".hea", ".dat"))
+        if not file.is_file()
+    ]
+    if absent:
+        raise DataError(
+            f"{len(absent)} of {2 * len(items)} record files at {rate} Hz are missing, the first "
+            f"is {absent[0].relative_to(root)}",
+            file=root,
+            remedy="Download them, choose the other rate, or pass --on-error skip",
+        )

@@ -1,0 +1,148 @@
+"""What is wrong with a recording, in flags; and the report on a whole source.
+
+A flag is `kind` or `kind:lead`. Nothing is altered here: `RULES` says for each kind what it means
+and what packing does with such a record. Thresholds without a source are our defaults.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgvision.ecg import LEADS
+
+PAGE_SECONDS = 10.0  # what a standard page shows
+FLAT_MV = 1e-3  # one step of the usual 1 uV grid
+FLAT_SECONDS = 1.0  # longer than the pause between beats at 60/min stays exactly constant
+CLIP_SECONDS, CLIP_SAMPLES, CLIP_MV = 0.04, 5, 0.5  # a QRS peak does not rest this long
+AMPLITUDE_MV = (0.1, 20.0)  # peak to peak of the median lead; outside it the unit is suspect
+EINTHOVEN_MV = 0.05  # half a small square: II = I + III holds to rounding on true limb leads
+
+RULES = {
+    "missing": "a lead is not there, or has no value at all: kept, the lead is NaN",
+    "nan": "a lead has some missing values: kept, they are NaN",
+    "infinite": "infinite values: kept, they are NaN",
+    "flat": f"a lead varies by no more than {FLAT_MV:g} mV: kept as it is",
+    "flat_part": f"a lead stands still for {FLAT_SECONDS:g} s or more: kept as it is",
+    "clipped": f"a lead rests at its extreme for {CLIP_SECONDS * 1000:g} ms or more: kept as it is",
+    "short": f"shorter than {PAGE_SECONDS:g} s: kept; a page shows the rest as missing",
+    "amplitude": f"the median lead spans less than {AMPLITUDE_MV[0]:g} or more than "
+    f"{AMPLITUDE_MV[1]:g} mV, so the unit may be wrong: kept as stated",
+    "limb_leads": f"II differs from I + III by more than {EINTHOVEN_MV:g} mV in the median, so "
+    "leads may be swapped or misnamed: kept as stated",
+    "reordered": "leads stood in another order: put in the canonical order",
+    "unit": "another unit than mV was stated (or none, which in WFDB means mV): converted to mV",
+    "resampled": "another rate than the store's: resampled",
+}
+
+
+def check(signal: NDArray[np.float32], rate: float) -> list[str]:
+    """The flags of one recording.
+
+    Args:
+        signal: (12, T) mV, NaN where missing.
+        rate: Hz.
+    """
+    flags = []
+    missing = np.isnan(signal)
+    spans = []
+    for row, lead in enumerate(LEADS):
+        if missing[row].all():
+            flags.append(f"missing:{lead}")
+            continue
+        if missing[row].any():
+            flags.append(f"nan:{lead}")
+        values = signal[row][~missing[row]]
+        low, high = float(values.min()), float(values.max())
+        spans.append(high - low)
+        if high - low <= FLAT_MV:
+            flags.append(f"flat:{lead}")
+            continue
+        if _longest_run(signal[row]) >= max(FLAT_SECONDS * rate, 2):
+            flags.append(f"flat_part:{lead}")
+        enough = max(round(CLIP_SECONDS * rate), CLIP_SAMPLES)
+        if any(
+            abs(level) >= CLIP_MV and _longest_run(signal[row], at=level) >= enough
+            for level in (low, high)
+        ):
+            flags.append(f"clipped:{lead}")
+    if signal.shape[1] < round(PAGE_SECONDS * rate):
+        flags.append("short")
+    if spans and not AMPLITUDE_MV[0] <= float(np.median(spans)) <= AMPLITUDE_MV[1]:
+        flags.append("amplitude")
+    together = ~missing[:3].any(axis=0)
+    if together.any():
+        one, two, three = signal[:3, together]
+        if float(np.median(np.abs(one + three - two))) > EINTHOVEN_MV:
+            flags.append("limb_leads")
+    return flags
+
+
+def _longest_run(values: NDArray[np.float32], *, at: float | None = None) -> int:
+    """The most samples in a row that are equal (to `at`, where given); NaN equals nothing."""
+    if at is None:
+        same = values[1:] == values[:-1]
+        extra = 1
+    else:
+        same = values == np.float32(at)
+        extra = 0
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], same.astype(np.int8), [0]])))
+    return int((edges[1::2] - edges[::2]).max()) + extra if len(edges) else extra
+
+
+def report(
+    source: str,
+    flags: Iterable[tuple[str, list[str]]],
+    skipped: Iterable[tuple[str, str]],
+    facts: dict[str, Any],
+) -> dict[str, Any]:
+    """The quality report of a source, ready for JSON.
+
+    Args:
+        source: its name.
+        flags: (record_id, flags) of every record that was kept.
+        skipped: (record_id, reason) of every record that could not be read.
+        facts: what else is worth knowing (rate, label columns, policies).
+    """
+    kept = list(flags)
+    left_out = [{"record_id": record, "reason": reason} for record, reason in skipped]
+    by_kind: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for record, marks in kept:
+        for mark in marks:
+            kind, _, detail = mark.partition(":")
+            by_kind[kind][record].append(detail)
+    return {
+        "source": source,
+        **facts,
+        "records": len(kept) + len(left_out),
+        "kept": len(kept),
+        "without_flags": sum(not marks for _, marks in kept),
+        "skipped": left_out,
+        "flags": {
+            kind: {
+                "count": len(by_kind[kind]),
+                "done": RULES[kind],
+                "records": {r: [d for d in details if d] for r, details in by_kind[kind].items()},
+            }
+            for kind in RULES
+        },
+    }
+
+
+def summary(quality: dict[str, Any]) -> str:
+    """A few lines for people."""
+    lines = [
+        f"{quality['source']}: {quality['records']} records, {quality['kept']} kept, "
+        f"{quality['without_flags']} of them without a flag, {len(quality['skipped'])} skipped"
+    ]
+    for kind, found in quality["flags"].items():
+        if found["count"]:
+            lines.append(f"  {kind:<11}{found['count']:>7}  {found['done']}")
+    lines += [f"  skipped {s['record_id']}: {s['reason']}" for s in quality["skipped"][:10]]
+    if len(quality["skipped"]) > 10:
+        lines.append(f"  ... and {len(quality['skipped']) - 10} more, listed in quality.json")
+    return "\n".join(lines)
