@@ -1,0 +1,1 @@
+"""A synthetic heart: dipole, rhythm, conditions, patients and the nuisances of recording."""
