@@ -35,11 +35,11 @@ table { border-collapse: collapse; font-size: .88rem; margin: .6rem 0;
 caption { text-align: left; caption-side: bottom; padding-top: .4rem; }
 th { text-align: left; font-weight: 600; color: var(--soft); border-bottom: 1.5px solid #b9c0c5;
      padding: .3rem .8rem .3rem 0; vertical-align: bottom; }
-td { border-bottom: 1px solid var(--line); padding: .28rem .8rem .28rem 0; white-space: nowrap; }
+td { border-bottom: 1px solid var(--line); padding: .28rem .8rem .28rem 0; white-space: nowrap;
+     vertical-align: top; }
 td.n, th.n { text-align: right; }
 tr.lead td { border-top: 1.5px solid #b9c0c5; }
-td small { color: var(--soft); }
-td.yes { font-weight: 700; color: var(--accent); }
+td small { color: var(--soft); display: block; font-size: .78rem; line-height: 1.2; }
 figure { margin: 1rem 0; }
 figure img { max-width: 100%; height: auto; }
 .example { display: grid; grid-template-columns: minmax(0, 1.7fr) minmax(15rem, 1fr); gap: 1.4rem;

@@ -60,7 +60,7 @@ def write_report(
     tables = {s: select(predictions, split="test", stream=s) for s in streams}
     if empty := [s for s, t in tables.items() if t.empty]:
         raise DataError("metrics name streams without test rows", value=empty)
-    title = f"{metrics.get('exp') or 'ecgvision'}: how well it reads the page"
+    title = f"{metrics.get('exp') or 'ecgvision'}: test report"
     document = page(
         title,
         _head(title, metrics),

@@ -1,0 +1,148 @@
+"""Paired comparison of two systems on the same records.
+
+    python -m experiments.compare A.parquet:image B.parquet:signal
+    python -m experiments.compare runs/vizecg/ID/predictions.parquet:image anchor.csv \\
+        --match '0*(\\d+)' --common --json difference.json
+
+A and B are predictions tables, or CSV files with a key, p_<code> and y_<code> columns; after a
+colon the stream, and after @ the layout (`predictions.parquet:image@6x2`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ecgvision.ecg import DataError, EcgVisionError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ecgvision.evaluate.operating_points import OperatingPoints
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = argparse.ArgumentParser(
+        prog="python -m experiments.compare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("a", metavar="A[:stream[@layout]]", help="predictions of the one system")
+    p.add_argument("b", metavar="B[:stream[@layout]]", help="and of the other")
+    p.add_argument("--split", default="test", choices=("val", "test"), help="rows to compare")
+    p.add_argument(
+        "--key",
+        help="the column of a CSV that names the record (default record_id, else the first)",
+    )
+    p.add_argument(
+        "--match", metavar="REGEX", help="compare only this part of record_id (its first group)"
+    )
+    p.add_argument(
+        "--common",
+        action="store_true",
+        help="compare the records both have; without it a record that one lacks is an error",
+    )
+    p.add_argument("--draws", type=int, default=1000, help="bootstrap draws (default 1000)")
+    p.add_argument("--seed", type=int, default=0, help="seed of the draws (default 0)")
+    p.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    return p
+
+
+def read(
+    argument: str, *, split: str, key: str | None
+) -> tuple[pd.DataFrame, OperatingPoints | None]:
+    """The rows that an argument names, and operating points where the file has validation rows.
+
+    Raises:
+        DataError: if it names no rows, or does not say which of several streams.
+    """
+    from ecgvision.evaluate import compare, operating_points, predictions
+
+    path, stream, layout = _split(argument)
+    if path.lower().endswith(".csv"):
+        table = compare.read_probabilities(path, key=key, split=split)
+    else:
+        table = predictions.load(path)
+    streams = sorted(map(str, table["stream"].unique()))
+    if stream is None and len(streams) > 1:
+        raise DataError(
+            "which stream?", file=path, value=streams, remedy=f"Write {path}:{streams[0]}"
+        )
+    table = predictions.select(table, stream=stream or streams[0])
+    rows = predictions.select(table, split=split, layout=layout)
+    if rows.empty:
+        raise DataError(
+            f"no {split} rows of that stream and layout",
+            file=path,
+            value=argument,
+            remedy=f"It holds the streams {', '.join(streams)}",
+        )
+    fitted = (table["split"] == "val").any() and split == "test"
+    points = operating_points.fit_from_table(table) if fitted else None
+    return rows, next(iter(points.values())) if points else None
+
+
+def _split(argument: str) -> tuple[str, str | None, str | None]:
+    """path, stream and layout of `path[:stream[@layout]]`; a path that exists is taken whole."""
+    if Path(argument).exists() or ":" not in argument:
+        return argument, None, None
+    path, stream = argument.rsplit(":", 1)
+    name, _, layout = stream.partition("@")
+    if not Path(path).exists() and ":" in path:  # a layout such as 1x1:II
+        first, _, rest = path.rpartition(":")
+        if Path(first).exists():
+            name, _, layout = f"{rest}:{stream}".partition("@")
+            path = first
+    return path, name or None, layout or None
+
+
+def show(result: dict[str, Any]) -> str:
+    """The comparison as a table for people."""
+    lines = [
+        f"{result['n']} records of {result['patients']} patients, {result['draws']} draws",
+        f"{'':24}{'A':>8}{'B':>8}{'A - B':>9}   95 % interval        p",
+    ]
+    items = [(k.replace("_", " "), v) for k, v in result.items() if k.startswith("macro_")]
+    for code, figures in result["per_class"].items():
+        items += [(f"{code} {name}", figure) for name, figure in figures.items()]
+    for name, f in items:
+        if f["difference"] is None:
+            lines.append(f"{name:24}  not defined: no positives or no negatives")
+            continue
+        low, high = f["ci95"]
+        bounds = "not defined     " if low is None else f"{low:+.4f} to {high:+.4f}"
+        lines.append(
+            f"{name:24}{f['a']:8.4f}{f['b']:8.4f}{f['difference']:+9.4f}   {bounds}   {f['p']:.3f}"
+        )
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; 2 for input that cannot be compared."""
+    args = parser().parse_args(argv)
+    try:
+        from ecgvision.evaluate.compare import paired
+
+        (a, points_a), (b, points_b) = (
+            read(x, split=args.split, key=args.key) for x in (args.a, args.b)
+        )
+        both = (points_a, points_b) if points_a and points_b else None
+        result = paired(
+            a, b, both, match=args.match, common=args.common, draws=args.draws, seed=args.seed
+        )
+    except EcgVisionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(show(result))
+    if args.json:
+        args.json.write_text(json.dumps({"a": args.a, "b": args.b, **result}, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
