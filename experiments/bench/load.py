@@ -1,0 +1,113 @@
+"""Reading a record from a packed store against `wfdb.rdsamp` on the record's own files.
+
+    python -m experiments.bench load --root /data/ptb-xl --rate 500
+
+Both read the same records in the same random order and give (12, T) values in mV. The files are
+read once beforehand, so that both find them in the page cache: what is compared is the work of
+opening, parsing and converting, not the disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+TARGET = 100.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `bench load`."""
+    parser.add_argument("--root", help="a PTB-XL folder (default: 64 records written for the run)")
+    parser.add_argument("--rate", type=int, choices=(100, 500), default=100, help="Hz")
+    parser.add_argument("--records", type=int, default=200, help="reads of each kind")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds; the median is reported")
+    parser.add_argument("--seed", type=int, default=0, help="order of the reads")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Milliseconds a record for both readers (median over rounds) and their ratio."""
+    with tempfile.TemporaryDirectory() as folder:
+        if args.root:
+            paths, store = _from_ptbxl(Path(args.root), Path(folder) / "store", args.rate)
+        else:
+            paths, store = _written(Path(folder), args.rate)
+        rows = np.random.default_rng(args.seed).integers(len(store), size=args.records).tolist()
+        rdsamp = _rdsamp()
+        worst = max(
+            float(np.nanmax(np.abs(rdsamp(paths[r])[0].T - store.read(r)))) for r in rows[:20]
+        )
+        packed, single = [], []
+        for _ in range(args.repeats):  # in turns, so that other load on the machine hits both
+            packed.append(_seconds(store.read, rows))
+            single.append(_seconds(rdsamp, [paths[r] for r in rows]))
+    ours, theirs = float(np.median(packed)), float(np.median(single))
+    ratios = sorted(b / a for a, b in zip(packed, single, strict=True))
+    return {
+        "source": args.root or "64 synthetic records",
+        "rate": args.rate,
+        "reads": args.records,
+        "store_ms": 1000 * ours,
+        "wfdb_ms": 1000 * theirs,
+        "ratio": float(np.median(ratios)),
+        "ratio_range": [ratios[0], ratios[-1]],
+        "target_ratio": TARGET,
+        "largest_difference_mv": worst,
+    }
+
+
+def _seconds(read: Callable[[Any], Any], items: list[Any]) -> float:
+    """Seconds for one read, over all items."""
+    start = time.perf_counter()
+    for item in items:
+        read(item)
+    return (time.perf_counter() - start) / len(items)
+
+
+def _rdsamp() -> Callable[[str], Any]:
+    with warnings.catch_warnings():
+        # wfdb 4.3 calls set_index(inplace=True) at import, which pandas 3.1 deprecates.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import wfdb
+    read: Callable[[str], Any] = wfdb.rdsamp
+    return read
+
+
+def _from_ptbxl(root: Path, out: Path, rate: int) -> tuple[list[str], Any]:
+    from data_prep.ptbxl import FILE_COLUMN, pack_ptbxl
+    from ecgvision.store import Store
+
+    store = Store(pack_ptbxl(root, out, rate=rate, progress=False))
+    return [str(root / name) for name in store.records[FILE_COLUMN[rate]]], store
+
+
+def _written(folder: Path, rate: int) -> tuple[list[str], Any]:
+    """64 records of noise on the 1 uV grid, ten seconds long, as WFDB files and as a store."""
+    from ecgvision.ecg import LEADS
+    from ecgvision.store import Store, StoreWriter
+
+    rng = np.random.default_rng(0)
+    paths = []
+    with StoreWriter(folder / "store", rate=rate, source="bench") as writer:
+        for i in range(64):
+            steps = rng.normal(0, 300, (12, 10 * rate)).astype("<i2")
+            path = folder / f"r{i:02d}"
+            lines = [f"{path.name} 12 {rate} {steps.shape[1]}"]
+            lines += [f"{path.name}.dat 16 1000(0)/mV 16 0 0 0 0 {lead}" for lead in LEADS]
+            path.with_suffix(".hea").write_text("\n".join(lines) + "\n")
+            steps.T.tofile(path.with_suffix(".dat"))
+            writer.add(
+                (steps / 1000).astype(np.float32),
+                record_id=path.name,
+                patient_id=None,
+                fold=1,
+                scp_codes=None,
+            )
+            paths.append(str(path))
+    return paths, Store(folder / "store")
