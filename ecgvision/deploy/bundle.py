@@ -8,9 +8,7 @@ Digests find damage and mix-ups; they are no signature. Imports numpy and ONNX R
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,46 +16,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from ecgvision.deploy.card import AGAIN, CARD, INPUT, MODEL, OUTPUTS, model_notes, read_card
 from ecgvision.ecg import BundleError
-
-FORMAT, VERSION = "ecgvision-bundle", 1
-MODEL, CARD = "model.onnx", "bundle.json"
-INPUT = "image"
-OUTPUTS = ("logits", "probabilities", "decisions")
-FIT = "letterbox: area averaging, aspect kept, white margins (ecgvision.data.views.to_network)"
-FIELDS = {
-    "format": str,
-    "version": int,
-    "labels": dict,
-    "operating_points": dict,
-    "input": dict,
-    "outputs": list,
-    "metrics": dict,
-    "files": dict,
-    "versions": dict,
-    "intended_use": str,
-    "digest": str,
-}
-"""What `bundle.json` must hold, with types. Further fields are kept and ignored."""
-
-_AGAIN = "Export the bundle again, or copy it again as a whole"
-
-
-def digest(card: Mapping[str, Any]) -> str:
-    """sha256 over all of a card but its own digest, in canonical JSON."""
-    content = {key: value for key, value in card.items() if key != "digest"}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def model_notes(card: Mapping[str, Any]) -> dict[str, str]:
-    """What the model file repeats of its card, so that the two cannot be mixed up."""
-    labels, points = card["labels"], card["operating_points"]
-    return {
-        "ecgvision.codes": json.dumps(labels["codes"]),
-        "ecgvision.label_hash": labels["hash"],
-        "ecgvision.operating_points": json.dumps(points, sort_keys=True),
-    }
 
 
 class Bundle:
@@ -102,7 +62,7 @@ class Bundle:
                 version or contradicts the model, or the model cannot be loaded.
         """
         path = Path(folder)
-        card = _read_card(path)
+        card = read_card(path)
         if label_hash is not None and card["labels"]["hash"] != label_hash:
             raise BundleError(
                 "the bundle answers with another label scheme",
@@ -141,70 +101,6 @@ class Bundle:
         return logits, probabilities, decisions.astype(np.bool_)
 
 
-def _read_card(path: Path) -> dict[str, Any]:
-    file = path / CARD
-    if not path.is_dir():
-        raise BundleError("no such bundle folder", file=path, remedy="Give the folder of a bundle")
-    try:
-        card = json.loads(file.read_bytes())
-    except FileNotFoundError:
-        raise BundleError("the bundle has no card", file=file, remedy=_AGAIN) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise BundleError("cannot be read", file=file, value=str(error), remedy=_AGAIN) from error
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
-        raise BundleError(f"not the card of an {FORMAT}", file=file, remedy=_AGAIN)
-    if card.get("version") != VERSION:
-        raise BundleError(
-            f"this version of ecgvision reads bundle version {VERSION}",
-            file=file,
-            value=card.get("version"),
-            remedy="Install the ecgvision that wrote the bundle, or export it again",
-        )
-    for field, kind in FIELDS.items():
-        if not isinstance(card.get(field), kind):
-            raise BundleError(f"the card lacks {field!r}", file=file, remedy=_AGAIN)
-    if digest(card) != card["digest"]:
-        raise BundleError(
-            "the card was altered after export", file=file, value=card["digest"], remedy=_AGAIN
-        )
-    _check_card(card, file)
-    return card
-
-
-def _check_card(card: dict[str, Any], file: Path) -> None:
-    """The card's parts fit one another: guards against a faulty writer, not only damage."""
-    labels, points, size = card["labels"], card["operating_points"], card["input"].get("size")
-    codes, names = labels.get("codes"), labels.get("names")
-    thresholds, temperature = points.get("thresholds"), points.get("temperature")
-    faults = {
-        "labels.codes must be distinct texts": not _texts(codes) or len(set(codes)) < len(codes),
-        "labels.names must name each code": not _texts(names) or len(names) != len(codes or ()),
-        "labels.hash must be a text": not isinstance(labels.get("hash"), str),
-        "operating_points.thresholds must hold one number a code": not _numbers(thresholds)
-        or len(thresholds) != len(codes or ()),
-        "operating_points.temperature must be positive": not _numbers([temperature])
-        or temperature <= 0,
-        "input.size must be [height, width]": not isinstance(size, list)
-        or len(size) != 2
-        or not all(type(side) is int and side > 0 for side in size),
-        f"outputs must be {list(OUTPUTS)}": card["outputs"] != list(OUTPUTS),
-        f"files must name {MODEL}": MODEL not in card["files"],
-    }
-    for fault, present in faults.items():
-        if present:
-            raise BundleError(fault, file=file, remedy=_AGAIN)
-
-
-def _texts(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(v, str) for v in value)
-
-
-def _numbers(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        type(v) in (int, float) and np.isfinite(v) for v in value
-    )
-
-
 def _read_files(path: Path, card: dict[str, Any]) -> bytes:
     """Check every file of the bundle; the bytes checked are the bytes that are loaded."""
     model = b""
@@ -215,7 +111,7 @@ def _read_files(path: Path, card: dict[str, Any]) -> bytes:
             content = (path / name).read_bytes()
         except OSError as error:
             raise BundleError(
-                "a file of the bundle is missing", file=path / name, remedy=_AGAIN
+                "a file of the bundle is missing", file=path / name, remedy=AGAIN
             ) from error
         found = hashlib.sha256(content).hexdigest()
         if found != expected:
@@ -223,7 +119,7 @@ def _read_files(path: Path, card: dict[str, Any]) -> bytes:
                 "the file differs from the one exported (sha256)",
                 file=path / name,
                 value=found,
-                remedy=_AGAIN,
+                remedy=AGAIN,
             )
         if name == MODEL:
             model = content
@@ -253,13 +149,13 @@ def _check_model(session: Any, card: dict[str, Any], file: Path) -> None:
                 f"model and card disagree on {key.removeprefix('ecgvision.')}",
                 file=file,
                 value=notes.get(key),
-                remedy=_AGAIN,
+                remedy=AGAIN,
             )
     inputs, outputs = session.get_inputs(), [value.name for value in session.get_outputs()]
     shape = inputs[0].shape[1:]
     if [value.name for value in inputs] != [INPUT] or inputs[0].type != "tensor(uint8)":
-        raise BundleError(f"the model's input is not uint8 {INPUT!r}", file=file, remedy=_AGAIN)
+        raise BundleError(f"the model's input is not uint8 {INPUT!r}", file=file, remedy=AGAIN)
     if shape != [3, *card["input"]["size"]] or outputs != list(OUTPUTS):
         raise BundleError(
-            "model and card disagree on shapes", file=file, value=(shape, outputs), remedy=_AGAIN
+            "model and card disagree on shapes", file=file, value=(shape, outputs), remedy=AGAIN
         )

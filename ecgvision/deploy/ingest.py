@@ -114,7 +114,7 @@ def _check_size(header: Header, file: str, max_pixels: int) -> None:
 
 
 def _decode(data: bytes, header: Header, file: str) -> NDArray[Any]:
-    """uint8 or uint16: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA as stored; rotation is left to `_upright`."""
+    """(H, W), (H, W, 3) BGR or (H, W, 4) BGRA, uint8 or uint16, not yet rotated."""
     # UNCHANGED keeps 16 bits and alpha of a PNG; a JPEG has neither, and COLOR converts its CMYK.
     flags = cv2.IMREAD_UNCHANGED
     if header.kind == "JPEG":

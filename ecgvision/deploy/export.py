@@ -1,0 +1,215 @@
+"""From a trained PyTorch student to a bundle: ONNX, a card, and proof that the two agree.
+
+The graph takes uint8 pages and holds normalisation, temperature and thresholds, so what is
+deployed is what was evaluated. Needs the training stack; reading a bundle does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ecgvision.deploy.bundle import Bundle
+from ecgvision.deploy.card import INPUT, MODEL, OPSET, OUTPUTS, make_card, model_notes, write_card
+from ecgvision.ecg import BundleError
+
+TOLERANCE = 1e-4
+"""Largest difference from PyTorch in a logit or probability."""
+
+
+def export_bundle(
+    student: nn.Module,
+    folder: str | os.PathLike[str],
+    *,
+    scheme: Any,
+    points: Any,
+    metrics: Mapping[str, Any],
+    check_images: NDArray[np.uint8],
+    info: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Write a bundle and check it against the student; all of it appears, or none.
+
+    Args:
+        student: `forward(image)` takes (B, 3, H, W) uint8 and gives logits, probabilities and
+            decisions, each (B, C); it has `image_size`, `temperature` and `thresholds`.
+        folder: the bundle; one that stands there is replaced.
+        scheme: `codes`, `names`, `hash` and `name` of the labels.
+        points: the operating points (`temperature`, `thresholds`) that the student carries.
+        metrics: test metrics with intervals, for the card.
+        check_images: (N, 3, H, W) uint8 pages on which both must give the same answer.
+        info: further facts for the card (experiment, data, renderer, ...).
+
+    Returns:
+        The card, as written to `bundle.json`.
+
+    Raises:
+        BundleError: if student, scheme and points do not fit, or ONNX and PyTorch differ by
+            `TOLERANCE` or more; its message holds the largest difference.
+    """
+    target = Path(folder)
+    _check_arguments(student, scheme, points, check_images, target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        temporary.chmod(0o755)  # mkdtemp's 0700 would keep others from the finished bundle
+        card = make_card(
+            student.image_size,  # type: ignore[arg-type]
+            scheme=scheme,
+            points=points,
+            metrics=metrics,
+            info=info,
+        )
+        model = to_onnx(student)
+        for key, value in model_notes(card).items():
+            model.metadata_props.add(key=key, value=value)
+        content = model.SerializeToString()
+        (temporary / MODEL).write_bytes(content)
+        card["files"] = {MODEL: hashlib.sha256(content).hexdigest()}
+        write_card(temporary, card)
+        card["check"] = compare(student, Bundle.open(temporary), check_images, file=target)
+        write_card(temporary, card)
+        _replace(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return card
+
+
+def to_onnx(student: nn.Module) -> onnx.ModelProto:
+    """The student as an ONNX graph: free batch size, named outputs, weights inside."""
+    height, width = student.image_size  # type: ignore[misc]  # a plain attribute of the student
+    was_training = student.training
+    student.eval()
+    device = next(iter(student.parameters())).device
+    # Two pages: a batch of one would be taken for a constant.
+    example = torch.zeros((2, 3, int(height), int(width)), dtype=torch.uint8, device=device)
+    try:
+        with _quiet_exporter():
+            program = torch.onnx.export(
+                student,
+                (example,),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=[INPUT],
+                output_names=list(OUTPUTS),
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                external_data=False,
+                verbose=False,
+            )
+    finally:
+        student.train(was_training)
+    assert program is not None  # only the other, file-writing exporter returns nothing
+    return program.model_proto
+
+
+def compare(
+    student: nn.Module, bundle: Bundle, images: NDArray[np.uint8], *, file: Path, batch: int = 16
+) -> dict[str, Any]:
+    """Hold a bundle's answers against the student's.
+
+    Args:
+        student: the PyTorch module.
+        bundle: the opened bundle.
+        images: (N, 3, H, W) uint8.
+        file: the bundle's name in messages.
+        batch: pages at a time.
+
+    Returns:
+        `images` (count), `tolerance`, and the largest absolute difference in `logits` and
+        `probabilities`.
+
+    Raises:
+        BundleError: if a difference reaches `TOLERANCE`, an answer is not finite, or a decision
+            differs further than that from its threshold.
+    """
+    device = next(iter(student.parameters())).device
+    worst = {"logits": 0.0, "probabilities": 0.0}
+    was_training = student.training
+    student.eval()
+    try:
+        for start in range(0, len(images), batch):
+            pages = images[start : start + batch]
+            with torch.inference_mode():
+                answer = student(torch.from_numpy(np.ascontiguousarray(pages)).to(device))
+            wanted = [value.cpu().numpy() for value in answer]
+            found = bundle.run(pages)
+            for name, a, b in zip(worst, wanted, found, strict=False):
+                gap = float(np.abs(a.astype(np.float64) - b).max())
+                worst[name] = gap if not gap <= worst[name] else worst[name]  # NaN is kept
+            far = np.abs(wanted[1] - np.asarray(bundle.thresholds)) >= TOLERANCE
+            if (far & (wanted[2].astype(bool) != found[2])).any():
+                raise BundleError("ONNX Runtime and PyTorch decide differently", file=file)
+    finally:
+        student.train(was_training)
+    if not max(worst.values()) < TOLERANCE or any(np.isnan(v) for v in worst.values()):
+        raise BundleError(
+            f"ONNX Runtime and PyTorch differ by {TOLERANCE} or more",
+            file=file,
+            value=worst,
+            remedy="An operator of the model is exported wrongly; choose another image encoder",
+        )
+    return {"images": len(images), "tolerance": TOLERANCE, "largest_difference": worst}
+
+
+def _check_arguments(
+    student: nn.Module, scheme: Any, points: Any, images: NDArray[np.uint8], target: Path
+) -> None:
+    height, width = (int(side) for side in student.image_size)  # type: ignore[union-attr]
+    if images.dtype != np.uint8 or images.shape[1:] != (3, height, width) or not len(images):
+        raise BundleError(
+            f"check_images must be (N, 3, {height}, {width}) uint8 with N of at least 1",
+            file=target,
+            value=(images.shape, str(images.dtype)),
+        )
+    if len(points.thresholds) != len(scheme.codes):
+        raise BundleError(
+            f"{len(scheme.codes)} labels need as many thresholds",
+            file=target,
+            value=len(points.thresholds),
+        )
+    for name in ("temperature", "thresholds"):
+        carried = np.asarray(getattr(student, name).detach().cpu(), np.float32)
+        if not np.array_equal(carried, np.asarray(getattr(points, name), np.float32)):
+            raise BundleError(
+                f"the student carries another {name} than the operating points",
+                file=target,
+                value=carried.tolist(),
+                remedy="Build the student from these operating points",
+            )
+
+
+def _replace(temporary: Path, target: Path) -> None:
+    """Put a finished folder in place; one that is not empty has to move away first."""
+    if not target.exists():
+        os.replace(temporary, target)
+        return
+    aside = temporary.with_name(temporary.name + ".old")
+    os.replace(target, aside)
+    os.replace(temporary, target)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Hold back what the exporter says of its own inner workings, and nothing else."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
