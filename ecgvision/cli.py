@@ -1,0 +1,116 @@
+"""The command `ecgvision`. Nothing heavy is imported before a subcommand needs it.
+
+Exit codes: 0 done; 2 something the user can put right, said in one line on stderr; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from ecgvision import __version__
+from ecgvision.ecg import EcgVisionError
+
+_TRAINING = frozenset({"torch", "lightning", "timm", "numba", "pandas", "pyarrow", "scipy", "wfdb"})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        args = _parser(words).parse_args(words)
+        code = args.run(args)
+        sys.stdout.flush()
+        return int(code or 0)
+    except EcgVisionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _TRAINING:
+            raise
+        print(f"error: this needs {package}: pip install 'ecgvision[train]'", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe left, as `head` does. Python would complain again when it closes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ecgvision",
+        description="Read printed ECGs with a trained student, and draw ECG pages.",
+        epilog="Exit codes: 0 done, 2 wrong input (one line says what to do), 130 interrupted.",
+    )
+    parser.add_argument("--version", action="version", version=f"ecgvision {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_predict(commands)
+    render = commands.add_parser("render", help="draw a record as a page (needs the train extra)")
+    if words[:1] == ["render"]:  # its arguments live with the renderer, which is slow to import
+        from ecgvision.render import command
+
+        command.add_arguments(render)
+        render.set_defaults(run=command.run)
+    _add_info(commands)
+    return parser
+
+
+def _add_predict(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "predict",
+        help="read pages with a bundle",
+        description="Read PNG or JPEG pages with a student bundle. A star marks each label whose "
+        "probability reaches its threshold, which was fitted on validation records.",
+        epilog="Example: ecgvision predict --bundle runs/vizecg/RUN/bundle page.png --json",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="pictures, or folders of pictures")
+    parser.add_argument("--bundle", required=True, metavar="DIR", help="folder of the bundle")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument(
+        "--threads",
+        type=_threads,
+        default=0,
+        metavar="N",
+        help="threads of ONNX Runtime; 0 (default) takes one for each physical core",
+    )
+    parser.add_argument(
+        "--expect-labels", metavar="HASH", help="refuse a bundle of any other label hash"
+    )
+    parser.set_defaults(run=_predict)
+
+
+def _add_info(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "info",
+        help="show versions, or what a bundle is",
+        description="Show installed versions or, with --bundle, verify a bundle and show its card.",
+    )
+    parser.add_argument("--bundle", metavar="DIR", help="folder of a bundle to verify and show")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(run=_info)
+
+
+def _threads(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must be 0 or more")
+    return value
+
+
+def _predict(args: argparse.Namespace) -> int:
+    from ecgvision.deploy import predict
+    from ecgvision.deploy.bundle import Bundle
+
+    bundle = Bundle.open(args.bundle, threads=args.threads, label_hash=args.expect_labels)
+    return predict.run(bundle, args.files, as_json=args.json)
+
+
+def _info(args: argparse.Namespace) -> int:
+    from ecgvision.deploy import info
+
+    return info.run(args.bundle, as_json=args.json)

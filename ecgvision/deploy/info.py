@@ -1,0 +1,67 @@
+"""What is installed, and what a bundle is: the work behind `ecgvision info`. Base install only."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from ecgvision import __version__
+from ecgvision.deploy.bundle import Bundle
+
+PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "torch", "lightning", "timm", "numba")
+
+
+def run(folder: str | None, *, as_json: bool) -> int:
+    """Print versions, or the card of a verified bundle; the exit code."""
+    if folder is None:
+        found = versions()
+        lines = [f"{name:<24}{number or 'not installed'}" for name, number in found.items()]
+        print(json.dumps(found, indent=2) if as_json else "\n".join(lines))
+        return 0
+    bundle = Bundle.open(folder)
+    print(json.dumps(bundle.card, indent=2) if as_json else describe(bundle))
+    return 0
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of what predicting and training use; None where a package is not installed."""
+    found: dict[str, str | None] = {
+        "ecgvision": __version__,
+        "python": platform.python_version(),
+    }
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def describe(bundle: Bundle) -> str:
+    """A bundle's card for a reader: labels, thresholds, test figures, use."""
+    card = bundle.card
+    per_class = card["metrics"].get("per_class") or {}
+    width = max(len(code) for code in bundle.codes)
+    lines = [
+        f"bundle       {bundle.id} (every file verified)",
+        f"input        {bundle.image_size[0]} x {bundle.image_size[1]} pixels, height x width",
+        f"labels       {card['labels'].get('scheme')}, hash {bundle.label_hash}",
+        f"temperature  {bundle.temperature:.4g}",
+        f"test AUROC   {_figure(card['metrics'].get('macro_auroc'))} (macro)",
+        "",
+    ]
+    for code, name, threshold in zip(bundle.codes, bundle.names, bundle.thresholds, strict=True):
+        auroc = _figure((per_class.get(code) or {}).get("auroc"))
+        lines.append(f"  {code:<{width}}  from {threshold:.3f}  AUROC {auroc}  {name}")
+    return "\n".join([*lines, "", card["intended_use"]])
+
+
+def _figure(metric: Any) -> str:
+    if not isinstance(metric, dict) or metric.get("value") is None:
+        return "not given"
+    low, high = metric.get("ci95") or (None, None)
+    if low is None or high is None:
+        return f"{metric['value']:.3f}"
+    return f"{metric['value']:.3f} [{low:.3f}, {high:.3f}]"

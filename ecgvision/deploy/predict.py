@@ -1,0 +1,166 @@
+"""Files in, answers out: the work behind `ecgvision predict`. Base install only."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from ecgvision.data.views import to_network
+from ecgvision.deploy.bundle import Bundle
+from ecgvision.deploy.ingest import SUFFIXES, read_page
+from ecgvision.ecg import ImageError
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a bundle says of one file.
+
+    Attributes:
+        file: the path as given.
+        page: (height, width) of the picture in pixels; None where it could not be read.
+        logits, probabilities, decisions: one value a label, in the bundle's order; empty where
+            the picture could not be read.
+        error: why not.
+    """
+
+    file: str
+    page: tuple[int, int] | None = None
+    logits: tuple[float, ...] = ()
+    probabilities: tuple[float, ...] = ()
+    decisions: tuple[bool, ...] = ()
+    error: str | None = None
+
+
+def predict_file(bundle: Bundle, path: str | os.PathLike[str]) -> Answer:
+    """Answer one picture.
+
+    Raises:
+        ImageError: if it cannot be read as a page.
+    """
+    page = read_page(path)
+    small = to_network(page, bundle.image_size)
+    logits, probabilities, decisions = bundle.run(np.moveaxis(small, 2, 0)[None])
+    return Answer(
+        file=os.fspath(path),
+        page=(page.shape[0], page.shape[1]),
+        logits=tuple(logits[0].tolist()),
+        probabilities=tuple(probabilities[0].tolist()),
+        decisions=tuple(decisions[0].tolist()),
+    )
+
+
+def predict_files(bundle: Bundle, paths: Iterable[str | os.PathLike[str]]) -> Iterator[Answer]:
+    """Answer pictures one by one; a bad one gives an `Answer` with its error, the rest go on."""
+    for path in paths:
+        try:
+            yield predict_file(bundle, path)
+        except ImageError as error:
+            yield Answer(file=os.fspath(path), error=str(error))
+
+
+def expand(paths: Sequence[str]) -> list[str]:
+    """Files as they are, folders as the pictures in them (by suffix, sorted, not deeper).
+
+    Raises:
+        ImageError: for a folder without pictures.
+    """
+    files: list[str] = []
+    for path in paths:
+        if not Path(path).is_dir():
+            files.append(path)
+            continue
+        inside = sorted(p for p in Path(path).iterdir() if p.suffix.lower() in SUFFIXES)
+        if not inside:
+            raise ImageError(
+                "no pictures in the folder",
+                file=path,
+                remedy=f"Looked for {', '.join(SUFFIXES)}; name other files one by one",
+            )
+        files += [str(p) for p in inside]
+    return files
+
+
+def run(bundle: Bundle, paths: Sequence[str], *, as_json: bool) -> int:
+    """Print answers to stdout, errors and (on a terminal) a counter to stderr; the exit code."""
+    files = expand(paths)
+    answers: list[Answer] = []
+    width = max(len(code) for code in bundle.codes)
+    for answer in predict_files(bundle, counted(files, sys.stderr)):
+        answers.append(answer)
+        if answer.error is not None:
+            print(f"error: {answer.error}", file=sys.stderr)
+        elif not as_json:
+            print(table(bundle, answer, width))
+    if as_json:
+        print(json.dumps(as_document(bundle, answers), indent=2))
+    return 2 if any(answer.error is not None for answer in answers) else 0
+
+
+def counted(files: Sequence[str], stream: TextIO) -> Iterator[str]:
+    """Pass files on, with a counter on a terminal where there are many."""
+    shown = len(files) > 10 and stream.isatty()
+    for number, file in enumerate(files, 1):
+        if shown:
+            stream.write(f"\r{number}/{len(files)}")
+            stream.flush()
+        yield file
+        if shown:
+            stream.write("\r\x1b[K")  # leave the line to what is printed next
+            stream.flush()
+
+
+def table(bundle: Bundle, answer: Answer, width: int) -> str:
+    """One file's labels, most probable first; a star marks those at or above their threshold."""
+    rows = sorted(
+        zip(
+            bundle.codes,
+            bundle.names,
+            answer.probabilities,
+            bundle.thresholds,
+            answer.decisions,
+            strict=True,
+        ),
+        key=lambda row: -row[2],
+    )
+    lines = [answer.file]
+    for code, name, probability, threshold, positive in rows:
+        mark = "*" if positive else " "
+        lines.append(
+            f"  {mark} {code:<{width}}  {probability:6.3f}  (from {threshold:.3f})  {name}"
+        )
+    return "\n".join(lines)
+
+
+def as_document(bundle: Bundle, answers: Sequence[Answer]) -> dict[str, Any]:
+    """All answers as one JSON document, with what is needed to say which model gave them."""
+    return {
+        "bundle": {
+            "id": bundle.id,
+            "folder": str(bundle.folder),
+            "scheme": bundle.card["labels"].get("scheme"),
+            "label_hash": bundle.label_hash,
+            "labels": dict(zip(bundle.codes, bundle.names, strict=True)),
+            "thresholds": dict(zip(bundle.codes, bundle.thresholds, strict=True)),
+        },
+        "results": [_entry(bundle, answer) for answer in answers],
+    }
+
+
+def _entry(bundle: Bundle, answer: Answer) -> dict[str, Any]:
+    if answer.page is None:
+        return {"file": answer.file, "error": answer.error}
+    positive = [c for c, yes in zip(bundle.codes, answer.decisions, strict=True) if yes]
+    return {
+        "file": answer.file,
+        "page": {"height": answer.page[0], "width": answer.page[1]},
+        "logits": dict(zip(bundle.codes, answer.logits, strict=True)),
+        "probabilities": dict(zip(bundle.codes, answer.probabilities, strict=True)),
+        "positive": positive,
+    }
