@@ -89,16 +89,13 @@ def read(
 
 def _split(argument: str) -> tuple[str, str | None, str | None]:
     """path, stream and layout of `path[:stream[@layout]]`; a path that exists is taken whole."""
-    if Path(argument).exists() or ":" not in argument:
+    cuts = [i for i, letter in enumerate(argument) if letter == ":"]
+    if Path(argument).exists() or not cuts:
         return argument, None, None
-    path, stream = argument.rsplit(":", 1)
-    name, _, layout = stream.partition("@")
-    if not Path(path).exists() and ":" in path:  # a layout such as 1x1:II
-        first, _, rest = path.rpartition(":")
-        if Path(first).exists():
-            name, _, layout = f"{rest}:{stream}".partition("@")
-            path = first
-    return path, name or None, layout or None
+    # a layout may hold a colon (1x1:II), and so may a path: the longest file there is wins
+    cut = next((i for i in reversed(cuts) if Path(argument[:i]).exists()), cuts[0])
+    stream, _, layout = argument[cut + 1 :].partition("@")
+    return argument[:cut], stream or None, layout or None
 
 
 def show(result: dict[str, Any]) -> str:
