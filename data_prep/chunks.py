@@ -195,7 +195,7 @@ def _pack_chunk(task: list[tuple[str, str]], work: Path, number: int, reading: R
 
 
 def _read(path: str, reading: Reading) -> tuple[dict[str, Any], np.ndarray]:
-    ecg = read_record(path)
+    ecg = read_record(path, unstated_rate=reading.rate)
     signal, flags = ecg.signal, list(ecg.meta["notes"])
     if ecg.rate != reading.rate:
         if not reading.resample:

@@ -53,8 +53,9 @@ def pack_manifest(
     Args:
         file: the CSV.
         out: the store to make.
-        rate: the store's rate in Hz; records of other rates are resampled. Without it all records
-            must have the first one's rate.
+        rate: the store's rate in Hz; records of other rates are resampled, and npy and CSV records
+            that do not state theirs are taken to have it. Without it all records must have the
+            first one's rate.
         labels: label columns; by default every column of 0 and 1 that has no other meaning.
         name: the source's name; by default that of the folder the CSV is in.
 

@@ -37,7 +37,10 @@ def parser() -> argparse.ArgumentParser:
     )
     two.add_argument("file", metavar="FILE.csv", help="the manifest")
     two.add_argument(
-        "--rate", type=float, help="Hz of the store; records of another rate are resampled"
+        "--rate",
+        type=float,
+        help="Hz of the store; records of another rate are resampled, npy and CSV records that do "
+        "not state theirs are taken to have it",
     )
     two.add_argument("--labels", help="label columns, with commas (default: all of 0 and 1)")
     two.add_argument("--name", help="the source's name (default: that of the manifest's folder)")

@@ -26,12 +26,15 @@ from ecgvision.wfdb_format import read_header, read_physical
 _WFDB = (".hea", ".dat", ".mat")
 
 
-def read_record(path: str | Path, *, rate: float | None = None) -> Ecg:
+def read_record(
+    path: str | Path, *, rate: float | None = None, unstated_rate: float | None = None
+) -> Ecg:
     """Read a WFDB, CSV or npy record.
 
     Args:
         path: for WFDB with or without a suffix; otherwise a `.csv` or `.npy` file.
         rate: Hz; needed where the file does not state it, and must agree with it where it does.
+        unstated_rate: Hz where the file does not state it; without effect where it does.
 
     Returns:
         The recording: (12, T) float32 mV in canonical order, NaN where missing.
@@ -42,9 +45,9 @@ def read_record(path: str | Path, *, rate: float | None = None) -> Ecg:
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix == ".csv":
-        return _read_csv(path, rate)
+        return _read_csv(path, rate, unstated_rate)
     if suffix == ".npy":
-        return _read_npy(path, rate)
+        return _read_npy(path, rate if rate is not None else unstated_rate)
     header = path.with_suffix(".hea") if suffix in _WFDB else path.with_name(path.name + ".hea")
     return _read_wfdb(header, rate)
 
@@ -65,7 +68,7 @@ def _read_wfdb(path: Path, rate: float | None) -> Ecg:
     return Ecg(signal, rate, path.stem, meta)
 
 
-def _read_csv(path: Path, rate: float | None) -> Ecg:
+def _read_csv(path: Path, rate: float | None, unstated: float | None) -> Ecg:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             table = [row for row in csv.reader(file) if row]
@@ -87,6 +90,8 @@ def _read_csv(path: Path, rate: float | None) -> Ecg:
     time = [i for i, name in enumerate(names) if name.lower() in ("time", "time_s", "t")]
     if time:
         rate = _agreed_rate(rate, _rate_of(values[time[0]], path), path)
+    elif rate is None:
+        rate = unstated
     chosen = [i for i in range(len(names)) if i not in time]
     signal, notes = _place(values[chosen], _rows([names[i] for i in chosen], path))
     return Ecg(signal, _stated(rate, path), path.stem, {"notes": notes})

@@ -178,6 +178,18 @@ def test_another_rate_stops_or_is_resampled(manifest, tmp_path):
     assert quality(store.path)["flags"]["resampled"]["records"] == {"src/004": ["200"]}
 
 
+def test_records_that_do_not_state_their_rate_take_the_one_given(manifest, tmp_path):
+    array = np.zeros((12, 500), np.float32)
+    np.save(manifest.parent / "records/a.npy", array)
+    (manifest.parent / "records/b.csv").write_text("time,I\n0,1\n0.005,2\n0.01,1\n")
+    manifest.write_text("record,AF\nrecords/a.npy,1\nrecords/b.csv,0\n")
+    with pytest.raises(RecordError, match="does not state its rate"):
+        pack_manifest(manifest, tmp_path / "s", progress=False)
+    store = Store(pack_manifest(manifest, tmp_path / "s", rate=50, progress=False))
+    assert store.records["length"].tolist() == [500, 1]  # the CSV states 200 Hz
+    assert "resampled:200" in json.loads(store.records["flags"][1])
+
+
 def test_a_broken_record_stops_or_is_skipped_and_counted(manifest, tmp_path):
     with (manifest.parent / "records/003.dat").open("r+b") as file:
         file.truncate(100)
@@ -205,11 +217,11 @@ def test_an_interrupted_pack_continues_and_equals_a_whole_one(manifest, tmp_path
     whole = Store(pack_manifest(manifest, tmp_path / "whole", progress=False))
     real, read = chunks.read_record, []
 
-    def interrupted(path):
+    def interrupted(path, **rates):
         read.append(Path(path).name)
         if len(read) == 8:
             raise KeyboardInterrupt
-        return real(path)
+        return real(path, **rates)
 
     monkeypatch.setattr(chunks, "read_record", interrupted)
     with pytest.raises(KeyboardInterrupt):
