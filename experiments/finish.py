@@ -75,19 +75,15 @@ def history(folder: Path) -> pd.DataFrame | None:
 
 
 def examples(table: pd.DataFrame, data: PairedDataModule, stream: str) -> list[dict[str, Any]]:
-    """Some test pages, spread over the split, each with the student's answers."""
+    """Some test pages, spread over the split, as the network saw them."""
     dataset = data.dataset("test")
     rows = predictions.select(table, split="test", stream=stream, layout=data.layouts[0])
     chosen = np.linspace(0, len(rows) - 1, min(EXAMPLES, len(rows))).astype(int)
-    codes = data.cohort.scheme.codes
     return [
         {
             "image": dataset[(0, int(i))]["image"].permute(1, 2, 0).numpy(),
             "record_id": rows.loc[i, "record_id"],
-            "predictions": [
-                {"code": c, "p": float(rows.loc[i, f"p_{c}"]), "y": int(rows.loc[i, f"y_{c}"])}
-                for c in codes
-            ],
+            "layout": data.layouts[0],
         }
         for i in chosen
     ]

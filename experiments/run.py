@@ -58,6 +58,8 @@ def run(config: dict[str, Any]) -> Path:
     A finished run is not repeated unless `force`; an unfinished one is taken up where it stopped.
     """
     started = time.monotonic()
+    if config["exp"] != "vizecg":
+        raise ConfigError("name a system", value=config["exp"], remedy="Add +exp=vizecg")
     import json
     import logging
     import warnings
@@ -73,8 +75,6 @@ def run(config: dict[str, Any]) -> Path:
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    if config["exp"] != "vizecg":
-        raise ConfigError("name a system", value=config["exp"], remedy="Add +exp=vizecg")
     config["data"]["store"] = stores(config["data"])
     cohort = build.build_cohort(config)
     identity = run_id(config, cohort.hash, cohort.scheme.hash)

@@ -5,7 +5,6 @@ No transform mirrors: time runs from left to right, and up is positive.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -95,8 +94,3 @@ class ImageAugment:
             image = np.asarray(cv2.GaussianBlur(image, (3, 3), rng.uniform(0.3, 1.0)), np.uint8)
         return image
 
-
-def draw_uniform(bounds: Sequence[float], rng: np.random.Generator) -> float:
-    """A number from the log-uniform distribution over [low, high]."""
-    low, high = float(bounds[0]), float(bounds[1])
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))

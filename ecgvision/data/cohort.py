@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,16 +19,20 @@ SPLITS = ("train", "val", "test")
 
 
 def scheme_for(
-    name: str, stores: Sequence[Store], *, min_likelihood: float, unlabelled: str
+    name: str, stores: Sequence[Store], *, min_likelihood: float, unlabelled: str | None
 ) -> LabelScheme:
     """A pinned scheme by name, or `columns`: the label columns that the stores themselves declare.
+
+    `unlabelled` None leaves the scheme's own policy: pinned schemes drop records without a label,
+    in `columns` a row of zeros is a negative of every label.
 
     Raises:
         LabelError: for an unknown name.
         DataError: for `columns` where the stores declare none, or different ones.
     """
+    policy: dict[str, Any] = {} if unlabelled is None else {"unlabelled": unlabelled}
     if name != "columns":
-        return get_scheme(name, min_likelihood=min_likelihood, unlabelled=unlabelled)  # type: ignore[arg-type]
+        return get_scheme(name, min_likelihood=min_likelihood, **policy)
     declared = {tuple(store.label_columns) for store in stores}
     if len(declared) != 1 or not next(iter(declared)):
         raise DataError(
@@ -35,7 +40,7 @@ def scheme_for(
             value=sorted(declared),
             remedy="Pack them from manifests with equal label columns, or name a pinned scheme",
         )
-    return column_scheme(next(iter(declared)), unlabelled=unlabelled)  # type: ignore[arg-type]
+    return column_scheme(next(iter(declared)), **policy)
 
 
 class Cohort:
@@ -55,7 +60,7 @@ class Cohort:
 
     def __init__(
         self, paths: Sequence[str | Path], scheme_name: str, *, folds: Mapping[str, Sequence[int]],
-        min_likelihood: float = 0.0, unlabelled: str = "drop",
+        min_likelihood: float = 0.0, unlabelled: str | None = None,
     ) -> None:  # fmt: skip
         if not paths:
             raise DataError("no store given", remedy="Set data.store=[FOLDER, …]")
@@ -67,11 +72,10 @@ class Cohort:
         base = 0
         for number, store in enumerate(self.stores):
             labels, labelled = targets(store.records, self.scheme)
-            keep = labelled if unlabelled == "drop" else np.ones(len(store), bool)
             table = store.records.assign(store=number, row=np.arange(len(store)))
-            tables.append(table[keep])
-            wanted.append(labels[keep])
-            rows.append(base + np.flatnonzero(keep))
+            tables.append(table[labelled])
+            wanted.append(labels[labelled])
+            rows.append(base + np.flatnonzero(labelled))
             base += len(store)
         self.records = pd.concat(tables, ignore_index=True)
         self.targets: NDArray[np.uint8] = np.concatenate(wanted)

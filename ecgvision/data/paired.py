@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from ecgvision.data.augment import ImageAugment, SignalAugment, draw_uniform
+from ecgvision.data.augment import ImageAugment, SignalAugment
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.resample import fit_length, resample
@@ -32,7 +32,8 @@ class PageSettings:
         image_size: (H, W) of the network.
         style: a style's name, or `mixed` for varied colours and inks in training.
         dpi: resolution of pages in evaluation.
-        train_dpi: pages in training have a resolution between these two.
+        train_dpi: pages in training have one of these resolutions; a handful, so that their
+            grids and letters are drawn once and kept.
         speed, gain: mm/s and mm/mV.
         seconds: window of the record that page and signal share.
         signal_rate: Hz of the signal stream.
@@ -44,7 +45,7 @@ class PageSettings:
     image_size: tuple[int, int]
     style: str = "kit"
     dpi: float = 100.0
-    train_dpi: tuple[float, float] = (60.0, 130.0)
+    train_dpi: tuple[float, ...] = (50.0, 60.0, 72.0, 86.0, 100.0, 120.0)
     speed: float = 25.0
     gain: float = 10.0
     seconds: float = 10.0
@@ -60,6 +61,8 @@ class PageSettings:
                 get_layout(name)
         if self.style != "mixed":
             get_style(self.style)
+        if not self.train_dpi:
+            raise ConfigError("data.train_dpi is empty", remedy="Name at least one resolution")
         if self.signal_window not in ("record", "printed"):
             raise ConfigError("data.signal_window must be record or printed",
                               value=self.signal_window)  # fmt: skip
@@ -138,7 +141,7 @@ class PairedDataset(Dataset[dict[str, Any]]):
         name = self.settings.layouts[asked]
         if name == "random":
             name = RANDOM_LAYOUTS[int(rng.integers(len(RANDOM_LAYOUTS)))]
-        dpi = draw_uniform(self.settings.train_dpi, rng) if self.train else self.settings.dpi
+        dpi = float(rng.choice(self.settings.train_dpi)) if self.train else self.settings.dpi
         return Page(
             get_layout(name), dpi=dpi, speed=self.settings.speed, gain=self.settings.gain
         )

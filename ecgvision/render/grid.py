@@ -1,0 +1,93 @@
+"""The empty page: paper, grid and frame.
+
+Vertical lines depend on the column alone and horizontal ones on the row alone, so a page has only
+a handful of distinct rows. They are all that is kept; colouring them anew costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..page import Page
+from .styles import Style
+
+LINE_PT = 0.5
+FRAME_PT = 0.8
+MAJOR_MM = 5.0
+MINOR_MM = 1.0
+
+
+def line_coverage(positions: NDArray[np.float64], width: float, size: int) -> NDArray[np.int64]:
+    """(size,) coverage 0-255 along one axis of straight lines of `width` px at `positions` px.
+
+    Lines are snapped to the pixel raster as matplotlib's Agg backend snaps straight paths: the
+    centre goes to the middle of a pixel where the rounded width is odd, to an edge where even.
+    """
+    cover = np.zeros(size)
+    centre = np.floor(positions + 0.5) + (0.5 if round(width) % 2 else 0.0)
+    low, high = centre - width / 2, centre + width / 2
+    for offset in range(-1, math.ceil(width) + 2):
+        pixel = np.floor(low).astype(np.int64) + offset
+        share = np.minimum(high, pixel + 1) - np.maximum(low, pixel)
+        inside = (share > 0) & (pixel >= 0) & (pixel < size)
+        np.maximum.at(cover, pixel[inside], np.minimum(share[inside], 1.0))
+    return (cover * 255).astype(np.int64)
+
+
+def _axis(length_mm: float, page: Page, size: int, *, flip: bool) -> tuple[NDArray, NDArray]:
+    """Coverage of the major and the minor lines along one axis; minors skip the majors' places."""
+    width = LINE_PT * page.dpi / 72
+    steps = np.arange(math.floor(length_mm / MINOR_MM + 1e-9) + 1)
+    found = []
+    for wanted in (steps % 5 == 0, steps % 5 != 0):
+        at = steps[wanted] * MINOR_MM * page.px_per_mm
+        found.append(line_coverage(size - at if flip else at, width, size))
+    return found[0], found[1]
+
+
+def _over(below: NDArray, colour: ArrayLike, cover: ArrayLike) -> NDArray:
+    share = np.asarray(cover)
+    return (below * (255 - share) + np.asarray(colour) * share) // 255
+
+
+@lru_cache(maxsize=32)
+def empty_page(
+    page: Page, style: Style
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The distinct rows of the page before anything is drawn on it.
+
+    Returns:
+        templates (K, W, 3) uint8 and, for every row of the page, which one it is, (H,) int64.
+        Order of painting, as the kit's: vertical majors, vertical minors, horizontal majors,
+        horizontal minors, frame. Read-only: they are shared between calls.
+    """
+    height, width = page.size
+    across = np.empty((width, 3), np.int64)
+    across[:] = style.paper_rgb
+    rows = np.zeros((height, 3), np.int64)  # coverage of major, minor and frame
+    if style.grid:
+        major, minor = style.grid_rgb
+        x_major, x_minor = _axis(page.paper_mm[1], page, width, flip=False)
+        across = _over(_over(across, major, x_major[:, None]), minor, x_minor[:, None])
+        rows[:, 0], rows[:, 1] = _axis(page.paper_mm[0], page, height, flip=True)
+    sides = np.zeros(width, np.int64)
+    if style.frame:
+        thick = FRAME_PT * page.dpi / 72
+        rows[:, 2] = line_coverage(np.array([0.0, float(height)]), thick, height)
+        sides = line_coverage(np.array([0.0, float(width)]), thick, width)
+    kinds, which = np.unique(rows, axis=0, return_inverse=True)
+    templates = np.empty((len(kinds), width, 3), np.uint8)
+    black = np.zeros(3, np.int64)
+    for i, (h_major, h_minor, edge) in enumerate(kinds):
+        line = across
+        if style.grid:
+            line = _over(_over(across, major, h_major), minor, h_minor)
+        templates[i] = _over(_over(line, black, edge), black, sides[:, None])
+    which = np.ascontiguousarray(which.reshape(-1), np.int64)
+    templates.setflags(write=False)
+    which.setflags(write=False)
+    return templates, which

@@ -1,0 +1,120 @@
+"""Draw a recording as a printed page, in milliseconds and with its geometry.
+
+The traces are coverage maps of distance to the polyline, laid over the few distinct rows of an
+empty page; see `kernels` and `grid`. `draw` is a pure function: the same arguments give the same
+bytes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..ecg import LEADS, RecordError
+from ..page import Page
+from . import furniture, kernels
+from .geometry import Geometry, lead_points
+from .grid import empty_page
+from .styles import STYLES, Rgb, Style
+
+_scratch = threading.local()
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A drawn page.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        geometry: where everything stands on it.
+        mask: (H, W) uint8 coverage of the leads' traces (255 where wholly covered; the pulse,
+            separators and text are not part of it), or None where it was not asked for.
+    """
+
+    image: NDArray[np.uint8]
+    geometry: Geometry
+    mask: NDArray[np.uint8] | None
+
+
+def draw(
+    signal: NDArray[np.float32],
+    rate: float,
+    page: Page,
+    style: Style = STYLES["kit"],
+    *,
+    seed: int = 0,
+    header: Sequence[str] = (),
+    mask: bool = False,
+    points: bool = True,
+) -> Drawing:
+    """The page of one recording.
+
+    Args:
+        signal: (12, T) in mV, leads in the order of `LEADS`; NaN leaves a gap. Time starts at the
+            first sample: for a later window pass a slice. What is shorter than the page is drawn
+            as far as it goes.
+        rate: Hz.
+        seed: decides what the style leaves to chance (a grey of ink, an invented header).
+        header: lines of text for the top of the page; tabs divide a line into columns.
+        mask: also return the coverage of the traces.
+        points: keep the pixel of every sample in the geometry.
+
+    Raises:
+        RecordError: if the signal has not the shape (12, T) or the rate is not positive.
+    """
+    if signal.ndim != 2 or signal.shape[0] != len(LEADS) or signal.shape[1] < 1:
+        raise RecordError("signal must have shape (12, T)", value=signal.shape)
+    if not (np.isfinite(rate) and rate > 0):
+        raise RecordError("rate must be a positive number of Hz", value=rate)
+    ink, lines = _chances(style, seed, header)
+    height, width = page.size
+    coverage = np.zeros((height, width), np.uint8) if mask else _borrow(height, width)
+
+    joined, bounds = lead_points(signal, rate, page)
+    half = style.trace_pt * page.dpi / 144
+    for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+        kernels.stroke(joined, half, first, last, coverage)
+
+    templates, which = empty_page(page, style)
+    image = np.empty((height, width, 3), np.uint8)
+    kernels.compose(templates, which, coverage, np.array(ink, np.uint8), image, not mask)
+    if not mask:
+        _scratch.store = coverage.base
+    black = np.zeros(3, np.uint8)
+    for part in furniture.bars(page, style, rate):
+        kernels.stamp(part.coverage, part.top, part.left, np.array(ink, np.uint8), image)
+    texts = furniture.labels(page, style) + furniture.header(page, style, lines)
+    for part in texts:
+        kernels.stamp(part.coverage, part.top, part.left, black, image)
+    geometry = Geometry.of(page, rate, joined, bounds, texts, keep_points=points)
+    return Drawing(image, geometry, coverage if mask else None)
+
+
+def _borrow(height: int, width: int) -> NDArray[np.uint8]:
+    """A blank map that `compose` wipes after use: fresh pages of memory cost more than the ink.
+
+    One a thread, of the largest size asked for so far. It is given back only once it is wiped, so
+    that a drawing that was interrupted leaves no ink to the next.
+    """
+    store = getattr(_scratch, "store", None)
+    _scratch.store = None
+    if store is None or store.size < height * width:
+        store = np.zeros(height * width, np.uint8)
+    return store[: height * width].reshape(height, width)
+
+
+def _chances(style: Style, seed: int, header: Sequence[str]) -> tuple[Rgb, Sequence[str]]:
+    """What the style leaves to the seed: the ink's grey and an invented header."""
+    rng = np.random.default_rng(seed)
+    grey = int(rng.uniform(0, 0.2) * 255)
+    ink = style.ink if style.ink is not None else (grey, grey, grey)
+    if header or style.header == "given":
+        return ink, header
+    number, year, month, day = (
+        int(v) for v in rng.integers((10_000, 1990, 1, 1), (10**7, 2030, 13, 29))
+    )
+    return ink, (f"ID: {number}\tName:\tDate: {year:04d}-{month:02d}-{day:02d}",)

@@ -1,0 +1,89 @@
+"""Training throughput with the real loader, against the same steps on one cached batch.
+
+The ratio says what share of the device's time the loader leaves idle. It needs free cores: on a
+machine whose cores the network itself uses up, loader and network share them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--steps", type=int, default=30, help="steps of each measurement")
+    parser.add_argument("--records", type=int, default=400, help="records of the synthetic store")
+    parser.add_argument("--accelerator", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("overrides", nargs="*", default=[],
+                        help="configuration overrides, e.g. data.batch_size=64")  # fmt: skip
+
+
+def measure(task: Any, optimizer: Any, batches: Iterable[Any], device: str, dtype: Any) -> float:
+    """Seconds for training steps over the batches."""
+    import torch
+
+    start = time.perf_counter()
+    for batch in batches:
+        moved = {k: v.to(device, non_blocking=True) for k, v in batch.items()}
+        with torch.autocast(device, dtype, enabled=dtype is not None):
+            _, parts = task.compute(moved)
+            loss = torch.stack(list(parts.values())).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    import torch
+
+    from data_prep.synthesize import synthesize
+    from ecgvision import build
+    from experiments.configure import configure
+    from experiments.train import precision
+
+    use_cuda = args.accelerator in ("auto", "cuda") and torch.cuda.is_available()
+    device = "cuda" if use_cuda else "cpu"
+    half = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+    dtype = half.get(precision("auto", device))
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder) / "store"
+        synthesize(store, records=args.records, seed=0, progress=False)
+        config = configure(["+exp=vizecg", *args.overrides])
+        config["data"]["store"] = [str(store)]
+        cohort = build.build_cohort(config)
+        data = build.build_data(config, cohort)
+        length = data.settings.signal_length
+        task = build.build_task(
+            config, len(cohort.scheme.codes), signal_length=length, pretrained=False
+        )
+        task.to(device).train()
+        optimizer = torch.optim.AdamW(task.parameters(), lr=1e-4)
+        loader = data.train_dataloader()
+        epochs = itertools.chain.from_iterable(itertools.repeat(loader))
+        warm = list(itertools.islice(epochs, 3))  # starts the workers, compiles the kernels
+        measure(task, optimizer, warm, device, dtype)
+        rounds = []
+        for _ in range(3):  # in turn, so that both meet the machine's noise
+            cached = measure(task, optimizer, itertools.repeat(warm[0], args.steps), device, dtype)
+            real = measure(task, optimizer, itertools.islice(epochs, args.steps), device, dtype)
+            rounds.append((cached, real))
+    cached, real = (sorted(part)[1] for part in zip(*rounds, strict=True))
+    records = args.steps * data.batch_size
+    return {
+        "device": device,
+        "precision": str(dtype or torch.float32).removeprefix("torch."),
+        "batch": data.batch_size,
+        "image_size": list(config["data"]["image_size"]),
+        "cached_batch_records_per_s": records / cached,
+        "real_loader_records_per_s": records / real,
+        "real_over_cached": cached / real,
+        "target_real_over_cached": 0.9,
+    }

@@ -1,0 +1,161 @@
+"""Pairs: synchronized, deterministic whatever the workers, and true to the page."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from ecgvision.data.cohort import Cohort
+from ecgvision.data.paired import PageSettings, PairedDataModule
+from ecgvision.data.views import to_network
+from ecgvision.ecg import ConfigError, DataError, LayoutError
+from ecgvision.layouts import get_layout
+from ecgvision.page import Page
+from ecgvision.render.paper import draw
+from ecgvision.render.styles import get_style
+
+FOLDS = {"train": [1, 2, 3, 4, 5, 6, 7, 8], "val": [9], "test": [10]}
+
+
+def module(store, *, augment=True, workers=0, batch=8, seed=0, **settings) -> PairedDataModule:
+    chosen = {"layouts": ("3x4+II", "6x2"), "image_size": (96, 128)} | settings
+    cohort = Cohort([store], "superdiagnostic", folds=FOLDS)
+    return PairedDataModule(
+        cohort, PageSettings(**chosen), augment=augment, batch_size=batch, num_workers=workers,
+        seed=seed,
+    )  # fmt: skip
+
+
+def epoch(data: PairedDataModule, number: int) -> list[dict[str, torch.Tensor]]:
+    loader = data.train_dataloader()
+    loader.sampler.set_epoch(number)
+    return list(loader)
+
+
+def equal(a, b) -> bool:
+    return all(torch.equal(x[k], y[k]) for x, y in zip(a, b, strict=True) for k in x)
+
+
+def test_batch_contract(tiny_store):
+    (batch, *_) = epoch(module(tiny_store), 0)
+    shapes = {k: (tuple(v.shape), v.dtype) for k, v in batch.items()}
+    assert shapes == {
+        "image": ((8, 3, 96, 128), torch.uint8),
+        "signal": ((8, 12, 1000), torch.float32),
+        "observed": ((8, 12, 1000), torch.bool),
+        "target": ((8, 5), torch.float32),
+        "index": ((8,), torch.int64),
+        "layout": ((8,), torch.int64),
+    }
+    assert not batch["signal"].isnan().any()
+    assert (batch["signal"][~batch["observed"]] == 0).all()
+
+
+def test_workers_do_not_change_a_byte(tiny_store):
+    alone, two = (epoch(module(tiny_store, workers=w), 3) for w in (0, 2))
+    assert equal(alone, two)
+
+
+def test_epochs_and_seeds_differ(tiny_store):
+    first = epoch(module(tiny_store), 0)
+    assert equal(first, epoch(module(tiny_store), 0))
+    assert not equal(first, epoch(module(tiny_store), 1))
+    assert not equal(first, epoch(module(tiny_store, seed=1), 0))
+
+
+def test_evaluation_shows_every_record_in_every_layout(tiny_store):
+    data = module(tiny_store)
+    batches = list(data.test_dataloader())
+    seen = [(int(i), int(k)) for b in batches for i, k in zip(b["index"], b["layout"], strict=True)]
+    expected = data.cohort.index[data.cohort.positions("test")]
+    assert sorted(seen) == sorted((int(i), k) for i in expected for k in (0, 1))
+    assert equal(batches, list(data.test_dataloader()))
+
+
+def test_evaluation_draws_the_plain_page_of_the_record(tiny_store):
+    data = module(tiny_store, layouts=("6x2",))
+    item = data.dataset("test")[(0, 1)]
+    signal, rate = data.cohort.read(int(data.cohort.positions("test")[1]))
+    page = Page(get_layout("6x2"), dpi=100)
+    drawn = draw(signal, rate, page, get_style("kit"), seed=0).image
+    assert np.array_equal(item["image"].permute(1, 2, 0).numpy(), to_network(drawn, (96, 128)))
+    np.testing.assert_allclose(item["signal"].numpy(), signal, atol=1e-6)
+
+
+def ink_columns(image: np.ndarray) -> np.ndarray:
+    return np.flatnonzero((image.min(2) < 100).any(0))
+
+
+def test_page_and_signal_come_from_the_same_window(make_store, tmp_path):
+    """One spike a second: its place on a page of one lead follows its place in the signal."""
+    store = make_store(tmp_path / "long", seconds=14, records=20)
+    data = module(store, augment=False, layouts=("1x1:I",), image_size=(425, 550), train_dpi=(100,))
+    starts = set()
+    for number in range(4):
+        item = data.dataset("train")[(number, 3)]
+        signal = item["signal"][0].numpy()
+        page = Page(get_layout("1x1:I"), dpi=50)
+        image = item["image"].permute(1, 2, 0).numpy()
+        peaks = np.flatnonzero(signal > 0.75 * signal.max())
+        first = peaks[(peaks > 120) & (peaks < 780)][0]
+        x, y = page.to_pixel(0, first / 100, float(signal[first]))
+        near = image[int(y) - 3 : int(y) + 4, int(x) - 3 : int(x) + 4]
+        assert near.min() < 120
+        starts.add(int(first) % 100)
+    assert len(starts) > 1
+
+
+def test_printed_window_hides_what_the_page_hides(tiny_store):
+    data = module(tiny_store, layouts=("3x4",), signal_window="printed")
+    item = data.dataset("test")[(0, 0)]
+    expected = Page(get_layout("3x4"), dpi=100).observed(1000, 100)
+    assert np.array_equal(item["observed"].numpy(), expected)
+    assert (item["signal"].numpy()[~expected] == 0).all()
+
+
+def test_short_records_are_padded_as_unobserved(make_store, tmp_path):
+    data = module(make_store(tmp_path / "short", seconds=3, records=20))
+    item = data.dataset("test")[(0, 0)]
+    assert item["observed"][:, :300].all()
+    assert not item["observed"][:, 300:].any()
+
+
+def test_stores_of_another_rate_are_resampled(make_store, tmp_path):
+    data = module(make_store(tmp_path / "fast", rate=500, records=20))
+    item = data.dataset("test")[(0, 0)]
+    signal, _ = data.cohort.read(int(data.cohort.positions("test")[0]))
+    assert item["signal"].shape == (12, 1000)
+    assert np.corrcoef(item["signal"][0].numpy(), signal[0, ::5])[0, 1] > 0.95
+
+
+def test_a_small_page_looks_like_a_large_one_brought_down(tiny_store):
+    signal, rate = module(tiny_store).cohort.read(0)
+    small, large = (
+        to_network(draw(signal, rate, Page(get_layout("3x4+II"), dpi=d), get_style("kit")).image, (192, 256))
+        for d in (100, 200)
+    )
+    difference = np.abs(small.astype(float) - large.astype(float))
+    assert difference.mean() < 4
+    assert np.corrcoef(small.ravel(), large.ravel())[0, 1] > 0.97
+
+
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    [
+        ({"layouts": ()}, ConfigError),
+        ({"layouts": ("5x5",)}, LayoutError),
+        ({"image_size": (16, 128)}, ConfigError),
+        ({"image_size": (96,)}, ConfigError),
+        ({"signal_rate": 0}, ConfigError),
+        ({"signal_window": "half"}, ConfigError),
+    ],
+)
+def test_wrong_settings_are_refused_at_once(tiny_store, wrong, kind):
+    with pytest.raises(kind):
+        module(tiny_store, **wrong)
+
+
+def test_fewer_records_than_a_batch_are_refused(tiny_store):
+    with pytest.raises(DataError, match=r"data\.batch_size"):
+        module(tiny_store, batch=1000).setup()

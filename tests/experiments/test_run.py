@@ -1,0 +1,200 @@
+"""The whole loop on a tiny store and tiny networks, as a user would run it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from ecgvision import build
+from ecgvision.deploy.bundle import Bundle
+from ecgvision.ecg import ConfigError, LabelError
+from ecgvision.evaluate import predictions
+from experiments import train
+from experiments.configure import configure
+from experiments.run import run
+
+pytestmark = [
+    # https://github.com/Lightning-AI/pytorch-lightning/issues/20978 and kin: Lightning's own
+    pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning"),
+]
+
+
+def tiny(store, run_dir, *more: str) -> dict:
+    return configure([
+        "+exp=vizecg", "data=store", f"data.store=[{store}]", f"run_dir={run_dir}",
+        "data.image_size=[64,96]", "data.train_dpi=[20,30]", "data.dpi=25",
+        "data.batch_size=8", "data.num_workers=0", "data.layouts=[3x4+II,6x2]",
+        "model.image_encoder=test_efficientnet", "model.signal_encoder=xresnet1d18",
+        "model.width=32", "model.heads=4", "trainer.max_epochs=2", "trainer.accelerator=cpu",
+        "trainer.precision=32-true", "draws=20", *more,
+    ])  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_store, tmp_path_factory) -> Path:
+    return run(tiny(tiny_store, tmp_path_factory.mktemp("runs")))
+
+
+def test_the_run_directory_is_whole(finished):
+    names = {p.name for p in finished.iterdir()} - {".lock"}
+    assert names == {
+        "config.yaml", "checkpoints", "logs", "predictions.parquet", "metrics.json", "report.html",
+        "bundle",
+    }  # fmt: skip
+    assert {p.name for p in (finished / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+
+
+def test_metrics_follow_the_schema(finished):
+    metrics = json.loads((finished / "metrics.json").read_text())
+    assert metrics["exp"] == "vizecg"
+    assert metrics["data"]["name"] == "store"
+    assert [metrics["data"][s] for s in ("train", "val", "test")] == [48, 6, 6]
+    assert metrics["labels"] == ["NORM", "MI", "STTC", "CD", "HYP"]
+    assert set(metrics["test"]) == {
+        f"{s}{at}" for s in ("image", "signal", "fused") for at in ("", "@3x4+II", "@6x2")
+    }
+    image = metrics["test"]["image"]
+    low, high = image["macro_auroc"]["ci95"]
+    assert 0 <= low <= image["macro_auroc"]["value"] <= high <= 1
+    assert set(image["per_class"]) <= set(metrics["labels"])
+    assert metrics["wall_seconds"] > 0
+    assert isinstance(metrics["skipped"], list)
+
+
+def test_predictions_hold_every_record_stream_and_layout(finished):
+    table = predictions.load(finished / "predictions.parquet")
+    counts = table.groupby(["split", "stream", "layout"]).size()
+    assert len(counts) == 2 * 3 * 2
+    assert (counts == 6).all()
+    assert set(table.loc[table["split"] == "test", "fold"]) == {10}
+
+
+def test_the_bundle_answers_as_the_table_says(finished):
+    data, table = build.open_run(finished).data, predictions.load(finished / "predictions.parquet")
+    rows = predictions.select(table, split="test", stream="image", layout="3x4+II")
+    dataset = data.dataset("test")
+    pages = np.stack([dataset[(0, i)]["image"].numpy() for i in range(len(rows))])
+    bundle = Bundle.open(finished / "bundle")
+    z, p, _ = bundle.run(pages)
+    np.testing.assert_allclose(z, predictions.logits_of(rows), atol=1e-3)
+    np.testing.assert_allclose(p, predictions.probabilities_of(rows), atol=1e-3)
+    metrics = json.loads((finished / "metrics.json").read_text())
+    assert bundle.label_hash == metrics["label_hash"]
+    np.testing.assert_allclose(
+        bundle.thresholds, metrics["operating_points"]["image"]["thresholds"], atol=1e-6
+    )
+
+
+def test_a_run_can_be_opened_again(finished):
+    opened = build.open_run(finished)
+    assert not opened.task.training
+    item = opened.data.dataset("test")[(0, 0)]
+    with torch.no_grad():
+        z = opened.task.model(item["image"][None])["image"][0].numpy()
+    table = predictions.load(finished / "predictions.parquet")
+    row = predictions.select(table, split="test", stream="image", layout="3x4+II").iloc[:1]
+    np.testing.assert_allclose(z, predictions.logits_of(row)[0], atol=1e-4)
+
+
+def test_other_labels_are_refused(finished):
+    opened = build.open_run(finished)
+    with pytest.raises(LabelError, match="hash"):
+        build.load_weights(opened.task, finished / build.BEST, label_hash="0" * 16)
+
+
+def test_a_finished_run_is_not_repeated(finished, tiny_store, capsys):
+    before = (finished / "metrics.json").stat().st_mtime_ns
+    again = run(tiny(tiny_store, finished.parents[1]))
+    assert again == finished
+    assert (finished / "metrics.json").stat().st_mtime_ns == before
+    assert "Finished before" in capsys.readouterr().out
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / train.LAST, weights_only=True)["state_dict"]
+
+
+def test_an_interrupted_run_goes_on_as_if_nothing_had_been(finished, tiny_store, tmp_path, monkeypatch):
+    """Stopped by an error in the second epoch, then taken up by the same command."""
+    real = train.RampedEMA.on_train_epoch_start
+
+    def fail(self, trainer, module):
+        if trainer.current_epoch == 1:
+            raise RuntimeError("the machine was switched off")
+        real(self, trainer, module)
+
+    monkeypatch.setattr(train.RampedEMA, "on_train_epoch_start", fail)
+    with pytest.raises(RuntimeError, match="switched off"):
+        run(tiny(tiny_store, tmp_path))
+    (folder,) = (tmp_path / "vizecg").iterdir()
+    assert not (folder / "metrics.json").exists()
+    monkeypatch.undo()
+    assert run(tiny(tiny_store, tmp_path)) == folder
+    ours, whole = weights(folder), weights(finished)
+    assert all(torch.equal(ours[k], whole[k]) for k in whole)
+    first, second = (
+        predictions.load(f / "predictions.parquet") for f in (folder, finished)
+    )
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_two_processes_do_not_share_a_run(tiny_store, tmp_path):
+    from experiments.run import only_one
+
+    with only_one(tmp_path), pytest.raises(ConfigError, match="another process"), only_one(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("streams", ["image", "signal"])
+def test_one_stream_alone(tiny_store, tmp_path, streams):
+    folder = run(tiny(tiny_store, tmp_path, f"model.streams={streams}", "trainer.max_epochs=1",
+                      "data.layouts=[3x4+II]"))  # fmt: skip
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert list(metrics["test"]) == [streams]
+    assert (folder / "bundle").exists() == (streams == "image")
+
+
+def test_wandb_offline_holds_the_figures(tiny_store, tmp_path, monkeypatch):
+    import wandb
+    from wandb.proto import wandb_internal_pb2
+    from wandb.sdk.internal.datastore import DataStore
+
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    folder = run(tiny(tiny_store, tmp_path, "logger=wandb", "trainer.max_epochs=1"))
+    wandb.finish()
+    (file,) = folder.glob("wandb/offline-run-*/run-*.wandb")
+    store, logged = DataStore(), {}
+    store.open_for_scan(str(file))
+    while (data := store.scan_data()) is not None:
+        record = wandb_internal_pb2.Record()
+        record.ParseFromString(data)
+        for item in record.history.item:
+            name = item.key or "/".join(item.nested_key)
+            logged[name] = json.loads(item.value_json)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    expected = metrics["test"]["image"]["macro_auroc"]["value"]
+    assert logged["test/image_auroc"] == pytest.approx(expected)
+    assert {"train/loss", "val/loss", "val/image_auroc"} <= set(logged)
+
+
+def test_precision_follows_the_device(monkeypatch):
+    assert train.precision("16-mixed", "cpu") == "16-mixed"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    assert train.precision("auto", "cpu") == "bf16-mixed"
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    assert train.precision("auto", "cpu") == "32-true"
+
+
+def test_the_average_ramps_up():
+    ema = train.RampedEMA(0.999)
+    average = ema._kwargs["avg_fn"]
+    old, new = torch.zeros(1), torch.ones(1)
+    assert float(average(old, new, 0)) == pytest.approx(0.9)
+    assert float(average(old, new, 10**6)) == pytest.approx(0.001)
