@@ -17,7 +17,9 @@ from .text import text_coverage
 
 NAME_BELOW_MM = 7.0  # the kit's 0.7 mV under the baseline
 STRIP_NAME_BELOW_MM = 8.0
-SEPARATOR_MM = 6.3  # the kit's 0.63 mV at 200 dpi (its length in mV changes with dpi; ours does not)
+SEPARATOR_MM = (
+    6.3  # the kit's 0.63 mV at 200 dpi (its length in mV changes with dpi; ours does not)
+)
 SCALE_MM = 5.0  # height above the lower edge of the page
 HEADER_MM = 5.9  # depth of the first line below the upper edge, 21 of 21.59 mV on the kit's page
 HEADER_LEFT_MM, HEADER_COLUMN_MM, HEADER_LINE_MM = 1.25, 75.0, 5.0

@@ -55,9 +55,7 @@ def _over(below: NDArray, colour: ArrayLike, cover: ArrayLike) -> NDArray:
 
 
 @lru_cache(maxsize=32)
-def empty_page(
-    page: Page, style: Style
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def empty_page(page: Page, style: Style) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """The distinct rows of the page before anything is drawn on it.
 
     Returns:
