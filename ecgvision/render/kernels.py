@@ -1,6 +1,6 @@
-"""The two inner loops of the renderer, compiled by numba.
+"""The inner loops of the renderer, compiled by numba.
 
-Neither is allowed `fastmath`: the same input must give the same bytes on every run.
+None is allowed `fastmath`: the same input must give the same bytes on every run.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+
+MERGE_PX = 1 / 9  # samples nearer than this to the line being drawn join it, as in matplotlib
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -27,108 +29,125 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 def stroke(points: np.ndarray, half: float, first: int, last: int, coverage: np.ndarray) -> None:
     """Draw a polyline's ink into `coverage`, keeping the larger value where it crosses itself.
 
-    The share of a pixel that a long straight stroke covers is the integral of the pixel's shadow
-    on the stroke's normal, a trapezoid; near an end the direction to the end takes the place of
-    the normal, which rounds joins and ends. A point that is not finite leaves a gap.
+    A point that is not finite leaves a gap; a finite point between two gaps leaves no ink.
+    Dense samples are merged into longer segments where they lie within `MERGE_PX` of a line.
 
     Args:
         points: (N, 2) float64 x, y in pixels; only points[first:last] are drawn.
         half: half the width of the stroke in pixels.
         coverage: (H, W) uint8, 255 where wholly covered; changed in place.
     """
-    height, width = coverage.shape
-    for i in range(first, last - 1):
+    i = first
+    open_start = True
+    while i < last - 1:
         x0, y0, x1, y1 = points[i, 0], points[i, 1], points[i + 1, 0], points[i + 1, 1]
         if not (np.isfinite(x0) and np.isfinite(y0) and np.isfinite(x1) and np.isfinite(y1)):
+            open_start = True
+            i += 1
             continue
-        dx, dy = x1 - x0, y1 - y0
-        length = np.sqrt(dx * dx + dy * dy)
-        ux, uy = (dx / length, dy / length) if length > 1e-9 else (1.0, 0.0)
-        reach = half + 0.70711  # beyond it even a pixel's corner stays white
-        top = max(0, int(np.floor(max(min(y0, y1) - reach, -1.0))))
-        bottom = min(height - 1, int(np.floor(min(max(y0, y1) + reach, height + 1.0))))
-        left = max(0, int(np.floor(max(min(x0, x1) - reach, -1.0))))
-        right = min(width - 1, int(np.floor(min(max(x0, x1) + reach, width + 1.0))))
-        body_p = 0.5 * (abs(ux) + abs(uy))
-        body_q = 0.5 * abs(abs(ux) - abs(uy))
-        steep = abs(uy) > 0.1
-        for row in range(top, bottom + 1):
-            py = row + 0.5 - y0
-            a, b = left, right
-            if steep:  # only the pixels of this row that the stroke can touch
-                middle = x0 + py * (ux / uy)
-                spread = reach / abs(uy)
-                a = max(a, int(np.floor(max(middle - spread, -1.0))))
-                b = min(b, int(np.floor(min(middle + spread, width + 1.0))))
-            for column in range(a, b + 1):
-                px = column + 0.5 - x0
-                along = px * ux + py * uy
-                if 0.0 <= along <= length:
-                    distance = abs(px * uy - py * ux)
-                    p, q = body_p, body_q
-                else:
-                    ex, ey = (px, py) if along < 0.0 else (px - dx, py - dy)
-                    distance = np.sqrt(ex * ex + ey * ey)
-                    if distance > reach:
-                        continue
-                    if distance > 1e-6:
-                        p = 0.5 * (abs(ex) + abs(ey)) / distance
-                        q = 0.5 * abs(abs(ex) - abs(ey)) / distance
-                    else:
-                        p, q = body_p, body_q
-                if distance >= half + p:
-                    continue
-                # integral of the trapezoid (flat to q, zero from p) from distance - half to + half
-                share = 0.0
-                for sign in (1.0, -1.0):
-                    u = distance + sign * half
-                    if u >= p:
-                        f = 1.0
-                    elif u <= -p:
-                        f = 0.0
-                    elif u > q:
-                        f = 1.0 - (p - u) * (p - u) / (2.0 * (p - q) * (p + q))
-                    elif u < -q:
-                        f = (p + u) * (p + u) / (2.0 * (p - q) * (p + q))
-                    else:
-                        f = 0.5 + u / (p + q)
-                    share += sign * f
-                value = np.uint8(share * 255.0 + 0.5)
-                if value > coverage[row, column]:
-                    coverage[row, column] = value
+        length = np.hypot(x1 - x0, y1 - y0)
+        ux, uy = ((x1 - x0) / length, (y1 - y0) / length) if length > 1e-9 else (1.0, 0.0)
+        j, reached = i + 1, length
+        while j + 1 < last:
+            px, py = points[j + 1, 0] - x0, points[j + 1, 1] - y0
+            along = px * ux + py * uy
+            if not (along >= reached and abs(px * uy - py * ux) <= MERGE_PX):  # also where NaN
+                break
+            j, reached = j + 1, along
+        _segment(x0, y0, points[j, 0], points[j, 1], half, open_start, coverage)
+        open_start = False
+        i = j
 
 
 @compiled
-def compose(
-    templates: np.ndarray,
-    which: np.ndarray,
-    coverage: np.ndarray,
-    ink: np.ndarray,
-    image: np.ndarray,
-    wipe: bool,
+def _segment(
+    x0: float, y0: float, x1: float, y1: float, half: float, cap: bool, coverage: np.ndarray
 ) -> None:
-    """Lay ink over a page whose rows repeat: image = paper * (1 - coverage) + ink * coverage.
+    """One straight stroke with a round end, and a round start where `cap`.
 
-    Args:
-        templates: (K, W, 3) uint8, the distinct rows of the empty page.
-        which: (H,) int64, the template of every row.
-        coverage: (H, W) uint8; set back to zero where `wipe`, so that it can serve again.
-        ink: (3,) uint8.
-        image: (H, W, 3) uint8, written whole.
+    The share of a pixel that a long straight stroke covers is the integral of the pixel's shadow
+    on the stroke's normal, a trapezoid: flat up to q from the middle and zero from p.
     """
     height, width = coverage.shape
-    r, g, b = np.int64(ink[0]), np.int64(ink[1]), np.int64(ink[2])
-    for row in range(height):
-        image[row] = templates[which[row]]
-        for column in range(width):
-            c = np.int64(coverage[row, column])
+    dx, dy = x1 - x0, y1 - y0
+    length = np.hypot(dx, dy)
+    ux, uy = (dx / length, dy / length) if length > 1e-9 else (1.0, 0.0)
+    p = 0.5 * (abs(ux) + abs(uy))
+    q = 0.5 * abs(abs(ux) - abs(uy))
+    ramp = 0.5 / ((p - q) * (p + q)) if p - q > 1e-9 else 0.0
+    slope = 1.0 / (p + q)
+    reach = half + p
+    # clamped before the conversion: a spike of a million pixels must not overflow an integer
+    top = max(0, int(np.floor(max(min(y0, y1) - reach, -1.0))))
+    bottom = min(height - 1, int(np.floor(min(max(y0, y1) + reach, height + 1.0))))
+    left = max(0, int(np.floor(max(min(x0, x1) - reach, -1.0))))
+    right = min(width - 1, int(np.floor(min(max(x0, x1) + reach, width + 1.0))))
+    steep = abs(uy) > 0.1
+    for row in range(top, bottom + 1):
+        py = row + 0.5 - y0
+        a, b = left, right
+        if steep:  # only the pixels of this row that the stroke can touch
+            middle = x0 + py * (ux / uy)
+            spread = reach / abs(uy) + 0.5
+            a = max(a, int(np.floor(max(middle - spread, -1.0))))
+            b = min(b, int(np.floor(min(middle + spread, width + 1.0))))
+        for column in range(a, b + 1):
+            px = column + 0.5 - x0
+            along = px * ux + py * uy
+            if along < 0.0:
+                if not cap:  # the end of the segment before has rounded this corner
+                    continue
+                d = np.sqrt(px * px + py * py)
+            elif along > length:
+                d = np.sqrt((px - dx) * (px - dx) + (py - dy) * (py - dy))
+            else:
+                d = abs(px * uy - py * ux)
+            if d >= reach:
+                continue
+            share = _shadow(d + half, p, q, ramp, slope) - _shadow(d - half, p, q, ramp, slope)
+            value = np.uint8(share * 255.0 + 0.5)
+            if value > coverage[row, column]:
+                coverage[row, column] = value
+
+
+@compiled
+def _shadow(u: float, p: float, q: float, ramp: float, slope: float) -> float:
+    """Integral of the trapezoid from its left end to u."""
+    if u >= p:
+        return 1.0
+    if u <= -p:
+        return 0.0
+    if u > q:
+        return 1.0 - (p - u) * (p - u) * ramp
+    if u < -q:
+        return (p + u) * (p + u) * ramp
+    return 0.5 + u * slope
+
+
+@compiled
+def blend(coverage: np.ndarray, ink: np.ndarray, image: np.ndarray, wipe: bool) -> None:
+    """Lay ink over a page: image = image * (1 - coverage) + ink * coverage.
+
+    Args:
+        coverage: (N,) uint8 with N a multiple of 8 and at least H * W; set back to zero where
+            `wipe`, so that it can serve again.
+        ink: (3,) uint8.
+        image: (H * W, 3) uint8, changed in place.
+    """
+    words = coverage.view(np.uint64)  # eight blank pixels cost one comparison
+    r, g, b = np.uint32(ink[0]), np.uint32(ink[1]), np.uint32(ink[2])
+    for word in range(words.size):
+        if words[word] == 0:
+            continue
+        for i in range(8 * word, 8 * word + 8):
+            c = np.uint32(coverage[i])
             if c:
-                keep = 255 - c
-                image[row, column, 0] = (image[row, column, 0] * keep + r * c + 127) // 255
-                image[row, column, 1] = (image[row, column, 1] * keep + g * c + 127) // 255
-                image[row, column, 2] = (image[row, column, 2] * keep + b * c + 127) // 255
-                if wipe:
-                    coverage[row, column] = 0
+                keep = np.uint32(255) - c
+                image[i, 0] = (image[i, 0] * keep + r * c + np.uint32(127)) // np.uint32(255)
+                image[i, 1] = (image[i, 1] * keep + g * c + np.uint32(127)) // np.uint32(255)
+                image[i, 2] = (image[i, 2] * keep + b * c + np.uint32(127)) // np.uint32(255)
+        if wipe:
+            words[word] = 0
 
 
 @compiled

@@ -7,9 +7,11 @@ bytes.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +23,7 @@ from .geometry import Geometry, lead_points
 from .grid import empty_page
 from .styles import STYLES, Rgb, Style
 
-_scratch = threading.local()
+_scratch: Any = threading.local()
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,40 +73,44 @@ def draw(
     if not (np.isfinite(rate) and rate > 0):
         raise RecordError("rate must be a positive number of Hz", value=rate)
     ink, lines = _chances(style, seed, header)
+    colour = np.array(ink, np.uint8)
     height, width = page.size
-    coverage = np.zeros((height, width), np.uint8) if mask else _borrow(height, width)
+    flat = _borrow(height * width)
+    coverage = flat[: height * width].reshape(height, width)
 
     joined, bounds = lead_points(signal, rate, page)
     half = style.trace_pt * page.dpi / 144
-    for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+    for first, last in itertools.pairwise(bounds):
         kernels.stroke(joined, half, first, last, coverage)
+    traces = coverage.copy() if mask else None
 
     templates, which = empty_page(page, style)
     image = np.empty((height, width, 3), np.uint8)
-    kernels.compose(templates, which, coverage, np.array(ink, np.uint8), image, not mask)
-    if not mask:
-        _scratch.store = coverage.base
+    np.take(templates, which, axis=0, out=image, mode="clip")  # other modes copy `out` first
+    kernels.blend(flat, colour, image.reshape(-1, 3), True)
+    _scratch.store = flat
     black = np.zeros(3, np.uint8)
     for part in furniture.bars(page, style, rate):
-        kernels.stamp(part.coverage, part.top, part.left, np.array(ink, np.uint8), image)
+        kernels.stamp(part.coverage, part.top, part.left, colour, image)
     texts = furniture.labels(page, style) + furniture.header(page, style, lines)
     for part in texts:
         kernels.stamp(part.coverage, part.top, part.left, black, image)
     geometry = Geometry.of(page, rate, joined, bounds, texts, keep_points=points)
-    return Drawing(image, geometry, coverage if mask else None)
+    return Drawing(image, geometry, traces)
 
 
-def _borrow(height: int, width: int) -> NDArray[np.uint8]:
-    """A blank map that `compose` wipes after use: fresh pages of memory cost more than the ink.
+def _borrow(pixels: int) -> NDArray[np.uint8]:
+    """A blank map of at least so many pixels, a multiple of 8, that `blend` wipes after use.
 
-    One a thread, of the largest size asked for so far. It is given back only once it is wiped, so
-    that a drawing that was interrupted leaves no ink to the next.
+    Fresh pages of memory cost more than the ink. Each thread keeps one, given back only when it is
+    blank again, so that a drawing that was interrupted leaves no ink to the next.
     """
     store = getattr(_scratch, "store", None)
     _scratch.store = None
-    if store is None or store.size < height * width:
-        store = np.zeros(height * width, np.uint8)
-    return store[: height * width].reshape(height, width)
+    need = -(-pixels // 8) * 8
+    if store is None or store.size != need:
+        store = np.zeros(need, np.uint8)
+    return store
 
 
 def _chances(style: Style, seed: int, header: Sequence[str]) -> tuple[Rgb, Sequence[str]]:

@@ -22,7 +22,7 @@ def text_coverage(text: str, points: float, dpi: float) -> tuple[NDArray[np.uint
     from matplotlib.backends.backend_agg import RendererAgg
     from matplotlib.font_manager import FontProperties
 
-    font = FontProperties(family="DejaVu Sans", size=points)  # type: ignore[arg-type]
+    font = FontProperties(family="DejaVu Sans", size=points)
     wide, high, deep = RendererAgg(8, 8, dpi).get_text_width_height_descent(text, font, False)
     margin = int(np.ceil(high)) + 4  # glyphs may reach over the box that is measured
     canvas = RendererAgg(int(np.ceil(wide)) + 2 * margin, int(np.ceil(high)) + 2 * margin, dpi)
