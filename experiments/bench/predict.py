@@ -1,0 +1,150 @@
+"""From a file to its answer: how long, and where the time goes.
+
+    python -m experiments.bench predict
+    python -m experiments.bench predict --bundle runs/vizecg/RUN/bundle page.png
+
+Each round answers the file as `ecgvision predict` does and then, on the same bytes, repeats alone
+the two stages that are not ours: decoding by OpenCV and the network by ONNX Runtime. What is left
+is the share of reading, checking, converting and resizing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgvision.data.views import to_network
+from ecgvision.deploy.bundle import Bundle
+from ecgvision.deploy.ingest import read_page
+from ecgvision.deploy.predict import predict_file
+
+TARGET_SHARE = 0.25
+ENCODER, SIZE = "mobilenetv4_conv_small", (384, 512)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `bench predict`."""
+    parser.add_argument("files", nargs="*", help="pictures (default: a drawn page, PNG and JPEG)")
+    parser.add_argument("--bundle", help=f"default: {ENCODER} at {SIZE}, untrained")
+    parser.add_argument("--rounds", type=int, default=60, help="answers for each file")
+    parser.add_argument("--threads", type=int, default=0, help="of ONNX Runtime; 0: one a core")
+    parser.add_argument("--dpi", type=float, default=200.0, help="of the drawn page")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """p50 and p95 in ms from file to answer, of the stages, and the share that is ours."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        start = time.perf_counter()
+        path = Path(args.bundle) if args.bundle else untrained(folder / "bundle")
+        ready = time.perf_counter()
+        bundle = Bundle.open(path, threads=args.threads)
+        opened = time.perf_counter()
+        files = [Path(file) for file in args.files] or drawn(folder, args.dpi)
+        return {
+            "image_size": list(bundle.image_size),
+            "threads": args.threads,
+            **({} if args.bundle else {"export_seconds": ready - start}),
+            "open_ms": 1000 * (opened - ready),
+            "files": {file.name: measure(bundle, file, args.rounds) for file in files},
+            "target_share": TARGET_SHARE,
+        }
+
+
+def measure(bundle: Bundle, file: Path, rounds: int) -> dict[str, Any]:
+    """Times of one file: whole and by stage, in ms."""
+    data = np.frombuffer(file.read_bytes(), np.uint8)
+    page = read_page(file)
+    batch = np.moveaxis(to_network(page, bundle.image_size), 2, 0)[None]
+    flags = cv2.IMREAD_UNCHANGED if bytes(data[:4]) == b"\x89PNG" else cv2.IMREAD_COLOR
+    stages: dict[str, Callable[[], object]] = {
+        "answer": lambda: predict_file(bundle, file),
+        "decode": lambda: cv2.imdecode(data, flags),
+        "network": lambda: bundle.run(batch),
+        "resize": lambda: to_network(page, bundle.image_size),
+    }
+    for stage in stages.values():
+        stage()
+    times = np.array([[_milliseconds(stage) for stage in stages.values()] for _ in range(rounds)])
+    share = 1 - (times[:, 1] + times[:, 2]) / times[:, 0]
+    return {
+        "pixels": list(page.shape[:2]),
+        "kilobytes": len(data) / 1000,
+        **{
+            f"{name}_ms": {"p50": float(np.median(t)), "p95": float(np.percentile(t, 95))}
+            for name, t in zip(stages, times.T, strict=True)
+        },
+        "share_outside_decoding_and_network": float(np.median(share)),
+    }
+
+
+def _milliseconds(stage: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    stage()
+    return 1000 * (time.perf_counter() - start)
+
+
+def untrained(folder: Path) -> Path:
+    """A bundle of the default image path with fresh weights: its speed is that of a trained one."""
+    import torch
+
+    from ecgvision.deploy.export import export_bundle
+    from ecgvision.labels import get_scheme
+    from ecgvision.models.student import Student
+    from ecgvision.models.vizecg import VizECGNet
+
+    scheme = get_scheme("superdiagnostic")
+    points = SimpleNamespace(temperature=1.0, thresholds=(0.5,) * len(scheme.codes))
+    torch.manual_seed(0)
+    network = VizECGNet(
+        len(scheme.codes),
+        image_size=SIZE,
+        signal_length=1000,
+        image_encoder=ENCODER,
+        pretrained=False,
+        streams="image",
+    )
+    student = Student(
+        network.image_tower,
+        network.image_head,
+        image_size=SIZE,
+        temperature=points.temperature,
+        thresholds=points.thresholds,
+    )
+    images = np.random.default_rng(0).integers(0, 256, (2, 3, *SIZE), dtype=np.uint8)
+    export_bundle(
+        student, folder, scheme=scheme, points=points, metrics={}, check_images=images, info={}
+    )
+    return folder
+
+
+def drawn(folder: Path, dpi: float) -> list[Path]:
+    """One page of twelve drawn leads, as PNG and as JPEG of quality 90."""
+    from ecgvision.layouts import get_layout
+    from ecgvision.page import Page
+    from ecgvision.render.paper import draw
+
+    image = draw(_beats(), 500.0, Page(get_layout("3x4+II"), dpi=dpi)).image
+    files = [folder / "page.png", folder / "page.jpg"]
+    for file, options in zip(files, ([], [cv2.IMWRITE_JPEG_QUALITY, 90]), strict=True):
+        kept = cv2.imencode(file.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)[1]
+        file.write_bytes(kept.tobytes())
+    return files
+
+
+def _beats() -> NDArray[np.float32]:
+    """(12, 5000) mV: a QRS and a T wave once a second, for ink of ordinary length."""
+    t = np.arange(5000) / 500 % 1.0
+    wave = np.exp(-(((t - 0.4) / 0.012) ** 2)) + 0.25 * np.exp(-(((t - 0.65) / 0.05) ** 2))
+    height = np.linspace(0.4, 1.5, 12)[:, None]
+    noise = np.random.default_rng(0).normal(0, 0.01, (12, 5000))
+    return (height * wave + noise).astype(np.float32)
