@@ -137,7 +137,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     print(show(result))
     if args.json:
-        args.json.write_text(json.dumps({"a": args.a, "b": args.b, **result}, indent=2) + "\n")
+        from ecgvision.evaluate.files import whole_file
+
+        with whole_file(args.json) as part:
+            part.write_text(json.dumps({"a": args.a, "b": args.b, **result}, indent=2) + "\n")
     return 0
 
 

@@ -13,8 +13,6 @@ One row is one answer: a record, seen through one layout and one artefact, by on
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +21,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ecgvision.ecg import DataError
+from ecgvision.evaluate.files import whole_file
 
 META = ("record_id", "patient_id", "fold", "split", "stream", "layout", "artefact")
 KEY = ["split", "stream", "layout", "artefact", "record_id"]
@@ -171,16 +170,8 @@ def select(
 def save(table: pd.DataFrame, path: str | Path) -> None:
     """Writes a validated table as parquet; the file appears whole or not at all."""
     validate(table, file=path)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        table.to_parquet(name, index=False)
-        os.chmod(name, 0o644)  # mkstemp's 0600 would hide the file from the rest of the group
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with whole_file(path) as part:
+        table.to_parquet(part, index=False)
 
 
 def load(path: str | Path) -> pd.DataFrame:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,9 @@ import pandas as pd
 
 from ecgvision.ecg import DataError
 from ecgvision.evaluate import curves, figures
-from ecgvision.evaluate.html import Markup, facts, figure, page, picture, table, tag
+from ecgvision.evaluate.examples import examples_section
+from ecgvision.evaluate.files import whole_file
+from ecgvision.evaluate.html import Markup, facts, figure, page, table, tag
 from ecgvision.evaluate.predictions import (
     codes_of,
     probabilities_of,
@@ -69,22 +69,11 @@ def write_report(
         _curves(tables, draws),
         _calibration(tables),
         _training(history),
-        _examples(examples, tables, metrics),
+        examples_section(examples, tables, metrics),
         _configuration(config),
     )
-    _write(Path(path), document)
-
-
-def _write(path: Path, document: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(document)
-        os.chmod(name, 0o644)  # mkstemp's 0600 would hide the file from the rest of the group
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with whole_file(path) as part:
+        part.write_text(document, encoding="utf-8")
 
 
 def _number(figure: Mapping[str, Any]) -> Markup:
@@ -200,66 +189,6 @@ def _training(history: pd.DataFrame | None) -> Markup:
     if svg is None:
         return Markup("")
     return tag("section", tag("h2", "Training"), figure(svg, "By epoch."))
-
-
-def _examples(
-    examples: Sequence[Mapping[str, Any]],
-    tables: Mapping[str, pd.DataFrame],
-    metrics: Mapping[str, Any],
-) -> Markup:
-    if not examples:
-        return Markup("")
-    caption = "Bold: called, the probability reaches the threshold of its label. ✓: true label."
-    shown = [_example(e, tables, metrics) for e in examples]
-    return tag("section", tag("h2", "Example pages"), tag("p", caption, class_="soft"), *shown)
-
-
-def _example(
-    example: Mapping[str, Any],
-    tables: Mapping[str, pd.DataFrame],
-    metrics: Mapping[str, Any],
-) -> Markup:
-    record = str(example["record_id"])
-    answers = {s: _answer(t, record, example.get("layout")) for s, t in tables.items()}
-    found = {s: row for s, row in answers.items() if row is not None}
-    body = []
-    if found:
-        rows = [_example_row(code, found, metrics) for code in _worth_showing(found, metrics)]
-        body.append(table(["label", "true", *found], rows, numeric=range(2, 2 + len(found))))
-    body.append(tag("p", example.get("text", ""), class_="soft"))
-    name = f"record {record}" + (f", {example['layout']}" if example.get("layout") else "")
-    image = picture(np.asarray(example["image"]), name)
-    return tag("div", image, tag("div", tag("h3", name), *body), class_="example")
-
-
-def _answer(answers: pd.DataFrame, record: str, layout: str | None) -> pd.Series | None:
-    """The row of a record: that of the layout where there is one, else the first."""
-    rows = select(answers[answers["record_id"].astype(str) == record])
-    exact = select(rows, layout=layout)
-    rows = rows if exact.empty else exact
-    return None if rows.empty else rows.iloc[0]
-
-
-def _worth_showing(found: Mapping[str, pd.Series], metrics: Mapping[str, Any]) -> list[str]:
-    """All labels where they are few, else the true ones and the eight most probable."""
-    codes = list(metrics["labels"])
-    if len(codes) <= 12:
-        return codes
-    best = sorted(codes, key=lambda c: -max(row[f"p_{c}"] for row in found.values()))[:8]
-    true = [c for c in codes if next(iter(found.values()))[f"y_{c}"] == 1]
-    return [c for c in codes if c in best or c in true]
-
-
-def _example_row(
-    code: str, found: Mapping[str, pd.Series], metrics: Mapping[str, Any]
-) -> list[Any]:
-    cells = []
-    for stream, row in found.items():
-        p = float(row[f"p_{code}"])
-        called = p >= metrics["test"][stream]["per_class"][code]["threshold"]
-        cells.append(tag("b" if called else "span", f"{p:.2f}"))
-    true = next(iter(found.values()))[f"y_{code}"] == 1
-    return [code, "✓" if true else "", *cells]
 
 
 def _configuration(config: Mapping[str, Any]) -> Markup:
