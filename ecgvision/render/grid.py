@@ -77,7 +77,8 @@ def empty_page(page: Page, style: Style) -> tuple[NDArray[np.uint8], NDArray[np.
         thick = FRAME_PT * page.dpi / 72
         rows[:, 2] = line_coverage(np.array([0.0, float(height)]), thick, height)
         sides = line_coverage(np.array([0.0, float(width)]), thick, width)
-    kinds, which = np.unique(rows, axis=0, return_inverse=True)
+    codes, which = np.unique(rows @ (65536, 256, 1), return_inverse=True)
+    kinds = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1)
     templates = np.empty((len(kinds), width, 3), np.uint8)
     black = np.zeros(3, np.int64)
     for i, (h_major, h_minor, edge) in enumerate(kinds):
@@ -85,7 +86,7 @@ def empty_page(page: Page, style: Style) -> tuple[NDArray[np.uint8], NDArray[np.
         if style.grid:
             line = _over(_over(across, major, h_major), minor, h_minor)
         templates[i] = _over(_over(line, black, edge), black, sides[:, None])
-    which = np.ascontiguousarray(which.reshape(-1), np.int64)
+    which = which.astype(np.int64)
     templates.setflags(write=False)
     which.setflags(write=False)
     return templates, which

@@ -45,7 +45,7 @@ def stroke(points: np.ndarray, half: float, first: int, last: int, coverage: np.
             open_start = True
             i += 1
             continue
-        length = np.hypot(x1 - x0, y1 - y0)
+        length = np.sqrt((x1 - x0) * (x1 - x0) + (y1 - y0) * (y1 - y0))
         ux, uy = ((x1 - x0) / length, (y1 - y0) / length) if length > 1e-9 else (1.0, 0.0)
         j, reached = i + 1, length
         while j + 1 < last:
@@ -70,7 +70,7 @@ def _segment(
     """
     height, width = coverage.shape
     dx, dy = x1 - x0, y1 - y0
-    length = np.hypot(dx, dy)
+    length = np.sqrt(dx * dx + dy * dy)
     ux, uy = (dx / length, dy / length) if length > 1e-9 else (1.0, 0.0)
     p = 0.5 * (abs(ux) + abs(uy))
     q = 0.5 * abs(abs(ux) - abs(uy))
