@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from .ecg import LEADS, LayoutError
 
@@ -79,7 +80,7 @@ class Layout:
                 raise LayoutError(f"layout {self.name}: impossible cell", value=cell)
             taken.add(place)
 
-    @property
+    @cached_property
     def strips(self) -> int:
         """Number of rhythm strips."""
         return sum(cell.strip for cell in self.cells)

@@ -10,7 +10,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-
 COARSE_BELOW_PX = 24.0
 COARSE_PX = 0.25
 

@@ -1,0 +1,170 @@
+"""`ecgvision render RECORD --out page.png`: draw a record as a printed page."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..ecg import ConfigError, Ecg
+from ..layouts import LAYOUTS, get_layout
+from ..page import Page
+from .styles import GRID_COLOURS, STYLES, Style, get_style, grid_colours, parse_colour, random_style
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `ecgvision render`."""
+    add = parser.add_argument
+    parser.description = "Draw a 12-lead record as a printed page."
+    layouts = ", ".join(name for name in LAYOUTS if not name.startswith("1x1"))
+    add("record", help="WFDB record (with or without extension), .csv or .npy")
+    add("--out", required=True, metavar="PNG", help="picture to write")
+    add("--rate", type=float, help="Hz, for files that do not state it")
+    add("--start", type=float, default=0.0, help="second of the record at which the page begins")
+    add("--layout", default="3x4+II", help=f"{layouts} or 1x1:<lead> (default %(default)s)")
+    add("--dpi", type=float, help="pixels an inch (default 200)")
+    add("--size", metavar="HxW", help="instead of --dpi: the largest page in so many pixels")
+    add("--paper", metavar="HxW", default="215.9x279.4", help="paper in mm (default US letter)")
+    add("--speed", type=float, default=25.0, help="mm/s (default %(default)s)")
+    add("--gain", type=float, default=10.0, help="mm/mV (default %(default)s)")
+    add("--seconds", type=float, help="length of the window; default: the layout's, or what fits")
+    add("--style", default="kit", help=f"{', '.join(STYLES)} or random (by --seed)")
+    add("--grid-color", help=f"{', '.join(GRID_COLOURS)}, none, #major or #major,#minor")
+    add("--ink-color", metavar="#RRGGBB", help="colour of the traces")
+    add("--trace-pt", type=float, help="width of the traces in points (default 0.75)")
+    add("--no-pulse", action="store_true", help="leave out the calibration pulse")
+    add("--no-names", action="store_true", help="leave out the leads' names")
+    add("--header", action="append", default=[], metavar="LINE", help="a line of header; repeat")
+    add("--seed", type=int, default=0, help="what the style leaves to chance (default 0)")
+    add("--json", metavar="FILE", help="also write the page's geometry")
+    add("--mask", metavar="PNG", help="also write the coverage of the traces")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw, write and say what was written; the exit code."""
+    page = _page(args)
+    style = _style(args)
+    if args.seed < 0:
+        raise ConfigError("--seed must not be negative", value=args.seed)
+    from ..records import read_record
+    from .paper import draw
+
+    ecg = read_record(args.record, rate=args.rate)
+    signal = _from(ecg, args.start)
+    drawing = draw(
+        signal,
+        ecg.rate,
+        page,
+        style,
+        seed=args.seed,
+        header=args.header,
+        mask=args.mask is not None,
+        points=args.json is not None,
+    )
+    write_png(Path(args.out), drawing.image, page.dpi)
+    if drawing.mask is not None:
+        write_png(Path(args.mask), drawing.mask, page.dpi)
+    if args.json is not None:
+        geometry = {"record": ecg.record_id, "start": args.start, **drawing.geometry.to_dict()}
+        _write(Path(args.json), json.dumps(geometry, allow_nan=False).encode())
+    height, width = page.size
+    shown = min(page.window[1], signal.shape[1] / ecg.rate)
+    print(
+        f"{args.out}: {width} x {height} px, {page.layout.name}, "
+        f"{args.start:g} to {args.start + shown:g} s of {ecg.record_id}"
+    )
+    return 0
+
+
+def _page(args: argparse.Namespace) -> Page:
+    if args.dpi is not None and args.size is not None:
+        raise ConfigError("--dpi and --size exclude each other", value=args.size)
+    page = Page(
+        get_layout(args.layout),
+        dpi=200.0 if args.dpi is None else args.dpi,
+        paper_mm=_pair(args.paper, "--paper"),
+        speed=args.speed,
+        gain=args.gain,
+        seconds=args.seconds,
+        pulse=not args.no_pulse,
+    )
+    if args.size is None:
+        return page
+    height, width = _pair(args.size, "--size")
+    return page.fit((int(height), int(width)))
+
+
+def _pair(text: str, option: str) -> tuple[float, float]:
+    try:
+        height, width = (float(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise ConfigError(f"{option} is written HEIGHTxWIDTH", value=text) from None
+    return height, width
+
+
+def _style(args: argparse.Namespace) -> Style:
+    if args.style == "random":
+        style = random_style(np.random.default_rng(args.seed))
+    else:
+        style = get_style(args.style)
+    if args.grid_color == "none":
+        style = replace(style, grid=False)
+    elif args.grid_color is not None:
+        style = replace(style, grid=True, grid_rgb=grid_colours(args.grid_color))
+    if args.ink_color is not None:
+        style = replace(style, ink=parse_colour(args.ink_color))
+    if args.trace_pt is not None:
+        style = replace(style, trace_pt=args.trace_pt)
+    if args.no_names:
+        style = replace(style, lead_names=False)
+    return style
+
+
+def _from(ecg: Ecg, start: float) -> NDArray[np.float32]:
+    """The signal from `start` seconds on."""
+    first = round(start * ecg.rate)
+    if not 0 <= first < ecg.signal.shape[1]:
+        raise ConfigError(
+            f"--start lies outside the record's {ecg.seconds:g} s", file=ecg.record_id, value=start
+        )
+    return ecg.signal[:, first:]
+
+
+def write_png(path: Path, image: NDArray[np.uint8], dpi: float) -> None:
+    """Write grey (H, W) or RGB (H, W, 3) as a PNG that states its resolution, whole or not at all.
+
+    Raises:
+        ConfigError: where the file cannot be written.
+    """
+    from io import BytesIO
+
+    from PIL import Image
+
+    buffer = BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", dpi=(dpi, dpi), compress_level=6)
+    _write(path, buffer.getvalue())
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write beside the target, then rename: what stands under the name is always whole."""
+    part: str | None = None
+    try:
+        handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(part, 0o666 & ~umask)  # mkstemp keeps the file to its owner
+        os.replace(part, path)
+    except OSError as error:
+        remedy = "Name a file in a folder that exists and may be written"
+        raise ConfigError(f"cannot write: {error.strerror}", file=path, remedy=remedy) from error
+    finally:
+        if part is not None and os.path.exists(part):
+            os.unlink(part)

@@ -1,0 +1,109 @@
+"""Drawing a page, against matplotlib drawing the same page and OpenCV decoding its PNG.
+
+python -m experiments.bench render
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+SIZES = ((850, 1100), (1700, 2200))
+TARGETS = {(850, 1100): 200.0, (1700, 2200): 100.0}  # times matplotlib
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is drawn and how often."""
+    parser.add_argument("--layout", default="3x4+II", help="layout (default %(default)s)")
+    parser.add_argument("--rate", type=int, default=500, help="Hz of the signal")
+    parser.add_argument("--rounds", type=int, default=30, help="pages a median is taken over")
+    parser.add_argument("--store", metavar="STORE", help="draw records of this store instead")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Medians in ms; the ways take turns, so that a busy moment meets them all."""
+    signals = (
+        _stored(args.store) if args.store else [(beats(args.rate, s), args.rate) for s in range(5)]
+    )
+    return {
+        f"{width}x{height}": _compare(signals, args.layout, (height, width), args.rounds)
+        for height, width in SIZES
+    }
+
+
+def _compare(
+    signals: list[tuple[NDArray[np.float32], float]],
+    layout: str,
+    size: tuple[int, int],
+    rounds: int,
+) -> dict[str, Any]:
+    import cv2
+
+    from ecgvision.layouts import get_layout
+    from ecgvision.page import Page
+    from ecgvision.render.paper import draw
+    from ecgvision.render.styles import get_style
+    from experiments.bench import matplotlib_page
+
+    page, style = Page(get_layout(layout)).fit(size), get_style("kit", ink=(0, 0, 0))
+    start = time.perf_counter()
+    draw(*signals[0], page, style)
+    first = time.perf_counter() - start
+    took: dict[str, list[float]] = {}
+
+    def clock(name: str, work: Callable[[], Any]) -> Any:
+        start = time.perf_counter()
+        result = work()
+        took.setdefault(name, []).append((time.perf_counter() - start) * 1e3)
+        return result
+
+    for i in tqdm(range(rounds), desc=f"{size[1]}x{size[0]}"):
+        signal, rate = signals[i % len(signals)]
+        image = clock("ms", lambda s=signal, r=rate: draw(s, r, page, style, points=False).image)
+        clock("ms_mask_points", lambda s=signal, r=rate: draw(s, r, page, style, mask=True))
+        png = clock("ms_encode_png", lambda m=image: cv2.imencode(".png", m)[1])
+        clock("ms_decode_png", lambda p=png: cv2.imdecode(p, cv2.IMREAD_COLOR))
+        if i < max(3, rounds // 4):
+            for name, lean in (("ms_matplotlib", False), ("ms_matplotlib_lean", True)):
+                clock(
+                    name,
+                    lambda s=signal, r=rate, q=lean: matplotlib_page.draw(
+                        s, r, page, style, lean=q
+                    ),
+                )
+    found: dict[str, Any] = {name: median(values) for name, values in took.items()}
+    found["ms_first"] = first * 1e3  # compiles, or loads what was compiled
+    found["times_matplotlib"] = found["ms_matplotlib"] / found["ms"]
+    found["target_times_matplotlib"] = TARGETS[size]
+    found["times_matplotlib_lean"] = found["ms_matplotlib_lean"] / found["ms"]
+    found["share_of_decode"] = found["ms"] / found["ms_decode_png"]
+    return found
+
+
+def beats(rate: int, seed: int) -> NDArray[np.float32]:
+    """(12, 10 * rate) mV: 75 beats a minute with P, QRS and T waves, drift and a little noise."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(10 * rate) / rate
+    waves = ((-0.16, 0.03, 0.12), (-0.02, 0.008, -0.1), (0.0, 0.012, 1.0), (0.03, 0.012, -0.3))
+    shape = np.zeros_like(t)
+    for middle in np.arange(0.4, 10.2, 0.8) + rng.normal(0, 0.02, 13):
+        for at, width, height in (*waves, (0.28, 0.05, 0.3)):
+            shape += height * np.exp(-(((t - middle - at) / width) ** 2) / 2)
+    size = rng.uniform(0.3, 1.6, 12) * rng.choice([-1, 1], 12)
+    drift = 0.1 * np.sin(2 * np.pi * (0.2 * t + rng.random((12, 1))))
+    noise = rng.normal(0, 0.004, (12, t.size))
+    return (size[:, None] * shape + drift + noise).astype(np.float32)
+
+
+def _stored(path: str) -> list[tuple[NDArray[np.float32], float]]:
+    from ecgvision.store import Store
+
+    store = Store(path)
+    return [(store.read(row), store.rate) for row in range(min(len(store), 20))]
