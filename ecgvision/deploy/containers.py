@@ -22,7 +22,9 @@ MAX_SCANS = 200
 for minutes)."""
 
 _EXIF = b"Exif\x00\x00"
-_NOT_DATA = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")  # a marker that ends entropy-coded data
+# A marker that ends entropy-coded data. Fill bytes before it need no pattern of their own, and
+# without one the search skips from one 0xFF to the next: 0.7 ms for 1.6 MB instead of 19.
+_NOT_DATA = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 ... SOF15
 _SOS, _EOI, _APP1, _APP14 = 0xDA, 0xD9, 0xE1, 0xEE
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
