@@ -140,8 +140,8 @@ def small_files() -> dict[str, bytes]:
     image = Image.fromarray(page(MIN_SIDE, MIN_SIDE))
     return {
         "png": encoded(image, "PNG"),
-        "jpeg": encoded(image, "JPEG", quality=60),
-        "progressive": encoded(image, "JPEG", quality=60, progressive=True),
+        "jpeg": encoded(image, "JPEG", quality=20),
+        "progressive": encoded(image, "JPEG", quality=20, progressive=True),
     }
 
 
