@@ -52,7 +52,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     _add_predict(commands)
     render = commands.add_parser("render", help="draw a record as a page (needs the train extra)")
     if words[:1] == ["render"]:  # its arguments live with the renderer, which is slow to import
-        from ecgvision.render import command
+        import ecgvision.render.command as command
 
         command.add_arguments(render)
         render.set_defaults(run=command.run)
