@@ -16,7 +16,7 @@ from data_prep.synthetic.patients import Patient, draw_patient
 from data_prep.synthetic.records import Sample, record
 from data_prep.synthetic.rhythm import Rng
 
-STRATA = ("NORM",) * 9 + ("MI",) * 3 + ("STTC",) * 3 + ("CD",) * 3 + ("HYP",) * 2
+STRATA = ("NORM",) * 8 + ("MI",) * 3 + ("STTC",) * 3 + ("CD",) * 3 + ("HYP",) * 3
 BLOCK = 10 * len(STRATA)
 VISITS = (0.45, 0.30, 0.15, 0.10)
 """Chances of 1 to 4 records (our default: PTB-XL has 1.2 a patient; more makes folds matter)."""
@@ -29,7 +29,7 @@ MIX: dict[str, dict[str, float]] = {
              "ISCAN": 5, "NST_": 10, "DIG": 6, "LNGQT": 5, "EL": 4},
     "CD": {"LAFB": 20, "CRBBB": 18, "CLBBB": 20, "IRBBB": 9, "1AVB": 14, "IVCD": 7, "LPFB": 5,
            "ILBBB": 3, "WPW": 4},
-    "HYP": {"LVH": 66, "LAO/LAE": 14, "RVH": 12, "RAO/RAE": 5, "SEHYP": 3},
+    "HYP": {"LVH": 74, "LAO/LAE": 8, "RVH": 11, "RAO/RAE": 4, "SEHYP": 3},
 }  # fmt: skip
 COMPANY = {
     "MI": {"CD": 0.20, "STTC": 0.16, "HYP": 0.10},

@@ -59,12 +59,12 @@ def left_bundle(rng: Rng, beat: Beat, *, complete: bool = True) -> Result:
     """LBBB: no septal q; broad, notched R in I, aVL, V5, V6; deep S in V1-V3; T opposite."""
     size = np.linalg.norm(beat.depol["main"].vector) / 1.3
     up = rng.uniform(-0.5, 0.55)
-    first = size * np.array([0.85, 0.30 + up * 0.4, 0.75])
-    second = size * rng.uniform(0.8, 1.1) * np.array([0.80, up, 0.85])
+    first = size * np.array([0.72, 0.30 + up * 0.4, 1.05])
+    second = size * rng.uniform(0.8, 1.1) * np.array([0.78, up, 1.15])
     waves = {
         "septal": Wave(0.14, 0.06, 0.07, vec(size * np.array([0.1, 0.1, -0.1]))),
-        "main": Wave(0.36, 0.10, 0.12, vec(first)),
-        "posterior": Wave(0.62, 0.13, 0.11, vec(second)),
+        "main": Wave(0.34, 0.10, 0.11, vec(first)),
+        "posterior": Wave(0.66, 0.12, 0.11, vec(second)),
         "terminal": Wave(0.84, 0.07, 0.06, vec(0.15 * second)),
     }
     qrs = rng.uniform(128, 165) if complete else rng.uniform(108, 118)

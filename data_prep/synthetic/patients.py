@@ -82,7 +82,7 @@ def draw_patient(rng: Rng, number: int, *, healthy: bool) -> Patient:
     """
     age = int(np.clip(rng.normal(50 if healthy else 65, 16), 18, 95))
     sex = "male" if rng.random() < 0.52 else "female"
-    scale = np.exp(0.22 * rng.standard_normal()) * (1.05 if sex == "male" else 0.93)
+    scale = np.exp(0.24 * rng.standard_normal()) * (1.05 if sex == "male" else 0.93)
     scale *= 1.12 - 0.0024 * age
     depol = _varied(rng, VENTRICLES, 0.04, 0.10, 0.16)
     depol = {k: w.moved((0, 0, 0), scale) for k, w in depol.items()}
