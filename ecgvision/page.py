@@ -190,7 +190,8 @@ class Page:
         for index, cell in enumerate(self.cells):
             x0, y0 = (float(v) for v in self.to_pixel(cell, cell.start, 0.0))
             x1 = float(self.to_pixel(cell, cell.stop, 0.0)[0])
-            if x0 <= x < x1 and abs(y - y0) < nearest:
+            # the guard gives a boundary to the right-hand cell whatever the rounding
+            if x0 - 1e-6 <= x < x1 - 1e-6 and abs(y - y0) < nearest:
                 best, nearest = index, abs(y - y0)
         return best
 

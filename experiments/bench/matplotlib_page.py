@@ -71,7 +71,7 @@ def _lean_grid(axes: Axes, page: Page, style: Style) -> None:
             at = steps[wanted].astype(float)
             lines = np.stack([np.stack([at, 0 * at], 1), np.stack([at, 0 * at + other], 1)], 1)
             lines = lines[..., ::-1] if flip else lines
-            axes.add_collection(LineCollection(lines, colors=[_rgb(colour)], linewidths=0.5))
+            axes.add_collection(LineCollection(list(lines), colors=[_rgb(colour)], linewidths=0.5))
 
 
 def _rgb(colour: Rgb) -> tuple[float, float, float]:

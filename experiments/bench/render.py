@@ -58,26 +58,21 @@ def _compare(
     first = time.perf_counter() - start
     took: dict[str, list[float]] = {}
 
-    def clock(name: str, work: Callable[[], Any]) -> Any:
+    def clock(name: str, work: Callable[..., Any], *inputs: Any, **options: Any) -> Any:
         start = time.perf_counter()
-        result = work()
+        result = work(*inputs, **options)
         took.setdefault(name, []).append((time.perf_counter() - start) * 1e3)
         return result
 
     for i in tqdm(range(rounds), desc=f"{size[1]}x{size[0]}"):
-        signal, rate = signals[i % len(signals)]
-        image = clock("ms", lambda s=signal, r=rate: draw(s, r, page, style, points=False).image)
-        clock("ms_mask_points", lambda s=signal, r=rate: draw(s, r, page, style, mask=True))
-        png = clock("ms_encode_png", lambda m=image: cv2.imencode(".png", m)[1])
-        clock("ms_decode_png", lambda p=png: cv2.imdecode(p, cv2.IMREAD_COLOR))
+        page_of = (*signals[i % len(signals)], page, style)
+        image = clock("ms", draw, *page_of, points=False).image
+        clock("ms_mask_points", draw, *page_of, mask=True)
+        png = clock("ms_encode_png", cv2.imencode, ".png", image)[1]
+        clock("ms_decode_png", cv2.imdecode, png, cv2.IMREAD_COLOR)
         if i < max(3, rounds // 4):
-            for name, lean in (("ms_matplotlib", False), ("ms_matplotlib_lean", True)):
-                clock(
-                    name,
-                    lambda s=signal, r=rate, q=lean: matplotlib_page.draw(
-                        s, r, page, style, lean=q
-                    ),
-                )
+            clock("ms_matplotlib", matplotlib_page.draw, *page_of)
+            clock("ms_matplotlib_lean", matplotlib_page.draw, *page_of, lean=True)
     found: dict[str, Any] = {name: median(values) for name, values in took.items()}
     found["ms_first"] = first * 1e3  # compiles, or loads what was compiled
     found["times_matplotlib"] = found["ms_matplotlib"] / found["ms"]

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from ecgvision.ecg import ConfigError, LayoutError
+from ecgvision.render import command
+from experiments.bench.render import beats
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    path = tmp_path / "r.npy"
+    np.save(path, beats(250, 1))
+    return path
+
+
+def run(*words: object) -> int:
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return command.run(parser.parse_args([str(w) for w in words]))
+
+
+def test_a_page_its_geometry_and_its_mask(record, tmp_path, capsys) -> None:
+    out, geometry, mask = tmp_path / "p.png", tmp_path / "p.json", tmp_path / "m.png"
+    code = run(
+        record, "--rate", 250, "--out", out, "--json", geometry, "--mask", mask, "--dpi", 100
+    )
+    assert code == 0
+    assert "1100 x 850 px, 3x4+II, 0 to 10 s" in capsys.readouterr().out
+    assert cv2.imread(str(out)).shape == (850, 1100, 3)
+    assert cv2.imread(str(mask), cv2.IMREAD_UNCHANGED).shape == (850, 1100)
+    found = json.loads(geometry.read_text())
+    assert found["size"] == [850, 1100]
+    assert len(found["leads"]) == 13
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.png", "p.json", "p.png", "r.npy"]
+
+
+def test_the_file_states_its_resolution(record, tmp_path) -> None:
+    from PIL import Image
+
+    out = tmp_path / "p.png"
+    run(record, "--rate", 250, "--out", out, "--dpi", 150)
+    with Image.open(out) as image:
+        assert image.info["dpi"] == pytest.approx((150, 150), abs=0.1)
+
+
+def test_options_change_the_page(record, tmp_path, capsys) -> None:
+    base = [record, "--rate", 250, "--dpi", 60]
+    pictures = []
+    for extra in (
+        [],
+        ["--grid-color", "none"],
+        ["--grid-color", "3"],
+        ["--ink-color", "#0000ff"],
+        ["--no-pulse"],
+        ["--no-names"],
+        ["--header", "ID: 5"],
+        ["--gain", "20"],
+        ["--speed", "50"],
+        ["--start", "3"],
+        ["--trace-pt", "2"],
+        ["--style", "random", "--seed", "3"],
+    ):
+        out = tmp_path / "p.png"
+        run(*base, "--out", out, *extra)
+        pictures.append(cv2.imread(str(out)))
+    for i, picture in enumerate(pictures):
+        assert all((picture != other).any() for other in pictures[:i])
+    assert "0 to 5 s" in capsys.readouterr().out
+
+
+def test_a_page_of_some_size(record, tmp_path) -> None:
+    out = tmp_path / "p.png"
+    run(record, "--rate", 250, "--out", out, "--size", "400x1000", "--paper", "210x297")
+    assert cv2.imread(str(out)).shape == (400, 566, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "says"),
+    [
+        (["--layout", "5x5"], LayoutError, "5x5"),
+        (["--speed", "50", "--seconds", "10"], LayoutError, "fits"),
+        (["--size", "big"], ConfigError, "HEIGHTxWIDTH"),
+        (["--size", "100x100", "--dpi", "50"], ConfigError, "exclude"),
+        (["--start", "10"], ConfigError, "outside"),
+        (["--seed", "-1"], ConfigError, "seed"),
+        (["--grid-color", "pink"], ConfigError, "pink"),
+        (["--style", "x"], ConfigError, "kit"),
+    ],
+)
+def test_wrong_options_are_named(record, tmp_path, words, error, says) -> None:
+    with pytest.raises(error, match=says):
+        run(record, "--rate", 250, "--out", tmp_path / "p.png", *words)
+    assert not (tmp_path / "p.png").exists()
+
+
+def test_a_place_that_cannot_be_written_is_named(record, tmp_path) -> None:
+    with pytest.raises(ConfigError, match="nowhere"):
+        run(record, "--rate", 250, "--out", tmp_path / "nowhere" / "p.png", "--dpi", 50)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ecgvision.ecg import LEADS, LayoutError
+from ecgvision.layouts import LAYOUTS, RANDOM_LAYOUTS, Cell, Layout, get_layout, grid
+from ecgvision.page import Page
+
+TWELVE = [name for name in LAYOUTS if not name.startswith("1x1")]
+# PatchECG's layouts, share of 12 x 1000 samples that is printed (Zhang et al., 100 Hz)
+COVERAGE = {
+    "3x4": 3000,
+    "3x4+II": 3750,
+    "3x4+II+V1": 4500,
+    "6x2": 6000,
+    "6x2+II": 6500,
+    "12x1": 12000,
+}
+
+
+@pytest.mark.parametrize("name", TWELVE)
+def test_every_lead_is_printed_and_no_place_twice(name: str) -> None:
+    layout = get_layout(name)
+    assert layout.name == name
+    assert layout.leads == set(LEADS)
+    assert len({(c.row, c.column) for c in layout.cells}) == len(layout.cells)
+    assert sorted(c.lead for c in layout.cells if not c.strip) == sorted(LEADS)
+
+
+@pytest.mark.parametrize("name", TWELVE)
+def test_columns_stand_at_their_true_time(name: str) -> None:
+    layout = get_layout(name)
+    width = layout.seconds / layout.columns
+    for cell in layout.cells:
+        if cell.strip:
+            assert (cell.start, cell.stop) == (0.0, layout.seconds)
+        else:
+            assert (cell.start, cell.stop) == (cell.column * width, (cell.column + 1) * width)
+
+
+@pytest.mark.parametrize("name", RANDOM_LAYOUTS)
+def test_coverage_of_the_observed_mask(name: str) -> None:
+    assert int(Page(get_layout(name)).observed(1000, 100.0).sum()) == COVERAGE[name]
+
+
+def test_observed_windows_of_3x4_with_a_strip() -> None:
+    expected = np.zeros((12, 1000), bool)
+    for column in range(4):
+        expected[3 * column : 3 * column + 3, 250 * column : 250 * column + 250] = True
+    expected[LEADS.index("II")] = True
+    np.testing.assert_array_equal(Page(get_layout("3x4+II")).observed(1000, 100.0), expected)
+
+
+@pytest.mark.parametrize("lead", LEADS)
+def test_any_lead_alone(lead: str) -> None:
+    seen = Page(get_layout(f"1x1:{lead}")).observed(500, 50.0)
+    assert seen[LEADS.index(lead)].all()
+    assert seen.sum() == 500
+
+
+def test_cabrera_prints_the_frontal_plane_in_order_with_avr_upside_down() -> None:
+    column = [c.label for c in get_layout("6x2:cabrera").cells if c.column == 0]
+    assert column == ["aVL", "I", "-aVR", "II", "aVF", "III"]
+
+
+def test_unknown_layout_names_what_is_known() -> None:
+    with pytest.raises(LayoutError, match=r"'2x6'.*3x4\+II"):
+        get_layout("2x6")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        Cell("V7", 1, 0, 5, 0, 0, False),
+        Cell("I", 0, 0, 5, 0, 0, False),
+        Cell("I", 1, 5, 5, 0, 0, False),
+        Cell("I", 1, 0, 10, 0, 0, False),  # wider than its column
+        Cell("I", 1, 0, 5, 1, 0, False),
+        Cell("I", 1, 0, 5, 0, 2, False),
+        Cell("I", 1, 0, 5, 0, 0, True),  # a strip stands below the grid
+    ],
+)
+def test_impossible_cells_are_refused(cell: Cell) -> None:
+    with pytest.raises(LayoutError):
+        Layout("wrong", (cell,), rows=1, columns=2)
+
+
+def test_two_cells_in_one_place_are_refused() -> None:
+    cells = grid("fine", [["I"], ["II"]]).cells
+    with pytest.raises(LayoutError):
+        Layout("wrong", (*cells, cells[0]), rows=1, columns=2)
