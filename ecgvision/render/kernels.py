@@ -104,21 +104,28 @@ def _segment(
     ramp = 0.5 / ((p - q) * (p + q)) if p - q > 1e-9 else 0.0
     slope = 1.0 / (p + q)
     reach = half + p
-    # clamped before the conversion: a spike of a million pixels must not overflow an integer
-    top = max(0, int(np.floor(max(min(y0, y1) - reach, -1.0))))
-    bottom = min(height - 1, int(np.floor(min(max(y0, y1) + reach, height + 1.0))))
-    left = max(0, int(np.floor(max(min(x0, x1) - reach, -1.0))))
-    right = min(width - 1, int(np.floor(min(max(x0, x1) + reach, width + 1.0))))
-    steep = abs(uy) > 0.1
-    lean, spread = (ux / uy, reach / abs(uy) + 0.5) if steep else (0.0, 0.0)
     solid = half - p  # nearer than this a pixel is wholly covered
+    # What is judged lies in a box along the stroke: from `begin` to `end` along it, `reach` to
+    # either side. Beyond the end only the wedge that a turn leaves open is this segment's.
+    begin, end = (-reach if cap else 0.0), length + reach
+    if ux * nx + uy * ny > 0.0:
+        end = length + reach * abs(ux * ny - uy * nx) / np.sqrt(nx * nx + ny * ny)
+    low, high = y0 + begin * uy, y0 + end * uy
+    side = reach * abs(ux)
+    # clamped before the conversion: a spike of a million pixels must not overflow an integer
+    top = int(np.ceil(max(min(low, high) - side - 0.5, 0.0)))
+    bottom = int(np.floor(min(max(low, high) + side - 0.5, height - 1.0)))
     for row in range(top, bottom + 1):
         py = row + 0.5 - y0
-        a, b = left, right
-        if steep:  # only the pixels of this row that the stroke can touch
-            middle = x0 + py * lean
-            a = max(a, int(np.floor(max(middle - spread, -1.0))))
-            b = min(b, int(np.floor(min(middle + spread, width + 1.0))))
+        near, far = -1.0 - x0, width + 1.0 - x0
+        if abs(uy) > 1e-3:
+            middle, spread = py * ux / uy, reach / abs(uy)
+            near, far = max(near, middle - spread), min(far, middle + spread)
+        if abs(ux) > 1e-3:
+            one, two = (begin - py * uy) / ux, (end - py * uy) / ux
+            near, far = max(near, min(one, two)), min(far, max(one, two))
+        a = int(np.ceil(max(near + x0 - 0.5, 0.0)))
+        b = int(np.floor(min(far + x0 - 0.5, width - 1.0)))
         for column in range(a, b + 1):
             if coverage[row, column] == 255:
                 continue
