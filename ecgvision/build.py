@@ -167,7 +167,10 @@ def open_run(folder: str | Path) -> Run:
     cohort = build_cohort(config)
     data = build_data(config, cohort)
     task = build_task(
-        config, len(cohort.scheme.codes), signal_length=data.settings.signal_length, pretrained=False
+        config,
+        len(cohort.scheme.codes),
+        signal_length=data.settings.signal_length,
+        pretrained=False,
     )
     load_weights(task, Path(folder) / BEST, label_hash=cohort.scheme.hash)
     return Run(config, data, task.eval())

@@ -34,7 +34,9 @@ def write_json(path: Path, value: Any) -> None:
     os.replace(part, path)
 
 
-def predict(config: Mapping[str, Any], task: VizECGTask, data: PairedDataModule, split: str) -> pd.DataFrame:
+def predict(
+    config: Mapping[str, Any], task: VizECGTask, data: PairedDataModule, split: str
+) -> pd.DataFrame:
     """The predictions table of one split: every record in every layout of the mix.
 
     In float32 whatever the training's precision, because that is what is exported.
@@ -96,7 +98,12 @@ def check_pages(data: PairedDataModule, count: int = 16) -> NDArray[np.uint8]:
 
 
 def finish(
-    config: Mapping[str, Any], task: VizECGTask, data: PairedDataModule, folder: Path, *, started: float
+    config: Mapping[str, Any],
+    task: VizECGTask,
+    data: PairedDataModule,
+    folder: Path,
+    *,
+    started: float,
 ) -> dict[str, Any]:
     """Write predictions.parquet, report.html, bundle/ and, as the last, metrics.json.
 

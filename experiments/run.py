@@ -32,13 +32,16 @@ def only_one(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ConfigError("another process is at work on this run", file=folder,
-                              remedy="Wait for it, or change the configuration") from None  # fmt: skip
+            raise ConfigError(
+                "another process is at work on this run",
+                file=folder,
+                remedy="Wait for it, or change the configuration",
+            ) from None
         yield
 
 
 def summary(folder: Path, result: dict[str, Any]) -> str:
-    """The lines that end a run: each stream's macro AUROC with n and interval, and where to look."""
+    """The end of a run: each stream's macro AUROC with n and interval, and where to look."""
     lines = []
     for stream, figures in result["test"].items():
         auroc = figures["macro_auroc"]
@@ -91,7 +94,9 @@ def run(config: dict[str, Any]) -> Path:
                 if child.name != ".lock":
                     shutil.rmtree(child) if child.is_dir() else child.unlink()
         part = folder / f".{build.CONFIG_FILE}.part"
-        part.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        part.write_text(
+            yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8"
+        )
         os.replace(part, folder / build.CONFIG_FILE)
         L.seed_everything(config["seed"], workers=True, verbose=False)
         data = build.build_data(config, cohort)

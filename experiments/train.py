@@ -25,7 +25,9 @@ def precision(wanted: str, accelerator: str) -> str:
     if wanted != "auto":
         return wanted
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+        return (
+            "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+        )
     if accelerator in ("auto", "cpu") and not torch.backends.mps.is_available():
         able = torch.cpu.get_capabilities()
         return "bf16-mixed" if able.get("avx512_bf16") or able.get("amx_bf16") else "32-true"

@@ -79,7 +79,7 @@ class ImageAugment:
         angle = rng.uniform(-self.rotation, self.rotation)
         scale = 1 + rng.uniform(-self.scale, self.scale)
         warp = cv2.getRotationMatrix2D((width / 2, height / 2), angle, scale)
-        warp[:, 2] += rng.uniform(-self.move, self.move, 2) * (width, height)
+        warp[:, 2] += rng.uniform(-self.move, self.move, 2) * np.array([width, height])
         image = np.asarray(
             cv2.warpAffine(
                 image, warp, (width, height), flags=cv2.INTER_LINEAR,
@@ -93,4 +93,3 @@ class ImageAugment:
         if rng.random() < self.blur:
             image = np.asarray(cv2.GaussianBlur(image, (3, 3), rng.uniform(0.3, 1.0)), np.uint8)
         return image
-

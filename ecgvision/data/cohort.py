@@ -113,8 +113,8 @@ class Cohort:
 
     def without_positives(self, split: str) -> list[str]:
         """Labels of which the split has no positive."""
-        none = ~self.targets[self.positions(split)].any(axis=0)
-        return [code for code, absent in zip(self.scheme.codes, none, strict=True) if absent]
+        counts = self.targets[self.positions(split)].sum(axis=0, dtype=int).tolist()
+        return [code for code, n in zip(self.scheme.codes, counts, strict=True) if n == 0]
 
     def read(self, position: int) -> tuple[NDArray[np.float32], float]:
         """Signal (12, T) in mV at its store's own rate, and that rate in Hz."""

@@ -124,10 +124,8 @@ class PairedDataset(Dataset[dict[str, Any]]):
             out["image"] = torch.from_numpy(image).permute(2, 0, 1)
         return out
 
-    def _window(
-        self, position: int, rng: np.random.Generator
-    ) -> tuple[NDArray[np.float32], float]:
-        """The stretch of the record that page and signal share: drawn in training, else the first."""
+    def _window(self, position: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], float]:
+        """The stretch that page and signal share: drawn by lot in training, else the first."""
         signal, rate = self.cohort.read(position)
         length = round(self.settings.seconds * rate)
         spare = signal.shape[1] - length
@@ -142,9 +140,7 @@ class PairedDataset(Dataset[dict[str, Any]]):
         if name == "random":
             name = RANDOM_LAYOUTS[int(rng.integers(len(RANDOM_LAYOUTS)))]
         dpi = float(rng.choice(self.settings.train_dpi)) if self.train else self.settings.dpi
-        return Page(
-            get_layout(name), dpi=dpi, speed=self.settings.speed, gain=self.settings.gain
-        )
+        return Page(get_layout(name), dpi=dpi, speed=self.settings.speed, gain=self.settings.gain)
 
     def _signal(
         self, window: NDArray[np.float32], rate: float, page: Page

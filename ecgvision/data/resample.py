@@ -31,8 +31,11 @@ def resample(signal: NDArray[np.float32], rate: float, target: float) -> NDArray
         return signal
     ratio = Fraction(target / rate).limit_denominator(1000)
     if abs(float(ratio) - target / rate) > 1e-9:
-        raise ConfigError("cannot resample between these rates", value=(rate, target),
-                          remedy="Choose a data.signal_rate in a simple ratio to the store's")  # fmt: skip
+        raise ConfigError(
+            "cannot resample between these rates",
+            value=(rate, target),
+            remedy="Choose a data.signal_rate in a simple ratio to the store's",
+        )
     missing = np.isnan(signal)
     if missing.any():
         count = np.maximum((~missing).sum(1, keepdims=True), 1)

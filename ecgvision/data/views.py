@@ -42,7 +42,9 @@ def to_network(image: NDArray[np.uint8], size: Sequence[int]) -> NDArray[np.uint
     scale = min(height / h, width / w)
     inner_h = min(height, max(1, round(h * scale)))
     inner_w = min(width, max(1, round(w * scale)))
-    if (inner_h, inner_w) != (h, w):
+    while scale <= 1 / 4:  # exact means of 2 x 2 pixels are far cheaper than one large step
+        image, scale = _halve(image), scale * 2
+    if (inner_h, inner_w) != image.shape[:2]:
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         image = np.asarray(cv2.resize(image, (inner_w, inner_h), interpolation=method), np.uint8)
     if (inner_h, inner_w) == (height, width):
@@ -51,3 +53,14 @@ def to_network(image: NDArray[np.uint8], size: Sequence[int]) -> NDArray[np.uint
     top, left = (height - inner_h) // 2, (width - inner_w) // 2
     out[top : top + inner_h, left : left + inner_w] = image
     return out
+
+
+def _halve(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Means of 2 x 2 pixels; an odd last row or column counts twice."""
+    h, w = image.shape[:2]
+    if h % 2 or w % 2:
+        image = np.asarray(
+            cv2.copyMakeBorder(image, 0, h % 2, 0, w % 2, cv2.BORDER_REPLICATE), np.uint8
+        )
+    half = (image.shape[1] // 2, image.shape[0] // 2)
+    return np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), np.uint8)

@@ -65,7 +65,9 @@ def create_backbone(name: str, size: tuple[int, int], *, pretrained: bool) -> nn
     """
     if not timm.is_model(name.split(".")[0]):
         raise ConfigError(
-            "unknown model.image_encoder", value=name, remedy="Any name of timm.list_models() will do"
+            "unknown model.image_encoder",
+            value=name,
+            remedy="Any name of timm.list_models() will do",
         )
     if not pretrained:
         return _create(name, size, pretrained=False)
@@ -103,7 +105,7 @@ class ImageEncoder(nn.Module):
         super().__init__()
         height, width = int(size[0]), int(size[1])
         self.backbone = create_backbone(name, (height, width), pretrained=pretrained).to(
-            memory_format=torch.channels_last  # type: ignore[call-overload]
+            memory_format=torch.channels_last
         )
         known = timm.get_pretrained_cfg(name, allow_unregistered=True)
         mean = getattr(known, "mean", None) or timm.data.IMAGENET_DEFAULT_MEAN

@@ -35,7 +35,9 @@ class BasicBlock1d(nn.Module):
             _conv(outputs, outputs, kernels[1], act=False),
         )
         same = inputs == outputs and stride == 1
-        self.shortcut = nn.Identity() if same else _conv(inputs, outputs, 1, stride=stride, act=False)
+        self.shortcut = (
+            nn.Identity() if same else _conv(inputs, outputs, 1, stride=stride, act=False)
+        )
         self.act = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -58,7 +60,8 @@ class XBottleneck1d(nn.Module):
                 _conv(width, width, kernel, stride=stride),
                 _conv(width, outputs, 1, act=False),
             )
-        nn.init.zeros_(self.body[-1][1].weight)  # each block starts as the identity
+        last = self.body[-1].get_submodule("1")
+        nn.init.zeros_(last.weight)  # type: ignore[arg-type]  # each block starts as the identity
         shortcut: list[nn.Module] = []
         if stride > 1:
             shortcut.append(nn.AvgPool1d(stride, ceil_mode=True))
@@ -176,6 +179,8 @@ def signal_encoder(name: str, leads: int = 12) -> nn.Module:
     """
     if name not in SIGNAL_ENCODERS:
         raise ConfigError(
-            "unknown model.signal_encoder", value=name, remedy=f"Known: {', '.join(SIGNAL_ENCODERS)}"
+            "unknown model.signal_encoder",
+            value=name,
+            remedy=f"Known: {', '.join(SIGNAL_ENCODERS)}",
         )
     return SIGNAL_ENCODERS[name](leads)

@@ -12,7 +12,7 @@ Only the abstract is public, so the inside is our default, in two variants:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,12 @@ Streams = Literal["both", "image", "signal"]
 
 
 class ImageTower(nn.Module):
-    """Page to tokens: backbone, 1x1 projection, learned row and column positions, SMAM.
+    """Page to tokens: backbone, 1x1 projection, learned places, SMAM.
+
+    What a deflection means depends on the lead, and a page tells the lead by place alone. So a
+    place multiplies a token's features as well as adding to them (our default: with an added
+    position only, averaging over tokens forgets which lead a feature was found in, and a network
+    without pretrained weights hardly learns).
 
     Shape:
         image: (B, 3, H, W) uint8; result: (B, N, width).
@@ -47,13 +52,14 @@ class ImageTower(nn.Module):
         self.encoder = ImageEncoder(encoder, size, pretrained=pretrained)
         self.project = nn.Conv2d(self.encoder.channels, width, 1)
         rows, columns = self.encoder.grid
-        self.row = nn.Parameter(torch.randn(1, width, rows, 1) * 0.02)
-        self.column = nn.Parameter(torch.randn(1, width, 1, columns) * 0.02)
+        self.norm = nn.LayerNorm(width)
+        self.gain = nn.Parameter(torch.randn(1, rows * columns, width))
+        self.place = nn.Parameter(torch.randn(1, rows * columns, width) * 0.5)
         self.smam = SMAM(width, heads=heads, dropout=dropout) if smam else nn.Identity()
 
     def forward(self, image: Tensor) -> Tensor:
-        x = self.project(self.encoder(image)) + self.row + self.column
-        return self.smam(x.flatten(2).transpose(1, 2))
+        x = self.project(self.encoder(image)).flatten(2).transpose(1, 2)
+        return self.smam(torch.relu(self.norm(x)) * self.gain + self.place)
 
 
 class SignalTower(nn.Module):
@@ -73,7 +79,7 @@ class SignalTower(nn.Module):
         super().__init__()
         self.scale = nn.BatchNorm1d(len(LEADS), affine=False)
         self.encoder = signal_encoder(encoder)
-        self.project = nn.Conv1d(self.encoder.channels, width, 1)
+        self.project = nn.Conv1d(int(self.encoder.channels), width, 1)  # type: ignore[arg-type]
         with torch.no_grad():
             tokens = self.encoder.eval()(torch.zeros(1, len(LEADS), length)).shape[-1]
         self.encoder.train()
@@ -135,7 +141,7 @@ class VizECGNet(nn.Module):
         if streams not in ("both", "image", "signal"):
             raise ConfigError("model.streams must be both, image or signal", value=streams)
         self.variant = variant
-        common = {"width": width, "heads": heads, "dropout": dropout}
+        common: dict[str, Any] = {"width": width, "heads": heads, "dropout": dropout}
         if streams != "signal":
             self.image_tower = ImageTower(
                 image_encoder, image_size, pretrained=pretrained, smam=smam, **common
@@ -152,7 +158,10 @@ class VizECGNet(nn.Module):
                 self.fused_head = _head(2 * width, labels, dropout)
 
     def forward(
-        self, image: Tensor | None = None, signal: Tensor | None = None, observed: Tensor | None = None
+        self,
+        image: Tensor | None = None,
+        signal: Tensor | None = None,
+        observed: Tensor | None = None,
     ) -> dict[str, Tensor]:
         page = self.image_tower(image) if image is not None else None
         beat = None

@@ -14,7 +14,7 @@ from ecgvision.tasks.base import BaseTask, Batch
 
 
 class VizECGTask(BaseTask):
-    """`L = sum of BCE over streams + kd_weight * L_KD(image, signal)` (weights 1 and 1 as Nam et al.).
+    """`L = sum of BCE over streams + kd_weight * L_KD(image, signal)`; weights 1 as Nam et al.
 
     Args:
         model: the network; its ablation switches decide which streams there are.

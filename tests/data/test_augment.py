@@ -29,7 +29,10 @@ def test_einthoven_survives_gain_stretch_and_shift():
 def test_same_generator_same_bytes():
     signal = np.random.default_rng(0).standard_normal((12, 500)).astype(np.float32)
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
-    for change, value in ((lambda x, r: SignalAugment()(x, 100, r), signal), (ImageAugment(), image)):
+    for change, value in (
+        (lambda x, r: SignalAugment()(x, 100, r), signal),
+        (ImageAugment(), image),
+    ):
         first, second, other = (change(value, np.random.default_rng(s)) for s in (7, 7, 8))
         assert first.tobytes() == second.tobytes()
         assert first.tobytes() != other.tobytes()

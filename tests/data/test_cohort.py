@@ -61,14 +61,18 @@ def store_of(folder, rows):
 
 def test_a_patient_in_two_splits_is_refused(tmp_path):
     ab = {"A": 1, "B": 0}
-    store = store_of(tmp_path / "s", [("p1", 1, None, ab), ("p2", 9, None, ab), ("p1", 10, None, ab)])
+    store = store_of(
+        tmp_path / "s", [("p1", 1, None, ab), ("p2", 9, None, ab), ("p1", 10, None, ab)]
+    )
     with pytest.raises(DataError, match=r"more than one split.*p1"):
         Cohort([store], "columns", folds=FOLDS)
 
 
 def test_no_positive_in_a_split_is_refused(tmp_path):
     none, one = {"A": 0, "B": 0}, {"A": 1, "B": 0}
-    store = store_of(tmp_path / "s", [("p1", 1, None, one), ("p2", 9, None, none), ("p3", 10, None, one)])
+    store = store_of(
+        tmp_path / "s", [("p1", 1, None, one), ("p2", 9, None, none), ("p3", 10, None, one)]
+    )
     cohort = Cohort([store], "columns", folds=FOLDS, unlabelled="keep")
     with pytest.raises(DataError, match="val split has no positive"):
         cohort.positions("val")
@@ -77,7 +81,11 @@ def test_no_positive_in_a_split_is_refused(tmp_path):
 
 def test_unlabelled_records_are_counted(tmp_path):
     ab = {"A": 1, "B": 0}
-    rows = [("p1", 1, {"NORM": 100.0}, ab), ("p2", 1, {"SR": 0.0}, ab), ("p3", 9, {"IMI": 50.0}, ab)]
+    rows = [
+        ("p1", 1, {"NORM": 100.0}, ab),
+        ("p2", 1, {"SR": 0.0}, ab),
+        ("p3", 9, {"IMI": 50.0}, ab),
+    ]
     store = store_of(tmp_path / "s", rows)
     cohort = Cohort([store], "superdiagnostic", folds=FOLDS)
     assert (len(cohort.index), cohort.dropped) == (2, 1)

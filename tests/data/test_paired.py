@@ -132,7 +132,10 @@ def test_stores_of_another_rate_are_resampled(make_store, tmp_path):
 def test_a_small_page_looks_like_a_large_one_brought_down(tiny_store):
     signal, rate = module(tiny_store).cohort.read(0)
     small, large = (
-        to_network(draw(signal, rate, Page(get_layout("3x4+II"), dpi=d), get_style("kit")).image, (192, 256))
+        to_network(
+            draw(signal, rate, Page(get_layout("3x4+II"), dpi=d), get_style("kit")).image,
+            (192, 256),
+        )
         for d in (100, 200)
     )
     difference = np.abs(small.astype(float) - large.astype(float))

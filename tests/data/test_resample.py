@@ -12,7 +12,9 @@ from ecgvision.ecg import ConfigError
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.sampled_from([(500, 100), (100, 500), (250, 100), (500, 250), (257, 100)]), st.floats(0.5, 8))
+@given(
+    st.sampled_from([(500, 100), (100, 500), (250, 100), (500, 250), (257, 100)]), st.floats(0.5, 8)
+)
 def test_a_sine_stays_a_sine(rates, frequency):
     rate, target = rates
     t = np.arange(10 * rate) / rate

@@ -39,7 +39,10 @@ def test_a_page_of_the_right_size_is_untouched():
     assert np.array_equal(to_network(page, (64, 96)), page)
 
 
-@pytest.mark.parametrize("wrong", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((4, 4, 4), np.uint8)])
+@pytest.mark.parametrize(
+    "wrong",
+    [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((4, 4, 4), np.uint8)],
+)
 def test_anything_but_rgb_bytes_is_refused(wrong):
     with pytest.raises(ImageError, match="uint8 RGB"):
         to_network(wrong, (32, 32))

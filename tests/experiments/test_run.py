@@ -119,7 +119,9 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return torch.load(folder / train.LAST, weights_only=True)["state_dict"]
 
 
-def test_an_interrupted_run_goes_on_as_if_nothing_had_been(finished, tiny_store, tmp_path, monkeypatch):
+def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
+    finished, tiny_store, tmp_path, monkeypatch
+):
     """Stopped by an error in the second epoch, then taken up by the same command."""
     real = train.RampedEMA.on_train_epoch_start
 
@@ -137,16 +139,18 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(finished, tiny_store,
     assert run(tiny(tiny_store, tmp_path)) == folder
     ours, whole = weights(folder), weights(finished)
     assert all(torch.equal(ours[k], whole[k]) for k in whole)
-    first, second = (
-        predictions.load(f / "predictions.parquet") for f in (folder, finished)
-    )
+    first, second = (predictions.load(f / "predictions.parquet") for f in (folder, finished))
     pd.testing.assert_frame_equal(first, second)
 
 
 def test_two_processes_do_not_share_a_run(tiny_store, tmp_path):
     from experiments.run import only_one
 
-    with only_one(tmp_path), pytest.raises(ConfigError, match="another process"), only_one(tmp_path):
+    with (
+        only_one(tmp_path),
+        pytest.raises(ConfigError, match="another process"),
+        only_one(tmp_path),
+    ):
         pass
 
 

@@ -46,7 +46,10 @@ def test_only_students_get_gradients(direction, image_learns, signal_learns, kin
 def test_symmetric_is_the_mean_of_both_directions():
     torch.manual_seed(0)
     image, signal = torch.randn(2, 4, 3)
-    each = [mutual_distillation(image, signal, direction=d) for d in ("signal_to_image", "image_to_signal")]
+    each = [
+        mutual_distillation(image, signal, direction=d)
+        for d in ("signal_to_image", "image_to_signal")
+    ]
     torch.testing.assert_close(mutual_distillation(image, signal), sum(each) / 2)
 
 
