@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,25 @@ from .furniture import Part
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 
+@lru_cache(maxsize=32)
+def _placed(
+    page: Page, length: int, rate: float
+) -> tuple[NDArray[np.float64], list[int], list[tuple[int, slice, float, float]]]:
+    """What does not depend on the values: x of every printed sample, where each cell's begin,
+    and for each cell its lead, its samples, y of 0 mV and the pixels a millivolt goes down.
+    """
+    spans = [page.samples(cell, length, rate) for cell in page.cells]
+    bounds = np.cumsum([0, *(s.stop - s.start for s in spans)]).tolist()
+    across = np.empty(bounds[-1])
+    rows = []
+    for i, (cell, span) in enumerate(zip(page.cells, spans, strict=True)):
+        seconds = np.arange(span.start, span.stop) / rate
+        across[bounds[i] : bounds[i + 1]] = page.to_pixel(cell, seconds, 0.0)[0]
+        _, y = page.to_pixel(cell, 0.0, np.array([0.0, 1.0]))
+        rows.append((LEAD_INDEX[cell.lead], span, float(y[0]), float(y[1] - y[0])))
+    return across, bounds, rows
+
+
 def lead_points(
     signal: NDArray[np.float32], rate: float, page: Page
 ) -> tuple[NDArray[np.float64], list[int]]:
@@ -25,13 +45,13 @@ def lead_points(
     The second value holds where each cell's points start, and the end: cell i has
     points[bounds[i]:bounds[i + 1]].
     """
-    spans = [page.samples(cell, signal.shape[1], rate) for cell in page.cells]
-    bounds = np.cumsum([0, *(s.stop - s.start for s in spans)]).tolist()
+    across, bounds, rows = _placed(page, signal.shape[1], rate)
     points = np.empty((bounds[-1], 2))
-    for i, (cell, span) in enumerate(zip(page.cells, spans, strict=True)):
-        part = points[bounds[i] : bounds[i + 1]]
-        seconds = np.arange(span.start, span.stop) / rate
-        part[:, 0], part[:, 1] = page.to_pixel(cell, seconds, signal[LEAD_INDEX[cell.lead], span])
+    points[:, 0] = across
+    for i, (lead, span, zero, down) in enumerate(rows):
+        y = points[bounds[i] : bounds[i + 1], 1]
+        np.multiply(signal[lead, span], down, out=y, dtype=np.float64)
+        y += zero
     return points, bounds
 
 

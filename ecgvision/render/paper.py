@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -32,14 +33,18 @@ class Drawing:
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
-        geometry: where everything stands on it.
         mask: (H, W) uint8 coverage of the leads' traces (255 where wholly covered; the pulse,
             separators and text are not part of it), or None where it was not asked for.
     """
 
     image: NDArray[np.uint8]
-    geometry: Geometry
     mask: NDArray[np.uint8] | None
+    _make_geometry: Callable[[], Geometry] = field(repr=False)
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """Where everything stands on the page; worked out when first asked for."""
+        return self._make_geometry()
 
 
 def draw(
@@ -95,8 +100,8 @@ def draw(
     texts = furniture.labels(page, style) + furniture.header(page, style, lines)
     for part in texts:
         kernels.stamp(part.coverage, part.top, part.left, black, image)
-    geometry = Geometry.of(page, rate, joined, bounds, texts, keep_points=points)
-    return Drawing(image, geometry, traces)
+    make = partial(Geometry.of, page, rate, joined, bounds, texts, keep_points=points)
+    return Drawing(image, traces, make)
 
 
 def _borrow(pixels: int) -> NDArray[np.uint8]:

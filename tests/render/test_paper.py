@@ -51,8 +51,8 @@ def test_the_ink_lies_where_the_geometry_says(name: str) -> None:
 # 500 Hz the noise folds into fractions of a pixel, where Agg adds areas up that it drew twice
 @pytest.mark.parametrize(
     ("rate", "dpi", "bound", "overlap"),
-    [(100, 200, 1.2, 0.98), (100, 100, 2.0, 0.96), (100, 72, 3.0, 0.94)]
-    + [(500, 200, 3.5, 0.96), (500, 100, 5.5, 0.92), (500, 72, 6.5, 0.88)],
+    [(100, 200, 1.1, 0.985), (100, 100, 1.7, 0.965), (100, 72, 2.0, 0.945)]
+    + [(500, 200, 2.8, 0.965), (500, 100, 3.3, 0.94), (500, 72, 2.9, 0.93)],
 )
 @pytest.mark.parametrize("layout", ["3x4+II", "6x2", "12x1"])
 def test_ink_against_matplotlib(layout, rate, dpi, bound, overlap) -> None:
