@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,18 +19,12 @@ from ecgvision.build import build_student
 from ecgvision.data.paired import PairedDataModule
 from ecgvision.deploy.export import export_bundle
 from ecgvision.evaluate import metrics, operating_points, predictions
+from ecgvision.evaluate.files import whole_file
 from ecgvision.evaluate.report import write_report
 from ecgvision.tasks.vizecg import VizECGTask
 from experiments.train import LOGS
 
 EXAMPLES = 6
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file that appears whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
 
 
 def predict(
@@ -77,13 +70,13 @@ def history(folder: Path) -> pd.DataFrame | None:
 
 
 def examples(table: pd.DataFrame, data: PairedDataModule, stream: str) -> list[dict[str, Any]]:
-    """Some test pages, spread over the split, as the network saw them."""
+    """Some test pages, spread over the split."""
     dataset = data.dataset("test")
     rows = predictions.select(table, split="test", stream=stream, layout=data.layouts[0])
     chosen = np.linspace(0, len(rows) - 1, min(EXAMPLES, len(rows))).astype(int)
     return [
         {
-            "image": dataset[(0, int(i))]["image"].permute(1, 2, 0).numpy(),
+            "image": dataset.whole_page(int(i)),
             "record_id": rows.loc[i, "record_id"],
             "layout": data.layouts[0],
         }
@@ -143,5 +136,6 @@ def finish(
     result["wall_seconds"] = round(time.monotonic() - started, 1)
     write_report(folder / "report.html", config=dict(config), metrics=result, predictions=table,
                  history=history(folder), examples=shown)  # fmt: skip
-    write_json(folder / "metrics.json", result)
+    with whole_file(folder / "metrics.json") as part:
+        part.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return result

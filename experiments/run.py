@@ -71,6 +71,7 @@ def run(config: dict[str, Any]) -> Path:
     import yaml
 
     from ecgvision import build
+    from ecgvision.evaluate.files import whole_file
     from experiments.finish import finish
     from experiments.identity import run_id
     from experiments.prepare import stores
@@ -93,11 +94,9 @@ def run(config: dict[str, Any]) -> Path:
             for child in folder.iterdir():
                 if child.name != ".lock":
                     shutil.rmtree(child) if child.is_dir() else child.unlink()
-        part = folder / f".{build.CONFIG_FILE}.part"
-        part.write_text(
-            yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8"
-        )
-        os.replace(part, folder / build.CONFIG_FILE)
+        with whole_file(folder / build.CONFIG_FILE) as part:
+            text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+            part.write_text(text, encoding="utf-8")
         L.seed_everything(config["seed"], workers=True, verbose=False)
         data = build.build_data(config, cohort)
         data.setup()

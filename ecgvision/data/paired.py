@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -78,6 +78,17 @@ class PageSettings:
         return round(self.seconds * self.signal_rate)
 
 
+class Scene(NamedTuple):
+    """What one item is made from: which record, which layout, and the window both streams share."""
+
+    position: int
+    layout: int
+    window: NDArray[np.float32]
+    rate: float
+    page: Page
+    rng: np.random.Generator
+
+
 class PairedDataset(Dataset[dict[str, Any]]):
     """Pairs of one split.
 
@@ -104,25 +115,33 @@ class PairedDataset(Dataset[dict[str, Any]]):
         return len(self.positions) * (1 if self.train else len(self.settings.layouts))
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
-        epoch, item = key
-        asked, number = (0, item) if self.train else divmod(item, len(self.positions))
+        scene = self._scene(*key)
+        out = {
+            **self._signal(scene),
+            "target": torch.from_numpy(self.cohort.targets[scene.position].astype(np.float32)),
+            "index": int(self.cohort.index[scene.position]),
+            "layout": scene.layout,
+        }
+        if self.settings.images:
+            image = to_network(self._draw(scene), self.settings.image_size)
+            if self.image_augment is not None:
+                image = self.image_augment(image, scene.rng)
+            out["image"] = torch.from_numpy(image).permute(2, 0, 1)
+        return out
+
+    def whole_page(self, item: int) -> NDArray[np.uint8]:
+        """(h, w, 3) uint8 page of an item before it is brought to the network's size."""
+        return self._draw(self._scene(0, item))
+
+    def _scene(self, epoch: int, item: int) -> Scene:
+        layout, number = (0, item) if self.train else divmod(item, len(self.positions))
         position = int(self.positions[number])
         index = int(self.cohort.index[position])
         rng = np.random.default_rng([self.seed, epoch, index, int(self.train)])
         if self.train:
-            asked = int(rng.integers(len(self.settings.layouts)))
+            layout = int(rng.integers(len(self.settings.layouts)))
         window, rate = self._window(position, rng)
-        page = self._page(asked, rng)
-        out = {
-            **self._signal(window, rate, page),
-            "target": torch.from_numpy(self.cohort.targets[position].astype(np.float32)),
-            "index": index,
-            "layout": asked,
-        }
-        if self.settings.images:
-            image = self._image(window, rate, page, rng)
-            out["image"] = torch.from_numpy(image).permute(2, 0, 1)
-        return out
+        return Scene(position, layout, window, rate, self._page(layout, rng), rng)
 
     def _window(self, position: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], float]:
         """The stretch that page and signal share: drawn by lot in training, else the first."""
@@ -142,25 +161,22 @@ class PairedDataset(Dataset[dict[str, Any]]):
         dpi = float(rng.choice(self.settings.train_dpi)) if self.train else self.settings.dpi
         return Page(get_layout(name), dpi=dpi, speed=self.settings.speed, gain=self.settings.gain)
 
-    def _signal(
-        self, window: NDArray[np.float32], rate: float, page: Page
-    ) -> dict[str, torch.Tensor]:
+    def _signal(self, scene: Scene) -> dict[str, torch.Tensor]:
         wanted = self.settings.signal_rate
-        signal = fit_length(resample(window, rate, wanted), self.settings.signal_length)
+        signal = resample(scene.window, scene.rate, wanted)
+        signal = fit_length(signal, self.settings.signal_length)
         observed = ~np.isnan(signal)
         if self.settings.signal_window == "printed":
-            observed &= page.observed(signal.shape[1], wanted)
+            observed &= scene.page.observed(signal.shape[1], wanted)
         signal = np.where(observed, signal, np.float32(0))
         return {"signal": torch.from_numpy(signal), "observed": torch.from_numpy(observed)}
 
-    def _image(
-        self, window: NDArray[np.float32], rate: float, page: Page, rng: np.random.Generator
-    ) -> NDArray[np.uint8]:
-        style = self._style(rng)
-        seed = int(rng.integers(2**31)) if self.train else 0
-        image = draw(window, rate, page, style, seed=seed, points=False).image
-        image = to_network(image, self.settings.image_size)
-        return image if self.image_augment is None else self.image_augment(image, rng)
+    def _draw(self, scene: Scene) -> NDArray[np.uint8]:
+        style = self._style(scene.rng)
+        seed = int(scene.rng.integers(2**31)) if self.train else 0
+        return draw(
+            scene.window, scene.rate, scene.page, style, seed=seed, points=False
+        ).image  # fmt: skip
 
     def _style(self, rng: np.random.Generator) -> Style:
         if self.settings.style == "mixed":
