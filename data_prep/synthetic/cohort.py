@@ -49,12 +49,17 @@ EXCLUSIVE: dict[str, set[str]] = {
     "LAFB": {"RVH"},
     "LPFB": {"RVH", "LVH"},
 }
-HEALTHY_RHYTHM: dict[str, float] = {"SR": 74, "SARRH": 8, "SBRAD": 8, "STACH": 5, "AFIB": 2, "AFLT": 0.7,
-                  "SVTAC": 0.7, "PSVT": 0.6, "PACE": 0.5, "2AVB-I": 0.5}  # fmt: skip
-ILL_RHYTHM: dict[str, float] = {"SR": 70, "SARRH": 4, "SBRAD": 6, "STACH": 7, "AFIB": 8, "AFLT": 2.5, "SVTAC": 0.5,
-              "PSVT": 0.5}  # fmt: skip
-BLOCKED_RHYTHM: dict[str, float] = {"SR": 60, "SBRAD": 8, "STACH": 5, "AFIB": 6, "2AVB-I": 6, "2AVB-II": 6, "3AVB": 6,
-                  "PACE": 3}  # fmt: skip
+HEALTHY_RHYTHM: dict[str, float] = {
+    "SR": 74, "SARRH": 8, "SBRAD": 8, "STACH": 5, "AFIB": 2, "AFLT": 0.7, "SVTAC": 0.7, "PSVT":
+    0.6, "PACE": 0.5, "2AVB-I": 0.5,
+}  # fmt: skip
+ILL_RHYTHM: dict[str, float] = {
+    "SR": 70, "SARRH": 4, "SBRAD": 6, "STACH": 7, "AFIB": 8, "AFLT": 2.5, "SVTAC": 0.5, "PSVT":
+    0.5,
+}  # fmt: skip
+BLOCKED_RHYTHM: dict[str, float] = {
+    "SR": 60, "SBRAD": 8, "STACH": 5, "AFIB": 6, "2AVB-I": 6, "2AVB-II": 6, "3AVB": 6, "PACE": 3,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

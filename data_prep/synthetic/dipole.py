@@ -170,9 +170,9 @@ def leads(vcg: Array, electrodes: Array | None = None) -> Array:
 
 
 def toward(direction: Vector, mv: float) -> Array:
-    """The vector along `direction` that shows `mv` in the lead that sees it best."""
+    """The vector along `direction` that shows `mv`, up or down, in the lead that sees it best."""
     d = np.asarray(direction, dtype=float)[:, None]
-    return d[:, 0] * (mv / leads(d).max())
+    return d[:, 0] * (mv / np.abs(leads(d)).max())
 
 
 def turn(axis: str, degrees: float) -> Array:
@@ -203,3 +203,10 @@ def frontal_axis(beat: Beat) -> float:
     """Frontal QRS axis in degrees, from the net areas in I and aVF (aVF scaled by 2/sqrt 3)."""
     area = qrs_leads(beat).sum(axis=1)
     return float(np.degrees(np.arctan2(area[5] * 2 / np.sqrt(3), area[0])))
+
+
+def axis_to(beat: Beat, degrees: float) -> Beat:
+    """Turn the QRS in the frontal plane until its axis, as the leads show it, is `degrees`."""
+    for _ in range(6):
+        beat = beat.mapped("depol", turn("frontal", degrees - frontal_axis(beat)))
+    return beat

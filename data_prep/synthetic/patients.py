@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data_prep.synthetic.dipole import Array, Beat, Wave, turn, vec
+from data_prep.synthetic.dipole import Array, Beat, Wave, axis_to, turn, vec
 from data_prep.synthetic.rhythm import Rng
 
 # One average adult. Vectors are our default: they give in Dower's leads what textbooks call
@@ -67,7 +67,7 @@ def _varied(
 
 
 def _oriented(beat: Beat, frontal: float, horizontal: float, t_frontal: float) -> Beat:
-    """Turn the QRS in both planes; T follows by half and has an angle of its own."""
+    """Turn the QRS in both planes; T follows by half, with an angle of its own (degrees)."""
     heart: Array = turn("horizontal", horizontal) @ turn("frontal", frontal)
     t: Array = turn("horizontal", horizontal / 2) @ turn("frontal", frontal / 2 + t_frontal)
     return beat.mapped("depol", heart).mapped("repol", t)
@@ -78,7 +78,7 @@ def draw_patient(rng: Rng, number: int, *, healthy: bool) -> Patient:
 
     Spreads are our default, wide enough that amplitude and axis alone do not tell the ill from
     the well: voltage is log-normal with 24 % spread and lower in women and the old, the axis
-    falls with age (from about 60 to 20 degrees), precordial rotation varies by 14 degrees.
+    falls with age (from about 60 to 20 degrees), precordial rotation varies by 12 degrees.
     """
     age = int(np.clip(rng.normal(50 if healthy else 65, 16), 18, 95))
     sex = "male" if rng.random() < 0.52 else "female"
@@ -91,16 +91,16 @@ def draw_patient(rng: Rng, number: int, *, healthy: bool) -> Patient:
     repol = _varied(rng, RECOVERY, 0.03, 0.10, 0.14)
     repol = {k: w.moved((0, 0, 0), t_scale) for k, w in repol.items()}
     beat = Beat(
-        pr=float(np.clip(rng.normal(155 + 0.15 * (age - 50), 15), 122, 192)),
+        pr=float(np.clip(rng.normal(155 + 0.15 * (age - 50), 15), 125, 186)),
         qrs=float(np.clip(rng.normal(92 if sex == "male" else 87, 6), 74, 106)),
         qtc=float(np.clip(rng.normal(408 if sex == "male" else 418, 16), 365, 448)),
         p=_varied(rng, ATRIA, 0.03, 0.08, 0.16),
         depol=depol,
         repol=repol,
     )
-    # The template's axis is 44 degrees; -30 to +90 is normal.
-    axis = np.clip(rng.normal(62 - 0.45 * age + 10, 20), -20, 84) - 44
-    beat = _oriented(beat, float(axis), rng.normal(0, 12), rng.normal(0, 9))
+    axis = float(np.clip(rng.normal(72 - 0.45 * age, 20), -20, 80))  # normal: -30 to +90
+    t_turn = rng.normal(0, 9) + 0.4 * (axis - 44)  # T follows the QRS's axis less than halfway
+    beat = axis_to(_oriented(beat, 0.0, rng.normal(0, 12), t_turn), axis)
     return Patient(
         number=number,
         age=age,
@@ -116,7 +116,9 @@ def draw_patient(rng: Rng, number: int, *, healthy: bool) -> Patient:
 
 def on_a_day(rng: Rng, beat: Beat) -> Beat:
     """The beat of one recording: electrodes and posture turn and scale it a little."""
-    beat = _oriented(beat, rng.normal(0, 4), rng.normal(0, 5), rng.normal(0, 3))
+    beat = _oriented(
+        beat, float(np.clip(rng.normal(0, 4), -8, 8)), rng.normal(0, 5), rng.normal(0, 3)
+    )
     scale, t_scale = np.exp(0.06 * rng.standard_normal()), np.exp(0.10 * rng.standard_normal())
     beat = beat.mapped("depol", scale * np.eye(3)).mapped("repol", t_scale * np.eye(3))
     return replace(beat, pr=beat.pr + rng.normal(0, 4), qtc=beat.qtc + rng.normal(0, 6))

@@ -67,6 +67,9 @@ def record(
         rhythm: a name of `rhythm.RHYTHMS`.
         premature: "", "pac", "pvc", or "pvc2" and "pvc3" for bigeminy and trigeminy; only rhythms
             with one P for each QRS can have them.
+
+    Where every beat starts in a ventricle (pacing, an escape rhythm) the conditions of the normal
+    beat cannot be seen, and are not coded.
     """
     beat, codes = ill.apply(rng, on_a_day(rng, patient.beat), conditions)
     breathing = patient.breathing * (0.3 if rhythm == "STACH" else 1.0)
@@ -82,7 +85,8 @@ def record(
         signal = clean + leads(np.zeros((3, clean.shape[1])), noise)
     ventricular = premature.startswith("pvc")
     healthy = not conditions and not ventricular and rhythm in ("SR", "SARRH", "SBRAD", "STACH")
-    codes = (("NORM",) if healthy else ()) + codes + voltage_codes(beat) + when.codes
+    shown = codes + voltage_codes(beat) if "sinus" in when.kind else ()
+    codes = (("NORM",) if healthy else ()) + shown + when.codes
     return Sample(
         np.round(signal / STEP).astype(np.int16),
         clean,
