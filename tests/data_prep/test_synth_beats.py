@@ -160,7 +160,7 @@ def test_right_bundle_branch_block(seed: int):
     end = onset + round(s.beat.qrs / 2)
     late = slice(onset + round(s.beat.qrs / 2 * 0.6), end)
     assert beat[6, late].max() > 0.2  # R' in V1
-    assert beat[6, late].max() > beat[6, onset : late.start].min()
+    assert beat[6, onset : late.start].max() > 0.02  # after an r
     assert beat[0, late].min() < -0.1  # S in I and V6
     assert beat[11, late].min() < -0.1
     assert sample("IRBBB", seed).beat.qrs < 120 <= s.beat.qrs
@@ -182,7 +182,7 @@ def test_fascicular_blocks_turn_the_axis(seed: int):
     [
         ("IMI", ("II", "III", "aVF"), "aVL"),
         ("LMI", ("I", "aVL"), "III"),
-        ("AMI", ("V2", "V3"), "V9"),
+        ("AMI", ("V2", "V3"), None),
     ],
 )
 def test_an_acute_infarct_lifts_st_in_its_leads_and_lowers_the_opposite(name, up, down):
@@ -192,7 +192,7 @@ def test_an_acute_infarct_lifts_st_in_its_leads_and_lowers_the_opposite(name, up
     assert len(acute) >= 3
     for s in acute:
         assert all(st_level(s, lead) >= (0.08 if lead[0] != "V" else 0.12) for lead in up)
-        if down in LEAD_INDEX:
+        if down is not None:
             assert st_level(s, down) < -0.03
 
 
