@@ -31,7 +31,8 @@ def test_aspect_is_kept_and_the_rest_is_paper(h, w, height, width):
 def test_shrinking_by_whole_numbers_is_the_mean_of_each_block():
     page = np.random.default_rng(0).integers(0, 256, (120, 200, 3), dtype=np.uint8)
     expected = page.reshape(30, 4, 50, 4, 3).mean((1, 3))
-    assert np.abs(to_network(page, (30, 50)).astype(float) - expected).max() <= 0.5 + 1e-6
+    error = np.abs(to_network(page, (30, 50)).astype(float) - expected)
+    assert error.max() <= 1  # rounded twice: after halving and at the end
 
 
 def test_a_page_of_the_right_size_is_untouched():
