@@ -1,0 +1,19 @@
+"""What every condition is: a function of a generator and a beat, giving a beat and its codes.
+
+Durations, axes, voltages and ST criteria of the conditions are the textbook's (`heart-model.md`;
+Surawicz and Knilans, Chou's Electrocardiography, 6th ed.); how far a patient lies beyond a
+criterion is our default: ranges that stay visible on a printed page and still overlap with normal
+variation.
+"""
+
+from __future__ import annotations
+
+from data_prep.synthetic.dipole import Array, Beat
+
+Codes = tuple[str, ...]
+Result = tuple[Beat, Codes]
+
+
+def add(beat: Beat, name: str, vector: Array) -> Beat:
+    """Add a vector in mV to a wave of repolarisation."""
+    return beat.with_waves("repol", **{name: beat.repol[name].moved(vector)})
