@@ -39,7 +39,7 @@ def incomplete_left_bundle(rng: Rng, beat: Beat) -> Result:
 def right_bundle(rng: Rng, beat: Beat, *, complete: bool = True) -> Result:
     """RBBB: the left ventricle as before, then a late vector to the right and front: rsR' in V1,
     slurred S in I and V6; T inverted in V1 and V2."""
-    old, qrs = beat.qrs, rng.uniform(122, 150) if complete else rng.uniform(102, 117)
+    old, qrs = beat.qrs, rng.uniform(128, 152) if complete else rng.uniform(102, 117)
     beat = beat.lasting(qrs, keep_ms=True)
     size = rng.uniform(0.55, 1.0) if complete else rng.uniform(0.32, 0.5)
     late = size * np.array([-0.55, rng.uniform(-0.2, 0.1), -0.62])

@@ -24,7 +24,7 @@ INFEROPOSTEROLATERAL = (0.5, 0.6, 0.6)
 
 
 def infarct(rng: Rng, beat: Beat, code: str, where: Vector) -> Result:
-    """Lost muscle: early forces point away from it (Q of 40 ms or more, at least a quarter of R).
+    """Lost muscle: early forces point away from it (Q of about 40 ms or more, a quarter of R).
 
     Acute: ST up toward it with reciprocal depression, T tall. Recent: Q, some ST, T inverted
     toward it. Old: Q and a flat or inverted T; in one of five ST stays up (aneurysm).
@@ -33,14 +33,14 @@ def infarct(rng: Rng, beat: Beat, code: str, where: Vector) -> Result:
     d = np.asarray(where) / np.linalg.norm(where)
     main = np.asarray(beat.depol["main"].vector)
     loss = rng.uniform(0.4, 0.9) if stage == "acute" else rng.uniform(0.75, 1.2)
-    q = -d * loss * (0.42 + 0.25 * np.linalg.norm(main))
+    q = -d * loss * (0.46 + 0.27 * np.linalg.norm(main))
     septal = np.asarray(beat.depol["septal"].vector)
     septal = septal - d * max(0.0, float(septal @ d)) * min(1.0, loss)
     beat = beat.with_waves(
         "depol",
         septal=beat.depol["septal"].pointing(septal),
         main=beat.depol["main"].moved(-d * max(0.0, float(main @ d)) * 0.25 * loss),
-        q=Wave(0.27, 0.10, 0.12, vec(q)),
+        q=Wave(0.28, 0.115, 0.14, vec(q)),
     )
     codes: Codes = (code,)
     t = np.asarray(beat.repol["t"].vector)

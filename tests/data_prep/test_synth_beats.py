@@ -140,7 +140,7 @@ def test_a_normal_beat_is_normal(seed: int):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_left_bundle_branch_block(seed: int):
     s = sample("CLBBB", seed)
-    assert qrs_ms(s) >= 118  # the slope criterion misses the first and last few ms
+    assert qrs_ms(s) >= 120
     beat, onset = whole_beat(s)
     end = onset + round(s.beat.qrs / 2)
     v1, v6 = beat[6, onset:end], beat[11, onset:end]
@@ -155,7 +155,7 @@ def test_left_bundle_branch_block(seed: int):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_right_bundle_branch_block(seed: int):
     s = sample("CRBBB", seed)
-    assert qrs_ms(s) >= 112
+    assert qrs_ms(s) >= 120
     beat, onset = whole_beat(s)
     end = onset + round(s.beat.qrs / 2)
     late = slice(onset + round(s.beat.qrs / 2 * 0.6), end)
@@ -191,7 +191,7 @@ def test_an_acute_infarct_lifts_st_in_its_leads_and_lowers_the_opposite(name, up
     ]
     assert len(acute) >= 3
     for s in acute:
-        assert all(st_level(s, lead) >= (0.08 if lead[0] != "V" else 0.12) for lead in up)
+        assert all(st_level(s, lead) >= (0.2 if lead in ("V2", "V3") else 0.1) for lead in up)
         if down is not None:
             assert st_level(s, down) < -0.03
 
@@ -202,6 +202,7 @@ def test_an_acute_infarct_lifts_st_in_its_leads_and_lowers_the_opposite(name, up
 def test_an_old_infarct_leaves_q_waves(name: str, lead: str):
     old = [s for k in range(24) if "QWAVE" in (s := sample(name, k)).codes]
     assert len(old) >= 8
+    widths = []
     for s in old:
         beat, onset = whole_beat(s)
         x = beat[LEAD_INDEX[lead], onset : onset + round(s.beat.qrs / 2)]
@@ -210,8 +211,10 @@ def test_an_old_infarct_leaves_q_waves(name: str, lead: str):
         assert negative[start], f"{name}: {lead} does not start downwards"
         width = int(np.argmin(negative[start:])) or len(x) - start
         depth, r = -x[start : start + width].min(), max(x.max(), 0.0)
-        assert width / RATE >= 0.02
         assert depth >= 0.25 * r
+        widths.append(width / RATE)
+    assert min(widths) >= 0.024
+    assert np.median(widths) >= 0.04  # the textbook's, in this one lead
 
 
 @pytest.mark.parametrize("seed", SEEDS)
