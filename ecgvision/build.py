@@ -103,6 +103,7 @@ def build_task(config: Config, labels: int, *, signal_length: int, pretrained: b
         lr=optimizer["lr"],
         weight_decay=optimizer["weight_decay"],
         warmup=optimizer["warmup"],
+        seed=config["seed"],
     )
 
 

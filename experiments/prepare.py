@@ -70,7 +70,10 @@ def _manifest(data: Mapping[str, Any], cache: Path) -> list[str]:
 def _store(data: Mapping[str, Any], cache: Path) -> list[str]:
     given = data["store"]
     paths = [given] if isinstance(given, str) else list(given or [])
-    return [str(Path(path).expanduser().resolve()) for path in paths]
+    found = [Path(path).expanduser().resolve() for path in paths]
+    for path in found:
+        Store(path)  # a wrong path is an answer now, not after the heavy imports
+    return [str(path) for path in found]
 
 
 SOURCES: dict[str, Callable[[Mapping[str, Any], Path], list[str]]] = {

@@ -63,6 +63,9 @@ def run(config: dict[str, Any]) -> Path:
     started = time.monotonic()
     if config["exp"] != "vizecg":
         raise ConfigError("name a system", value=config["exp"], remedy="Add +exp=vizecg")
+    from experiments.prepare import stores
+
+    config["data"]["store"] = stores(config["data"])
     import json
     import logging
     import warnings
@@ -74,12 +77,11 @@ def run(config: dict[str, Any]) -> Path:
     from ecgvision.evaluate.files import whole_file
     from experiments.finish import finish
     from experiments.identity import run_id
-    from experiments.prepare import stores
     from experiments.train import fit
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    config["data"]["store"] = stores(config["data"])
+    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # resuming is meant
     cohort = build.build_cohort(config)
     identity = run_id(config, cohort.hash, cohort.scheme.hash)
     folder = Path(config["run_dir"]).expanduser().resolve() / config["exp"] / identity

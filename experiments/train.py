@@ -75,16 +75,16 @@ def loggers(config: Mapping[str, Any], folder: Path, run_id: str) -> list[Logger
 def callbacks(config: Mapping[str, Any], folder: Path, monitor: str) -> list[Callback]:
     """Best and last checkpoint, early stopping, averaged weights."""
     trainer = config["trainer"]
-    best = ModelCheckpoint(
-        dirpath=folder / Path(BEST).parent,
-        filename=Path(BEST).stem,
-        monitor=monitor,
-        mode="max",
-        save_last=True,
-        auto_insert_metric_name=False,
-        enable_version_counter=False,
-    )
-    out: list[Callback] = [best]
+    common: dict[str, Any] = {
+        "dirpath": folder / Path(BEST).parent,
+        "auto_insert_metric_name": False,
+        "enable_version_counter": False,
+    }
+    out: list[Callback] = [
+        ModelCheckpoint(filename=Path(BEST).stem, monitor=monitor, mode="max", **common),
+        # one of its own: save_last would follow only the epochs that are best
+        ModelCheckpoint(filename=Path(LAST).stem, save_on_train_epoch_end=True, **common),
+    ]
     if trainer["patience"]:
         out.append(EarlyStopping(monitor=monitor, mode="max", patience=trainer["patience"]))
     if trainer["ema_decay"]:
@@ -105,7 +105,7 @@ def make_trainer(config: Mapping[str, Any], folder: Path, run_id: str, monitor: 
         gradient_clip_val=trainer["gradient_clip"],
         use_distributed_sampler=False,  # ours knows rank and world
         num_sanity_val_steps=0,
-        log_every_n_steps=10,
+        log_every_n_steps=1,
         enable_model_summary=False,
         default_root_dir=folder,
         logger=loggers(config, folder, run_id),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -31,16 +32,20 @@ class BaseTask(L.LightningModule):
         streams: names of the logits that are judged.
         lr, weight_decay: of AdamW; biases, norms and other vectors are not decayed.
         warmup: fraction of all steps in which the rate rises.
+        seed: of dropout and everything else random in the network. It is sown anew with every
+            epoch, so that a run taken up again goes on as if it had never stopped.
     """
 
     def __init__(
         self, model: nn.Module, streams: Sequence[str], *, lr: float, weight_decay: float,
         warmup: float = 0.1,
+        seed: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         self.model = model
         self.streams = tuple(streams)
         self.lr, self.weight_decay, self.warmup = lr, weight_decay, warmup
+        self.seed = seed
         self.label_hash = ""  # of the scheme the outputs stand for; travels with every checkpoint
         self.auroc = nn.ModuleDict({stream: MacroAUROC() for stream in self.streams})
 
@@ -61,6 +66,10 @@ class BaseTask(L.LightningModule):
                 metric.update(logits[stream], batch["target"])  # type: ignore[operator]
                 self.log(f"val/{stream}_auroc", metric, on_epoch=True, prog_bar=True)  # type: ignore[arg-type]
         return loss
+
+    def on_train_epoch_start(self) -> None:
+        parts = [self.seed, self.current_epoch, self.global_rank]
+        torch.manual_seed(int(np.random.SeedSequence(parts).generate_state(1)[0]))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         loss = self._shared_step(batch, "train")

@@ -99,7 +99,7 @@ def test_page_and_signal_come_from_the_same_window(make_store, tmp_path):
         image = item["image"].permute(1, 2, 0).numpy()
         peaks = np.flatnonzero(signal > 0.75 * signal.max())
         first = peaks[(peaks > 120) & (peaks < 780)][0]
-        x, y = page.to_pixel(0, first / 100, float(signal[first]))
+        x, y = page.to_pixel(page.cells[0], first / 100, float(signal[first]))
         near = image[int(y) - 3 : int(y) + 4, int(x) - 3 : int(x) + 4]
         assert near.min() < 120
         starts.add(int(first) % 100)
