@@ -83,4 +83,6 @@ class EcgDataModule(L.LightningDataModule):
             persistent_workers=self.num_workers > 0 and train,
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=_start_worker,
+            # of its own, so that starting a loader takes nothing from the network's randomness
+            generator=torch.Generator(),
         )
