@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ecgvision.ecg import ConfigError
+from ecgvision.models.trace_encoder import TraceEncoder
 
 LITE0 = "tf_efficientnet_lite0"
+TRACENET = "tracenet"
 
 
 def _create(name: str, size: tuple[int, int], pretrained: bool) -> nn.Module:
@@ -67,7 +69,7 @@ def create_backbone(name: str, size: tuple[int, int], *, pretrained: bool) -> nn
         raise ConfigError(
             "unknown model.image_encoder",
             value=name,
-            remedy="Any name of timm.list_models() will do",
+            remedy="tracenet or any name of timm.list_models() will do",
         )
     if not pretrained:
         return _create(name, size, pretrained=False)
@@ -123,3 +125,19 @@ class ImageEncoder(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         x = (image.float() / 255 - self.mean) / self.std
         return self.backbone(x.contiguous(memory_format=torch.channels_last))[-1]
+
+
+def image_encoder(
+    name: str, size: Sequence[int], *, pretrained: bool = False
+) -> ImageEncoder | TraceEncoder:
+    """`tracenet`, our own, or any timm network by its name.
+
+    Raises:
+        ConfigError: for an unknown name, or pretrained weights that cannot be had.
+    """
+    if name != TRACENET:
+        return ImageEncoder(name, size, pretrained=pretrained)
+    if pretrained:
+        raise ConfigError("there are no pretrained weights", value=name,
+                          remedy="Set model.pretrained=false or choose a timm network")  # fmt: skip
+    return TraceEncoder(size)

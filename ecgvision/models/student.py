@@ -17,7 +17,7 @@ class Student(nn.Module):
 
     Args:
         tower: (B, 3, H, W) uint8 to (B, N, width) tokens.
-        head: (B, width) to (B, C) logits.
+        head: (B, N, width) to (B, C) logits.
         image_size: (H, W).
         temperature: divides the logits before the sigmoid; fitted on validation.
         thresholds: C probabilities, fitted on validation; a label is positive at or above.
@@ -47,6 +47,6 @@ class Student(nn.Module):
         self.register_buffer("thresholds", torch.tensor(list(thresholds), dtype=torch.float32))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        logits = self.head(self.tower(image).mean(1))
+        logits = self.head(self.tower(image))
         probabilities = torch.sigmoid(logits / self.temperature)
         return logits, probabilities, probabilities >= self.thresholds

@@ -1,0 +1,58 @@
+"""Trace moments against plain arithmetic on drawn lines."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ecgvision.ecg import ConfigError
+from ecgvision.models.image_encoder import image_encoder
+from ecgvision.models.trace_encoder import BANDS, TraceEncoder, TraceMoments
+
+
+def page(height: int, width: int, line: int, thickness: int = 2) -> torch.Tensor:
+    image = torch.full((1, 3, height, width), 255, dtype=torch.uint8)
+    image[:, :, line : line + thickness] = 0
+    return image
+
+
+@pytest.mark.parametrize("line", [60, 63, 70, 101])
+def test_the_centroid_is_where_the_line_is(line):
+    moments = TraceMoments(192)
+    mass, centroid, spread, above, below = moments(page(192, 64, line))[0, :, :, 32]
+    for band in range(BANDS):
+        offset = (line + 0.5) - band * moments.step  # the line's two rows are line and line + 1
+        if abs(offset) < moments.reach - 2:
+            assert float(centroid[band]) == pytest.approx(offset / moments.step, abs=0.06)
+            if abs(offset) < moments.step:  # well inside the window, where little is cut away
+                assert float(spread[band]) < 0.15
+            assert float(above[band] > below[band]) == float(offset < 0)
+        elif abs(offset) > moments.reach + 2:
+            assert float(mass[band]) == 0
+
+
+def test_a_coloured_grid_is_not_ink():
+    image = page(192, 64, 90)
+    image[:, 1:, ::8] = 80  # red lines over the page
+    image[:, 1:, 90:92] = 0
+    torch.testing.assert_close(TraceMoments(192)(image), TraceMoments(192)(page(192, 64, 90)))
+
+
+def test_another_light_changes_little():
+    moments, bright = TraceMoments(192), page(192, 64, 90)
+    dim = (bright.float() * 0.8).to(torch.uint8)
+    torch.testing.assert_close(moments(dim)[:, 1], moments(bright)[:, 1], atol=0.05, rtol=0)
+
+
+@pytest.mark.parametrize("size", [(64, 96), (192, 256), (384, 512)])
+def test_shapes_and_gradients(size):
+    encoder = TraceEncoder(size)
+    features = encoder(torch.randint(0, 256, (2, 3, *size), dtype=torch.uint8))
+    assert features.shape == (2, encoder.channels, *encoder.grid)
+    features.square().sum().backward()
+    assert all(p.grad is not None and p.grad.any() for p in encoder.parameters())
+
+
+def test_there_are_no_pretrained_weights():
+    with pytest.raises(ConfigError, match="tracenet"):
+        image_encoder("tracenet", (64, 96), pretrained=True)
