@@ -111,7 +111,7 @@ class TraceEncoder(nn.Module):
             _Block(first, second, (1, 2)),
             _Block(second, self.channels, (2, 2)),
             _Block(self.channels, self.channels, (1, 2)),
-        ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        ).to(memory_format=torch.channels_last)
         with torch.no_grad():
             features = self.eval()(torch.zeros(1, 3, *self.size, dtype=torch.uint8))
         self.train()
