@@ -46,10 +46,11 @@ class SignalAugment:
         for lead in range(len(signal)):  # interpolation spreads NaN to its neighbours only
             out[lead] = np.interp(at, time, signal[lead], left=np.nan, right=np.nan)
         out *= 1 + rng.uniform(-self.gain, self.gain)
-        seconds = time / rate
-        frequency, phase = rng.uniform(0.05, 0.5, (12, 1)), rng.uniform(0, 2 * np.pi, (12, 1))
-        size = rng.uniform(0, self.wander, (12, 1))
-        out += (size * np.sin(2 * np.pi * frequency * seconds + phase)).astype(np.float32)
+        seconds = (time / rate).astype(np.float32)
+        frequency = rng.uniform(0.05, 0.5, (12, 1)).astype(np.float32)
+        phase = rng.uniform(0, 2 * np.pi, (12, 1)).astype(np.float32)
+        size = rng.uniform(0, self.wander, (12, 1)).astype(np.float32)
+        out += size * np.sin(np.float32(2 * np.pi) * frequency * seconds + phase)
         sigma = np.float32(rng.uniform(0, self.noise))
         out += sigma * rng.standard_normal(out.shape, dtype=np.float32)
         return out
@@ -60,14 +61,14 @@ class ImageAugment:
     """Light changes of a page: slightly turned, scaled and moved, other light, sometimes soft.
 
     Attributes:
-        rotation: degrees to either side.
+        rotation: degrees to either side, as far as a sheet lies askew on a scanner.
         scale: fraction larger or smaller.
         move: fraction of the width and height to either side.
         light: fraction of brightness and contrast.
         blur: probability of a Gaussian blur.
     """
 
-    rotation: float = 3.0
+    rotation: float = 1.5
     scale: float = 0.05
     move: float = 0.02
     light: float = 0.2

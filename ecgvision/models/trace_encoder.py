@@ -17,34 +17,11 @@ from torch.nn import functional as F
 BANDS = 24
 """Overlapping bands over the height; on a letter page in landscape one is 9 mm from the next."""
 
+STRIPS = 8
+"""Parts of the width with weights of their own; half a lead where four leads share a row."""
+
 REACH = 1.75
 """Half height of a band in steps between bands, so that a trace lies whole in two or three."""
-
-
-def _conv(
-    inputs: int, outputs: int, kernel: tuple[int, int], stride: tuple[int, int] = (1, 1)
-) -> list[nn.Module]:
-    padding = (kernel[0] // 2, kernel[1] // 2)
-    return [
-        nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False),
-        nn.BatchNorm2d(outputs),
-    ]
-
-
-class _Block(nn.Module):
-    """Two convolutions and a shortcut; the first may shrink."""
-
-    def __init__(self, inputs: int, outputs: int, stride: tuple[int, int]) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            *_conv(inputs, outputs, (3, 5), stride),
-            nn.ReLU(inplace=True),
-            *_conv(outputs, outputs, (3, 3)),
-        )
-        self.shortcut = nn.Sequential(*_conv(inputs, outputs, (1, 1), stride))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.body(x) + self.shortcut(x))
 
 
 class TraceMoments(nn.Module):
@@ -87,37 +64,90 @@ class TraceMoments(nn.Module):
         return torch.cat([mass / 3, centroid, spread, above / 3, below / 3], dim=1)
 
 
+def _unit(inputs: int, outputs: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+    conv = nn.Conv1d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+    return [conv, nn.BatchNorm1d(outputs)]
+
+
+class _Block(nn.Module):
+    """Two convolutions along the columns and a shortcut; the first may shrink."""
+
+    def __init__(self, width: int, kernel: int, stride: int = 1) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            *_unit(width, width, kernel, stride),
+            nn.ReLU(inplace=True),
+            *_unit(width, width, kernel),
+        )
+        self.shortcut = (
+            nn.Identity() if stride == 1 else nn.Sequential(*_unit(width, width, 1, stride))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.body(x) + self.shortcut(x))
+
+
+class Places(nn.Module):
+    """Scale and shift of every channel, learned for each of `STRIPS` parts of the width.
+
+    The same wave means one thing in aVR and another in V1, and on a page the place tells them
+    apart. A sum of features and places would leave that to later layers; a product lets each place
+    choose its features at once, after which the mean over the page can forget when a beat came
+    without forgetting in which lead.
+
+    Shape:
+        x: (B, width, columns); result: the same.
+    """
+
+    strip: Tensor
+
+    def __init__(self, width: int, columns: int) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(1 + 0.5 * torch.randn(width, STRIPS))
+        self.shift = nn.Parameter(0.5 * torch.randn(width, STRIPS))
+        self.register_buffer("strip", torch.arange(columns) * STRIPS // columns, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gain[:, self.strip] + self.shift[:, self.strip]
+
+
 class TraceEncoder(nn.Module):
-    """Trace moments and a small convolutional network over bands and columns.
+    """Trace moments, a glance at neighbouring bands, then a network along the columns.
+
+    A few convolutions that all bands share see waves; then the bands become channels, as leads are
+    channels to a signal encoder, each place weighs them in its own way, and residual blocks run
+    along the columns.
 
     Args:
-        size: (height, width) of the pages; at least 24 px high.
+        size: (height, width) of the pages, at least 32 px each.
+        width: channels of the result.
 
     Shape:
         image: (B, 3, height, width) uint8; result: (B, channels, rows, columns) with
-        `grid` = (rows, columns).
+        `grid` = (rows, columns); there is one row.
     """
 
-    def __init__(
-        self, size: Sequence[int], *, widths: tuple[int, int, int] = (32, 64, 128)
-    ) -> None:
+    def __init__(self, size: Sequence[int], *, width: int = 128) -> None:
         super().__init__()
-        self.size = (int(size[0]), int(size[1]))
-        self.moments = TraceMoments(self.size[0])
-        first, second, self.channels = widths
-        self.layers = nn.Sequential(
-            *_conv(5, first, (3, 7), (1, 2)),
+        self.moments = TraceMoments(int(size[0]))
+        self.channels = width
+        self.waves = nn.Sequential(
+            nn.Conv2d(5, 16, (3, 7), (1, 2), (1, 3), bias=False),
+            nn.BatchNorm2d(16),
             nn.ReLU(inplace=True),
-            _Block(first, second, (1, 2)),
-            _Block(second, self.channels, (2, 2)),
-            _Block(self.channels, self.channels, (1, 2)),
+            nn.Conv2d(16, 32, (3, 5), (2, 2), (1, 2), bias=False),
+            nn.BatchNorm2d(32),
+            nn.ReLU(inplace=True),
         ).to(memory_format=torch.channels_last)
-        with torch.no_grad():
-            features = self.eval()(torch.zeros(1, 3, *self.size, dtype=torch.uint8))
-        self.train()
-        self.grid: tuple[int, int] = (features.shape[2], features.shape[3])
+        columns = (int(size[1]) + 3) // 4
+        self.fold = nn.Sequential(*_unit(32 * BANDS // 2, width, 1))
+        self.places = Places(width, columns)
+        self.blocks = nn.Sequential(_Block(width, 5), _Block(width, 5, 2), _Block(width, 3))
+        self.grid: tuple[int, int] = (1, (columns + 1) // 2)
 
     def forward(self, image: Tensor) -> Tensor:
         with torch.autocast(image.device.type, enabled=False):  # moments want all their digits
             moments = self.moments(image)
-        return self.layers(moments.contiguous(memory_format=torch.channels_last))
+        waves = self.waves(moments.contiguous(memory_format=torch.channels_last))
+        rows = self.fold(waves.flatten(1, 2))
+        return self.blocks(F.relu(self.places(rows))).unsqueeze(2)

@@ -47,42 +47,12 @@ class ImageTower(nn.Module):
         self.encoder = image_encoder(encoder, size, pretrained=pretrained)
         self.project = nn.Conv2d(self.encoder.channels, width, 1)
         rows, columns = self.encoder.grid
-        self.tokens = rows * columns
-        self.position = nn.Parameter(torch.randn(1, self.tokens, width) * 0.02)
+        self.position = nn.Parameter(torch.randn(1, rows * columns, width) * 0.02)
         self.smam = SMAM(width, heads=heads, dropout=dropout) if smam else nn.Identity()
 
     def forward(self, image: Tensor) -> Tensor:
         x = self.project(self.encoder(image)).flatten(2).transpose(1, 2)
         return self.smam(x + self.position)
-
-
-class PlaceHead(nn.Module):
-    """Read-out of the page's tokens, each at its own place.
-
-    What a deflection means depends on the lead, and a page tells the lead by place alone; a mean
-    over tokens forgets it. So a few features of every token are kept apart (our default: 32,
-    three tenths of them dropped in training).
-
-    Shape:
-        tokens: (B, N, width); result: (B, C).
-    """
-
-    def __init__(self, tokens: int, width: int, labels: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.LayerNorm(width),
-            nn.Linear(width, 32),
-            nn.ReLU(),
-            nn.Flatten(),
-            nn.Dropout(0.3),
-            nn.Linear(32 * tokens, 128),
-            nn.ReLU(),
-            nn.Dropout(0.3),
-            nn.Linear(128, labels),
-        )
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.layers(tokens)
 
 
 class SignalTower(nn.Module):
@@ -115,6 +85,23 @@ class SignalTower(nn.Module):
         x = torch.where(observed, x - x.sum(-1, keepdim=True) / count, 0.0)
         x = self.project(self.encoder(self.scale(x))) + self.position
         return self.smam(x.transpose(1, 2))
+
+
+class Head(nn.Module):
+    """Mean over tokens, layer norm, dropout, one linear layer.
+
+    Shape:
+        tokens: (B, N, width); result: (B, C).
+    """
+
+    def __init__(self, width: int, labels: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.LayerNorm(width), nn.Dropout(dropout), nn.Linear(width, labels)
+        )
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.layers(tokens.mean(1))
 
 
 class VizECGNet(nn.Module):
@@ -169,16 +156,16 @@ class VizECGNet(nn.Module):
             self.image_tower = ImageTower(
                 image_encoder, image_size, pretrained=pretrained, smam=smam, **common
             )
-            self.image_head = PlaceHead(self.image_tower.tokens, width, labels)
+            self.image_head = Head(width, labels, dropout)
         if streams != "image":
             self.signal_tower = SignalTower(signal_encoder, signal_length, smam=smam, **common)
-            self.signal_head = _head(width, labels, dropout)
+            self.signal_head = Head(width, labels, dropout)
         self.crossed = cmam and streams == "both"
         if self.crossed:
             self.signal_asks = CMAM(width, heads=heads, dropout=dropout)
             self.image_asks = CMAM(width, heads=heads, dropout=dropout)
             if variant == "A1":
-                self.fused_head = _head(2 * width, labels, dropout)
+                self.fused_head = Head(2 * width, labels, dropout)
 
     def forward(
         self,
@@ -199,7 +186,7 @@ class VizECGNet(nn.Module):
             )
         asked_signal = self.signal_asks(beat, page)
         asked_image = self.image_asks(page, beat)
-        both = torch.cat([asked_image.mean(1), asked_signal.mean(1)], dim=-1)
+        both = torch.cat([asked_image.mean(1), asked_signal.mean(1)], dim=-1).unsqueeze(1)
         return self._alone(page, asked_signal) | {"fused": self.fused_head(both)}
 
     def _alone(self, page: Tensor | None, beat: Tensor | None) -> dict[str, Tensor]:
@@ -207,7 +194,7 @@ class VizECGNet(nn.Module):
         if page is not None:
             logits["image"] = self.image_head(page)
         if beat is not None:
-            logits["signal"] = self.signal_head(beat.mean(1))
+            logits["signal"] = self.signal_head(beat)
         return logits
 
     def _cross(self, cmam: CMAM, x: Tensor, y: Tensor) -> Tensor:
@@ -215,7 +202,3 @@ class VizECGNet(nn.Module):
             return x
         keep = torch.rand(x.shape[0], 1, 1, device=x.device) < 0.5
         return torch.where(keep, cmam(x, y), x)
-
-
-def _head(inputs: int, labels: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(nn.LayerNorm(inputs), nn.Dropout(dropout), nn.Linear(inputs, labels))

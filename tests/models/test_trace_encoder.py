@@ -7,7 +7,7 @@ import torch
 
 from ecgvision.ecg import ConfigError
 from ecgvision.models.image_encoder import image_encoder
-from ecgvision.models.trace_encoder import BANDS, TraceEncoder, TraceMoments
+from ecgvision.models.trace_encoder import BANDS, STRIPS, Places, TraceEncoder, TraceMoments
 
 
 def page(height: int, width: int, line: int, thickness: int = 2) -> torch.Tensor:
@@ -44,7 +44,30 @@ def test_another_light_changes_little():
     torch.testing.assert_close(moments(dim)[:, 1], moments(bright)[:, 1], atol=0.05, rtol=0)
 
 
-@pytest.mark.parametrize("size", [(64, 96), (192, 256), (384, 512)])
+def test_places_weigh_each_strip_in_its_own_way():
+    places = Places(4, 18)
+    with torch.no_grad():
+        places.gain.copy_(torch.arange(4 * STRIPS).view(4, STRIPS))
+        places.shift.fill_(1)
+    x = torch.randn(2, 4, 18)
+    expected = torch.stack(
+        [x[:, :, i] * places.gain[:, i * STRIPS // 18] + 1 for i in range(18)], dim=2
+    )
+    torch.testing.assert_close(places(x), expected)
+
+
+def test_the_mean_over_the_page_still_knows_the_place():
+    torch.manual_seed(0)
+    encoder = TraceEncoder((192, 256)).eval()
+    left, right = (page(192, 256, 200) for _ in range(2))  # nothing is drawn
+    left[:, :, 40:60, 30:32] = 0
+    right[:, :, 40:60, 190:192] = 0
+    with torch.no_grad():
+        at_left, at_right = encoder(left).mean((2, 3)), encoder(right).mean((2, 3))
+    assert float((at_left - at_right).abs().max()) > 0.01
+
+
+@pytest.mark.parametrize("size", [(64, 96), (97, 131), (192, 256), (384, 512)])
 def test_shapes_and_gradients(size):
     encoder = TraceEncoder(size)
     features = encoder(torch.randint(0, 256, (2, 3, *size), dtype=torch.uint8))
