@@ -20,9 +20,9 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     Numba raises on decoration when neither the package folder nor the user's cache is writable.
     """
     try:
-        return njit(cache=True, nogil=True)(function)
+        return njit(cache=True, nogil=True, error_model="numpy")(function)
     except RuntimeError:
-        return njit(nogil=True)(function)
+        return njit(nogil=True, error_model="numpy")(function)
 
 
 @compiled
@@ -110,6 +110,11 @@ def _segment(
     begin, end = (-reach if cap else 0.0), length + reach
     if ux * nx + uy * ny > 0.0:
         end = length + reach * abs(ux * ny - uy * nx) / np.sqrt(nx * nx + ny * ny)
+    # products in the loop instead of quotients; a direction of nearly 0 limits nothing
+    tilt, spread = (ux / uy, reach / abs(uy)) if abs(uy) > 1e-3 else (0.0, np.inf)
+    lean = uy / ux if abs(ux) > 1e-3 else 0.0
+    one, two = (begin / ux, end / ux) if abs(ux) > 1e-3 else (-np.inf, np.inf)
+    one, two = min(one, two), max(one, two)
     low, high = y0 + begin * uy, y0 + end * uy
     side = reach * abs(ux)
     # clamped before the conversion: a spike of a million pixels must not overflow an integer
@@ -117,17 +122,13 @@ def _segment(
     bottom = int(np.floor(min(max(low, high) + side - 0.5, height - 1.0)))
     for row in range(top, bottom + 1):
         py = row + 0.5 - y0
-        near, far = -1.0 - x0, width + 1.0 - x0
-        if abs(uy) > 1e-3:
-            middle, spread = py * ux / uy, reach / abs(uy)
-            near, far = max(near, middle - spread), min(far, middle + spread)
-        if abs(ux) > 1e-3:
-            one, two = (begin - py * uy) / ux, (end - py * uy) / ux
-            near, far = max(near, min(one, two)), min(far, max(one, two))
+        near = max(-1.0 - x0, py * tilt - spread, one - py * lean)
+        far = min(width + 1.0 - x0, py * tilt + spread, two - py * lean)
         a = int(np.ceil(max(near + x0 - 0.5, 0.0)))
         b = int(np.floor(min(far + x0 - 0.5, width - 1.0)))
         for column in range(a, b + 1):
-            if coverage[row, column] == 255:
+            old = coverage[row, column]
+            if old == 255:
                 continue
             px = column + 0.5 - x0
             along = px * ux + py * uy
@@ -147,8 +148,9 @@ def _segment(
             if d <= solid:
                 coverage[row, column] = 255
                 continue
-            share = _shadow(d + half, p, q, ramp, slope) - _shadow(d - half, p, q, ramp, slope)
-            old = coverage[row, column]
+            share = _shadow(half - d, p, q, ramp, slope)
+            if half + d < p:  # the stroke is so thin that its far edge crosses the pixel too
+                share -= _shadow(-half - d, p, q, ramp, slope)
             coverage[row, column] = np.uint8(old + (255.0 - old) * share + 0.5)
 
 
