@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
+from scipy.signal import firwin, resample_poly
 
 from ecgvision.ecg import ConfigError
+
+
+@lru_cache(maxsize=16)
+def _filter(up: int, down: int) -> NDArray[np.float32]:
+    """The low-pass filter that `resample_poly` would design anew in every call (its defaults)."""
+    widest = max(up, down)
+    taps = firwin(20 * widest + 1, 1 / widest, window=("kaiser", 5.0))
+    return np.asarray(taps, np.float32)
 
 
 def resample(signal: NDArray[np.float32], rate: float, target: float) -> NDArray[np.float32]:
@@ -41,7 +50,8 @@ def resample(signal: NDArray[np.float32], rate: float, target: float) -> NDArray
         count = np.maximum((~missing).sum(1, keepdims=True), 1)
         mean = np.where(missing, 0, signal).sum(1, keepdims=True) / count
         signal = np.where(missing, mean, signal)
-    out = resample_poly(signal, ratio.numerator, ratio.denominator, axis=1, padtype="line")
+    up, down = ratio.numerator, ratio.denominator
+    out = resample_poly(signal, up, down, axis=1, padtype="line", window=_filter(up, down))
     out = out[:, : round(signal.shape[1] * target / rate)].astype(np.float32)
     if missing.any():
         nearest = np.minimum(
