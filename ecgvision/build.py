@@ -5,7 +5,7 @@ A configuration is a plain dict, as `config.yaml` of a run directory holds it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,13 +39,19 @@ def build_cohort(config: Config) -> Cohort:
     )
 
 
+def _names(given: str | Sequence[Any]) -> tuple[str, ...]:
+    """One name, or a list of them."""
+    return (given,) if isinstance(given, str) else tuple(str(name) for name in given)
+
+
 def build_data(config: Config, cohort: Cohort) -> PairedDataModule:
     """The data module of the configuration's system."""
     data = config["data"]
     return PairedDataModule(
         cohort,
         PageSettings(
-            layouts=tuple(str(name) for name in data["layouts"]),
+            layouts=_names(data["layouts"]),
+            artefacts=_names(data["artefacts"]),
             image_size=tuple(data["image_size"]),
             style=data["style"],
             dpi=data["dpi"],

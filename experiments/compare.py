@@ -5,7 +5,8 @@
         --match '0*(\\d+)' --common --json difference.json
 
 A and B are predictions tables, or CSV files with a key, p_<code> and y_<code> columns; after a
-colon the stream, and after @ the layout (`predictions.parquet:image@6x2`).
+colon the stream, and after @ the layout or the artefact (`predictions.parquet:image@6x2`,
+`…:image@6x2@photo`).
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("a", metavar="A[:stream[@layout]]", help="predictions of the one system")
-    p.add_argument("b", metavar="B[:stream[@layout]]", help="and of the other")
+    p.add_argument("a", metavar="A[:stream[@view]]", help="predictions of the one system")
+    p.add_argument("b", metavar="B[:stream[@view]]", help="and of the other")
     p.add_argument("--split", default="test", choices=("val", "test"), help="rows to compare")
     p.add_argument(
         "--key",
@@ -63,7 +64,7 @@ def read(
     """
     from ecgvision.evaluate import compare, operating_points, predictions
 
-    path, stream, layout = _split(argument)
+    path, stream, views = _split(argument)
     if path.lower().endswith(".csv"):
         table = compare.read_probabilities(path, key=key, split=split)
     else:
@@ -74,28 +75,31 @@ def read(
             "which stream?", file=path, value=streams, remedy=f"Write {path}:{streams[0]}"
         )
     table = predictions.select(table, stream=stream or streams[0])
-    rows = predictions.select(table, split=split, layout=layout)
+    rows = predictions.select(table, split=split)
+    shown = sorted({*map(str, rows["layout"]), *map(str, rows["artefact"])})
+    for view in views:
+        rows = rows[(rows["layout"] == view) | (rows["artefact"] == view)].reset_index(drop=True)
     if rows.empty:
         raise DataError(
-            f"no {split} rows of that stream and layout",
+            f"no {split} rows of that stream and view",
             file=path,
             value=argument,
-            remedy=f"It holds the streams {', '.join(streams)}",
+            remedy=f"It holds the streams {', '.join(streams)} and the views {', '.join(shown)}",
         )
     fitted = (table["split"] == "val").any() and split == "test"
     points = operating_points.fit_from_table(table) if fitted else None
     return rows, next(iter(points.values())) if points else None
 
 
-def _split(argument: str) -> tuple[str, str | None, str | None]:
-    """path, stream and layout of `path[:stream[@layout]]`; a path that exists is taken whole."""
+def _split(argument: str) -> tuple[str, str | None, list[str]]:
+    """path, stream and views of `path[:stream[@view…]]`; a path that exists is taken whole."""
     cuts = [i for i, letter in enumerate(argument) if letter == ":"]
     if Path(argument).exists() or not cuts:
-        return argument, None, None
+        return argument, None, []
     # a layout may hold a colon (1x1:II), and so may a path: the longest file there is wins
     cut = next((i for i in reversed(cuts) if Path(argument[:i]).exists()), cuts[0])
-    stream, _, layout = argument[cut + 1 :].partition("@")
-    return argument[:cut], stream or None, layout or None
+    stream, *views = argument[cut + 1 :].split("@")
+    return argument[:cut], stream or None, views
 
 
 def show(result: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ EXAMPLES = 6
 def predict(
     config: Mapping[str, Any], task: VizECGTask, data: PairedDataModule, split: str
 ) -> pd.DataFrame:
-    """The predictions table of one split: every record in every layout of the mix.
+    """The predictions table of one split: every record in every layout and artefact of the mix.
 
     In float32 whatever the training's precision, because that is what is exported.
     """
@@ -49,9 +49,10 @@ def predict(
     row_of = pd.Series(np.arange(len(data.cohort.index)), index=data.cohort.index)
     records = data.cohort.records.iloc[row_of.loc[whole["index"]].to_numpy()]
     layouts = [data.layouts[i] for i in whole["layout"]]
+    artefacts = [data.artefacts[i] for i in whole["artefact"]]
     tables = [
         predictions.build(
-            records, split=split, stream=stream, layout=layouts, artefact="clean",
+            records, split=split, stream=stream, layout=layouts, artefact=artefacts,
             logits=whole[stream], targets=whole["target"].astype(np.uint8),
             codes=data.cohort.scheme.codes,
         )
@@ -72,13 +73,14 @@ def history(folder: Path) -> pd.DataFrame | None:
 def examples(table: pd.DataFrame, data: PairedDataModule, stream: str) -> list[dict[str, Any]]:
     """Some test pages, spread over the split."""
     dataset = data.dataset("test")
-    rows = predictions.select(table, split="test", stream=stream, layout=data.layouts[0])
+    first = {"layout": data.layouts[0], "artefact": data.artefacts[0]}
+    rows = predictions.select(table, split="test", stream=stream, **first)
     chosen = np.linspace(0, len(rows) - 1, min(EXAMPLES, len(rows))).astype(int)
     return [
         {
             "image": dataset.whole_page(int(i)),
             "record_id": rows.loc[i, "record_id"],
-            "layout": data.layouts[0],
+            **first,
         }
         for i in chosen
     ]
@@ -120,6 +122,7 @@ def finish(
         "labels": list(cohort.scheme.codes),
         "label_hash": cohort.scheme.hash,
         "layouts": list(data.layouts),
+        "artefacts": list(data.artefacts),
         "operating_points": {stream: p.to_dict() for stream, p in points.items()},
         **metrics.evaluate(table, points, draws=config["draws"], seed=config["seed"]),
         "without_training_positives": cohort.without_positives("train"),
@@ -131,7 +134,8 @@ def finish(
         export_bundle(
             student, folder / "bundle", scheme=cohort.scheme, points=points["image"],
             metrics=result["test"]["image"], check_images=check_pages(data),
-            info={"exp": config["exp"], "run": folder.name, "layouts": list(data.layouts)},
+            info={"exp": config["exp"], "run": folder.name, "layouts": list(data.layouts),
+                  "artefacts": list(data.artefacts)},
         )  # fmt: skip
     result["wall_seconds"] = round(time.monotonic() - started, 1)
     write_report(folder / "report.html", config=dict(config), metrics=result, predictions=table,

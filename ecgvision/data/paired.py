@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -22,6 +23,9 @@ from ecgvision.page import Page
 from ecgvision.render.paper import draw
 from ecgvision.render.styles import Style, get_style, random_style
 
+CLEAN = "clean"
+"""The artefact that is none."""
+
 
 @dataclass(frozen=True)
 class PageSettings:
@@ -29,6 +33,7 @@ class PageSettings:
 
     Attributes:
         layouts: names from the registry, or `random` for any of its first six.
+        artefacts: presets or single artefacts that pages pass through; `clean` is none.
         image_size: (H, W) of the network.
         style: a style's name, or `mixed` for varied colours and inks in training.
         dpi: resolution of pages in evaluation.
@@ -52,6 +57,7 @@ class PageSettings:
     signal_rate: float = 100.0
     signal_window: str = "record"
     images: bool = True
+    artefacts: tuple[str, ...] = (CLEAN,)
 
     def __post_init__(self) -> None:
         if not self.layouts:
@@ -59,6 +65,13 @@ class PageSettings:
         for name in self.layouts:
             if name != "random":
                 get_layout(name)
+        if not self.artefacts:
+            raise ConfigError("data.artefacts is empty", remedy="Name at least one, e.g. clean")
+        if set(self.artefacts) != {CLEAN}:
+            from ecgvision.render.artefacts import check_name
+
+            for name in self.artefacts:
+                check_name(name)
         if self.style != "mixed":
             get_style(self.style)
         if not self.train_dpi:
@@ -74,15 +87,21 @@ class PageSettings:
                               value=(self.signal_rate, self.seconds))  # fmt: skip
 
     @property
+    def views(self) -> tuple[tuple[int, int], ...]:
+        """Every (layout, artefact) of the mix, by their numbers."""
+        return tuple(itertools.product(range(len(self.layouts)), range(len(self.artefacts))))
+
+    @property
     def signal_length(self) -> int:
         return round(self.seconds * self.signal_rate)
 
 
 class Scene(NamedTuple):
-    """What one item is made from: which record, which layout, and the window both streams share."""
+    """What one item is made from: record, layout, artefact, and the window both streams share."""
 
     position: int
     layout: int
+    artefact: int
     window: NDArray[np.float32]
     rate: float
     page: Page
@@ -92,13 +111,15 @@ class Scene(NamedTuple):
 class PairedDataset(Dataset[dict[str, Any]]):
     """Pairs of one split.
 
-    In training a record appears once an epoch, in a layout drawn anew; in evaluation every record
-    appears in every layout of the mix. An item is a pure function of (seed, epoch, position).
+    In training a record appears once an epoch, in a layout and with an artefact drawn anew; in
+    evaluation every record appears in every layout with every artefact of the mix, the same in
+    every run. An item is a pure function of (seed, epoch, position).
 
     Item:
         image: uint8 (3, H, W) · signal: float32 (12, T) mV, 0 where unobserved ·
         observed: bool (12, T) · target: float32 (C,) · index: the record's row over all stores ·
-        layout: which of `settings.layouts` was asked for.
+        layout: which of `settings.layouts` was asked for · artefact: which of
+        `settings.artefacts`.
     """
 
     def __init__(
@@ -112,7 +133,7 @@ class PairedDataset(Dataset[dict[str, Any]]):
         self.image_augment = image_augment if train else None
 
     def __len__(self) -> int:
-        return len(self.positions) * (1 if self.train else len(self.settings.layouts))
+        return len(self.positions) * (1 if self.train else len(self.settings.views))
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
         scene = self._scene(*key)
@@ -121,6 +142,7 @@ class PairedDataset(Dataset[dict[str, Any]]):
             "target": torch.from_numpy(self.cohort.targets[scene.position].astype(np.float32)),
             "index": int(self.cohort.index[scene.position]),
             "layout": scene.layout,
+            "artefact": scene.artefact,
         }
         if self.settings.images:
             image = to_network(self._draw(scene), self.settings.image_size)
@@ -134,14 +156,18 @@ class PairedDataset(Dataset[dict[str, Any]]):
         return self._draw(self._scene(0, item))
 
     def _scene(self, epoch: int, item: int) -> Scene:
-        layout, number = (0, item) if self.train else divmod(item, len(self.positions))
+        views = self.settings.views
+        view, number = (0, item) if self.train else divmod(item, len(self.positions))
         position = int(self.positions[number])
         index = int(self.cohort.index[position])
-        rng = np.random.default_rng([self.seed, epoch, index, int(self.train)])
         if self.train:
-            layout = int(rng.integers(len(self.settings.layouts)))
+            rng = np.random.default_rng([self.seed, epoch, index, 1])
+            view = int(rng.integers(len(views)))
+        else:  # without the seed: every run is judged on the same pictures
+            rng = np.random.default_rng([index, view])
+        layout, artefact = views[view]
         window, rate = self._window(position, rng)
-        return Scene(position, layout, window, rate, self._page(layout, rng), rng)
+        return Scene(position, layout, artefact, window, rate, self._page(layout, rng), rng)
 
     def _window(self, position: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], float]:
         """The stretch that page and signal share: drawn by lot in training, else the first."""
@@ -174,9 +200,15 @@ class PairedDataset(Dataset[dict[str, Any]]):
     def _draw(self, scene: Scene) -> NDArray[np.uint8]:
         style = self._style(scene.rng)
         seed = int(scene.rng.integers(2**31)) if self.train else 0
-        return draw(
-            scene.window, scene.rate, scene.page, style, seed=seed, points=False
-        ).image  # fmt: skip
+        page = scene.page
+        image = draw(scene.window, scene.rate, page, style, seed=seed, points=False).image
+        artefact = self.settings.artefacts[scene.artefact]
+        if artefact == CLEAN:
+            return image
+        from ecgvision.render import artefacts
+
+        seed = int(scene.rng.integers(2**31))
+        return artefacts.apply(artefact, image, seed=seed, dpi=page.dpi).image
 
     def _style(self, rng: np.random.Generator) -> Style:
         if self.settings.style == "mixed":
@@ -204,6 +236,10 @@ class PairedDataModule(EcgDataModule):
     @property
     def layouts(self) -> Sequence[str]:
         return self.settings.layouts
+
+    @property
+    def artefacts(self) -> Sequence[str]:
+        return self.settings.artefacts
 
     def dataset(self, split: str) -> PairedDataset:
         return PairedDataset(

@@ -37,22 +37,23 @@ def _example(
     metrics: Mapping[str, Any],
 ) -> Markup:
     record = str(example["record_id"])
-    answers = {s: _answer(t, record, example.get("layout")) for s, t in tables.items()}
+    view = {key: example[key] for key in ("layout", "artefact") if example.get(key)}
+    answers = {s: _answer(t, record, view) for s, t in tables.items()}
     found = {s: row for s, row in answers.items() if row is not None}
     body = []
     if found:
         rows = [_example_row(code, found, metrics) for code in _worth_showing(found, metrics)]
         body.append(table(["label", "true", *found], rows, numeric=range(2, 2 + len(found))))
     body.append(tag("p", example.get("text", ""), class_="soft"))
-    name = f"record {record}" + (f", {example['layout']}" if example.get("layout") else "")
+    name = ", ".join([f"record {record}", *view.values()])
     image = picture(np.asarray(example["image"]), name)
     return tag("div", image, tag("div", tag("h3", name), *body), class_="example")
 
 
-def _answer(answers: pd.DataFrame, record: str, layout: str | None) -> pd.Series | None:
-    """The row of a record: that of the layout where there is one, else the first."""
+def _answer(answers: pd.DataFrame, record: str, view: Mapping[str, str]) -> pd.Series | None:
+    """The row of a record: that of the layout and artefact where there is one, else the first."""
     rows = select(answers[answers["record_id"].astype(str) == record])
-    exact = select(rows, layout=layout)
+    exact = select(rows, **view)
     rows = rows if exact.empty else exact
     return None if rows.empty else rows.iloc[0]
 

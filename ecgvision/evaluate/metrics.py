@@ -1,8 +1,9 @@
 """The `test` object of metrics.json, from a predictions table.
 
-Keys are streams: all of a stream's test rows, every layout pooled. A stream shown more than one
-layout has a key `<stream>@<layout>` for each besides. Intervals are percentiles of the bootstrap
-over patients, so a record that stands in several layouts is not counted as several patients.
+Keys are streams: all of a stream's test rows, every layout and artefact pooled. A stream shown more
+than one layout has a key `<stream>@<layout>` for each besides, and one shown more than one artefact
+`<stream>@<artefact>`. Intervals are percentiles of the bootstrap over patients, so a record that
+stands in several layouts is not counted as several patients.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ def evaluate(
         draws: bootstrap draws.
 
     Returns:
-        {"test": {<stream>: ..., "<stream>@<layout>": ...}, "skipped": [codes]}. A label without
-        positives or without negatives in a stream's test rows is left out of its macro figures,
-        has null values, and is named in `skipped` (and in that key's own `skipped`).
+        {"test": {<stream>: ..., "<stream>@<layout or artefact>": ...}, "skipped": [codes]}. A label
+        without positives or without negatives in a stream's test rows is left out of its macro
+        figures, has null values, and is named in `skipped` (and in that key's own `skipped`).
 
     Raises:
         DataError: if there is no test row, or a stream has no operating points.
@@ -55,12 +56,13 @@ def evaluate(
         rows = select(test, stream=stream)
         result[stream] = evaluate_rows(rows, points[stream], draws=draws, seed=seed)
         skipped |= set(result[stream]["skipped"])
-        layouts = rows["layout"].unique()
-        for layout in layouts if len(layouts) > 1 else ():
-            part = select(rows, layout=layout)
-            result[f"{stream}@{layout}"] = evaluate_rows(
-                part, points[stream], draws=draws, seed=seed
-            )
+        for column in ("layout", "artefact"):
+            names = rows[column].unique()
+            for name in names if len(names) > 1 else ():
+                part = select(rows, **{column: name})
+                result[f"{stream}@{name}"] = evaluate_rows(
+                    part, points[stream], draws=draws, seed=seed
+                )
     return {"test": result, "skipped": [c for c in codes_of(table) if c in skipped]}
 
 

@@ -47,7 +47,8 @@ def write_report(
         history: one row an epoch (several are merged): epoch, train/loss, val/loss,
             val/<stream>_auroc, lr...; what is there is plotted.
         examples: pages to show: {"image": uint8 RGB (H, W, 3), "record_id", and optionally
-            "layout" (which of the record's answers to show) and "text" (a sentence below it)}.
+            "layout" and "artefact" (which of the record's answers to show) and "text" (a sentence
+            below it)}.
         draws: bootstrap draws of the curves' bands.
 
     Raises:
@@ -124,7 +125,8 @@ def _headline(metrics: Mapping[str, Any]) -> Markup:
     ]
     caption = (
         "Means over the labels on the test split, with 95 % intervals from resampling patients. "
-        "n counts answers: a record shown in several layouts counts once for each. Temperature "
+        "n counts answers: a record shown in several layouts or artefacts counts once for "
+        "each. Temperature "
         "and thresholds were fitted on validation only."
     )
     head = ["stream", "n", "patients", *COLUMNS.values(), "Brier", "ECE"]

@@ -82,7 +82,7 @@ class BaseTask(L.LightningModule):
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         logits, _ = self.compute(batch)
         out = {stream: logits[stream].float() for stream in self.streams}
-        return out | {key: batch[key] for key in ("index", "layout", "target")}
+        return out | {key: batch[key] for key in ("index", "layout", "artefact", "target")}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["label_hash"] = self.label_hash
