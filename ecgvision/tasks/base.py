@@ -94,7 +94,8 @@ class BaseTask(L.LightningModule):
             {"params": weights, "weight_decay": self.weight_decay},
             {"params": vectors, "weight_decay": 0.0},
         ]
-        optimizer = torch.optim.AdamW(groups, lr=self.lr)
+        fused = self.trainer.precision != "16-mixed"  # a fused step cannot unscale, then clip
+        optimizer = torch.optim.AdamW(groups, lr=self.lr, fused=fused)
         total = int(self.trainer.estimated_stepping_batches)
         warmup = max(1, round(self.warmup * total))
         schedule = torch.optim.lr_scheduler.LambdaLR(

@@ -223,10 +223,11 @@ def test_precision_follows_the_device(monkeypatch):
 
 def test_the_average_ramps_up():
     ema = train.RampedEMA(0.999)
-    average = ema._kwargs["avg_fn"]
-    old, new = torch.zeros(1), torch.ones(1)
-    assert float(average(old, new, 0)) == pytest.approx(0.9)
-    assert float(average(old, new, 10**6)) == pytest.approx(0.001)
+    average = ema._kwargs["multi_avg_fn"]
+    for steps, expected in ((0, 0.9), (10**6, 0.001)):
+        old = [torch.zeros(3), torch.zeros(1)]
+        average(old, [torch.ones(3), torch.ones(1)], steps)
+        assert [float(v.mean()) for v in old] == pytest.approx([expected] * 2)
 
 
 def test_two_processes_train_and_every_record_is_judged(tiny_store, tmp_path):
