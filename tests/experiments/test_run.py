@@ -233,7 +233,7 @@ def test_the_average_ramps_up():
 def test_two_processes_train_and_every_record_is_judged(tiny_store, tmp_path):
     command = [sys.executable, "-m", "experiments.run", *TINY, f"data.store=[{tiny_store}]",
                f"run_dir={tmp_path}", "trainer.devices=2", "trainer.max_epochs=1",
-               "force=true"]  # fmt: skip
+               "force=true", "trainer.precision=bf16-mixed"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Run ") == 1
