@@ -44,7 +44,7 @@ def predict(
         enable_model_summary=False,
         inference_mode=True,
     )
-    batches = trainer.predict(task, data.loader(split))
+    batches = trainer.predict(task, data.loader(split, shared=False))
     whole = {key: torch.cat([b[key] for b in batches]).cpu().numpy() for key in batches[0]}  # type: ignore[index, union-attr]
     row_of = pd.Series(np.arange(len(data.cohort.index)), index=data.cohort.index)
     records = data.cohort.records.iloc[row_of.loc[whole["index"]].to_numpy()]

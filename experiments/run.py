@@ -19,13 +19,18 @@ from omegaconf.errors import OmegaConfBaseException
 from ecgvision.ecg import ConfigError, EcgVisionError
 
 
+def _started_by_lightning() -> bool:
+    """Whether this is one of the processes that Lightning adds for `trainer.devices` above 1."""
+    return "LOCAL_RANK" in os.environ
+
+
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
     """Hold the run directory against a second process with the same command.
 
     The kernel lets go of the lock when the process ends, however it ends.
     """
-    if "LOCAL_RANK" in os.environ:  # a helper process that Lightning started: its parent holds it
+    if _started_by_lightning():  # its parent holds it
         yield
         return
     with (folder / ".lock").open("w") as file:
@@ -92,7 +97,7 @@ def run(config: dict[str, Any]) -> Path:
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(folder):
-        if config["force"]:
+        if config["force"] and not _started_by_lightning():
             for child in folder.iterdir():
                 if child.name != ".lock":
                     shutil.rmtree(child) if child.is_dir() else child.unlink()
@@ -107,7 +112,8 @@ def run(config: dict[str, Any]) -> Path:
             pretrained=config["model"]["pretrained"],
         )  # fmt: skip
         task.label_hash = cohort.scheme.hash
-        print(f"Run {folder}", flush=True)
+        if not _started_by_lightning():
+            print(f"Run {folder}", flush=True)
         trainer = fit(config, task, data, folder, identity, f"val/{task.streams[0]}_auroc")
         if not trainer.is_global_zero:
             return folder

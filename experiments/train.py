@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ecgvision.build import BEST
 from ecgvision.ecg import ConfigError
@@ -42,12 +43,11 @@ class RampedEMA(WeightAveraging):
     """
 
     def __init__(self, decay: float) -> None:
-        def average(old: Tensor, new: Tensor, steps: Tensor | int) -> Tensor:
+        def average(old: Any, new: Any, steps: Tensor | int) -> None:
             n = float(steps)
-            keep = min(decay, (1 + n) / (10 + n))
-            return old + (new - old) * (1 - keep)
+            get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(old, new, steps)
 
-        super().__init__(avg_fn=average)
+        super().__init__(multi_avg_fn=average)
 
 
 def loggers(config: Mapping[str, Any], folder: Path, run_id: str) -> list[Logger]:

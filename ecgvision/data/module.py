@@ -62,11 +62,18 @@ class EcgDataModule(L.LightningDataModule):
     def test_dataloader(self) -> DataLoader[dict[str, Any]]:
         return self.loader("test")
 
-    def loader(self, split: str) -> DataLoader[dict[str, Any]]:
-        """A loader of one split; training is shuffled and drops the last, smaller batch."""
+    def loader(self, split: str, *, shared: bool = True) -> DataLoader[dict[str, Any]]:
+        """A loader of one split; training is shuffled and drops the last, smaller batch.
+
+        Args:
+            split: `train`, `val` or `test`.
+            shared: under distributed training take this process's share of the records alone.
+        """
         dataset = self.dataset(split)
         train = split == "train"
-        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+        distributed = (
+            shared and torch.distributed.is_available() and torch.distributed.is_initialized()
+        )
         sampler = EpochSampler(
             len(dataset),  # type: ignore[arg-type]
             seed=self.seed,

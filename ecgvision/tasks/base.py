@@ -87,6 +87,24 @@ class BaseTask(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["label_hash"] = self.label_hash
 
+    @property
+    def _fused(self) -> bool:
+        """Whether one kernel may step all weights: not where gradients are scaled, as it would
+        take the scale off only after the clipping."""
+        return self.trainer.precision != "16-mixed"
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the norm. Lightning's own way refuses every fused optimizer in mixed precision."""
+        if not self._fused:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        elif gradient_clip_val:
+            torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+
     def configure_optimizers(self) -> Any:
         weights = [p for p in self.model.parameters() if p.requires_grad and p.ndim > 1]
         vectors = [p for p in self.model.parameters() if p.requires_grad and p.ndim <= 1]
@@ -94,7 +112,7 @@ class BaseTask(L.LightningModule):
             {"params": weights, "weight_decay": self.weight_decay},
             {"params": vectors, "weight_decay": 0.0},
         ]
-        optimizer = torch.optim.AdamW(groups, lr=self.lr)
+        optimizer = torch.optim.AdamW(groups, lr=self.lr, fused=self._fused)
         total = int(self.trainer.estimated_stepping_batches)
         warmup = max(1, round(self.warmup * total))
         schedule = torch.optim.lr_scheduler.LambdaLR(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.paired import PageSettings, PairedDataModule
@@ -55,6 +56,15 @@ def test_batch_contract(tiny_store):
 def test_workers_do_not_change_a_byte(tiny_store):
     alone, two = (epoch(module(tiny_store, workers=w), 3) for w in (0, 2))
     assert equal(alone, two)
+
+
+def test_a_spawned_worker_draws_the_same(tiny_store):
+    dataset = module(tiny_store).dataset("train")
+    loader = DataLoader(dataset, batch_size=None, sampler=[(3, 0), (3, 5)], num_workers=1,
+                        multiprocessing_context="spawn")  # fmt: skip
+    for item, key in zip(loader, loader.sampler, strict=True):
+        assert torch.equal(item["image"], dataset[key]["image"])
+        assert torch.equal(item["signal"], dataset[key]["signal"])
 
 
 def test_epochs_and_seeds_differ(tiny_store):

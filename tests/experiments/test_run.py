@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,15 +27,17 @@ pytestmark = [
 ]
 
 
+TINY = (
+    "+exp=vizecg", "data=store", "data.image_size=[64,96]", "data.train_dpi=[20,30]",
+    "data.dpi=25", "data.batch_size=8", "data.num_workers=0", "data.layouts=[3x4+II,6x2]",
+    "model.image_encoder=test_efficientnet", "model.signal_encoder=xresnet1d18",
+    "model.width=32", "model.heads=4", "trainer.max_epochs=2", "trainer.accelerator=cpu",
+    "trainer.precision=32-true", "draws=20",
+)  # fmt: skip
+
+
 def tiny(store, run_dir, *more: str) -> dict:
-    return configure([
-        "+exp=vizecg", "data=store", f"data.store=[{store}]", f"run_dir={run_dir}",
-        "data.image_size=[64,96]", "data.train_dpi=[20,30]", "data.dpi=25",
-        "data.batch_size=8", "data.num_workers=0", "data.layouts=[3x4+II,6x2]",
-        "model.image_encoder=test_efficientnet", "model.signal_encoder=xresnet1d18",
-        "model.width=32", "model.heads=4", "trainer.max_epochs=2", "trainer.accelerator=cpu",
-        "trainer.precision=32-true", "draws=20", *more,
-    ])  # fmt: skip
+    return configure([*TINY, f"data.store=[{store}]", f"run_dir={run_dir}", *more])
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +223,22 @@ def test_precision_follows_the_device(monkeypatch):
 
 def test_the_average_ramps_up():
     ema = train.RampedEMA(0.999)
-    average = ema._kwargs["avg_fn"]
-    old, new = torch.zeros(1), torch.ones(1)
-    assert float(average(old, new, 0)) == pytest.approx(0.9)
-    assert float(average(old, new, 10**6)) == pytest.approx(0.001)
+    average = ema._kwargs["multi_avg_fn"]
+    for steps, expected in ((0, 0.9), (10**6, 0.001)):
+        old = [torch.zeros(3), torch.zeros(1)]
+        average(old, [torch.ones(3), torch.ones(1)], steps)
+        assert [float(v.mean()) for v in old] == pytest.approx([expected] * 2)
+
+
+def test_two_processes_train_and_every_record_is_judged(tiny_store, tmp_path):
+    command = [sys.executable, "-m", "experiments.run", *TINY, f"data.store=[{tiny_store}]",
+               f"run_dir={tmp_path}", "trainer.devices=2", "trainer.max_epochs=1",
+               "force=true", "trainer.precision=bf16-mixed"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Run ") == 1
+    (folder,) = (tmp_path / "vizecg").iterdir()
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["test"]["image@6x2"]["n"] == metrics["data"]["test"] == 6
+    table = predictions.load(folder / "predictions.parquet")
+    assert len(predictions.select(table, split="val", stream="image", layout="6x2")) == 6
