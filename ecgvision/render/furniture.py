@@ -18,14 +18,13 @@ from .text import pieces, text_coverage
 NAME_BELOW_MM = 7.0  # the kit's 0.7 mV under the baseline
 STRIP_NAME_BELOW_MM = 8.0
 NAME_ABOVE_MM = 6.0  # at most; less where rows are narrow (our default: clear of most P waves)
-NAME_GAP_MM = 1.0  # between a name at the left and the pulse
+NAME_GAP_MM = 1.0  # between the pulse and a name at its left, or above the start
 NAME_LEVEL_MM = 1.3  # such a name's foot below the baseline: half a capital's height at 11 pt
 CAPITAL_MM = 0.26  # height of a capital, per point of the font
 SCALE_MM = 5.0  # height above the lower edge of the page
 SCALE_LEFT_MM, SCALE_COLUMN_MM = 50.0, 50.0  # the kit's 2 s and 2 s
 EDGE_MM = 5.0  # from the side of the page to text that stands at an end (our default)
 HEADER_MM = 5.9  # depth of the first line below the upper edge, 21 of 21.59 mV on the kit's page
-HEADER_LEFT_MM = 1.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +115,7 @@ def _names(page: Page, style: Style) -> list[Part]:
         if style.name_place == "below":
             y -= STRIP_NAME_BELOW_MM if cell.strip else NAME_BELOW_MM
         else:
-            y += above
+            x, y = x + NAME_GAP_MM, y + above
         found.append(_text(page, style, cell.label, page.xy(x, y), style.font_pt, cell=index))
     return found
 
@@ -147,7 +146,7 @@ def header(
         if invented and depth > page.head_mm:
             break
         for k, text in enumerate(line.split("\t")):
-            x = HEADER_LEFT_MM + k * style.header_column_mm
+            x = style.header_left_mm + k * style.header_column_mm
             at = page.xy(x, page.paper_mm[0] - depth)
             if not text.strip():
                 continue

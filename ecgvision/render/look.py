@@ -53,6 +53,7 @@ class Style:
         header: print the header lines a caller gives; "invented" makes some up from the seed
             where none are given (see `header.invent`: nothing that could tell of the heart).
         header_lines: what is invented, with the fields of `header.invent`; tabs set columns.
+        header_left_mm: where its first column starts.
         header_column_mm, header_line_mm: distance of the header's columns and lines.
         font: one of `text.FACES`, DejaVu in five cuts.  text_rgb: colour of all text.
         font_pt: size of names, and of all other text unless note_pt says otherwise.
@@ -82,6 +83,7 @@ class Style:
     scale_place: str = "foot"
     header: str = "given"
     header_lines: tuple[str, ...] = ("ID: {id}\tName:\tDate: {date}",)
+    header_left_mm: float = 1.25
     header_column_mm: float = 75.0
     header_line_mm: float = 5.0
     font: str = "sans"
@@ -95,7 +97,7 @@ class Style:
         for name, value in points.items():
             if not 0 < value <= 72:
                 raise ConfigError(f"{name} must lie in (0, 72] points", value=value)
-        for name in ("separator_mm", "header_column_mm", "header_line_mm"):
+        for name in ("separator_mm", "header_left_mm", "header_column_mm", "header_line_mm"):
             value = getattr(self, name)
             if not 0 < value <= 1000:
                 raise ConfigError(f"{name} must lie in (0, 1000] mm", value=value)

@@ -57,20 +57,23 @@ class Paper:
     def page(self, layout: Layout | str, **given: Any) -> Page:
         """The page of a layout, with attributes of `Page` that override the paper's own.
 
+        With another speed or width, the window is the page's own choice again.
+
         Raises:
             LayoutError: for an unknown layout, or one that does not fit; it names those that do.
         """
         chosen = get_layout(layout) if isinstance(layout, str) else layout
         wanted = {**self.sheet, **given}
+        if given.keys() & {"speed", "paper_mm", "pulse"} and "seconds" not in given:
+            wanted.pop("seconds", None)  # chosen for the paper's own width and speed
         try:
             return Page(chosen, **wanted)
         except LayoutError as error:
             fitting = [name for name in TWELVE if _fits(name, wanted)]
             if not fitting:
                 raise
-            raise LayoutError(
-                error.what, value=error.value, remedy=f"On this paper fit: {', '.join(fitting)}"
-            ) from error
+            remedy = f"{error.remedy}. On this paper fit: {', '.join(fitting)}"
+            raise LayoutError(error.what, value=error.value, remedy=remedy) from error
 
 
 def _fits(layout: str, wanted: Mapping[str, Any]) -> bool:
@@ -110,15 +113,15 @@ PAPERS: dict[str, Paper] = {
             grid_rgb=((240, 140, 150), (250, 208, 212)), frame=False, ink=(15, 15, 20),
             trace_pt=0.7, pulse_pt=0.7, separator_pt=0.8, separator_mm=5.0, name_place="above",
             scale_words="{speed:g}mm/s\t{gain:g}mm/mV\t100Hz", scale_place="left",
-            header="invented", header_column_mm=62.0, header_line_mm=4.6, note_pt=9.0,
-            font_pt=10.0,
+            header="invented", header_column_mm=29.0, header_line_mm=4.6, note_pt=9.0,
+            header_left_mm=6.0, font_pt=10.0,
             header_lines=(
-                "ID:{id}\t{date}   {time}\tCardiology Department",
-                "{age} yr\tVent. rate\t{rate} BPM\tUnconfirmed",
+                "ID:{id}\t\t{date}   {time}\t\t\tCardiology Department",
+                "{age} yr\tVent. rate\t{rate} BPM\t\t\tUnconfirmed",
                 "{sex}\tPR interval\t{pr} ms",
                 "\tQRS duration\t{qrs} ms",
                 "\tQT/QTc\t{qt}/{qtc} ms",
-                "\tP-R-T axes\t{p_axis}  {r_axis}  {t_axis}",
+                "\tP-R-T axes\t{p_axis}  {r_axis}  {t_axis}\t\t\tReferred by:",
             ),
         ),
         ("3x4+II", "3x4+V1+II+V5", "3x4+II+V1", "6x2"),
@@ -129,7 +132,8 @@ PAPERS: dict[str, Paper] = {
         Style(
             grid_rgb=((235, 130, 100), (248, 205, 190)), ink=(0, 0, 0), trace_pt=0.6,
             pulse_pt=0.6, separator_pt=0.6, separator_mm=8.0, name_place="above", font_pt=10.0,
-            frame=False, note_pt=8.0, header="invented", header_column_mm=34.0, header_line_mm=4.0,
+            frame=False, note_pt=8.0, header="invented", header_column_mm=20.0, header_line_mm=4.2,
+            header_left_mm=8.0,
             scale_words=(
                 "Speed: {speed:g} mm/sec\tLimb: {gain:g} mm/mV\tChest: {gain:g} mm/mV"
                 "\tF 60~ 0.15-100 Hz"
@@ -137,9 +141,10 @@ PAPERS: dict[str, Paper] = {
             scale_place="right",
             header_lines=(
                 "{id}\t\t{date} {time}",
-                "{age} Years\t{sex}\tUnconfirmed Diagnosis",
-                "Rate\t{rate}", "PR\t{pr}", "QRSD\t{qrs}", "QT\t{qt}", "QTc\t{qtc}",
-                "--AXIS--  P {p_axis}\tQRS {r_axis}\tT {t_axis}",
+                "{age} Years\t{sex}\t\t\tUnconfirmed Diagnosis",
+                "",
+                "Rate\t{rate}", "PR\t{pr}\t--AXIS--", "QRSD\t{qrs}\tP\t{p_axis}",
+                "QT\t{qt}\tQRS\t{r_axis}", "QTc\t{qtc}\tT\t{t_axis}",
             ),
         ),
         ("3x4+II", "3x4+V1+II+V5", "3x4", "6x2", "12x1"),
@@ -152,7 +157,7 @@ PAPERS: dict[str, Paper] = {
             frame=False, ink=(0, 0, 0), trace_pt=0.8, pulse_pt=0.8, separators=False,
             name_place="above", font="mono", font_pt=9.0, note_pt=8.0,
             scale_words="{speed:g} mm/s\t{gain:g} mm/mV\t0.05-150 Hz", scale_place="right",
-            header="invented", header_column_mm=60.0, header_line_mm=4.2,
+            header="invented", header_left_mm=5.0, header_column_mm=60.0, header_line_mm=4.2,
             header_lines=(
                 "ID: {id}\tRATE    {rate} BPM\t{date} {time}",
                 "AGE {age}\tPR      {pr} ms\tReviewed by:",
@@ -171,7 +176,7 @@ PAPERS: dict[str, Paper] = {
             ink=(35, 30, 80), text_rgb=(35, 30, 80), trace_pt=0.85, pulse_pt=0.85,
             separators=False, name_place="left", font="sans bold", font_pt=9.0, note_pt=8.0,
             scale_words="{speed:g} mm/s\t{gain:g} mm/mV\t50 Hz 0.05-35 Hz", scale_place="left",
-            header="invented", header_column_mm=70.0, header_line_mm=4.2,
+            header="invented", header_left_mm=5.0, header_column_mm=70.0, header_line_mm=4.2,
             header_lines=(
                 "{id}\t{date} {time}\tHR {rate} /min",
                 "{age} years, {sex}\tPQ {pr} ms   QRS {qrs} ms\tQT {qt} ms   QTc {qtc} ms",
@@ -187,10 +192,11 @@ PAPERS: dict[str, Paper] = {
             ink=(25, 25, 60), text_rgb=(25, 25, 60), trace_pt=0.8, pulse_pt=0.8,
             separators=False, name_place="left", font="sans bold", font_pt=9.0, note_pt=8.0,
             scale_words="{speed:g} mm/s\t{gain:g} mm/mV\t50 Hz 0.05-150 Hz", scale_place="left",
-            header="invented", header_line_mm=4.2, header_lines=("{id}\t{date} {time}",),
+            header="invented", header_left_mm=5.0, header_line_mm=4.2,
+            header_lines=("{id}\t{date} {time}",),
         ),
         ("6x2", "6x2+II"),
-        {"paper_mm": A4, "margins_mm": (16.0, 12.0), "speed": 50.0},
+        {"paper_mm": A4, "margins_mm": (16.0, 12.0), "speed": 50.0, "seconds": 5.0},
     ),
     "cardiofax": Paper(
         "Nihon Kohden Cardiofax: two columns of six at half gain, filters spelled out",
@@ -199,7 +205,7 @@ PAPERS: dict[str, Paper] = {
             trace_pt=0.55, pulse_pt=0.55, separator_pt=0.5, separator_mm=4.0, name_place="above",
             font_pt=8.0, note_pt=8.0,
             scale_words="{gain:g} mm/mV\t{speed:g} mm/s\tFilter: H50 d 100 Hz", scale_place="head",
-            header="invented", header_column_mm=52.0, header_line_mm=4.0,
+            header="invented", header_left_mm=5.0, header_column_mm=52.0, header_line_mm=4.0,
             header_lines=(
                 "{date} {time}\tHeart rate {rate} bpm",
                 "ID: {id}\tPR int {pr} ms\tQRS dur {qrs} ms",
@@ -216,7 +222,7 @@ PAPERS: dict[str, Paper] = {
             pulse_pt=0.65, separator_pt=1.0, separator_mm=3.0, name_place="above", font="serif",
             font_pt=9.0, note_pt=8.0,
             scale_words="{gain:g}mm/mV {speed:g}mm/s", scale_place="right",
-            header="invented", header_line_mm=4.2, header_column_mm=70.0,
+            header="invented", header_left_mm=5.0, header_line_mm=4.2, header_column_mm=70.0,
             header_lines=(
                 "No. {id}\t{date} {time}\tHR {rate}/min",
                 "{sex} {age}\tR-R ---- ms\tQRS {qrs} ms",
@@ -232,7 +238,8 @@ PAPERS: dict[str, Paper] = {
             ink=(20, 20, 35), text_rgb=(20, 20, 35), trace_pt=1.1, pulse_pt=1.1,
             separators=False, name_place="above", font="mono bold", font_pt=9.0, note_pt=8.0,
             scale_words="AC50  0.05Hz  35Hz  {speed:g}mm/s  {gain:g}mm/mV  V1.0",
-            scale_place="left", header="invented", header_column_mm=80.0, header_line_mm=4.2,
+            scale_place="left", header="invented", header_left_mm=5.0, header_column_mm=80.0,
+            header_line_mm=4.2,
             header_lines=(
                 "ID    : {id}\tHR      : {rate} bpm\tDate: {date} {time}",
                 "Sex   : {sex}\tP/PR    : --/{pr} ms",
@@ -253,7 +260,7 @@ PAPERS: dict[str, Paper] = {
             header_lines=("{id}\t{date} {time}",),
         ),
         ("6x2:cabrera", "3x4:cabrera", "12x1:cabrera"),
-        {"paper_mm": A4, "margins_mm": (16.0, 12.0), "speed": 50.0},
+        {"paper_mm": A4, "margins_mm": (16.0, 12.0), "speed": 50.0, "seconds": 5.0},
     ),
     "upright": Paper(
         "an office printer: A4 on end, grey grid of 5 mm only, as many seconds as fit",
@@ -261,14 +268,14 @@ PAPERS: dict[str, Paper] = {
             grid_rgb=((190, 190, 190), (225, 225, 225)), minor="none", frame=True, ink=(0, 0, 0),
             trace_pt=0.6, pulse_pt=0.6, separators=False, name_place="above", font_pt=9.0,
             note_pt=9.0, scale_words="{speed:g} mm/s, {gain:g} mm/mV", scale_place="right",
-            header="invented", header_column_mm=95.0, header_line_mm=4.6,
+            header="invented", header_left_mm=8.0, header_column_mm=95.0, header_line_mm=4.6,
             header_lines=(
                 "Patient: {id}\tRecorded: {date} {time}",
                 "{sex}, {age} years\tRate {rate}/min  PR {pr}  QRS {qrs}  QT {qt} ms",
             ),
         ),
         ("12x1", "6x2", "12x1:cabrera"),
-        {"paper_mm": A4_UPRIGHT, "margins_mm": (24.0, 14.0)},
+        {"paper_mm": A4_UPRIGHT, "margins_mm": (24.0, 14.0), "seconds": 7.5},
     ),
     "viewer": Paper(
         "a printout of a record viewer: faint grey grid, thin laser lines, nothing measured",
