@@ -126,11 +126,13 @@ def _registry() -> dict[str, Layout]:
         grid("3x4", _thirds(twelve)),
         grid("3x4+II", _thirds(twelve), ["II"]),
         grid("3x4+II+V1", _thirds(twelve), ["II", "V1"]),
+        grid("3x4+V1+II+V5", _thirds(twelve), ["V1", "II", "V5"]),
         grid("6x2", [LIMB, CHEST]),
         grid("6x2+II", [LIMB, CHEST], ["II"]),
         grid("12x1", [twelve]),
         grid("3x4:cabrera", _thirds((*CABRERA, *CHEST))),
         grid("6x2:cabrera", [CABRERA, CHEST]),
+        grid("12x1:cabrera", [(*CABRERA, *CHEST)]),
         *(grid(f"1x1:{lead}", [[lead]]) for lead in LEADS),
     ]
     return {layout.name: layout for layout in found}

@@ -24,6 +24,7 @@ BOX_MM = 5.0  # one large box of the grid
 PULSE_SECONDS = 0.2  # width of the calibration pulse
 STRIP_LIFT_MM = 3.0  # the kit lifts a rhythm strip by 0.3 mV above the middle of its band
 MAX_PIXELS = 20_000  # of either side: an RGB page stays under 1.2 GB
+MIN_ROW_MV = 1.2  # of a row between margins; our default: an R wave of 1 mV and room for a name
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,14 @@ class Page:
             that columns and strips keep one common time. None prints the layout's whole window
             if it fits on the paper, and else the most whole half-seconds that do (`window` says).
         pulse: room for a calibration pulse at the start of every row.
+        margins_mm: (head, foot) left free of traces; the rows share what is between them evenly,
+            and need `MIN_ROW_MV` each. None divides the paper as the kit does: two rows more than
+            there are, the strips lifted, and never too low.
+        strips_on_top: print the rhythm strips above the rows of the grid instead of below.
 
     Raises:
-        LayoutError: if the window asked for does not fit on the paper, or a figure makes no sense.
+        LayoutError: if the window asked for or the rows do not fit on the paper, or a figure makes
+            no sense.
     """
 
     layout: Layout
@@ -51,6 +57,8 @@ class Page:
     gain: float = 10.0
     seconds: float | None = None
     pulse: bool = True
+    margins_mm: tuple[float, float] | None = None
+    strips_on_top: bool = False
 
     def __post_init__(self) -> None:
         for name in ("dpi", "speed", "gain"):
@@ -77,6 +85,21 @@ class Page:
                 f"on {self.paper_mm[1]:g} mm of paper",
                 value=self.seconds,
                 remedy="Ask for fewer seconds, a lower speed or wider paper",
+            )
+        self._check_rows()
+
+    def _check_rows(self) -> None:
+        if self.margins_mm is None:
+            return
+        if not all(math.isfinite(v) and v >= 0 for v in self.margins_mm):
+            raise LayoutError("margins of a page must not be negative", value=self.margins_mm)
+        needed = MIN_ROW_MV * self.gain
+        if self.row_mm < needed - 1e-9:
+            most = max(0, math.floor((self.paper_mm[0] - sum(self.margins_mm)) / needed + 1e-9))
+            raise LayoutError(
+                f"the {self.bands} rows of layout {self.layout.name} get {self.row_mm:.1f} mm each "
+                f"of {self.paper_mm[0]:g} mm of paper, and need {needed:g} at {self.gain:g} mm/mV",
+                remedy=f"Up to {most} rows fit; or ask for a lower gain or higher paper",
             )
 
     def _longest(self) -> float:
@@ -128,16 +151,41 @@ class Page:
         return self.left_mm + (PULSE_SECONDS * self.speed if self.pulse else 0.0)
 
     @property
+    def bands(self) -> int:
+        """Number of rows, strips counted."""
+        return self.layout.rows + self.layout.strips
+
+    @property
     def row_mm(self) -> float:
-        """Distance between rows: the paper is divided so that two more would fit."""
-        return self.paper_mm[0] / (self.layout.rows + self.layout.strips + 2)
+        """Distance between rows."""
+        if self.margins_mm is None:
+            return self.paper_mm[0] / (self.bands + 2)
+        return (self.paper_mm[0] - sum(self.margins_mm)) / self.bands
+
+    @property
+    def head_mm(self) -> float:
+        """From the upper edge to the band of the first row."""
+        if self.margins_mm is not None:
+            return self.margins_mm[0]
+        # without strips the kit keeps the lowest band empty; rows end where that leaves off
+        foot = self.row_mm if self.layout.strips == 0 else 0.0
+        return self.paper_mm[0] - foot - self.bands * self.row_mm
+
+    def place(self, cell: Cell) -> int:
+        """Which band of the page the cell stands in, 0 the topmost."""
+        if not self.strips_on_top:
+            return cell.row
+        return cell.row - self.layout.rows if cell.strip else cell.row + self.layout.strips
 
     def baseline_mm(self, cell: Cell) -> float:
         """Height of the cell's 0 mV above the lower edge of the page."""
-        rows, strips = self.layout.rows, self.layout.strips
-        if cell.strip:
-            return self.row_mm * (0.5 + rows + strips - 1 - cell.row) + STRIP_LIFT_MM
-        return self.row_mm * (0.5 + max(strips, 1) + rows - 1 - cell.row)
+        place = self.place(cell)
+        if self.margins_mm is not None:
+            return self.margins_mm[1] + self.row_mm * (self.bands - 0.5 - place)
+        if cell.strip and not self.strips_on_top:
+            return self.row_mm * (0.5 + self.bands - 1 - place) + STRIP_LIFT_MM
+        strips = max(self.layout.strips, 1)
+        return self.row_mm * (0.5 + strips + self.layout.rows - 1 - place)
 
     def start_mm(self, cell: Cell) -> float:
         """From the left edge to the cell's first moment."""

@@ -64,6 +64,17 @@ def test_cabrera_prints_the_frontal_plane_in_order_with_avr_upside_down() -> Non
     assert column == ["aVL", "I", "-aVR", "II", "aVF", "III"]
 
 
+def test_cabrera_in_one_column() -> None:
+    names = [c.label for c in get_layout("12x1:cabrera").cells]
+    assert names == ["aVL", "I", "-aVR", "II", "aVF", "III", "V1", "V2", "V3", "V4", "V5", "V6"]
+
+
+def test_three_rhythm_strips() -> None:
+    layout = get_layout("3x4+V1+II+V5")
+    assert [c.lead for c in layout.cells if c.strip] == ["V1", "II", "V5"]
+    assert (layout.rows, layout.strips) == (3, 3)
+
+
 def test_unknown_layout_names_what_is_known() -> None:
     with pytest.raises(LayoutError, match=r"'2x6'.*3x4\+II"):
         get_layout("2x6")

@@ -13,9 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..ecg import ConfigError, Ecg
-from ..layouts import LAYOUTS, get_layout
+from ..layouts import LAYOUTS
 from ..page import Page
-from .styles import GRID_COLOURS, STYLES, Style, get_style, grid_colours, parse_colour, random_style
+from .styles import (
+    GRID_COLOURS,
+    PAPERS,
+    Paper,
+    Style,
+    get_paper,
+    grid_colours,
+    parse_colour,
+    random_paper,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,11 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--layout", default="3x4+II", help=f"{layouts} or 1x1:<lead> (default %(default)s)")
     add("--dpi", type=float, help="pixels an inch (default 200)")
     add("--size", metavar="HxW", help="instead of --dpi: the largest page in so many pixels")
-    add("--paper", metavar="HxW", default="215.9x279.4", help="paper in mm (default US letter)")
-    add("--speed", type=float, default=25.0, help="mm/s (default %(default)s)")
-    add("--gain", type=float, default=10.0, help="mm/mV (default %(default)s)")
+    add(
+        "--paper", metavar="HxW", help="paper in mm (default the style's; kit: 215.9x279.4, letter)"
+    )
+    add("--speed", type=float, help="mm/s (default the style's; kit: 25)")
+    add("--gain", type=float, help="mm/mV (default the style's; kit: 10)")
     add("--seconds", type=float, help="length of the window; default: the layout's, or what fits")
-    add("--style", default="kit", help=f"{', '.join(STYLES)} or random (by --seed)")
+    add("--style", default="kit", help=f"{', '.join(PAPERS)} or random (by --seed)")
     add("--grid-color", help=f"{', '.join(GRID_COLOURS)}, none, #major or #major,#minor")
     add("--ink-color", metavar="#RRGGBB", help="colour of the traces")
     add("--trace-pt", type=float, help="width of the traces in points (default 0.75)")
@@ -48,10 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Draw, write and say what was written; the exit code."""
-    page = _page(args)
-    style = _style(args)
     if args.seed < 0:
         raise ConfigError("--seed must not be negative", value=args.seed)
+    paper = _paper(args)
+    page = _page(args, paper)
+    style = _style(args, paper)
     from ..records import read_record
     from .paper import draw
 
@@ -82,18 +94,24 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _page(args: argparse.Namespace) -> Page:
+def _paper(args: argparse.Namespace) -> Paper:
+    if args.style == "random":
+        return random_paper(np.random.default_rng(args.seed), args.layout)
+    return get_paper(args.style)
+
+
+def _page(args: argparse.Namespace, paper: Paper) -> Page:
     if args.dpi is not None and args.size is not None:
         raise ConfigError("--dpi and --size exclude each other", value=args.size)
-    page = Page(
-        get_layout(args.layout),
-        dpi=200.0 if args.dpi is None else args.dpi,
-        paper_mm=_pair(args.paper, "--paper"),
-        speed=args.speed,
-        gain=args.gain,
-        seconds=args.seconds,
-        pulse=not args.no_pulse,
-    )
+    given = {
+        "dpi": args.dpi,
+        "paper_mm": None if args.paper is None else _pair(args.paper, "--paper"),
+        "speed": args.speed,
+        "gain": args.gain,
+        "seconds": args.seconds,
+        "pulse": False if args.no_pulse else None,
+    }
+    page = paper.page(args.layout, **{k: v for k, v in given.items() if v is not None})
     if args.size is None:
         return page
     height, width = _pair(args.size, "--size")
@@ -108,11 +126,8 @@ def _pair(text: str, option: str) -> tuple[float, float]:
     return height, width
 
 
-def _style(args: argparse.Namespace) -> Style:
-    if args.style == "random":
-        style = random_style(np.random.default_rng(args.seed))
-    else:
-        style = get_style(args.style)
+def _style(args: argparse.Namespace, paper: Paper) -> Style:
+    style = paper.style
     if args.grid_color == "none":
         style = replace(style, grid=False)
     elif args.grid_color is not None:

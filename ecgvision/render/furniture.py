@@ -12,17 +12,19 @@ from numpy.typing import NDArray
 
 from ..page import Page
 from . import kernels
-from .styles import Style
-from .text import text_coverage
+from .look import Style
+from .text import pieces, text_coverage
 
 NAME_BELOW_MM = 7.0  # the kit's 0.7 mV under the baseline
 STRIP_NAME_BELOW_MM = 8.0
-SEPARATOR_MM = (
-    6.3  # the kit's 0.63 mV at 200 dpi (its length in mV changes with dpi; ours does not)
-)
+NAME_ABOVE_MM = 6.0  # at most; less where rows are narrow (our default: clear of most P waves)
+NAME_GAP_MM = 1.0  # between the pulse and a name at its left, or above the start
+NAME_LEVEL_MM = 1.3  # such a name's foot below the baseline: half a capital's height at 11 pt
+CAPITAL_MM = 0.26  # height of a capital, per point of the font
 SCALE_MM = 5.0  # height above the lower edge of the page
+SCALE_LEFT_MM, SCALE_COLUMN_MM = 50.0, 50.0  # the kit's 2 s and 2 s
+EDGE_MM = 5.0  # from the side of the page to text that stands at an end (our default)
 HEADER_MM = 5.9  # depth of the first line below the upper edge, 21 of 21.59 mV on the kit's page
-HEADER_LEFT_MM, HEADER_COLUMN_MM, HEADER_LINE_MM = 1.25, 75.0, 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,7 @@ class Part:
     cell: int | None = None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def bars(page: Page, style: Style, rate: float) -> tuple[Part, ...]:
     """Calibration pulses and separators.
 
@@ -74,7 +76,7 @@ def _separator(page: Page, style: Style, x_mm: float, baseline: float) -> Part:
     width = style.separator_pt * page.dpi / 72
     odd = 0.5 if round(width) % 2 else 0.0
     x, y = page.xy(x_mm, baseline)
-    half = SEPARATOR_MM / 2 * page.px_per_mm
+    half = style.separator_mm / 2 * page.px_per_mm
     x, low, high = (math.floor(v + 0.5) + odd for v in (x, y - half, y + half))
     across = (x - width / 2, x + width / 2)
     down = (low - width / 2, high + width / 2)
@@ -89,35 +91,85 @@ def _share(span: tuple[float, float], first: int) -> NDArray[np.float64]:
     return np.diff(np.clip(edges, span[0], span[1]))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def labels(page: Page, style: Style) -> tuple[Part, ...]:
-    """The leads' names under their starts, and speed and gain at the foot of the page."""
-    found = []
-    if style.lead_names:
-        for index, cell in enumerate(page.cells):
-            below = STRIP_NAME_BELOW_MM if cell.strip else NAME_BELOW_MM
-            at = page.xy(page.start_mm(cell), page.baseline_mm(cell) - below)
-            found.append(_text(page, style, cell.label, at, index))
+    """The leads' names, and speed and gain."""
+    found = _names(page, style) if style.lead_names else []
     if style.scale_text:
-        for text, seconds in ((f"{page.speed:g}mm/s", 2.0), (f"{page.gain:g}mm/mV", 4.0)):
-            found.append(_text(page, style, text, page.xy(seconds * 25.0, SCALE_MM)))
+        words = style.scale_words.format(speed=page.speed, gain=page.gain)
+        found += _scale(page, style, words.split("\t"))
     return tuple(found)
 
 
-def header(page: Page, style: Style, lines: Sequence[str]) -> tuple[Part, ...]:
-    """Header lines from the top of the page down; tabs set parts of a line 75 mm apart."""
+def _names(page: Page, style: Style) -> list[Part]:
     found = []
+    room = page.row_mm / 2 - CAPITAL_MM * style.font_pt
+    above = max(0.0, min(NAME_ABOVE_MM, room))
+    for index, cell in enumerate(page.cells):
+        x, y = page.start_mm(cell), page.baseline_mm(cell)
+        if style.name_place == "left" and cell.column == 0:
+            right = page.left_mm - NAME_GAP_MM
+            at = page.xy(right, y - NAME_LEVEL_MM)
+            found.append(_text(page, style, cell.label, at, style.font_pt, cell=index, end=True))
+            continue
+        if style.name_place == "below":
+            y -= STRIP_NAME_BELOW_MM if cell.strip else NAME_BELOW_MM
+        else:
+            x, y = x + NAME_GAP_MM, y + above
+        found.append(_text(page, style, cell.label, page.xy(x, y), style.font_pt, cell=index))
+    return found
+
+
+def _scale(page: Page, style: Style, parts: Sequence[str]) -> list[Part]:
+    line, wide = "   ".join(parts), page.paper_mm[1]
+    if style.scale_place == "foot":
+        return [
+            _text(page, style, text, page.xy(SCALE_LEFT_MM + i * SCALE_COLUMN_MM, SCALE_MM))
+            for i, text in enumerate(parts)
+        ]
+    if style.scale_place == "left":
+        return [_text(page, style, line, page.xy(EDGE_MM, SCALE_MM))]
+    y = page.paper_mm[0] - HEADER_MM if style.scale_place == "head" else SCALE_MM
+    return [_text(page, style, line, page.xy(wide - EDGE_MM, y), end=True)]
+
+
+def header(
+    page: Page, style: Style, lines: Sequence[str], *, invented: bool = False
+) -> tuple[Part, ...]:
+    """Header lines from the top of the page down; tabs set parts of a line apart.
+
+    Invented lines end where the first row begins; what a caller gives is all printed.
+    """
+    found: list[Part] = []
     for i, line in enumerate(lines):
-        y_mm = page.paper_mm[0] - HEADER_MM - i * HEADER_LINE_MM
+        depth = HEADER_MM + i * style.header_line_mm
+        if invented and depth > page.head_mm:
+            break
         for k, text in enumerate(line.split("\t")):
-            if text.strip():
-                at = page.xy(HEADER_LEFT_MM + k * HEADER_COLUMN_MM, y_mm)
+            x = style.header_left_mm + k * style.header_column_mm
+            at = page.xy(x, page.paper_mm[0] - depth)
+            if not text.strip():
+                continue
+            if not invented:
                 found.append(_text(page, style, text, at))
+                continue
+            for cover, below, right in pieces(text, style.small_pt, page.dpi, style.font):
+                found.append(Part(cover, round(at[1]) + below, round(at[0]) + right))
     return tuple(found)
 
 
 def _text(
-    page: Page, style: Style, text: str, at: tuple[float, float], cell: int | None = None
+    page: Page,
+    style: Style,
+    text: str,
+    at: tuple[float, float],
+    points: float | None = None,
+    *,
+    cell: int | None = None,
+    end: bool = False,
 ) -> Part:
-    cover, below, right = text_coverage(text, style.font_pt, page.dpi)
-    return Part(cover, round(at[1]) + below, round(at[0]) + right, cell)
+    """Text whose baseline starts at a pixel, or ends there where `end`, but not off the page."""
+    size = style.small_pt if points is None else points
+    cover, below, right = text_coverage(text, size, page.dpi, style.font)
+    left = max(0, round(at[0]) - cover.shape[1]) if end else round(at[0]) + right
+    return Part(cover, round(at[1]) + below, left, cell)

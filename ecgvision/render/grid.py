@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..page import Page
-from .styles import Style
+from .look import Style
 
-LINE_PT = 0.5
 FRAME_PT = 0.8
 MAJOR_MM = 5.0
 MINOR_MM = 1.0
@@ -38,13 +37,15 @@ def line_coverage(positions: NDArray[np.float64], width: float, size: int) -> ND
     return (cover * 255).astype(np.int64)
 
 
-def _axis(length_mm: float, page: Page, size: int, *, flip: bool) -> tuple[NDArray, NDArray]:
+def _axis(
+    length_mm: float, page: Page, style: Style, size: int, *, flip: bool
+) -> tuple[NDArray, NDArray]:
     """Coverage of the major and the minor lines along one axis; minors skip the majors' places."""
-    width = LINE_PT * page.dpi / 72
     steps = np.arange(math.floor(length_mm / MINOR_MM + 1e-9) + 1)
     found = []
-    for wanted in (steps % 5 == 0, steps % 5 != 0):
+    for wanted, points in zip((steps % 5 == 0, steps % 5 != 0), style.grid_pt, strict=True):
         at = steps[wanted] * MINOR_MM * page.px_per_mm
+        width = points * page.dpi / 72
         found.append(line_coverage(size - at if flip else at, width, size))
     return found[0], found[1]
 
@@ -54,7 +55,7 @@ def _over(below: NDArray, colour: ArrayLike, cover: ArrayLike) -> NDArray:
     return (below * (255 - share) + np.asarray(colour) * share) // 255
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=256)  # a few KB each: every paper at every resolution of a training
 def empty_page(page: Page, style: Style) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """The distinct rows of the page before anything is drawn on it.
 
@@ -69,9 +70,14 @@ def empty_page(page: Page, style: Style) -> tuple[NDArray[np.uint8], NDArray[np.
     rows = np.zeros((height, 3), np.int64)  # coverage of major, minor and frame
     if style.grid:
         major, minor = style.grid_rgb
-        x_major, x_minor = _axis(page.paper_mm[1], page, width, flip=False)
-        across = _over(_over(across, major, x_major[:, None]), minor, x_minor[:, None])
-        rows[:, 0], rows[:, 1] = _axis(page.paper_mm[0], page, height, flip=True)
+        x_major, x_minor = _axis(page.paper_mm[1], page, style, width, flip=False)
+        across = _over(across, major, x_major[:, None])
+        if style.minor == "lines":
+            across = _over(across, minor, x_minor[:, None])
+        rows[:, 0], rows[:, 1] = _axis(page.paper_mm[0], page, style, height, flip=True)
+        # across a row of minor places runs a line, or dots stand where lines would cross
+        crossing = {"lines": np.full(width, 255), "dots": x_minor, "none": np.zeros(width, int)}
+        beads = crossing[style.minor]
     sides = np.zeros(width, np.int64)
     if style.frame:
         thick = FRAME_PT * page.dpi / 72
@@ -84,7 +90,8 @@ def empty_page(page: Page, style: Style) -> tuple[NDArray[np.uint8], NDArray[np.
     for i, (h_major, h_minor, edge) in enumerate(kinds):
         line = across
         if style.grid:
-            line = _over(_over(across, major, h_major), minor, h_minor)
+            line = _over(line, major, h_major)
+            line = _over(line, minor, (beads * h_minor // 255)[:, None])
         templates[i] = _over(_over(line, black, edge), black, sides[:, None])
     which = which.astype(np.int64)
     templates.setflags(write=False)

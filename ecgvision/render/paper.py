@@ -22,7 +22,11 @@ from ..page import Page
 from . import furniture, kernels
 from .geometry import Geometry, lead_points
 from .grid import empty_page
-from .styles import STYLES, Rgb, Style
+from .header import fill
+from .look import Rgb, Style
+
+KIT = Style()
+"""The style of ecg-image-kit's default page."""
 
 _scratch: Any = threading.local()
 
@@ -51,7 +55,7 @@ def draw(
     signal: NDArray[np.float32],
     rate: float,
     page: Page,
-    style: Style = STYLES["kit"],
+    style: Style = KIT,
     *,
     seed: int = 0,
     header: Sequence[str] = (),
@@ -77,7 +81,7 @@ def draw(
         raise RecordError("signal must have shape (12, T)", value=signal.shape)
     if not (np.isfinite(rate) and rate > 0):
         raise RecordError("rate must be a positive number of Hz", value=rate)
-    ink, lines = _chances(style, seed, header)
+    ink, lines, invented = _chances(style, seed, header)
     colour = np.array(ink, np.uint8)
     height, width = page.size
     flat = _borrow(height * width)
@@ -94,12 +98,12 @@ def draw(
     np.take(templates, which, axis=0, out=image, mode="clip")  # other modes copy `out` first
     kernels.blend(flat, colour, image.reshape(-1, 3), True)
     _scratch.store = flat
-    black = np.zeros(3, np.uint8)
+    words = np.array(style.text_rgb, np.uint8)
     for part in furniture.bars(page, style, rate):
         kernels.stamp(part.coverage, part.top, part.left, colour, image)
-    texts = furniture.labels(page, style) + furniture.header(page, style, lines)
+    texts = furniture.labels(page, style) + furniture.header(page, style, lines, invented=invented)
     for part in texts:
-        kernels.stamp(part.coverage, part.top, part.left, black, image)
+        kernels.stamp(part.coverage, part.top, part.left, words, image)
     make = partial(Geometry.of, page, rate, joined, bounds, texts, keep_points=points)
     return Drawing(image, traces, make)
 
@@ -118,14 +122,11 @@ def _borrow(pixels: int) -> NDArray[np.uint8]:
     return store
 
 
-def _chances(style: Style, seed: int, header: Sequence[str]) -> tuple[Rgb, Sequence[str]]:
-    """What the style leaves to the seed: the ink's grey and an invented header."""
+def _chances(style: Style, seed: int, header: Sequence[str]) -> tuple[Rgb, Sequence[str], bool]:
+    """What is left to the seed: the ink's grey and the header, and whether that is invented."""
     rng = np.random.default_rng(seed)
     grey = int(rng.uniform(0, 0.2) * 255)
     ink = style.ink if style.ink is not None else (grey, grey, grey)
     if header or style.header == "given":
-        return ink, header
-    number, year, month, day = (
-        int(v) for v in rng.integers((10_000, 1990, 1, 1), (10**7, 2030, 13, 29))
-    )
-    return ink, (f"ID: {number}\tName:\tDate: {year:04d}-{month:02d}-{day:02d}",)
+        return ink, header, False
+    return ink, fill(style.header_lines, rng), True

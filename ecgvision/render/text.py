@@ -1,10 +1,11 @@
 """Text as coverage maps, drawn once by matplotlib's Agg backend and kept.
 
-matplotlib ships DejaVu Sans, so no font is looked for on the machine.
+matplotlib ships the DejaVu fonts, so no font is looked for on the machine.
 """
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 import numpy as np
@@ -13,9 +14,19 @@ from numpy.typing import NDArray
 COARSE_BELOW_PX = 24.0
 COARSE_PX = 0.25
 
+FACES = {
+    "sans": ("DejaVu Sans", "normal"),
+    "sans bold": ("DejaVu Sans", "bold"),
+    "mono": ("DejaVu Sans Mono", "normal"),
+    "mono bold": ("DejaVu Sans Mono", "bold"),
+    "serif": ("DejaVu Serif", "normal"),
+}
 
-def text_coverage(text: str, points: float, dpi: float) -> tuple[NDArray[np.uint8], int, int]:
-    """Coverage of one line of text in DejaVu Sans.
+Glyphs = tuple[NDArray[np.uint8], int, int]
+
+
+def text_coverage(text: str, points: float, dpi: float, font: str = "sans") -> Glyphs:
+    """Coverage of one line of text.
 
     Small text is set in steps of a quarter of a pixel, so that training, which draws at every
     resolution, finds nearly all of its text in the cache; a line of it ends within a pixel of
@@ -25,26 +36,63 @@ def text_coverage(text: str, points: float, dpi: float) -> tuple[NDArray[np.uint
         (h, w) uint8, 255 where wholly covered, and how far its top left pixel lies (below, right)
         of the pixel corner where the baseline starts. Empty for text without ink.
     """
+    return _drawn(text, _pixels(points, dpi), font)
+
+
+def pieces(text: str, points: float, dpi: float, font: str = "sans") -> list[Glyphs]:
+    """The same line in parts, digits one by one, each as `text_coverage` and to be laid together.
+
+    For text with random numbers, which would never be found in the cache whole. Every part starts
+    at a whole pixel.
+    """
+    pixels = _pixels(points, dpi)
+    found, at = [], 0.0
+    for part in re.findall(r"\d|[^\d]+", text):
+        cover, below, right = _drawn(part, pixels, font)
+        found.append((cover, below, right + round(at)))
+        at += _advance(part, pixels, font)
+    return found
+
+
+def _pixels(points: float, dpi: float) -> float:
     pixels = points * dpi / 72
     if pixels < COARSE_BELOW_PX:
         pixels = max(COARSE_PX, round(pixels / COARSE_PX) * COARSE_PX)
-    return _drawn(text, pixels)
+    return pixels
 
 
 @lru_cache(maxsize=4096)
-def _drawn(text: str, pixels: float) -> tuple[NDArray[np.uint8], int, int]:
+def _advance(text: str, pixels: float, font: str) -> float:
+    """How far the next text starts; measured up to a bar, as blanks at an end have no ink."""
+    return _extent(text + "|", pixels, font)[0] - _extent("|", pixels, font)[0]
+
+
+def _extent(text: str, pixels: float, font: str) -> tuple[float, float, float]:
     from matplotlib.backends.backend_agg import RendererAgg
+
+    return RendererAgg(8, 8, 72.0).get_text_width_height_descent(
+        text, _properties(pixels, font), False
+    )
+
+
+def _properties(pixels: float, font: str):
     from matplotlib.font_manager import FontProperties
 
-    font = FontProperties(family="DejaVu Sans", size=pixels)
-    dpi = 72.0  # a point is a pixel
-    wide, high, deep = RendererAgg(8, 8, dpi).get_text_width_height_descent(text, font, False)
+    family, weight = FACES[font]
+    return FontProperties(family=family, weight=weight, size=pixels)
+
+
+@lru_cache(maxsize=4096)
+def _drawn(text: str, pixels: float, font: str) -> Glyphs:
+    from matplotlib.backends.backend_agg import RendererAgg
+
+    wide, high, deep = _extent(text, pixels, font)
     margin = int(np.ceil(high)) + 4  # glyphs may reach over the box that is measured
-    canvas = RendererAgg(int(np.ceil(wide)) + 2 * margin, int(np.ceil(high)) + 2 * margin, dpi)
+    canvas = RendererAgg(int(np.ceil(wide)) + 2 * margin, int(np.ceil(high)) + 2 * margin, 72.0)
     anchor = margin + int(np.ceil(high - deep))
     context = canvas.new_gc()
     context.set_foreground("black")
-    canvas.draw_text(context, margin, anchor, text, font, 0)
+    canvas.draw_text(context, margin, anchor, text, _properties(pixels, font), 0)
     cover = np.asarray(canvas.buffer_rgba())[..., 3]
     ys, xs = np.nonzero(cover)
     if len(ys) == 0:

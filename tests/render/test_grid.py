@@ -54,3 +54,42 @@ def test_shared_rows_cannot_be_written() -> None:
     templates, _ = empty_page(Page(get_layout("3x4"), dpi=60), get_style())
     with pytest.raises(ValueError, match="read-only"):
         templates[0] = 0
+
+
+def test_dots_stand_where_minor_lines_would_cross() -> None:
+    page = Page(get_layout("3x4"), dpi=254)  # 10 px a mm
+    kinds = {
+        minor: paper(page, get_style("kit", minor=minor, frame=False, grid_pt=(0.5, 0.8)))
+        for minor in ("lines", "dots", "none")
+    }
+    white = (255, 255, 255)
+    ys, xs = page.size[0] - np.array([10, 20, 30]), np.array([10, 20, 30])
+    for y in ys:
+        for x in xs:
+            assert kinds["dots"][y, x].sum() < 3 * 255 - 20
+            assert tuple(kinds["dots"][y - 5, x]) == white  # between dots
+            assert tuple(kinds["dots"][y, x + 5]) == white
+            assert tuple(kinds["none"][y, x]) == white
+            assert tuple(kinds["lines"][y - 5, x]) != white
+    # majors run through in all three; without minors nothing cuts them
+    x = int(np.floor(50 + 0.5))
+    assert (kinds["none"][:, x] != white).any(1).all()
+    assert (kinds["none"][ys, x] == kinds["none"][ys - 5, x]).all()
+    assert (kinds["dots"][:, x] == kinds["none"][:, x]).all()
+    assert (kinds["lines"][:, x] != kinds["none"][:, x]).any()
+
+
+def test_widths_of_the_grid_follow_the_style() -> None:
+    page = Page(get_layout("3x4"), dpi=254)
+    thin, thick = (
+        paper(page, get_style("kit", frame=False, grid_pt=(pt, 0.5), minor="none"))[5, 40:60, 1]
+        for pt in (0.5, 1.5)
+    )
+    ink = [(255 - line.astype(int)).sum() / 255 for line in (thin, thick)]
+    assert ink == pytest.approx([0.5 * 254 / 72, 1.5 * 254 / 72], abs=0.05)
+
+
+def test_new_fields_are_part_of_the_cache_key() -> None:
+    page = Page(get_layout("3x4"), dpi=60)
+    dots, lines = (paper(page, get_style("kit", minor=m)) for m in ("dots", "lines"))
+    assert (dots != lines).any()

@@ -1,0 +1,61 @@
+"""Invented words for the head of a page: whose recording it is, and what a device would measure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..ecg import ConfigError
+
+# low, high (exclusive) and step. The ranges span normal adults and mild departures from them; our
+# default: wide enough that no value is rare, without extremes that nobody would print unremarked.
+MEASUREMENTS: dict[str, tuple[int, int, int]] = {
+    "rate": (48, 118, 1),  # beats a minute
+    "pr": (118, 222, 2),  # ms
+    "qrs": (72, 132, 2),
+    "qt": (336, 462, 2),
+    "qtc": (382, 472, 1),
+    "p_axis": (-10, 80, 1),  # degrees
+    "r_axis": (-40, 100, 1),
+    "t_axis": (-20, 90, 1),
+}
+
+
+def invent(rng: np.random.Generator) -> dict[str, str]:
+    """Fields for `Style.header_lines`, all from the generator and nothing from the recording.
+
+    A device prints what it measured, and a true heart rate or QRS duration would tell a network
+    the diagnosis. These are uniform and independent of each other, of the trace and of the label:
+    id, date, time, age (years), sex and each of `MEASUREMENTS`.
+    """
+    number, year, month, day = (
+        int(v) for v in rng.integers((10_000, 1990, 1, 1), (10**7, 2030, 13, 29))
+    )
+    hour, minute, age, sex = (int(v) for v in rng.integers((0, 0, 18, 0), (24, 60, 95, 2)))
+    fields = {
+        "id": str(number),
+        "date": f"{year:04d}-{month:02d}-{day:02d}",
+        "time": f"{hour:02d}:{minute:02d}",
+        "age": str(age),
+        "sex": ("Female", "Male")[sex],
+    }
+    for name, (low, high, step) in MEASUREMENTS.items():
+        fields[name] = str(low + step * int(rng.integers((high - low) // step)))
+    return fields
+
+
+def fill(lines: Sequence[str], rng: np.random.Generator) -> tuple[str, ...]:
+    """The lines with every field filled in.
+
+    Raises:
+        ConfigError: for a field that `invent` does not know.
+    """
+    fields = invent(rng)
+    try:
+        return tuple(line.format(**fields) for line in lines)
+    except (KeyError, IndexError, ValueError) as error:
+        raise ConfigError(
+            "a header line has an unknown field", value=str(error),
+            remedy=f"Known: {', '.join(fields)}",
+        ) from error  # fmt: skip
