@@ -44,7 +44,9 @@ def _received(lines: NDArray[np.uint8], image: Image, lot: Lot) -> Image:
 def fax_text(image: Image, lot: Lot) -> Image:
     """Sent as text: every dot black or white, by a threshold that follows the paper's tone."""
     grey = _lines(image, lot)
-    near = cv2.blur(grey, (2 * max(1, grey.shape[1] // 80) + 1, 2 * max(1, grey.shape[0] // 80) + 1))
+    near = cv2.blur(
+        grey, (2 * max(1, grey.shape[1] // 80) + 1, 2 * max(1, grey.shape[0] // 80) + 1)
+    )
     below = lot.between(18, 55)  # how far a dot must lie below its neighbourhood
     black = cv2.subtract(near, grey) > below
     return _received(np.where(black, np.uint8(0), np.uint8(255)), image, lot)

@@ -43,7 +43,7 @@ _PHONE = (
     Use("crop", 0.1, 0.2, 0.8),
     Use("uneven_light", 0.9, 0.2, 0.8),
     Use("shadow", 0.4, 0.2, 0.8),
-    Use("moire", 0.12, 0.1, 0.6),
+    Use("moire", 0.12, 0.1, 0.5),
     Use("blur", 0.5, 0.05, 0.5),
     Use("motion", 0.2, 0.1, 0.5),
     Use("white_balance", 0.6, 0.05, 0.5),

@@ -52,9 +52,7 @@ def _project(matrix: NDArray[np.float64], points: Points) -> Points:
     x, y = points[:, 0], points[:, 1]
     a, b, c = matrix
     w = c[0] * x + c[1] * y + c[2]
-    return np.stack(
-        [(a[0] * x + a[1] * y + a[2]) / w, (b[0] * x + b[1] * y + b[2]) / w], axis=-1
-    )
+    return np.stack([(a[0] * x + a[1] * y + a[2]) / w, (b[0] * x + b[1] * y + b[2]) / w], axis=-1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -68,9 +68,7 @@ def fold(size: Size, lot: Lot) -> Shape:
     return Shape((Bend(creases),), tint=_fold_shade(size, creases, sides, lot))
 
 
-def _fold_shade(
-    size: Size, creases: Creases, sides: NDArray[np.float64], lot: Lot
-) -> Field:
+def _fold_shade(size: Size, creases: Creases, sides: NDArray[np.float64], lot: Lot) -> Field:
     """One side of a fold is lighter than the other, and the line itself dark or worn white."""
     x, y = axes(size)
     gain = np.zeros(coarse(size), np.float32)
@@ -79,6 +77,7 @@ def _fold_shade(
         t = ((x - at[0]) * normal[0] + (y - at[1]) * normal[1]).astype(np.float32)
         gain += np.float32(0.16 * side) * np.tanh(t / thin) * np.exp(-np.abs(t) / wide)
         gain -= np.float32(0.18) * np.exp(-0.5 * (t / thin) ** 2)
+    gain = np.where(gain > 0, np.float32(0.35) * gain, gain)  # white paper has no room upwards
     return coloured(np.float32(lot.strength) * gain)
 
 
@@ -136,7 +135,7 @@ def _facets(size: Size, lot: Lot) -> Field:
     gain = np.asarray(cv2.GaussianBlur(gain, (0, 0), 0.6), np.float32)
     soft = cv2.GaussianBlur(gain, (0, 0), max(lot.mm(2.0) / cell, 0.8))
     gain = gain + np.float32(1.6) * (gain - soft)  # light gathers along the creases
-    return coloured(np.float32(0.3 * lot.strength) * gain - np.float32(0.06 * lot.strength))
+    return coloured(np.float32(0.3 * lot.strength) * gain - np.float32(0.13 * lot.strength))
 
 
 def curl(size: Size, lot: Lot) -> Shape:
@@ -164,10 +163,10 @@ def stain(size: Size, lot: Lot) -> Field:
         cx, cy = lot.between(0, width), lot.between(0, height)
         radius = max(lot.mm(lot.between(12, 40)), 3.0)
         far = np.sqrt((x - cx) ** 2 + (y - cy) ** 2) / np.float32(radius)
-        far = far * (1 + np.float32(0.05) * rough)
+        hollow = lot.rng.random() < 0.6
+        far = far * (1 + np.float32(0.04 if hollow else 0.22) * rough)
         inside = 1 / (1 + np.exp(np.clip((far - 1) * 30, -30, 30)))
         ring = np.exp(-0.5 * ((far - 1) / 0.05) ** 2) * (0.7 + 0.3 * np.clip(rough, -1, 1))
-        hollow = lot.rng.random() < 0.6
         depth = (0.12 if hollow else 0.3) * inside + (0.5 if hollow else 0.2) * ring
         tone = np.array((0.35, 0.6, 1.0), np.float32)  # coffee and tea take the blue away
         gain *= 1 - np.float32(lot.strength) * depth[..., None] * tone

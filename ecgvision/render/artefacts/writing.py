@@ -61,7 +61,7 @@ def handwriting(image: Image, lot: Lot) -> None:
     pen = PENS[int(lot.rng.integers(len(PENS)))]
     for _ in range(1 + round(3 * lot.strength * lot.rng.random())):
         text = NOTES[int(lot.rng.integers(len(NOTES)))]
-        pixels = max(4, round(lot.mm(lot.between(7, 13))))
+        pixels = max(4, round(lot.mm(lot.between(9, 17))))
         cover = written(text, pixels, bool(lot.rng.random() < 0.6))
         cover = _flourish(cover, lot)
         cover = turned(cover, lot.between(-8, 8))
