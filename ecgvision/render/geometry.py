@@ -162,7 +162,8 @@ class Geometry:
         return cls(page, rate, tuple(cells))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; boxes as [left, top, right, bottom], points as [x, y] or null."""
+        """Plain values for JSON; boxes as [left, top, right, bottom], points as [x, y], where what
+        was not observed has a null for y, and in a picture for x too."""
         page = self.page
         return {
             "size": list(self.size),
@@ -195,7 +196,7 @@ def _cell_dict(c: CellGeometry) -> dict[str, Any]:
         found["baseline_points"] = np.round(c.zero, 3).tolist()
     if c.points is not None:
         rounded = np.round(c.points, 3).tolist()
-        found["points"] = [[x, None if y != y else y] for x, y in rounded]
+        found["points"] = [[None if v != v else v for v in point] for point in rounded]
     return found
 
 

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...ecg import ConfigError
+from .bands import bands
 from .parts import Artefact, Field, Image, Lot, coarse, shine
 from .presets import PRESETS, Preset, Use
 from .registry import ARTEFACTS
-from .warp import Size, Warp
+from .warp import NODE_PX, Size, Warp
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +132,7 @@ def _pass(
     image: Image, mask: NDArray[np.uint8] | None, drawn: list[tuple[str, Lot]]
 ) -> tuple[Image, NDArray[np.uint8] | None, Warp]:
     """Through one machine: sheet and tints, one map for all shapes, light, picture."""
+    given = image
     todo = [(ARTEFACTS[name], lot) for name, lot in drawn]
     sheets = list(_of("sheet", todo))
     if sheets:
@@ -150,7 +152,10 @@ def _pass(
     if not warp.still:
         image, mask = _bend(image, mask, warp, backdrop)
     image = _shone(image, [a.make(_size(image), lot) for a, lot in _of("light", todo)])
-    for artefact, lot in _of("picture", todo):
+    faults = list(_of("picture", todo))
+    if faults and image is given:
+        image = image.copy()
+    for artefact, lot in faults:
         image = artefact.make(image, lot)
     return image, mask, warp
 
@@ -175,15 +180,20 @@ def _bend(
     backdrop: Callable[[Size], Image] | None,
 ) -> tuple[Image, NDArray[np.uint8] | None]:
     """One `cv2.remap` of the page, laid on its backdrop; white paper where there is none."""
-    fixed, fraction = warp.maps()
-    out = cv2.remap(image, fixed, fraction, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    sheet = np.full(_size(image), 255, np.uint8)
-    inside = cv2.remap(sheet, fixed, fraction, cv2.INTER_LINEAR, borderValue=0)
-    beside = cv2.compare(inside, 128, cv2.CMP_LT)
-    around = np.full((*warp.size, 3), 255, np.uint8) if backdrop is None else backdrop(warp.size)
-    out = cv2.copyTo(around, beside, out)
-    if mask is not None:
-        mask = np.asarray(
-            cv2.remap(mask, fixed, fraction, cv2.INTER_LINEAR, borderValue=0), np.uint8
-        )
-    return np.asarray(out, np.uint8), mask
+    height, width = _size(image)
+    nodes = warp.nodes()
+    low, high = nodes.min(axis=(0, 1)), nodes.max(axis=(0, 1))
+    out = np.empty((*warp.size, 3), np.uint8)
+    moved = None if mask is None else np.empty(warp.size, np.uint8)
+    around = None
+    if (low < -0.5).any() or (high > (width - 0.5, height - 0.5)).any():
+        around = np.full_like(out, 255) if backdrop is None else backdrop(warp.size)
+    for rows, full in bands(nodes, NODE_PX, warp.size):
+        at = cv2.convertMaps(np.ascontiguousarray(full), np.empty(0, np.float32), cv2.CV_16SC2)
+        cv2.remap(image, *at, cv2.INTER_LINEAR, dst=out[rows], borderMode=cv2.BORDER_REPLICATE)
+        if around is not None:
+            inside = cv2.inRange(full, (-0.5, -0.5), (width - 0.5, height - 0.5))
+            cv2.copyTo(around[rows], cv2.bitwise_not(inside), dst=out[rows])
+        if mask is not None and moved is not None:
+            cv2.remap(mask, *at, cv2.INTER_LINEAR, dst=moved[rows], borderValue=0)
+    return out, moved

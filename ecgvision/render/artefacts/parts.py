@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .bands import bands
 from .warp import Size, Step
 
 Image = NDArray[np.uint8]
@@ -72,8 +73,8 @@ class Artefact:
         what: in a few words, for lists.
         stage: `sheet` draws on the paper; `tint` returns gains (h, w, 3) that lie on the paper;
             `shape` a `Shape`; `light` gains that lie on the picture; `picture` another picture.
-        make: the function of that stage: of (image, lot) for `sheet` and `picture`, of (size, lot)
-            for the others. No transform mirrors.
+        make: the function of that stage: of (image, lot) for `sheet` and `picture`, which may
+            change the image they get, and of (size, lot) for the others. No transform mirrors.
         size_changes: the picture may have another size than the page.
     """
 
@@ -85,14 +86,14 @@ class Artefact:
 
 def coarse(size: Size) -> Size:
     """Size of a field of gains for a picture of `size`."""
-    return max(2, -(-size[0] // CELL_PX)), max(2, -(-size[1] // CELL_PX))
+    return -(-size[0] // CELL_PX), -(-size[1] // CELL_PX)
 
 
 def axes(size: Size) -> tuple[Field, Field]:
     """(1, w) x and (h, 1) y of a field's values, in pixels of the picture."""
     h, w = coarse(size)
-    x = (np.arange(w, dtype=np.float32) + 0.5) * np.float32(size[1] / w)
-    y = (np.arange(h, dtype=np.float32) + 0.5) * np.float32(size[0] / h)
+    x = (np.arange(w, dtype=np.float32) + 0.5) * CELL_PX
+    y = (np.arange(h, dtype=np.float32) + 0.5) * CELL_PX
     return x[None], y[:, None]
 
 
@@ -109,9 +110,11 @@ def coloured(field: Field, rgb: tuple[float, float, float] = (1.0, 1.0, 1.0)) ->
 
 def shine(image: Image, gains: Field) -> Image:
     """The picture times a coarse field of gains (h, w, 3)."""
-    height, width = image.shape[:2]
-    full = cv2.resize(gains, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.multiply(image, full, dtype=cv2.CV_8U), np.uint8)
+    out = np.empty_like(image)
+    nodes = cv2.copyMakeBorder(gains, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    for rows, full in bands(np.asarray(nodes, np.float32), CELL_PX, image.shape[:2]):
+        cv2.multiply(image[rows], full, dst=out[rows], dtype=cv2.CV_8U)
+    return out
 
 
 def lay(

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .bands import BAND_PX
 from .parts import Field, Image, Lot, Shape, axes, coloured
 from .scanner import about
 from .warp import Bend, Points, Projective, Size
@@ -27,8 +28,9 @@ def perspective(size: Size, lot: Lot) -> Shape:
     moved = corners + lot.rng.uniform(-1, 1, (4, 2)) * np.array([width, height]) * (
         lot.strength / 12
     )
-    matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), moved.astype(np.float32))
-    matrix = about(size, lot.between(-3, 3) * lot.strength) @ matrix
+    aslant = cv2.getPerspectiveTransform(corners.astype(np.float32), moved.astype(np.float32))
+    turn = about(size, lot.between(-3, 3) * lot.strength)
+    matrix = np.asarray(turn @ aslant, np.float64)
     return Shape((Projective(_within(matrix, size, lot)),), backdrop=_backdrop(lot))
 
 
@@ -64,9 +66,9 @@ def _backdrop(lot: Lot) -> partial[Image]:
 def _draw_table(rng: np.random.Generator, size: Size) -> Image:
     """Wood of three kinds, or a plain surface with a little unevenness."""
     height, width = size
-    fine = rng.standard_normal((max(2, height // 3), max(2, width // 96))).astype(np.float32)
-    grain = 110 + 38 * np.asarray(cv2.resize(fine, (width, height), interpolation=cv2.INTER_LINEAR))
-    values = np.asarray(cv2.convertScaleAbs(grain), np.uint8)
+    fine = rng.standard_normal((max(2, height // 3), max(2, width // 96)))
+    nodes = np.clip(110 + 38 * fine, 0, 255).astype(np.uint8)
+    values = np.asarray(cv2.resize(nodes, (width, height), interpolation=cv2.INTER_LINEAR))
     t = np.linspace(0, 1, 256)[:, None]
     if rng.random() < 0.6:
         dark, light = (np.array(c, np.float64) for c in WOODS[int(rng.integers(len(WOODS)))])
@@ -148,7 +150,7 @@ def moire(size: Size, lot: Lot) -> Field:
 def blur(image: Image, lot: Lot) -> Image:
     """Out of focus: a Gaussian of up to 0.45 mm of paper."""
     sigma = lot.mm(0.45) * lot.strength
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), max(sigma, 0.05)), np.uint8)
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), max(sigma, 0.05), dst=image), np.uint8)
 
 
 @cache
@@ -166,6 +168,8 @@ def noise(image: Image, lot: Lot) -> Image:
     """
     sigma = 22 * lot.strength
     table = np.clip(np.round(_normal() * sigma) + 128, 0, 255).astype(np.uint8)
-    values = np.frombuffer(lot.rng.bytes(image.size), np.uint8).reshape(image.shape)
-    grain = cv2.LUT(values, table)
-    return np.asarray(cv2.addWeighted(image, 1.0, grain, 1.0, -128.0), np.uint8)
+    for top in range(0, len(image), BAND_PX):
+        part = image[top : top + BAND_PX]
+        values = np.frombuffer(lot.rng.bytes(part.size), np.uint8).reshape(part.shape)
+        cv2.addWeighted(part, 1.0, cv2.LUT(values, table), 1.0, -128.0, dst=part)
+    return image

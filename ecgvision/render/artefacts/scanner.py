@@ -38,32 +38,30 @@ def tone(image: Image, lot: Lot) -> Image:
     cast = 1 - lot.rng.uniform(0, 0.08, 3) * lot.strength
     curve = (black + (white - black) * levels**gamma)[:, None] * cast
     table = np.clip(curve * 255 + 0.5, 0, 255).astype(np.uint8)[None]
-    return np.asarray(cv2.LUT(image, table), np.uint8)
+    return np.asarray(cv2.LUT(image, table, dst=image), np.uint8)
 
 
 def streaks(image: Image, lot: Lot) -> Image:
     """Lines along the feed where dirt sits on the glass or an element of the sensor is off."""
-    out = image.copy()
-    height, width = out.shape[:2]
+    height, width = image.shape[:2]
     for _ in range(1 + round(5 * lot.strength * lot.rng.random())):
         thick = max(1, round(lot.mm(lot.between(0.1, 0.5))))
         x = int(lot.rng.integers(0, max(1, width - thick)))
         rgb = lot.rng.uniform(-1, 1) + (lot.rng.uniform(-0.4, 0.4, 3) * (lot.rng.random() < 0.5))
-        band = out[:, x : x + thick].astype(np.float32) + np.float32(110 * lot.strength) * (
+        band = image[:, x : x + thick].astype(np.float32) + np.float32(110 * lot.strength) * (
             rgb.astype(np.float32) - np.float32(0.3)
         )
         if lot.rng.random() < 0.3:  # the dirt came off half-way
-            band[int(lot.rng.integers(height)) :] = out[-1:, x : x + thick].mean()
+            band[int(lot.rng.integers(height)) :] = image[-1:, x : x + thick].mean()
             keep = int(lot.rng.integers(height))
-            band[keep:] = out[keep:, x : x + thick]
-        out[:, x : x + thick] = np.clip(band + 0.5, 0, 255).astype(np.uint8)
-    return out
+            band[keep:] = image[keep:, x : x + thick]
+        image[:, x : x + thick] = np.clip(band + 0.5, 0, 255).astype(np.uint8)
+    return image
 
 
 def dust(image: Image, lot: Lot) -> Image:
     """Specks and hairs on the glass: up to 60 on a letter page, of 0.1 to 0.5 mm."""
-    out = image.copy()
-    height, width = out.shape[:2]
+    height, width = image.shape[:2]
     sheets = height * width / (lot.mm(215.9) * lot.mm(279.4))
     for _ in range(max(1, round(60 * lot.strength * min(sheets, 4.0)))):
         shade = int(lot.rng.integers(20, 140)) if lot.rng.random() < 0.8 else 250
@@ -74,8 +72,8 @@ def dust(image: Image, lot: Lot) -> Image:
             step = lot.mm(lot.between(0.2, 0.6)) * 16
             path = np.cumsum(np.stack([np.cos(turns), np.sin(turns)], axis=-1) * step, axis=0)
             line = (path + (x, y)).astype(np.int32)
-            cv2.polylines(out, [line], False, rgb, max(1, round(lot.mm(0.1))), cv2.LINE_AA, 4)
+            cv2.polylines(image, [line], False, rgb, max(1, round(lot.mm(0.1))), cv2.LINE_AA, 4)
         else:
             radius = int(16 * lot.mm(lot.between(0.1, 0.5)) / 2)
-            cv2.circle(out, (x, y), radius, rgb, -1, cv2.LINE_AA, 4)
-    return out
+            cv2.circle(image, (x, y), radius, rgb, -1, cv2.LINE_AA, 4)
+    return image

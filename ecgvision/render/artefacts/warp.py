@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,7 +44,7 @@ class Projective:
         return _project(self.matrix, points)
 
     def back(self, points: Points) -> Points:
-        return _project(np.linalg.inv(self.matrix), points)
+        return _project(np.asarray(np.linalg.inv(self.matrix), np.float64), points)
 
 
 def _project(matrix: NDArray[np.float64], points: Points) -> Points:
@@ -126,20 +125,14 @@ class Warp:
         at = self(middle + step)
         return float(np.sqrt(abs(np.linalg.det(at[1:] - at[0]))))
 
-    def maps(self) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
-        """Fixed-point maps for `cv2.remap`: for every pixel of the picture the place on the page
-        to take it from, in steps of 1/32 pixel.
+    def nodes(self) -> NDArray[np.float32]:
+        """(h + 2, w + 2, 2) places on the page that the middles of the picture's cells of
+        `NODE_PX` pixels are taken from, as `bands` wants them, in OpenCV's coordinates.
         """
         height, width = self.size
-        rows, columns = -(-height // NODE_PX) + 2, -(-width // NODE_PX) + 2
-        x = (np.arange(columns) - 0.5) * NODE_PX  # one node beyond each edge
-        y = (np.arange(rows) - 0.5) * NODE_PX
-        nodes = np.stack(np.meshgrid(x, y), axis=-1)
-        at = (self.back(nodes) - 0.5).astype(np.float32)
-        full = cv2.resize(at, (columns * NODE_PX, rows * NODE_PX), interpolation=cv2.INTER_LINEAR)
-        full = full[NODE_PX : NODE_PX + height, NODE_PX : NODE_PX + width]
-        fixed, fraction = cv2.convertMaps(full, None, cv2.CV_16SC2)
-        return fixed, fraction  # type: ignore[return-value]
+        x = (np.arange(-(-width // NODE_PX) + 2) - 0.5) * NODE_PX
+        y = (np.arange(-(-height // NODE_PX) + 2) - 0.5) * NODE_PX
+        return (self.back(np.stack(np.meshgrid(x, y), axis=-1)) - 0.5).astype(np.float32)
 
     def _each(self, points: NDArray[Any], ways: list[Callable[[Points], Points]]) -> Points:
         points = np.asarray(points, np.float64)

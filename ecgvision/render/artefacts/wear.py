@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .parts import Field, Image, Lot, Shape, axes, clouds, coarse, coloured
+from .parts import CELL_PX, Field, Image, Lot, Shape, axes, clouds, coarse, coloured
 from .warp import Bend, Points, Size
 
 
@@ -72,7 +72,7 @@ def _fold_shade(size: Size, creases: Creases, sides: NDArray[np.float64], lot: L
     """One side of a fold is lighter than the other, and the line itself dark or worn white."""
     x, y = axes(size)
     gain = np.zeros(coarse(size), np.float32)
-    wide, thin = lot.mm(18.0), max(lot.mm(0.5), 0.6 * max(size[0] / gain.shape[0], 1.0))
+    wide, thin = lot.mm(18.0), max(lot.mm(0.5), 0.6 * CELL_PX)
     for at, normal, side in zip(creases.at, creases.normal, sides, strict=True):
         t = ((x - at[0]) * normal[0] + (y - at[1]) * normal[1]).astype(np.float32)
         gain += np.float32(0.16 * side) * np.tanh(t / thin) * np.exp(-np.abs(t) / wide)
@@ -113,9 +113,8 @@ def _facets(size: Size, lot: Lot) -> Field:
     """Nearest-seed cells of two sizes, each a plane of its own slope, with creases between."""
     h, w = coarse(size)
     gain = np.zeros((h, w), np.float32)
-    cell = min(size[0] / h, size[1] / w)
     for mm, share in ((45.0, 0.6), (18.0, 0.4)):
-        side = max(lot.mm(mm) / cell, 3.0)
+        side = max(lot.mm(mm) / CELL_PX, 3.0)
         count = int(np.clip(h * w / side**2, 3, 2000))
         x, y = lot.rng.uniform(0, w, count), lot.rng.uniform(0, h, count)
         seeds = np.full((h, w), 255, np.uint8)
@@ -133,7 +132,7 @@ def _facets(size: Size, lot: Lot) -> Field:
         slope = 1.3 * (slopes[0, which] * up + slopes[1, which] * right) + 0.3 * slopes[2, which]
         gain += np.float32(share) * np.clip(slope, -1, 1)
     gain = np.asarray(cv2.GaussianBlur(gain, (0, 0), 0.6), np.float32)
-    soft = cv2.GaussianBlur(gain, (0, 0), max(lot.mm(2.0) / cell, 0.8))
+    soft = cv2.GaussianBlur(gain, (0, 0), max(lot.mm(2.0) / CELL_PX, 0.8))
     gain = gain + np.float32(1.6) * (gain - soft)  # light gathers along the creases
     return coloured(np.float32(0.3 * lot.strength) * gain - np.float32(0.13 * lot.strength))
 
@@ -175,7 +174,7 @@ def stain(size: Size, lot: Lot) -> Field:
 
 def staple(image: Image, lot: Lot) -> None:
     """A staple near one of the upper corners, 12 mm long, with its shadow."""
-    height, width = image.shape[:2]
+    width = image.shape[1]
     length, thick = lot.mm(12.0), max(1, round(lot.mm(0.6)))
     x = lot.mm(lot.between(8, 16))
     x = x if lot.rng.random() < 0.7 else width - x

@@ -21,6 +21,7 @@ NOTES = (
 )  # fmt: skip
 WORDS = ("COPY", "RECEIVED", "ARCHIVE", "SCANNED", "DUPLICATE", "FILE COPY", "CARDIOLOGY DEPT")
 PENS = ((20, 40, 140), (15, 15, 25), (150, 20, 30), (40, 70, 180))
+HEIGHTS_MM = (9.0, 11.0, 13.0, 16.0)  # of a line
 PADS = ((150, 20, 40), (30, 50, 150), (70, 40, 120), (20, 90, 60))
 
 
@@ -30,7 +31,7 @@ def _font_file(bold: bool) -> str:
     return str(files("font_amatic_sc") / "files" / name)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def written(text: str, pixels: int, bold: bool) -> NDArray[np.uint8]:
     """(h, w) coverage of one line of text, `pixels` high from line to line."""
     from PIL import Image as Pillow
@@ -61,7 +62,8 @@ def handwriting(image: Image, lot: Lot) -> None:
     pen = PENS[int(lot.rng.integers(len(PENS)))]
     for _ in range(1 + round(3 * lot.strength * lot.rng.random())):
         text = NOTES[int(lot.rng.integers(len(NOTES)))]
-        pixels = max(4, round(lot.mm(lot.between(9, 17))))
+        high = HEIGHTS_MM[int(lot.rng.integers(len(HEIGHTS_MM)))]  # few: text is kept
+        pixels = max(4, round(lot.mm(high)))
         cover = written(text, pixels, bool(lot.rng.random() < 0.6))
         cover = _flourish(cover, lot)
         cover = turned(cover, lot.between(-8, 8))
