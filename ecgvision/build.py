@@ -13,7 +13,8 @@ import torch
 import yaml
 
 from ecgvision.data.cohort import Cohort
-from ecgvision.data.paired import PageSettings, PairedDataModule
+from ecgvision.data.pages import PageSettings
+from ecgvision.data.paired import PairedDataModule
 from ecgvision.ecg import ConfigError, LabelError
 from ecgvision.evaluate.operating_points import OperatingPoints
 from ecgvision.models.student import Student
@@ -63,6 +64,7 @@ def build_data(config: Config, cohort: Cohort) -> PairedDataModule:
             signal_window=data["signal_window"],
             images=config["model"]["streams"] != "signal",
         ),
+        folders=_names(data["images"] or ()),
         augment=data["augment"],
         batch_size=data["batch_size"],
         num_workers=data["num_workers"],

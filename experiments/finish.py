@@ -116,7 +116,7 @@ def finish(
         "version": ecgvision.__version__,
         "data": {
             "name": config["data"]["name"], "hash": cohort.hash,
-            **{split: len(cohort.positions(split)) for split in ("train", "val", "test")},
+            **{split: len(data.positions(split)) for split in ("train", "val", "test")},
             "dropped_unlabelled": cohort.dropped,
         },
         "labels": list(cohort.scheme.codes),

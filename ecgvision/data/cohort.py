@@ -116,10 +116,14 @@ class Cohort:
         counts = self.targets[self.positions(split)].sum(axis=0, dtype=int).tolist()
         return [code for code, n in zip(self.scheme.codes, counts, strict=True) if n == 0]
 
+    def place(self, position: int) -> tuple[int, int]:
+        """Number of the record's store, and its row there."""
+        return int(self._store[position]), int(self._row[position])
+
     def read(self, position: int) -> tuple[NDArray[np.float32], float]:
         """Signal (12, T) in mV at its store's own rate, and that rate in Hz."""
-        record = int(self._store[position])
-        return self.stores[record].read(int(self._row[position])), self.stores[record].rate
+        store, row = self.place(position)
+        return self.stores[store].read(row), self.stores[store].rate
 
     def _check(self) -> None:
         twice = self.records["record_id"][self.records["record_id"].duplicated()]

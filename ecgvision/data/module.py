@@ -7,7 +7,9 @@ from typing import Any
 
 import cv2
 import lightning as L
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from ecgvision.data.cohort import Cohort
@@ -42,14 +44,22 @@ class EcgDataModule(L.LightningDataModule):
     def dataset(self, split: str) -> Dataset[dict[str, Any]]:
         """The items of `train`, `val` or `test`."""
 
+    def positions(self, split: str) -> NDArray[np.int64]:
+        """Positions of a split's records in the cohort.
+
+        Raises:
+            DataError: if there are none.
+        """
+        return self.cohort.positions(split)
+
     def setup(self, stage: str | None = None) -> None:
         """Fail on an empty split before any work, not after the training."""
         for split in ("train", "val", "test"):
-            self.cohort.positions(split)
-        if len(self.cohort.positions("train")) < self.batch_size:
+            self.positions(split)
+        if len(self.positions("train")) < self.batch_size:
             raise DataError(
                 "the training split holds fewer records than one batch",
-                value=len(self.cohort.positions("train")),
+                value=len(self.positions("train")),
                 remedy=f"Set data.batch_size below {self.batch_size}",
             )
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,86 +12,13 @@ from torch.utils.data import Dataset
 
 from ecgvision.data.augment import ImageAugment, SignalAugment
 from ecgvision.data.cohort import Cohort
+from ecgvision.data.drawn import DrawnPages
 from ecgvision.data.module import EcgDataModule
+from ecgvision.data.pages import CLEAN, FromFolders, OnTheFly, PageSettings, PageSource, Sheet
 from ecgvision.data.resample import fit_length, resample
 from ecgvision.data.views import to_network
-from ecgvision.ecg import ConfigError
-from ecgvision.layouts import RANDOM_LAYOUTS, get_layout
-from ecgvision.page import Page
-from ecgvision.render.paper import draw
-from ecgvision.render.styles import Style, get_style, random_style
-
-CLEAN = "clean"
-"""The artefact that is none."""
-
-
-@dataclass(frozen=True)
-class PageSettings:
-    """How pages are drawn.
-
-    Attributes:
-        layouts: names from the registry, or `random` for any of its first six.
-        artefacts: presets or single artefacts that pages pass through; `clean` is none.
-        image_size: (H, W) of the network.
-        style: a style's name, or `mixed` for varied colours and inks in training.
-        dpi: resolution of pages in evaluation.
-        train_dpi: pages in training have one of these resolutions; a handful, so that their
-            grids and letters are drawn once and kept.
-        speed, gain: mm/s and mm/mV.
-        seconds: window of the record that page and signal share.
-        signal_rate: Hz of the signal stream.
-        signal_window: `record`, or `printed` to hide from the signal stream what the page hides.
-        images: False leaves out the pages, for a signal stream alone.
-    """
-
-    layouts: tuple[str, ...]
-    image_size: tuple[int, int]
-    style: str = "kit"
-    dpi: float = 100.0
-    train_dpi: tuple[float, ...] = (50.0, 60.0, 72.0, 86.0, 100.0, 120.0)
-    speed: float = 25.0
-    gain: float = 10.0
-    seconds: float = 10.0
-    signal_rate: float = 100.0
-    signal_window: str = "record"
-    images: bool = True
-    artefacts: tuple[str, ...] = (CLEAN,)
-
-    def __post_init__(self) -> None:
-        if not self.layouts:
-            raise ConfigError("data.layouts is empty", remedy="Name at least one layout")
-        for name in self.layouts:
-            if name != "random":
-                get_layout(name)
-        if not self.artefacts:
-            raise ConfigError("data.artefacts is empty", remedy="Name at least one, e.g. clean")
-        if set(self.artefacts) != {CLEAN}:
-            from ecgvision.render.artefacts import check_name
-
-            for name in self.artefacts:
-                check_name(name)
-        if self.style != "mixed":
-            get_style(self.style)
-        if not self.train_dpi:
-            raise ConfigError("data.train_dpi is empty", remedy="Name at least one resolution")
-        if self.signal_window not in ("record", "printed"):
-            raise ConfigError("data.signal_window must be record or printed",
-                              value=self.signal_window)  # fmt: skip
-        if len(self.image_size) != 2 or min(self.image_size) < 32:
-            raise ConfigError("data.image_size must be [height, width], each at least 32",
-                              value=list(self.image_size))  # fmt: skip
-        if not self.signal_rate > 0 or not self.seconds > 0:
-            raise ConfigError("data.signal_rate and data.seconds must be positive",
-                              value=(self.signal_rate, self.seconds))  # fmt: skip
-
-    @property
-    def views(self) -> tuple[tuple[int, int], ...]:
-        """Every (layout, artefact) of the mix, by their numbers."""
-        return tuple(itertools.product(range(len(self.layouts)), range(len(self.artefacts))))
-
-    @property
-    def signal_length(self) -> int:
-        return round(self.seconds * self.signal_rate)
+from ecgvision.ecg import DataError
+from ecgvision.render import artefacts
 
 
 class Scene(NamedTuple):
@@ -104,7 +29,7 @@ class Scene(NamedTuple):
     artefact: int
     window: NDArray[np.float32]
     rate: float
-    page: Page
+    sheet: Sheet
     rng: np.random.Generator
 
 
@@ -123,13 +48,13 @@ class PairedDataset(Dataset[dict[str, Any]]):
     """
 
     def __init__(
-        self, cohort: Cohort, positions: NDArray[np.int64], settings: PageSettings, *,
-        train: bool, seed: int, signal_augment: SignalAugment | None = None,
+        self, cohort: Cohort, positions: NDArray[np.int64], settings: PageSettings,
+        source: PageSource, *, train: bool, seed: int, signal_augment: SignalAugment | None = None,
         image_augment: ImageAugment | None = None,
     ) -> None:  # fmt: skip
         self.cohort, self.positions, self.settings = cohort, positions, settings
-        self.train, self.seed = train, seed
-        self.signal_augment = signal_augment if train else None
+        self.source, self.train, self.seed = source, train, seed
+        self.signal_augment = signal_augment if train and not source.fixed else None
         self.image_augment = image_augment if train else None
 
     def __len__(self) -> int:
@@ -167,25 +92,21 @@ class PairedDataset(Dataset[dict[str, Any]]):
             rng = np.random.default_rng([index, view])
         layout, artefact = views[view]
         window, rate = self._window(position, rng)
-        return Scene(position, layout, artefact, window, rate, self._page(layout, rng), rng)
+        dpi = float(rng.choice(self.settings.train_dpi)) if self.train else self.settings.dpi
+        place, name = self.cohort.place(position), self.settings.layouts[layout]
+        sheet = self.source.sheet(place, name, dpi=dpi, rng=rng)
+        return Scene(position, layout, artefact, window, rate, sheet, rng)
 
     def _window(self, position: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], float]:
         """The stretch that page and signal share: drawn by lot in training, else the first."""
         signal, rate = self.cohort.read(position)
         length = round(self.settings.seconds * rate)
-        spare = signal.shape[1] - length
+        spare = 0 if self.source.fixed else signal.shape[1] - length
         start = int(rng.integers(spare + 1)) if self.train and spare > 0 else 0
         window = fit_length(signal, length, start)
         if self.signal_augment is not None:
             window = self.signal_augment(window, rate, rng)
         return window, rate
-
-    def _page(self, asked: int, rng: np.random.Generator) -> Page:
-        name = self.settings.layouts[asked]
-        if name == "random":
-            name = RANDOM_LAYOUTS[int(rng.integers(len(RANDOM_LAYOUTS)))]
-        dpi = float(rng.choice(self.settings.train_dpi)) if self.train else self.settings.dpi
-        return Page(get_layout(name), dpi=dpi, speed=self.settings.speed, gain=self.settings.gain)
 
     def _signal(self, scene: Scene) -> dict[str, torch.Tensor]:
         wanted = self.settings.signal_rate
@@ -193,27 +114,17 @@ class PairedDataset(Dataset[dict[str, Any]]):
         signal = fit_length(signal, self.settings.signal_length)
         observed = ~np.isnan(signal)
         if self.settings.signal_window == "printed":
-            observed &= scene.page.observed(signal.shape[1], wanted)
+            observed &= scene.sheet.observed(signal.shape[1], wanted)
         signal = np.where(observed, signal, np.float32(0))
         return {"signal": torch.from_numpy(signal), "observed": torch.from_numpy(observed)}
 
     def _draw(self, scene: Scene) -> NDArray[np.uint8]:
-        style = self._style(scene.rng)
-        seed = int(scene.rng.integers(2**31)) if self.train else 0
-        page = scene.page
-        image = draw(scene.window, scene.rate, page, style, seed=seed, points=False).image
+        drawing, journey = (int(v) for v in scene.rng.integers(2**31, size=2))
+        image = scene.sheet.image(scene.window, scene.rate, drawing)
         artefact = self.settings.artefacts[scene.artefact]
         if artefact == CLEAN:
             return image
-        from ecgvision.render import artefacts
-
-        seed = int(scene.rng.integers(2**31))
-        return artefacts.apply(artefact, image, seed=seed, dpi=page.dpi).image
-
-    def _style(self, rng: np.random.Generator) -> Style:
-        if self.settings.style == "mixed":
-            return random_style(rng) if self.train else get_style("kit")
-        return get_style(self.settings.style)
+        return artefacts.apply(artefact, image, seed=journey, dpi=scene.sheet.dpi).image
 
 
 class PairedDataModule(EcgDataModule):
@@ -221,17 +132,24 @@ class PairedDataModule(EcgDataModule):
 
     Args:
         cohort: records, targets and splits.
-        settings: how pages are drawn.
+        settings: which pages the network sees.
+        folders: of pages drawn beforehand, one for each store; none draws them on the fly. Then
+            the signal is as recorded, and records that have not been drawn are left out.
         augment: False turns both augmentations off.
         Others: see `EcgDataModule`.
     """
 
     def __init__(
-        self, cohort: Cohort, settings: PageSettings, *, augment: bool = True, **loader: Any
-    ) -> None:
+        self, cohort: Cohort, settings: PageSettings, *, folders: Sequence[str] = (),
+        augment: bool = True, **loader: Any,
+    ) -> None:  # fmt: skip
         super().__init__(cohort, **loader)
         self.settings = settings
         self.augment = augment
+        self.source: OnTheFly | FromFolders = OnTheFly(settings)
+        if folders:
+            hashes = [store.hash for store in cohort.stores]
+            self.source = FromFolders([DrawnPages(f) for f in folders], hashes, settings.layouts)
 
     @property
     def layouts(self) -> Sequence[str]:
@@ -241,9 +159,26 @@ class PairedDataModule(EcgDataModule):
     def artefacts(self) -> Sequence[str]:
         return self.settings.artefacts
 
+    def positions(self, split: str) -> NDArray[np.int64]:
+        """Positions of a split's records in the cohort that there are pages of.
+
+        Raises:
+            DataError: if there are none.
+        """
+        chosen = self.cohort.positions(split)
+        if isinstance(self.source, FromFolders):
+            drawn = [self.source.has(self.cohort.place(int(p))) for p in chosen]
+            chosen = chosen[drawn]
+            if len(chosen) == 0:
+                raise DataError(
+                    f"no record of the {split} split has been drawn",
+                    remedy="Draw the pages again; see `skipped` in images.json",
+                )
+        return chosen
+
     def dataset(self, split: str) -> PairedDataset:
         return PairedDataset(
-            self.cohort, self.cohort.positions(split), self.settings,
+            self.cohort, self.positions(split), self.settings, self.source,
             train=split == "train", seed=self.seed,
             signal_augment=SignalAugment() if self.augment else None,
             image_augment=ImageAugment() if self.augment else None,

@@ -8,6 +8,7 @@ import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,10 @@ from .styles import (
     parse_colour,
     random_paper,
 )
+
+if TYPE_CHECKING:
+    from .artefacts import Picture
+    from .paper import Drawing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +57,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--no-pulse", action="store_true", help="leave out the calibration pulse")
     add("--no-names", action="store_true", help="leave out the leads' names")
     add("--header", action="append", default=[], metavar="LINE", help="a line of header; repeat")
-    add("--seed", type=int, default=0, help="what the style leaves to chance (default 0)")
+    add("--seed", type=int, default=0, help="what style and artefacts leave to chance (default 0)")
+    add("--artefact", metavar="NAME", help="what becomes of the page: scan, fax, photocopy, photo, "
+        "crumpled, hard, clean, or a single artefact by its name")  # fmt: skip
+    add("--strength", type=float, help="of the artefact, from 0 (none) to 1 (the default)")
     add("--json", metavar="FILE", help="also write the page's geometry")
     add("--mask", metavar="PNG", help="also write the coverage of the traces")
 
@@ -61,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
     """Draw, write and say what was written; the exit code."""
     if args.seed < 0:
         raise ConfigError("--seed must not be negative", value=args.seed)
+    if args.strength is not None and args.artefact is None:
+        raise ConfigError("--strength needs --artefact", value=args.strength)
     paper = _paper(args)
     page = _page(args, paper)
     style = _style(args, paper)
@@ -79,13 +89,20 @@ def run(args: argparse.Namespace) -> int:
         mask=args.mask is not None,
         points=args.json is not None,
     )
-    write_png(Path(args.out), drawing.image, page.dpi)
-    if drawing.mask is not None:
-        write_png(Path(args.mask), drawing.mask, page.dpi)
+    image, mask, dpi, warp = drawing.image, drawing.mask, page.dpi, None
+    about: dict[str, Any] = {"record": ecg.record_id, "start": args.start}
+    if args.artefact is not None:
+        picture, about["artefact"] = _journey(args, drawing, page)
+        image, mask, warp = picture.image, picture.mask, picture.warp
+        dpi *= warp.scale
+    write_png(Path(args.out), image, dpi)
+    if mask is not None:
+        write_png(Path(args.mask), mask, dpi)
     if args.json is not None:
-        geometry = {"record": ecg.record_id, "start": args.start, **drawing.geometry.to_dict()}
-        _write(Path(args.json), json.dumps(geometry, allow_nan=False).encode())
-    height, width = page.size
+        geometry = drawing.geometry if warp is None else drawing.geometry.moved(warp)
+        content = json.dumps({**about, **geometry.to_dict()}, allow_nan=False)
+        _write(Path(args.json), content.encode())
+    height, width = image.shape[:2]
     shown = min(page.window[1], signal.shape[1] / ecg.rate)
     print(
         f"{args.out}: {width} x {height} px, {page.layout.name}, "
@@ -98,6 +115,30 @@ def _paper(args: argparse.Namespace) -> Paper:
     if args.style == "random":
         return random_paper(np.random.default_rng(args.seed), args.layout)
     return get_paper(args.style)
+
+
+def _journey(
+    args: argparse.Namespace, drawing: Drawing, page: Page
+) -> tuple[Picture, dict[str, Any]]:
+    """What became of the page, and in words for the JSON."""
+    from . import artefacts
+
+    strength = 1.0 if args.strength is None else args.strength
+    picture = artefacts.apply(
+        args.artefact,
+        drawing.image,
+        seed=args.seed,
+        strength=strength,
+        mask=drawing.mask,
+        dpi=page.dpi,
+    )
+    applied = [{"name": name, "strength": own} for name, own in picture.applied]
+    return picture, {
+        "preset": args.artefact,
+        "strength": strength,
+        "seed": args.seed,
+        "applied": applied,
+    }
 
 
 def _page(args: argparse.Namespace, paper: Paper) -> Page:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..ecg import LEAD_INDEX
 from ..layouts import Cell
-from ..page import Page
+from ..page import MM_PER_INCH, Page
 from .furniture import Part
 
+if TYPE_CHECKING:
+    from .artefacts.warp import Warp
+
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
+OUTLINE_POINTS = 33  # on each side of a moved box: our bends are longer than a thirtieth of any
+BASELINE_POINTS = 33  # of a moved 0 mV line, for the same reason
 
 
 @lru_cache(maxsize=32)
@@ -66,6 +71,9 @@ class CellGeometry:
         label: around its printed name, None where none is printed.
         points: (n, 2) float64 x, y of samples[0] .. samples[1] - 1, NaN where not observed;
             None where they were not asked for.
+        zero: (BASELINE_POINTS, 2) float64 x, y of 0 mV from the window's start to its end, in a
+            picture where it need not lie level any more; `baseline` is then its y half-way. None
+            on the drawn page.
     """
 
     index: int
@@ -75,20 +83,49 @@ class CellGeometry:
     box: Box
     label: Box | None
     points: NDArray[np.float64] | None
+    zero: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
-    """The page's scale and its cells."""
+    """The scale and the cells of the drawn page, or of a picture that was made of it.
+
+    `warp` leads from the page to the picture, None where the picture is the page. `page` stays the
+    drawn one: `warp(points of the page)` is where they are.
+    """
 
     page: Page
     rate: float
     cells: tuple[CellGeometry, ...]
+    warp: Warp | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the picture in pixels."""
+        return self.page.size if self.warp is None else self.warp.size
 
     @property
     def px_per_mm(self) -> float:
-        """Pixels a millimetre of paper."""
-        return self.page.px_per_mm
+        """Pixels a millimetre of paper; in a picture where it differs, at the page's middle."""
+        return self.page.px_per_mm * (1.0 if self.warp is None else self.warp.scale)
+
+    def moved(self, warp: Warp) -> Geometry:
+        """The geometry of the picture to which `warp` leads.
+
+        Boxes are the smallest upright ones around the moved outlines. What the picture does not
+        show keeps its place beside it.
+
+        Raises:
+            ConfigError: if the warp starts from a picture of another size.
+        """
+        from .artefacts.warp import Warp
+
+        whole = (self.warp or Warp(self.size, self.size)).then(warp)
+        return replace(
+            self,
+            cells=tuple(_moved_cell(self.page, c, warp, whole) for c in self.cells),
+            warp=whole,
+        )
 
     @classmethod
     def of(
@@ -125,12 +162,13 @@ class Geometry:
         return cls(page, rate, tuple(cells))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; boxes as [left, top, right, bottom], points as [x, y] or null."""
+        """Plain values for JSON; boxes as [left, top, right, bottom], points as [x, y], where what
+        was not observed has a null for y, and in a picture for x too."""
         page = self.page
         return {
-            "size": list(page.size),
-            "dpi": page.dpi,
-            "px_per_mm": page.px_per_mm,
+            "size": list(self.size),
+            "dpi": page.dpi if self.warp is None else self.px_per_mm * MM_PER_INCH,
+            "px_per_mm": self.px_per_mm,
             "layout": page.layout.name,
             "window": list(page.window),
             "speed": page.speed,
@@ -152,12 +190,37 @@ def _cell_dict(c: CellGeometry) -> dict[str, Any]:
         "samples": list(c.samples),
         "baseline": round(c.baseline, 3),
         "box": [round(v, 3) for v in c.box],
-        "label_box": None if c.label is None else list(c.label),
+        "label_box": None if c.label is None else [round(v, 3) for v in c.label],
     }
+    if c.zero is not None:
+        found["baseline_points"] = np.round(c.zero, 3).tolist()
     if c.points is not None:
         rounded = np.round(c.points, 3).tolist()
-        found["points"] = [[x, None if y != y else y] for x, y in rounded]
+        found["points"] = [[None if v != v else v for v in point] for point in rounded]
     return found
+
+
+def _moved_cell(page: Page, c: CellGeometry, warp: Warp, whole: Warp) -> CellGeometry:
+    seconds = np.linspace(c.cell.start, c.cell.stop, BASELINE_POINTS)
+    zero = whole(np.stack(page.to_pixel(c.cell, seconds, np.zeros_like(seconds)), axis=-1))
+    return replace(
+        c,
+        baseline=float(zero[len(zero) // 2, 1]),
+        box=_moved_box(c.box, warp),
+        label=None if c.label is None else _moved_box(c.label, warp),
+        points=None if c.points is None else warp(c.points),
+        zero=zero,
+    )
+
+
+def _moved_box(box: Box, warp: Warp) -> Box:
+    left, top, right, bottom = box
+    x, y = np.linspace(left, right, OUTLINE_POINTS), np.linspace(top, bottom, OUTLINE_POINTS)
+    sides = [(x, np.full_like(x, top)), (x, np.full_like(x, bottom))]
+    sides += [(np.full_like(y, left), y), (np.full_like(y, right), y)]
+    outline = warp(np.concatenate([np.stack(side, axis=-1) for side in sides]))
+    (x0, y0), (x1, y1) = outline.min(axis=0), outline.max(axis=0)
+    return float(x0), float(y0), float(x1), float(y1)
 
 
 def _part_box(part: Part) -> Box:

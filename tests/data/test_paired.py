@@ -8,7 +8,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from ecgvision.data.cohort import Cohort
-from ecgvision.data.paired import PageSettings, PairedDataModule
+from ecgvision.data.pages import PageSettings
+from ecgvision.data.paired import PairedDataModule
 from ecgvision.data.views import to_network
 from ecgvision.ecg import ConfigError, DataError, LayoutError
 from ecgvision.layouts import get_layout
@@ -48,6 +49,7 @@ def test_batch_contract(tiny_store):
         "target": ((8, 5), torch.float32),
         "index": ((8,), torch.int64),
         "layout": ((8,), torch.int64),
+        "artefact": ((8,), torch.int64),
     }
     assert not batch["signal"].isnan().any()
     assert (batch["signal"][~batch["observed"]] == 0).all()
@@ -84,11 +86,11 @@ def test_evaluation_shows_every_record_in_every_layout(tiny_store):
 
 
 def test_evaluation_draws_the_plain_page_of_the_record(tiny_store):
-    data = module(tiny_store, layouts=("6x2",))
+    data = module(tiny_store, layouts=("6x2",), style="plain")
     item = data.dataset("test")[(0, 1)]
     signal, rate = data.cohort.read(int(data.cohort.positions("test")[1]))
     page = Page(get_layout("6x2"), dpi=100)
-    drawn = draw(signal, rate, page, get_style("kit"), seed=0).image
+    drawn = draw(signal, rate, page, get_style("plain")).image
     assert np.array_equal(item["image"].permute(1, 2, 0).numpy(), to_network(drawn, (96, 128)))
     np.testing.assert_allclose(item["signal"].numpy(), signal, atol=1e-6)
 

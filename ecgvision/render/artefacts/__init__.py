@@ -1,0 +1,27 @@
+"""What happens to a printed page on its way into a computer: scanners, faxes, copiers, phones.
+
+>>> picture = apply("photo", image, seed=3, strength=0.7)
+>>> geometry = drawing.geometry.moved(picture.warp)
+
+Presets are journeys of several artefacts; every artefact can be had by itself too. All geometric
+changes of a machine are one map, so that the picture is taken from the page once and points,
+boxes and masks move with it to within half a pixel.
+"""
+
+from .journey import Picture, apply, check_name
+from .parts import Artefact
+from .presets import PRESETS, Preset, Use
+from .registry import ARTEFACTS
+from .warp import Warp
+
+__all__ = [
+    "ARTEFACTS",
+    "PRESETS",
+    "Artefact",
+    "Picture",
+    "Preset",
+    "Use",
+    "Warp",
+    "apply",
+    "check_name",
+]

@@ -1,0 +1,65 @@
+"""The transforms taken from albumentations. Nothing else imports it, and only when one is drawn.
+
+Each transform gets a seed of its own, so that global random state is neither read nor changed.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from .parts import Image, Lot
+
+
+@cache
+def _library() -> ModuleType:
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # no request to the web at import
+    import albumentations
+
+    return albumentations
+
+
+def _run(transform: Any, image: Image, lot: Lot) -> Image:
+    transform.set_random_seed(int(lot.rng.integers(2**31)))
+    return np.asarray(transform(image=image)["image"], np.uint8)
+
+
+def jpeg(image: Image, lot: Lot) -> Image:
+    """JPEG of quality 92 down to 12, our defaults: from a scanner's to a messenger's."""
+    quality = round(92 - 80 * lot.strength)
+    transform = _library().ImageCompression(quality_range=(quality, quality), p=1)
+    return _run(transform, image, lot)
+
+
+def motion(image: Image, lot: Lot) -> Image:
+    """A hand that shook, by up to 1.2 mm of paper at full strength (our default: a quarter of a
+    large box); the kernel is centred, so that nothing moves.
+    """
+    length = lot.mm(1.2) * lot.strength
+    size = max(3, 2 * round(length / 2) + 1)
+    transform = _library().MotionBlur(
+        blur_limit=(size, size), allow_shifted=False, direction_range=(0.0, 0.0), p=1
+    )
+    share = min(1.0, length / 2)  # a kernel has three pixels or more: less is a mixture
+    return mix(image, _run(transform, image, lot), share)
+
+
+def white_balance(image: Image, lot: Lot) -> Image:
+    """Light of a warm lamp (4000 K) or of the open sky (9000 K), by the strength."""
+    transform = _library().PlanckianJitter(mode="blackbody", p=1)
+    # its own lot would lie anywhere between two limits, so the temperature is named
+    cast = transform.apply(image, temperature=int(lot.rng.choice([4000, 9000])))
+    return mix(image, np.asarray(cast, np.uint8), lot.strength)
+
+
+def mix(first: Image, second: Image, share: float) -> Image:
+    """The first picture with so much of the second in it."""
+    import cv2
+
+    if share >= 1:
+        return second
+    return np.asarray(cv2.addWeighted(first, 1 - share, second, share, 0.0), np.uint8)

@@ -1,0 +1,125 @@
+"""Fax machines and copiers: pictures in black and white, and what their rollers leave."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .bands import BAND_PX
+from .borrowed import mix
+from .parts import Image, Lot, clouds
+
+FAX_DPI = 204.0  # across; down 196 lines an inch in fine mode and 98 in standard (ITU-T T.4)
+
+BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]])
+"""Bayer's (1973) order of thresholds, 4 x 4."""
+
+
+def _lines(image: Image, lot: Lot) -> NDArray[np.uint8]:
+    """The grey page at the resolution of a fax: fine for weak strengths, else standard; lines are
+    fewer still at full strength, when the machine asks for the page to be sent coarser.
+    """
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    height, width = grey.shape
+    down = 196.0 if lot.strength < 0.35 else 98.0 if lot.strength < 0.85 else 80.0
+    # of dots smaller than half a pixel nothing would be left but greys
+    across, along = (min(dpi / lot.dpi, 2.0) for dpi in (FAX_DPI, down))
+    wanted = max(1, round(width * across)), max(1, round(height * along))
+    way = cv2.INTER_AREA if wanted[1] < height else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(grey, wanted, interpolation=way), np.uint8)
+
+
+def _received(lines: NDArray[np.uint8], image: Image, lot: Lot) -> Image:
+    """The bilevel page back at the picture's size, with lines that were lost on the way."""
+    rows = len(lines)
+    for _ in range(int(lot.rng.poisson(2.5 * lot.strength))):
+        first = int(lot.rng.integers(rows))
+        many = 1 + int(lot.rng.integers(2))
+        lines[first : first + many] = lines[max(0, first - 1)]  # a lost line repeats the last
+    height, width = image.shape[:2]
+    way = cv2.INTER_AREA if width < lines.shape[1] else cv2.INTER_LINEAR
+    grey = cv2.resize(lines, (width, height), interpolation=way)
+    page = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), np.uint8)
+    return mix(image, page, min(1.0, 4 * lot.strength))
+
+
+def fax_text(image: Image, lot: Lot) -> Image:
+    """Sent as text: every dot black or white, by a threshold that follows the paper's tone."""
+    grey = _lines(image, lot)
+    near = cv2.blur(grey, (grey.shape[1] // 80 * 2 + 1, grey.shape[0] // 80 * 2 + 1))
+    below = lot.between(18, 55)  # how far a dot must lie below its neighbourhood
+    white = cv2.compare(cv2.subtract(near, grey), np.array([below]), cv2.CMP_LE)
+    return _received(np.asarray(white, np.uint8), image, lot)
+
+
+def fax_photo(image: Image, lot: Lot) -> Image:
+    """Sent as a photograph: greys as patterns of dots."""
+    grey = _lines(image, lot)
+    levels = (BAYER + 0.5) * 16
+    rows, columns = -(-grey.shape[0] // 4), -(-grey.shape[1] // 4)
+    limit = np.tile(levels.astype(np.uint8), (rows, columns))[: grey.shape[0], : grey.shape[1]]
+    bright = cv2.convertScaleAbs(grey, alpha=lot.between(1.0, 1.2))
+    page = np.asarray(cv2.compare(bright, limit, cv2.CMP_GT), np.uint8)
+    return _received(page, image, lot)
+
+
+def copy(image: Image, lot: Lot) -> Image:
+    """Grey, hard and a little thick or thin, as after one to five copies of copies."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    sigma = max(lot.mm(0.12) * lot.strength, 0.05)
+    grey = np.asarray(cv2.GaussianBlur(grey, (0, 0), sigma), np.uint8)
+    levels = np.arange(256) / 255
+    middle = lot.between(0.5, 0.72)
+    steep = 4 + 10 * lot.strength
+    curve = 1 / (1 + np.exp(-steep * (levels - middle)))
+    curve = (curve - curve[0]) / (curve[-1] - curve[0])
+    table = (curve * (250 - 12 * lot.strength) + 4).astype(np.uint8)
+    page = np.asarray(cv2.cvtColor(cv2.LUT(grey, table), cv2.COLOR_GRAY2RGB), np.uint8)
+    return mix(image, page, min(1.0, 2.5 * lot.strength))
+
+
+def toner(image: Image, lot: Lot) -> Image:
+    """Specks of toner where none should be, and bands where the drum gave too little."""
+    height, width = image.shape[:2]
+    faded = np.clip(clouds(lot.rng, (1, width), (1, 14))[0], -2, 2) * 0.5
+    lift = np.clip(faded, 0, 1) * (110 * lot.strength)
+    strip = np.repeat(lift.astype(np.uint8)[None, :, None], 3, axis=2)
+    for top in range(0, height, BAND_PX):
+        part = image[top : top + BAND_PX]
+        cv2.add(part, np.repeat(strip, len(part), axis=0), dst=part)
+    sheets = height * width / (lot.mm(215.9) * lot.mm(279.4))
+    count = round(900 * lot.strength * min(sheets, 4.0))
+    xs, ys = lot.rng.integers(0, width, count), lot.rng.integers(0, height, count)
+    image[ys, xs] = lot.rng.integers(10, 110, count).astype(np.uint8)[:, None]
+    for _ in range(round(0.02 * count)):
+        at = int(lot.rng.integers(width)) * 16, int(lot.rng.integers(height)) * 16
+        radius = round(16 * lot.mm(lot.between(0.15, 0.5)) / 2)
+        cv2.circle(image, at, radius, (25, 25, 25), -1, cv2.LINE_AA, 4)
+    return image
+
+
+def black_edges(image: Image, lot: Lot) -> Image:
+    """The lid stood open: black along one to four edges, ragged and up to 9 mm wide."""
+    height, width = image.shape[:2]
+    edges = lot.rng.permutation(4)[: 1 + int(lot.rng.integers(4))]
+    for edge in edges:
+        length = width if edge < 2 else height
+        depth = lot.mm(9.0) * lot.strength * lot.between(0.3, 1.0)
+        lean = np.linspace(lot.between(0.2, 1.0), lot.between(0.2, 1.0), length)
+        ragged = lean * depth + lot.mm(0.25) * clouds(lot.rng, (1, length), (1, 60))[0]
+        reach = min(int(np.ceil(max(ragged.max(), 0.0))) + 2, height if edge < 2 else width)
+        far = np.arange(reach)[:, None] + 0.5
+        soft = max(lot.mm(0.35), 0.5)
+        cover = np.clip((ragged[None] - far) / soft + 0.5, 0, 1) * min(1.0, 3 * lot.strength)
+        cover = cover * 0.94
+        if edge == 0:
+            part, gain = image[:reach], 1 - cover
+        elif edge == 1:
+            part, gain = image[height - reach :], 1 - cover[::-1]
+        elif edge == 2:
+            part, gain = image[:, :reach], (1 - cover).T
+        else:
+            part, gain = image[:, width - reach :], (1 - cover[::-1]).T
+        part[:] = (part * gain[..., None] + 0.5).astype(np.uint8)
+    return image

@@ -1,0 +1,134 @@
+"""What every artefact is made of: its lot, its stage, and fields of light."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .bands import bands
+from .warp import Size, Step
+
+Image = NDArray[np.uint8]
+Field = NDArray[np.float32]
+Stage = Literal["sheet", "tint", "shape", "light", "picture"]
+
+CELL_PX = 4  # light changes slowly: its fields have one value for so many pixels either way
+
+
+@dataclass(frozen=True, eq=False)
+class Lot:
+    """What chance and the caller give to one artefact.
+
+    Attributes:
+        rng: of this artefact alone, so that no other one changes what it draws.
+        strength: in (0, 1].
+        dpi: pixels an inch of the paper.
+    """
+
+    rng: np.random.Generator
+    strength: float
+    dpi: float
+
+    def mm(self, length: float) -> float:
+        """Pixels of so many millimetres of paper."""
+        return length * self.dpi / 25.4
+
+    def sign(self) -> float:
+        """-1 or 1."""
+        return float(self.rng.integers(2) * 2 - 1)
+
+    def between(self, low: float, high: float) -> float:
+        """A number from [low, high)."""
+        return float(self.rng.uniform(low, high))
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """A geometric change.
+
+    Attributes:
+        steps: from the picture so far to the next.
+        size: (height, width) of the next, None where it stays as it is.
+        backdrop: draws what lies around the page, (H, W, 3) for a size; None keeps the backdrop
+            there was.
+        tint: shading that lies on the page, a field of gains; None for none.
+    """
+
+    steps: tuple[Step, ...]
+    size: Size | None = None
+    backdrop: Callable[[Size], Image] | None = None
+    tint: Field | None = None
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """One kind of damage.
+
+    Attributes:
+        what: in a few words, for lists.
+        stage: `sheet` draws on the paper; `tint` returns gains (h, w, 3) that lie on the paper;
+            `shape` a `Shape`; `light` gains that lie on the picture; `picture` another picture.
+        make: the function of that stage: of (image, lot) for `sheet` and `picture`, which may
+            change the image they get, and of (size, lot) for the others. No transform mirrors.
+        size_changes: the picture may have another size than the page.
+    """
+
+    what: str
+    stage: Stage
+    make: Callable[..., Any]
+    size_changes: bool = False
+
+
+def coarse(size: Size) -> Size:
+    """Size of a field of gains for a picture of `size`."""
+    return -(-size[0] // CELL_PX), -(-size[1] // CELL_PX)
+
+
+def axes(size: Size) -> tuple[Field, Field]:
+    """(1, w) x and (h, 1) y of a field's values, in pixels of the picture."""
+    h, w = coarse(size)
+    x = (np.arange(w, dtype=np.float32) + 0.5) * CELL_PX
+    y = (np.arange(h, dtype=np.float32) + 0.5) * CELL_PX
+    return x[None], y[:, None]
+
+
+def clouds(rng: np.random.Generator, size: Size, cells: Size) -> Field:
+    """(h, w) smooth noise of about unit deviation, `cells` bumps down and across."""
+    nodes = rng.standard_normal((cells[0] + 2, cells[1] + 2)).astype(np.float32)
+    return np.asarray(cv2.resize(nodes, size[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def coloured(field: Field, rgb: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Field:
+    """(h, w, 3) gains 1 + field * rgb."""
+    return np.float32(1) + field[..., None] * np.array(rgb, np.float32)
+
+
+def shine(image: Image, gains: Field) -> Image:
+    """The picture times a coarse field of gains (h, w, 3)."""
+    out = np.empty_like(image)
+    nodes = cv2.copyMakeBorder(gains, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    for rows, full in bands(np.asarray(nodes, np.float32), CELL_PX, image.shape[:2]):
+        cv2.multiply(image[rows], full, dst=out[rows], dtype=cv2.CV_8U)
+    return out
+
+
+def lay(
+    image: Image, cover: NDArray[np.uint8], top: int, left: int, rgb: tuple[int, int, int]
+) -> None:
+    """Ink a (h, w) coverage over the picture in place, cut off at its edges.
+
+    Ink lets what lies under it through, as a pen's and a stamp's do: black stays black.
+    """
+    height, width = image.shape[:2]
+    y0, x0 = max(top, 0), max(left, 0)
+    y1, x1 = min(top + cover.shape[0], height), min(left + cover.shape[1], width)
+    if y0 >= y1 or x0 >= x1:
+        return
+    part = cover[y0 - top : y1 - top, x0 - left : x1 - left].astype(np.float32) / 255
+    gain = 1 - part[..., None] * (1 - np.array(rgb, np.float32) / 255)
+    image[y0:y1, x0:x1] = (image[y0:y1, x0:x1] * gain + 0.5).astype(np.uint8)

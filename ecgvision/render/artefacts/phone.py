@@ -1,0 +1,175 @@
+"""A photograph by hand: where the phone was held, the light, and the sensor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, partial
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .bands import BAND_PX
+from .parts import Field, Image, Lot, Shape, axes, coloured
+from .scanner import about
+from .warp import Bend, Points, Projective, Size
+
+
+def table(size: Size, lot: Lot) -> Shape:
+    """The page on a table: up to a fifth smaller, turned by up to 6 degrees."""
+    matrix = about(size, lot.sign() * lot.between(0.2, 1.0) * 6 * lot.strength)
+    return Shape((Projective(_within(matrix, size, lot)),), backdrop=_backdrop(lot))
+
+
+def perspective(size: Size, lot: Lot) -> Shape:
+    """The phone held aslant: each corner is up to a twelfth of the page off, on a table."""
+    height, width = size
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
+    moved = corners + lot.rng.uniform(-1, 1, (4, 2)) * np.array([width, height]) * (
+        lot.strength / 12
+    )
+    aslant = cv2.getPerspectiveTransform(corners.astype(np.float32), moved.astype(np.float32))
+    turn = about(size, lot.between(-3, 3) * lot.strength)
+    matrix = np.asarray(turn @ aslant, np.float64)
+    return Shape((Projective(_within(matrix, size, lot)),), backdrop=_backdrop(lot))
+
+
+def _within(matrix: NDArray[np.float64], size: Size, lot: Lot) -> NDArray[np.float64]:
+    """Scaled and moved so that the page fills the picture but for a margin; near strength 0 the
+    page stays where it is.
+    """
+    height, width = size
+    corners = Projective(matrix).forth(
+        np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
+    )
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    room = np.array([width, height])
+    margin = lot.between(0.0, 0.1) * lot.strength
+    scale = float((room * (1 - 2 * margin) / (high - low)).min())
+    fit = np.diag([scale, scale, 1.0])
+    fit[:2, 2] = room / 2 - scale * (low + high) / 2
+    return np.asarray(fit @ matrix)
+
+
+WOODS = (
+    ((70, 42, 24), (165, 115, 72)),
+    ((110, 85, 60), (205, 180, 145)),
+    ((45, 30, 22), (95, 66, 48)),
+)
+PLAINS = ((205, 205, 200), (120, 128, 134), (58, 74, 92), (226, 222, 212), (38, 40, 42))
+
+
+def _backdrop(lot: Lot) -> partial[Image]:
+    return partial(_draw_table, np.random.default_rng(lot.rng.integers(2**63)))
+
+
+def _draw_table(rng: np.random.Generator, size: Size) -> Image:
+    """Wood of three kinds, or a plain surface with a little unevenness."""
+    height, width = size
+    fine = rng.standard_normal((max(2, height // 3), max(2, width // 96)))
+    nodes = np.clip(110 + 38 * fine, 0, 255).astype(np.uint8)
+    values = np.asarray(cv2.resize(nodes, (width, height), interpolation=cv2.INTER_LINEAR))
+    t = np.linspace(0, 1, 256)[:, None]
+    if rng.random() < 0.6:
+        dark, light = (np.array(c, np.float64) for c in WOODS[int(rng.integers(len(WOODS)))])
+        ramp = dark + (light - dark) * t
+    else:
+        plain = np.array(PLAINS[int(rng.integers(len(PLAINS)))], np.float64)
+        ramp = plain * (0.96 + 0.08 * t)
+    return np.asarray(cv2.applyColorMap(values, ramp.astype(np.uint8)[:, None]), np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Radial:
+    """Displacement of a lens: outwards from the centre with the cube of the distance."""
+
+    centre: NDArray[np.float64]
+    reach: float
+    amount: float
+
+    def __call__(self, points: Points) -> Points:
+        away = points - self.centre
+        square = np.einsum("ij,ij->i", away, away)[:, None] / self.reach**2
+        return away * (self.amount * np.minimum(square, 2.0))
+
+
+def lens(size: Size, lot: Lot) -> Shape:
+    """Barrel or pincushion distortion: 5 per cent at the corners at full strength, as a phone's
+    wide lens without correction (our default).
+    """
+    height, width = size
+    middle = np.array([width, height]) * lot.rng.uniform(0.47, 0.53, 2)
+    amount = 0.05 * lot.strength * lot.between(0.4, 1.0) * lot.sign()
+    return Shape((Bend(Radial(middle, float(np.hypot(height, width)) / 2, amount)),))
+
+
+def shadow(size: Size, lot: Lot) -> Field:
+    """The shadow of a hand, an arm or the phone: a soft edge across the picture."""
+    x, y = axes(size)
+    height, width = size
+    u, v = x / width - 0.5, y / height - 0.5
+    angle = lot.between(0, 2 * np.pi)
+    across = (np.cos(angle) * u + np.sin(angle) * v).astype(np.float32)
+    along = (-np.sin(angle) * u + np.cos(angle) * v).astype(np.float32)
+    soft = lot.between(0.01, 0.08)
+    edge = across - np.float32(lot.between(-0.25, 0.3))
+    if lot.rng.random() < 0.6:  # fingers or an arm: the edge is not straight
+        edge = edge + np.float32(0.08) * np.sin(along * np.float32(lot.between(4, 14)))
+    dark = 1 / (1 + np.exp(-np.clip(edge / soft, -30, 30)))
+    if lot.rng.random() < 0.5:  # an arm has two sides
+        dark = dark / (1 + np.exp(np.clip((edge - lot.between(0.15, 0.4)) / soft, -30, 30)))
+    depth = np.float32(-0.6 * lot.strength * lot.between(0.5, 1.0))
+    return coloured(depth * dark.astype(np.float32), (1.0, 0.97, 0.92))
+
+
+def uneven_light(size: Size, lot: Lot) -> Field:
+    """A lamp at one side and darker corners: up to 45 per cent from one end to the other."""
+    x, y = axes(size)
+    height, width = size
+    u, v = (x / width - 0.5).astype(np.float32), (y / height - 0.5).astype(np.float32)
+    angle = lot.between(0, 2 * np.pi)
+    slope = np.float32(np.cos(angle)) * u + np.float32(np.sin(angle)) * v
+    corner = np.float32(lot.between(0.1, 0.5)) * (u * u + v * v)
+    level = np.float32(lot.between(-0.22, 0.02))
+    return coloured(np.float32(lot.strength) * (np.float32(0.45) * slope - corner + level))
+
+
+def moire(size: Size, lot: Lot) -> Field:
+    """Coloured fringes where the raster of the print or screen beats with the sensor's."""
+    x, y = axes(size)
+    height, width = size
+    period = max(lot.mm(lot.between(5, 14)), 14.0)
+    angle, bow = lot.between(0, np.pi), lot.between(-1.0, 1.0)
+    u, v = (x - width / 2) / width, (y - height / 2) / height
+    turn = ((np.cos(angle) * x + np.sin(angle) * y) / period).astype(np.float32)
+    turn = turn + np.float32(bow * width / period * 0.25) * (u * u + v * v)
+    phase = np.float32(2 * np.pi) * turn[..., None] + np.array([0.0, 1.2, 2.4], np.float32)
+    return 1 + np.float32(0.16 * lot.strength) * (np.sin(phase) - np.float32(0.5))
+
+
+def blur(image: Image, lot: Lot) -> Image:
+    """Out of focus: a Gaussian of up to 0.45 mm of paper."""
+    sigma = lot.mm(0.45) * lot.strength
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), max(sigma, 0.05), dst=image), np.uint8)
+
+
+@cache
+def _normal() -> NDArray[np.float64]:
+    """The standard normal at the middles of 256 shares of equal probability."""
+    from statistics import NormalDist
+
+    normal = NormalDist()
+    return np.array([normal.inv_cdf((i + 0.5) / 256) for i in range(256)])
+
+
+def noise(image: Image, lot: Lot) -> Image:
+    """Noise of a sensor in poor light: deviation up to 22 of 255, a third of it in common to the
+    colours. Values come from a table of 256, which is a tenth of the time of exact ones.
+    """
+    sigma = 22 * lot.strength
+    table = np.clip(np.round(_normal() * sigma) + 128, 0, 255).astype(np.uint8)
+    for top in range(0, len(image), BAND_PX):
+        part = image[top : top + BAND_PX]
+        values = np.frombuffer(lot.rng.bytes(part.size), np.uint8).reshape(part.shape)
+        cv2.addWeighted(part, 1.0, cv2.LUT(values, table), 1.0, -128.0, dst=part)
+    return image

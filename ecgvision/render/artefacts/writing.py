@@ -1,0 +1,166 @@
+"""Handwriting and stamps, in Amatic SC (SIL Open Font License 1.1, package `font-amatic-sc`).
+
+What is written says nothing of the heart: a network must not learn to read the answer.
+"""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from importlib.resources import files
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .parts import Image, Lot, clouds, lay
+
+NOTES = (
+    "Dr. Weber", "ward 3, bed 12", "10:45", "supine", "for the file", "copy", "seen", "M. Rossi",
+    "see back", "room 214", "12.03.", "repeat in the morning", "no. 2 of 3", "ok", "K. Lindqvist",
+    "before breakfast", "pt. restless", "file", "clinic B", "07:20 h",
+)  # fmt: skip
+WORDS = ("COPY", "RECEIVED", "ARCHIVE", "SCANNED", "DUPLICATE", "FILE COPY", "CARDIOLOGY DEPT")
+PENS = ((20, 40, 140), (15, 15, 25), (150, 20, 30), (40, 70, 180))
+HEIGHTS_MM = (9.0, 11.0, 13.0, 16.0)  # of a line
+PADS = ((150, 20, 40), (30, 50, 150), (70, 40, 120), (20, 90, 60))
+
+
+@cache
+def _font_file(bold: bool) -> str:
+    name = "AmaticSC-Bold.ttf" if bold else "AmaticSC-Regular.ttf"
+    return str(files("font_amatic_sc") / "files" / name)
+
+
+@lru_cache(maxsize=1024)
+def written(text: str, pixels: int, bold: bool) -> NDArray[np.uint8]:
+    """(h, w) coverage of one line of text, `pixels` high from line to line."""
+    from PIL import Image as Pillow
+    from PIL import ImageDraw, ImageFont
+
+    font = ImageFont.truetype(_font_file(bold), pixels, layout_engine=ImageFont.Layout.BASIC)
+    left, top, right, bottom = (round(v) for v in font.getbbox(text))
+    canvas = Pillow.new("L", (max(1, right - left + 2), max(1, bottom - top + 2)))
+    ImageDraw.Draw(canvas).text((1 - left, 1 - top), text, font=font, fill=255)
+    found = np.asarray(canvas)
+    found.setflags(write=False)
+    return found
+
+
+def turned(cover: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
+    """The coverage turned about its middle, on a canvas that holds it."""
+    h, w = cover.shape
+    matrix = cv2.getRotationMatrix2D((w / 2, h / 2), degrees, 1.0)
+    wide = int(np.ceil(h * abs(matrix[0, 1]) + w * abs(matrix[0, 0]))) + 2
+    high = int(np.ceil(h * abs(matrix[0, 0]) + w * abs(matrix[0, 1]))) + 2
+    matrix[:, 2] += (wide - w) / 2, (high - h) / 2
+    return np.asarray(cv2.warpAffine(cover, matrix, (wide, high)), np.uint8)
+
+
+def handwriting(image: Image, lot: Lot) -> None:
+    """One to four notes of a pen, some underlined, circled or ticked off."""
+    height, width = image.shape[:2]
+    pen = PENS[int(lot.rng.integers(len(PENS)))]
+    for _ in range(1 + round(3 * lot.strength * lot.rng.random())):
+        text = NOTES[int(lot.rng.integers(len(NOTES)))]
+        high = HEIGHTS_MM[int(lot.rng.integers(len(HEIGHTS_MM)))]  # few: text is kept
+        pixels = max(4, round(lot.mm(high)))
+        cover = written(text, pixels, bool(lot.rng.random() < 0.6))
+        cover = _flourish(cover, lot)
+        cover = turned(cover, lot.between(-8, 8))
+        cover = np.asarray(cv2.convertScaleAbs(cover, alpha=_press(lot)), np.uint8)
+        lay(image, cover, *_place((height, width), cover.shape, lot), pen)
+
+
+def _press(lot: Lot) -> float:
+    """How dark the ink is."""
+    return min(1.0, 0.35 + lot.strength) * min(1.0, 4 * lot.strength)
+
+
+def _place(size: tuple[int, int], part: tuple[int, ...], lot: Lot) -> tuple[int, int]:
+    """Top left of a part; two of three stand in the upper or lower margin, as most notes do."""
+    height, width = size
+    x = lot.rng.random() * max(0, width - part[1])
+    where = lot.rng.random()
+    band = 0.12 * where / 0.4 if where < 0.4 else 0.9 + (where - 0.4) if where < 0.65 else None
+    y = (lot.rng.random() if band is None else band) * max(0, height - part[0])
+    return min(round(y), max(0, height - part[0])), round(x)
+
+
+def _flourish(cover: NDArray[np.uint8], lot: Lot) -> NDArray[np.uint8]:
+    h, w = cover.shape
+    room = max(2, round(lot.mm(3.0)))
+    canvas = np.zeros((h + 2 * room, w + 2 * room), np.uint8)
+    canvas[room : room + h, room : room + w] = cover
+    thick = max(1, round(lot.mm(0.5)))
+    kind = lot.rng.random()
+    if kind < 0.3:
+        t = np.linspace(0, 1, 24)
+        y = room + h + room / 2 + lot.rng.normal(0, 0.1 * room) + np.sin(5 * t) * room / 6
+        line = np.stack([room / 2 + t * (w + room), y], axis=-1)
+    elif kind < 0.5:
+        t = np.linspace(0, 2 * np.pi * 1.06, 48)
+        grow = 1 + 0.03 * t
+        x = room + w / 2 + (w / 2 + room / 2) * np.cos(t) / grow
+        y = room + h / 2 + (h / 2 + room / 2) * np.sin(t) / grow
+        line = np.stack([x, y], axis=-1)
+    else:
+        return canvas
+    cv2.polylines(canvas, [np.round(line * 8).astype(np.int32)], False, 255, thick, cv2.LINE_AA, 3)
+    return canvas
+
+
+def stamp(image: Image, lot: Lot) -> None:
+    """A rubber stamp, framed or round, with an uneven pad."""
+    height, width = image.shape[:2]
+    word = WORDS[int(lot.rng.integers(len(WORDS)))]
+    number, year, month, day = (
+        int(v) for v in lot.rng.integers((100, 1995, 1, 1), (10_000, 2026, 13, 29))
+    )
+    first = written(word, max(5, round(lot.mm(11.0))), True)
+    second = written(f"{day:02d}.{month:02d}.{year} / {number}", max(4, round(lot.mm(7.0))), True)
+    cover = _round(first, second, lot) if lot.rng.random() < 0.4 else _framed(first, second, lot)
+    pad = 0.75 + 0.35 * clouds(lot.rng, cover.shape, (6, 9))
+    pad -= 0.25 * (lot.rng.random(cover.shape, dtype=np.float32) < 0.15)
+    share = np.clip(pad, 0.05, 1) * np.float32(min(1.0, 1.5 * lot.strength))
+    cover = (cover * share).astype(np.uint8)
+    cover = turned(cover, lot.between(-25, 25))
+    lay(
+        image,
+        cover,
+        round(lot.rng.random() * max(0, height - cover.shape[0])),
+        round(lot.rng.random() * max(0, width - cover.shape[1])),
+        PADS[int(lot.rng.integers(len(PADS)))],
+    )
+
+
+def _framed(first: NDArray[np.uint8], second: NDArray[np.uint8], lot: Lot) -> NDArray[np.uint8]:
+    room, thick = max(2, round(lot.mm(2.5))), max(1, round(lot.mm(0.8)))
+    cover = _stack(first, second, room)
+    h, w = cover.shape
+    cv2.rectangle(cover, (thick, thick), (w - 1 - thick, h - 1 - thick), 255, thick, cv2.LINE_AA)
+    return cover
+
+
+def _round(first: NDArray[np.uint8], second: NDArray[np.uint8], lot: Lot) -> NDArray[np.uint8]:
+    room, thick = max(2, round(lot.mm(2.5))), max(1, round(lot.mm(0.8)))
+    text = _stack(first, second, room)
+    side = max(text.shape) + 2 * room
+    cover = np.zeros((side, side), np.uint8)
+    top, left = (side - text.shape[0]) // 2, (side - text.shape[1]) // 2
+    cover[top : top + text.shape[0], left : left + text.shape[1]] = text
+    middle, radius = (side // 2, side // 2), side // 2 - 1 - thick
+    for r in (radius, radius - 2 * thick):
+        if r > 0:
+            cv2.circle(cover, middle, r, 255, thick, cv2.LINE_AA)
+    return cover
+
+
+def _stack(first: NDArray[np.uint8], second: NDArray[np.uint8], room: int) -> NDArray[np.uint8]:
+    wide = max(first.shape[1], second.shape[1]) + 2 * room
+    cover = np.zeros((first.shape[0] + second.shape[0] + 3 * room, wide), np.uint8)
+    top = room
+    for line in (first, second):
+        left = (wide - line.shape[1]) // 2
+        cover[top : top + line.shape[0], left : left + line.shape[1]] = line
+        top += line.shape[0] + room
+    return cover
