@@ -85,6 +85,51 @@ def test_evaluation_shows_every_record_in_every_layout(tiny_store):
     assert equal(batches, list(data.test_dataloader()))
 
 
+def test_evaluation_shows_every_record_in_every_layout_and_artefact(tiny_store):
+    data = module(tiny_store, artefacts=("clean", "fax"))
+    batches = list(data.test_dataloader())
+    keys = ("index", "layout", "artefact")
+    seen = [
+        tuple(int(v) for v in row)
+        for b in batches
+        for row in zip(*(b[k] for k in keys), strict=True)
+    ]
+    expected = data.cohort.index[data.cohort.positions("test")]
+    assert sorted(seen) == sorted((int(i), k, a) for i in expected for k in (0, 1) for a in (0, 1))
+
+
+def test_pictures_do_not_depend_on_the_run(tiny_store):
+    one, other = (
+        module(tiny_store, artefacts=("photo",), style="mixed", seed=s).dataset("test")
+        for s in (0, 1)
+    )
+    assert all(torch.equal(one[(0, i)]["image"], other[(0, i)]["image"]) for i in range(4))
+
+
+def test_artefacts_are_the_same_in_every_worker(tiny_store):
+    alone, two = (
+        epoch(module(tiny_store, workers=w, artefacts=("photo", "fax"), style="mixed"), 1)
+        for w in (0, 2)
+    )
+    assert equal(alone, two)
+    assert {int(a) for b in alone for a in b["artefact"]} == {0, 1}
+
+
+def test_an_artefact_changes_the_page_and_nothing_else(tiny_store):
+    plain = module(tiny_store, layouts=("3x4",)).dataset("test")[(0, 0)]
+    faxed = module(tiny_store, layouts=("3x4",), artefacts=("fax",)).dataset("test")[(0, 0)]
+    assert not torch.equal(plain["image"], faxed["image"])
+    assert torch.equal(plain["signal"], faxed["signal"])
+
+
+def test_a_paper_decides_what_is_printed(tiny_store):
+    data = module(tiny_store, layouts=("6x2",), style="cardiovit50", signal_window="printed")
+    observed = data.dataset("test")[(0, 0)]["observed"]
+    assert observed[:, :250].sum() == 6 * 250  # 50 mm/s: the limb leads' first 2.5 s, then the
+    assert observed[6:, 250:500].all()  # chest leads' next
+    assert not observed[:, 500:].any()
+
+
 def test_evaluation_draws_the_plain_page_of_the_record(tiny_store):
     data = module(tiny_store, layouts=("6x2",), style="plain")
     item = data.dataset("test")[(0, 1)]
@@ -159,6 +204,8 @@ def test_a_small_page_looks_like_a_large_one_brought_down(tiny_store):
     ("wrong", "kind"),
     [
         ({"layouts": ()}, ConfigError),
+        ({"artefacts": ()}, ConfigError),
+        ({"artefacts": ("sandstorm",)}, ConfigError),
         ({"layouts": ("5x5",)}, LayoutError),
         ({"image_size": (16, 128)}, ConfigError),
         ({"image_size": (96,)}, ConfigError),
