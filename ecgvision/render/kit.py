@@ -427,7 +427,9 @@ def _cell(
     count = there.stop - there.start
     x0, base = page.to_pixel(cell, cell.start, 0.0)
     x1, _ = page.to_pixel(cell, cell.stop, 0.0)
-    part = part[:count]
+    part = part[:count].copy()
+    gap = np.isnan(part[:, 1])  # its transform leaves no x there either
+    part[gap, 0] = page.to_pixel(cell, cell.start + np.flatnonzero(gap) / rate, 0.0)[0]
     seen = part[:, 1][np.isfinite(part[:, 1])]
     zero = float(base) + lift
     top, bottom = (seen.min(), seen.max()) if len(seen) else (zero, zero)
@@ -469,8 +471,20 @@ def _moved(cell: CellGeometry, matrix: NDArray[np.float64], points: bool) -> Cel
         baseline=float(start[0, 1]),
         box=_box(matrix, cell.box),
         label=None if cell.label is None else _box(matrix, cell.label),
-        points=_onto(matrix, cell.points) if points and cell.points is not None else None,
+        points=_moved_points(matrix, cell) if points else None,
     )
+
+
+def _moved_points(matrix: NDArray[np.float64], cell: CellGeometry) -> NDArray[np.float64] | None:
+    """The cell's points moved; an unobserved one goes where its 0 mV would, at no height."""
+    if cell.points is None:
+        return None
+    gap = np.isnan(cell.points[:, 1])
+    there = cell.points.copy()
+    there[gap, 1] = cell.baseline
+    there = _onto(matrix, there)
+    there[gap, 1] = np.nan
+    return there
 
 
 def _box(matrix: NDArray[np.float64], box: Box) -> Box:
