@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ecgvision.ecg import ConfigError
@@ -49,8 +49,8 @@ def page_seed(seed: int, record: str, layout: str) -> int:
 
 def about(age: Any, sex: Any) -> tuple[str, ...]:
     """Header lines of a record: who it is, nothing that could tell of the heart."""
-    known = isinstance(age, (int, float)) and math.isfinite(age)
-    return (f"Age: {age:.0f}" if known else "Age: Unknown", f"Sex: {sex or 'Unknown'}")
+    years = "Unknown" if pd.isna(age) else f"{age:.0f}"
+    return f"Age: {years}", f"Sex: {'Unknown' if pd.isna(sex) else sex}"
 
 
 @dataclass(frozen=True)

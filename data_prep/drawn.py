@@ -11,7 +11,7 @@ import errno
 import json
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +167,6 @@ class Folder:
 
     def finish(self, seed_of: Any, skipped: list[dict[str, Any]]) -> int:
         """Write the index of the pages that stand here, then the manifest; how many there are."""
-        import pandas as pd
         import pyarrow as pa
         import pyarrow.parquet as parquet
 
@@ -175,8 +174,7 @@ class Folder:
         pages, writer = 0, None
         try:
             for rows in self._rows(seed_of, {(s["row"], s["layout"]) for s in skipped}):
-                frame = pd.DataFrame(rows, columns=list(COLUMNS))
-                table = pa.Table.from_pandas(frame, schema=_schema(), preserve_index=False)
+                table = pa.Table.from_pylist(rows, schema=_schema())
                 writer = writer or parquet.ParquetWriter(part, _schema())
                 writer.write_table(table)
                 pages += len(rows)
@@ -214,8 +212,8 @@ class Folder:
                     {
                         "row": row,
                         "record_id": str(record["record_id"]),
-                        "patient_id": str(record["patient_id"]),
-                        "fold": int(record["fold"]),
+                        "patient_id": _known(record["patient_id"], str),
+                        "fold": _known(record["fold"], int),
                         "layout": layout,
                         "style": settings["style"],
                         "artefact": settings["artefact"],
@@ -245,6 +243,13 @@ class Folder:
             "skipped": skipped,
         }
         write(self.path / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
+
+
+def _known(value: Any, kind: Callable[[Any], Any]) -> Any:
+    """The value of that kind, or None where the store has none."""
+    import pandas as pd
+
+    return None if pd.isna(value) else kind(value)
 
 
 def _schema() -> Any:

@@ -285,7 +285,7 @@ def test_what_is_no_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     folder = home / "codes/ecg-image-generator"
     assert find_checkout(home) == find_checkout(folder) == folder.resolve()
     (folder / "ecg_plot.py").unlink()
-    with pytest.raises(ConfigError, match="another version: it lacks ecg_plot.py"):
+    with pytest.raises(ConfigError, match=r"another version: it lacks ecg_plot\.py"):
         find_checkout(home)
 
 
@@ -375,7 +375,21 @@ def test_pages_and_signals_the_kit_cannot_draw(kits: Callable[..., Kit]) -> None
 def test_kit_order_is_bottom_up_and_the_strip_last() -> None:
     layout = get_layout("3x4+II")
     names = [layout.cells[i].lead for i in kit_order(layout)]
-    assert names == ["III", "aVF", "V3", "V6", "II", "aVL", "V2", "V5", "I", "aVR", "V1", "V4", "II"]
+    assert names == [
+        "III",
+        "aVF",
+        "V3",
+        "V6",
+        "II",
+        "aVL",
+        "V2",
+        "V5",
+        "I",
+        "aVR",
+        "V1",
+        "V4",
+        "II",
+    ]
     assert sorted(set(names)) == sorted(LEADS)
 
 
@@ -425,5 +439,60 @@ def test_every_flag_of_the_specification_has_its_place() -> None:
     for names in kit_flags.ELSEWHERE:
         everything |= dict.fromkeys(names, "refused")
     everything |= dict.fromkeys(kit_flags.DEAD, "dead")
-    known = ["-se", "--max_num_images", "--config_file", "-r", "--pad_inches", "-ph", "--print_header", "--num_columns", "--full_mode", "--mask_unplotted_samples", "--add_qr_code", "--random_resolution", "--random_padding", "--random_grid_color", "--standard_grid_color", "--calibration_pulse", "--random_grid_present", "--random_print_header", "--random_bw", "--remove_lead_names", "--store_config", "--lead_bbox", "--lead_name_bbox", "--hw_text", "-l", "-n", "--x_offset", "--y_offset", "--hws", "--wrinkles", "-ca", "-nv", "-nh", "--augment", "-rot", "-noise", "-c", "-t", "--fully_random", "--deterministic_offset", "--deterministic_num_words", "--deterministic_hw_size", "--deterministic_angle", "--deterministic_vertical", "--deterministic_horizontal", "--deterministic_rot", "--deterministic_noise", "--deterministic_crop", "--deterministic_temp", "--num_leads", "-i", "-o", "-st", "-hea"]
+    known = [
+        "-se",
+        "--max_num_images",
+        "--config_file",
+        "-r",
+        "--pad_inches",
+        "-ph",
+        "--print_header",
+        "--num_columns",
+        "--full_mode",
+        "--mask_unplotted_samples",
+        "--add_qr_code",
+        "--random_resolution",
+        "--random_padding",
+        "--random_grid_color",
+        "--standard_grid_color",
+        "--calibration_pulse",
+        "--random_grid_present",
+        "--random_print_header",
+        "--random_bw",
+        "--remove_lead_names",
+        "--store_config",
+        "--lead_bbox",
+        "--lead_name_bbox",
+        "--hw_text",
+        "-l",
+        "-n",
+        "--x_offset",
+        "--y_offset",
+        "--hws",
+        "--wrinkles",
+        "-ca",
+        "-nv",
+        "-nh",
+        "--augment",
+        "-rot",
+        "-noise",
+        "-c",
+        "-t",
+        "--fully_random",
+        "--deterministic_offset",
+        "--deterministic_num_words",
+        "--deterministic_hw_size",
+        "--deterministic_angle",
+        "--deterministic_vertical",
+        "--deterministic_horizontal",
+        "--deterministic_rot",
+        "--deterministic_noise",
+        "--deterministic_crop",
+        "--deterministic_temp",
+        "--num_leads",
+        "-i",
+        "-o",
+        "-st",
+        "-hea",
+    ]
     assert [n for n in known if n not in everything] == []
