@@ -1,0 +1,165 @@
+"""What draws one page of a store: this project's renderer, or a checkout of ecg-image-kit.
+
+A backend is made anew in every worker from plain settings, and is called with a record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ecgvision.ecg import ConfigError
+from ecgvision.layouts import get_layout
+from ecgvision.page import Page
+from ecgvision.render.kit import Kit, check_page
+from ecgvision.render.kit_flags import KitFlags
+from ecgvision.render.paper import draw
+from ecgvision.render.styles import get_style, random_style
+
+
+class Picture(NamedTuple):
+    """image (H, W, 3) uint8 RGB, the geometry's dict, mask (H, W) uint8 or None."""
+
+    image: NDArray[np.uint8]
+    geometry: dict[str, Any]
+    mask: NDArray[np.uint8] | None
+
+
+class Record(NamedTuple):
+    """signal (12, T) mV at `rate` Hz, the record's name, and lines for a header."""
+
+    signal: NDArray[np.float32]
+    rate: float
+    name: str
+    about: tuple[str, ...] = ()
+
+
+def page_seed(seed: int, record: str, layout: str) -> int:
+    """31 bits that depend on nothing but these, so that a page repeats in any order."""
+    text = f"{seed}\0{record}\0{layout}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:4], "big") >> 1
+
+
+def about(age: Any, sex: Any) -> tuple[str, ...]:
+    """Header lines of a record: who it is, nothing that could tell of the heart."""
+    years = "Unknown" if pd.isna(age) else f"{age:.0f}"
+    return f"Age: {years}", f"Sex: {'Unknown' if pd.isna(sex) else sex}"
+
+
+@dataclass(frozen=True)
+class OurBackend:
+    """The fast renderer, with an artefact over the page where one is named.
+
+    Raises:
+        ConfigError: for an unknown style or artefact, at construction.
+        LayoutError: for a layout that does not exist, or a page that does not fit.
+    """
+
+    layouts: tuple[str, ...]
+    style: str
+    dpi: float
+    seed: int
+    masks: bool
+    points: bool
+    artefact: str = ""
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in self.layouts:
+            Page(get_layout(name), dpi=self.dpi)
+        if self.style != "random":
+            get_style(self.style)
+        if self.artefact:
+            _artefacts()(
+                self.artefact,
+                np.full((64, 64, 3), 255, np.uint8),
+                seed=0,
+                strength=self.strength,
+                mask=None,
+                dpi=self.dpi,
+            )
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def __call__(self, record: Record, layout: str) -> Picture:
+        """The page of a record."""
+        seed = page_seed(self.seed, record.name, layout)
+        page = Page(get_layout(layout), dpi=self.dpi)
+        if self.style == "random":
+            style = random_style(np.random.default_rng(seed))
+        else:
+            style = get_style(self.style)
+        drawing = draw(
+            record.signal, record.rate, page, style,
+            seed=seed, mask=self.masks, points=self.points,
+        )  # fmt: skip
+        image, mask = drawing.image, drawing.mask
+        geometry: Any = drawing.geometry
+        extra: dict[str, Any] = {"backend": "ecgvision"}
+        if self.artefact:
+            made = _artefacts()(
+                self.artefact, image, seed=seed, strength=self.strength, mask=mask, dpi=self.dpi
+            )
+            image, mask, geometry = made.image, made.mask, geometry.moved(made.warp)
+            extra["artefact"] = {"name": self.artefact, "strength": self.strength}
+        found = {"record": record.name, "seed": seed, **geometry.to_dict(), **extra}
+        found["size"] = list(image.shape[:2])
+        return Picture(image, found, mask)
+
+
+def _artefacts() -> Callable[..., Any]:
+    """`apply` of the artefacts, imported only where one is asked for."""
+    try:
+        artefacts = importlib.import_module("ecgvision.render.artefacts")
+    except ImportError as error:
+        raise ConfigError(
+            f"artefacts cannot be drawn here: {error}", remedy="Install the `train` extra"
+        ) from error
+    apply: Callable[..., Any] = artefacts.apply
+    return apply
+
+
+class KitBackend:
+    """ecg-image-kit, in a process of its own that lives as long as this object.
+
+    Raises:
+        ConfigError: for what the checkout or its interpreter cannot do.
+        LayoutError: for what the kit cannot draw.
+    """
+
+    def __init__(
+        self, layouts: tuple[str, ...], dpi: float, seed: int, masks: bool, points: bool,
+        checkout: str | None, python: str | None, flags: KitFlags, timeout: float,
+    ) -> None:  # fmt: skip
+        self.seed, self.masks, self.points = seed, masks, points
+        self.pages = {name: Page(get_layout(name), dpi=dpi) for name in layouts}
+        for page in self.pages.values():
+            check_page(page)
+        self.kit = Kit(checkout, python=python, flags=flags, timeout=timeout)
+
+    def check(self) -> None:
+        """Start the worker and let it check everything."""
+        self.kit.check()
+
+    def close(self) -> None:
+        """End the worker."""
+        self.kit.close()
+
+    def __call__(self, record: Record, layout: str) -> Picture:
+        """The page of a record."""
+        seed = page_seed(self.seed, record.name, layout)
+        made = self.kit.draw(
+            record.signal, record.rate, self.pages[layout], name=record.name, seed=seed,
+            about=record.about, mask=self.masks, points=self.points,
+        )  # fmt: skip
+        return Picture(
+            made.image, {"record": record.name, "seed": seed, **made.geometry}, made.mask
+        )

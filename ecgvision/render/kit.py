@@ -1,0 +1,516 @@
+"""Pages of ecg-image-kit: the user's checkout draws, and what it says of the page is put right.
+
+The checkout (commit 27b90f5; `--kit` or ECG_IMAGE_KIT_HOME) runs in a process of its own under its
+own interpreter. It gets each cell's piece of signal at the time the layout says, so columns stand
+at their true time in every layout; its points are then carried through padding, rotation and crop
+as they were really drawn, and checked against the layout's geometry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..ecg import LEAD_INDEX, LEADS, ConfigError, LayoutError, RecordError
+from ..layouts import Cell, Layout
+from ..page import Page
+from .geometry import Box, CellGeometry, Geometry
+from .kit_flags import KitFlags
+from .kit_process import KitError, KitProcess
+
+__all__ = ["Kit", "KitError", "KitPage"]
+
+COMMIT = "27b90f5"
+GENERATOR = "codes/ecg-image-generator"
+FILES = (
+    "ecg_plot.py",
+    "gen_ecg_image_from_data.py",
+    "TemplateFiles/generate_template.py",
+    "HandwrittenText/generate.py",
+    "CreasesWrinkles/creases.py",
+    "ImageAugmentation/augment.py",
+)
+TOLERANCE_PX = 0.02  # its coordinates are rounded to 0.01 px, and ours agree to 0.005
+TRACE_PT = 0.75
+PAPER_MM = (215.9, 279.4)
+PAGE_SECONDS = 120.0  # our default: 13 s is the slowest page seen on an idle core
+
+
+@dataclass(frozen=True, eq=False)
+class KitPage:
+    """A page that the kit drew.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        mask: (H, W) uint8 coverage of the leads' traces, drawn by this project's renderer at the
+            kit's points and moved as the page was; None where it was not asked for.
+        geometry: the dict of `Geometry.to_dict`, in pixels of the finished picture, with
+            `backend`, `kit` (commit, digest of its files, flags, seed, what was drawn) and
+            `warp`, the 2 x 3 matrix from the pixels of `Page` to those of the picture.
+    """
+
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8] | None
+    geometry: dict[str, Any] = field(repr=False)
+
+
+class Kit:
+    """A checkout that draws; close it, or use it in a `with`.
+
+    One `Kit` draws one page at a time; several may stand side by side, also on one checkout.
+
+    Args:
+        checkout: folder of the repository or of its generator; None reads ECG_IMAGE_KIT_HOME.
+        python: its interpreter; None reads ECG_IMAGE_KIT_PYTHON, else takes the `.venv` or `venv`
+            of the checkout, else the running interpreter.
+        flags: checked flags of the kit (`kit_flags.check`).
+        timeout: seconds a page may take before the worker is ended.
+
+    Raises:
+        ConfigError: if the folder is no checkout or the timeout is not positive.
+    """
+
+    def __init__(
+        self,
+        checkout: str | Path | None = None,
+        *,
+        python: str | None = None,
+        flags: KitFlags | None = None,
+        timeout: float = PAGE_SECONDS,
+    ) -> None:
+        if not timeout > 0:
+            raise ConfigError("the kit's timeout must be positive seconds", value=timeout)
+        self.folder = find_checkout(checkout)
+        self.python = find_python(self.folder, python)
+        self.flags = flags or KitFlags()
+        self.commit, self.digest = _commit(self.folder), _digest(self.folder)
+        self._worker = KitProcess(
+            self.folder, self.python, self.flags.words, self.flags.effects, timeout=timeout
+        )
+
+    def __enter__(self) -> Kit:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the worker process."""
+        self._worker.close()
+
+    def check(self) -> dict[str, str]:
+        """Start the worker, which checks the checkout and its packages; their versions.
+
+        Raises:
+            ConfigError: naming what is missing and what to do.
+        """
+        return self._worker.start()
+
+    def draw(
+        self,
+        signal: NDArray[np.floating[Any]],
+        rate: float,
+        page: Page,
+        *,
+        name: str = "record",
+        seed: int = 0,
+        about: Sequence[str] = (),
+        mask: bool = False,
+        points: bool = True,
+    ) -> KitPage:
+        """The page of one recording.
+
+        Args:
+            signal: (12, T) in mV, leads in the order of `LEADS`; NaN, and what is missing of the
+                page's window, leaves a gap.
+            rate: Hz.
+            page: layout and dpi; see `check_page` for what the kit can draw.
+            name: printed in a header and said by a QR code.
+            seed: decides everything that is left to chance.
+            about: `Key: value` lines for the header, e.g. `Age: 61` and `Sex: F`.
+            mask: also return the coverage of the traces.
+            points: keep the pixel of every sample in the geometry.
+
+        Raises:
+            LayoutError: for a page that the kit cannot draw.
+            RecordError: for a signal of another shape or a rate that is not positive.
+            KitError: if the kit failed, died, hung, or drew something else than the page.
+            ConfigError: see `check`.
+        """
+        check_page(page)
+        if signal.ndim != 2 or signal.shape[0] != len(LEADS) or signal.shape[1] < 1:
+            raise RecordError("signal must have shape (12, T)", file=name, value=signal.shape)
+        if not (np.isfinite(rate) and rate > 0):
+            raise RecordError("rate must be a positive number of Hz", file=name, value=rate)
+        if np.isinf(signal).any():
+            raise RecordError("signal holds infinite values", file=name)
+        order = kit_order(page.layout)
+        cells = [page.cells[i] for i in order]
+        pieces = [_piece(page, c, signal, rate) for c in cells]
+        out = self._worker.scratch / ".page"
+        shutil.rmtree(out, ignore_errors=True)
+        try:
+            out.mkdir()
+            np.savez(out / "segments.npz", **{str(i): p for i, p in enumerate(pieces)})  # type: ignore[arg-type]
+        except OSError as error:
+            raise _disk(out, error.strerror) from error
+        safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in name) or "record"
+        told = self._ask(
+            {
+                "name": safe,
+                "seed": seed,
+                "rate": rate,
+                "dpi": int(page.dpi),
+                "columns": page.layout.columns,
+                "seconds": page.layout.seconds,
+                "names": [c.label for c in cells if not c.strip],
+                "strip": next((c.label for c in cells if c.strip), None),
+                "segments": str(out / "segments.npz"),
+                "header": _header(safe, rate, about),
+                "out": str(out),
+            }
+        )
+        return self._mend(told, page, order, pieces, signal.shape[1], rate, seed, mask, points)
+
+    def _ask(self, job: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self._worker.draw(job)
+        except KitError as error:
+            if "[Errno 28]" in str(error):  # every other page would fail as well
+                raise _disk(self._worker.scratch, "No space left on device") from error
+            raise
+
+    def _mend(
+        self, told: dict[str, Any], page: Page, order: Sequence[int],
+        pieces: Sequence[NDArray[np.float64]], length: int, rate: float, seed: int, mask: bool,
+        points: bool,
+    ) -> KitPage:  # fmt: skip
+        page = replace(page, dpi=float(told["dpi"]), pulse=bool(told["pulse"]))
+        high, wide = told["size"]
+        # At odd resolutions the kit cuts half a pixel off the top where `Page` rounds it up.
+        lift = float(high - page.size[0])
+        pixels = np.load(told["points"], allow_pickle=False)
+        ends = np.cumsum([0, *told["counts"]])
+        parts = [pixels[a:b] for a, b in itertools.pairwise(ends)]
+        if len(parts) != len(order):
+            raise KitError("the kit lists other leads than the layout", value=len(parts))
+        found: list[CellGeometry] = []
+        for part, mv, label, index in zip(parts, pieces, told["labels"], order, strict=True):
+            _compare(page, page.cells[index], part, mv, rate, lift)
+            found.append(_cell(page, index, part, label, length, rate, lift))
+        found.sort(key=lambda c: c.index)
+        image = cv2.imread(told["png"], cv2.IMREAD_COLOR)
+        pad = int(told["pad"])
+        if image is None or image.shape[:2] != (high + 2 * pad, wide + 2 * pad):
+            raise KitError("the kit's picture has another size than it says")
+        warp = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+        if told.get("warp") is not None:
+            warp[:2] = told["warp"]
+        onto = warp @ _shift(pad, pad)
+        coverage = None
+        if mask:
+            coverage = _coverage(page, found, (high, wide), pad, warp)
+        geometry = Geometry(page, rate, tuple(_moved(c, onto, points) for c in found)).to_dict()
+        geometry["size"] = list(image.shape[:2])
+        geometry |= {
+            "backend": "ecg-image-kit",
+            "warp": np.round((onto @ _shift(0, lift))[:2], 9).tolist(),
+            "kit": {
+                "commit": self.commit,
+                "digest": self.digest,
+                "flags": list(self.flags.words),
+                "seed": seed,
+                "drawn": {**told["drawn"], "dpi": told["dpi"], "pad": pad},
+            },
+        }
+        rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+        return KitPage(rgb, coverage, geometry)
+
+
+# the checkout ---------------------------------------------------------------------------------
+
+
+def find_checkout(given: str | Path | None) -> Path:
+    """The generator's folder of a checkout.
+
+    Raises:
+        ConfigError: if none is named, or the folder is not one of commit 27b90f5's shape.
+    """
+    named = given or os.environ.get("ECG_IMAGE_KIT_HOME")
+    if not named:
+        raise ConfigError(
+            "no checkout of ecg-image-kit is named", remedy="Give --kit or set ECG_IMAGE_KIT_HOME"
+        )
+    home = Path(named).resolve()
+    folder = home / GENERATOR if (home / GENERATOR).is_dir() else home
+    absent = [name for name in FILES if not (folder / name).is_file()]
+    if len(absent) == len(FILES):
+        raise ConfigError(
+            "this is no checkout of ecg-image-kit",
+            file=home,
+            remedy="Clone alphanumericslab/ecg-image-kit and name its folder",
+        )
+    if absent:
+        raise ConfigError(
+            f"the checkout is of another version: it lacks {', '.join(absent)}",
+            file=home,
+            remedy=f"Check out commit {COMMIT}",
+        )
+    return folder
+
+
+def find_python(folder: Path, given: str | None) -> str:
+    """The interpreter that draws; see `Kit`."""
+    named = given or os.environ.get("ECG_IMAGE_KIT_PYTHON")
+    if named:
+        path = shutil.which(named)
+        if path is None:
+            raise ConfigError(
+                "there is no such interpreter",
+                file=named,
+                remedy="Name the checkout's one with --kit-python",
+            )
+        return os.path.abspath(path)
+    homes = [folder, folder.parents[1]] if str(folder).endswith(GENERATOR) else [folder]
+    for home in homes:
+        for name in (".venv", "venv"):
+            if (home / name / "bin/python").exists():
+                return str(home / name / "bin/python")
+    return sys.executable
+
+
+def _commit(folder: Path) -> str | None:
+    """The commit of a git checkout; None for an exported folder."""
+    try:
+        # the folder must be of the repository itself, not merely lie inside another one
+        said = subprocess.run(
+            ["git", "-C", str(folder), "log", "-1", "--format=%H", "--", "ecg_plot.py"],
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+        if not said.stdout.strip():
+            return None
+        head = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"],
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head.stdout.strip() or None
+
+
+def _digest(folder: Path) -> str:
+    """16 hex digits over the files that draw."""
+    found = hashlib.sha256()
+    for name in FILES:
+        found.update(name.encode() + b"\0" + (folder / name).read_bytes())
+    return found.hexdigest()[:16]
+
+
+# the page ---------------------------------------------------------------------------------------
+
+
+def check_page(page: Page) -> None:
+    """Refuse what the kit cannot draw.
+
+    Raises:
+        LayoutError: for more than one strip, a grid with holes or a name twice in it, another
+            speed, gain, paper or window than its own, or a dpi that is not a whole number.
+    """
+    fixed = (page.speed, page.gain, page.paper_mm, page.window)
+    if fixed != (25.0, 10.0, PAPER_MM, (0.0, page.layout.seconds)):
+        raise LayoutError(
+            "ecg-image-kit draws 25 mm/s and 10 mm/mV on US letter only",
+            value=fixed,
+            remedy="Use this project's own renderer",
+        )
+    if page.dpi != int(page.dpi):
+        raise LayoutError("ecg-image-kit takes whole dpi only", value=page.dpi)
+    kit_order(page.layout)
+
+
+def kit_order(layout: Layout) -> list[int]:
+    """The cells in the order of the kit: rows from the bottom up, then the strip.
+
+    Raises:
+        LayoutError: see `check_page`.
+    """
+    remedy = "Use this project's own renderer"
+    if layout.strips > 1:
+        raise LayoutError(
+            f"layout {layout.name}: ecg-image-kit draws at most one strip",
+            value=layout.strips,
+            remedy=remedy,
+        )
+    inside = [i for i, c in enumerate(layout.cells) if not c.strip]
+    names = {layout.cells[i].label for i in inside}
+    width = layout.seconds / layout.columns
+    uneven = any(
+        abs((c.stop - c.start) - (layout.seconds if c.strip else width)) > 1e-9
+        for c in layout.cells
+    )
+    if len(inside) != layout.rows * layout.columns or len(names) != len(inside) or uneven:
+        raise LayoutError(
+            f"layout {layout.name}: ecg-image-kit draws full grids of different leads only",
+            remedy=remedy,
+        )
+    inside.sort(key=lambda i: (-layout.cells[i].row, layout.cells[i].column))
+    return inside + [i for i, c in enumerate(layout.cells) if c.strip]
+
+
+def _piece(
+    page: Page, cell: Cell, signal: NDArray[np.floating[Any]], rate: float
+) -> NDArray[np.float64]:
+    """The cell's samples as printed; where the recording ends before the cell, NaN.
+
+    The kit places the separators by the number of samples, so a piece is never short.
+    """
+    whole = page.samples(cell, 2**62, rate)
+    there = page.samples(cell, signal.shape[1], rate)
+    piece = np.full(whole.stop - whole.start, np.nan)
+    piece[: there.stop - there.start] = cell.sign * signal[LEAD_INDEX[cell.lead], there]
+    return piece
+
+
+def _header(name: str, rate: float, about: Sequence[str]) -> list[str]:
+    """A WFDB header for the text at the top of a page; the kit's text needs an Age."""
+    lines = [f"{name} {len(LEADS)} {rate:.12g} 1"]
+    lines += [f"{name}.dat 16 1000/mV 16 0 0 0 0 {lead}" for lead in LEADS]
+    comments = list(about)
+    if comments and not any(c.startswith("Age:") for c in comments):
+        comments.append("Age: Unknown")
+    return lines + [f"#{c}" for c in comments]
+
+
+def _compare(
+    page: Page, cell: Cell, part: NDArray[np.float64], mv: NDArray[np.float64], rate: float,
+    lift: float,
+) -> None:  # fmt: skip
+    """Hold the kit's points to where the layout has the samples.
+
+    It draws the first sample at the cell's edge, also where the edge falls between two samples.
+
+    Raises:
+        KitError: if it drew another page, as a changed checkout may.
+    """
+    if len(part) != len(mv):
+        raise KitError(f"the kit lists {len(part)} points of {cell.label}", value=len(mv))
+    x, y = page.to_pixel(cell, cell.start + np.arange(len(mv)) / rate, cell.sign * mv)
+    wrong = np.abs(part - np.stack([x, y + lift], 1))
+    off = float(np.nanmax(wrong, initial=0.0))
+    if off > TOLERANCE_PX or (np.isnan(part[:, 1]) != np.isnan(mv)).any():
+        raise KitError(
+            f"the kit draws {cell.label} {off:.2f} px from its place",
+            remedy=f"Use the kit's commit {COMMIT}",
+        )
+
+
+def _cell(
+    page: Page, index: int, part: NDArray[np.float64], label: Box | None, length: int,
+    rate: float, lift: float,
+) -> CellGeometry:  # fmt: skip
+    """One cell as the kit drew it, in pixels of its page before padding."""
+    cell = page.cells[index]
+    there = page.samples(cell, length, rate)
+    first = page.samples(cell, 2**62, rate).start
+    count = there.stop - there.start
+    x0, base = page.to_pixel(cell, cell.start, 0.0)
+    x1, _ = page.to_pixel(cell, cell.stop, 0.0)
+    part = part[:count].copy()
+    gap = np.isnan(part[:, 1])  # its transform leaves no x there either
+    part[gap, 0] = page.to_pixel(cell, cell.start + np.flatnonzero(gap) / rate, 0.0)[0]
+    seen = part[:, 1][np.isfinite(part[:, 1])]
+    zero = float(base) + lift
+    top, bottom = (seen.min(), seen.max()) if len(seen) else (zero, zero)
+    return CellGeometry(
+        index=index,
+        cell=cell,
+        samples=(first, first + count),
+        baseline=zero,
+        box=(float(x0), float(top), float(x1), float(bottom)),
+        label=label,
+        points=part,
+    )
+
+
+def _disk(place: Path, why: str | None) -> ConfigError:
+    return ConfigError(
+        f"the kit's scratch folder cannot be written: {why}",
+        file=place,
+        remedy="Make room there, or set TMPDIR to a folder with more",
+    )
+
+
+def _shift(x: float, y: float) -> NDArray[np.float64]:
+    return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
+
+
+def _onto(matrix: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points moved by a 3 x 3 matrix whose last row is 0, 0, 1."""
+    return np.asarray(points @ matrix[:2, :2].T + matrix[:2, 2])
+
+
+def _moved(cell: CellGeometry, matrix: NDArray[np.float64], points: bool) -> CellGeometry:
+    """The cell on the finished picture: boxes around what their corners became, the baseline
+    where it meets the cell's start.
+    """
+    start = _onto(matrix, np.array([[cell.box[0], cell.baseline]]))
+    return replace(
+        cell,
+        baseline=float(start[0, 1]),
+        box=_box(matrix, cell.box),
+        label=None if cell.label is None else _box(matrix, cell.label),
+        points=_moved_points(matrix, cell) if points else None,
+    )
+
+
+def _moved_points(matrix: NDArray[np.float64], cell: CellGeometry) -> NDArray[np.float64] | None:
+    """The cell's points moved; an unobserved one goes where its 0 mV would, at no height."""
+    if cell.points is None:
+        return None
+    gap = np.isnan(cell.points[:, 1])
+    there = cell.points.copy()
+    there[gap, 1] = cell.baseline
+    there = _onto(matrix, there)
+    there[gap, 1] = np.nan
+    return there
+
+
+def _box(matrix: NDArray[np.float64], box: Box) -> Box:
+    left, top, right, bottom = box
+    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], float)
+    moved = _onto(matrix, corners)
+    (x0, y0), (x1, y1) = moved.min(0).tolist(), moved.max(0).tolist()
+    return x0, y0, x1, y1
+
+
+def _coverage(
+    page: Page, cells: Sequence[CellGeometry], size: tuple[int, int], pad: int,
+    warp: NDArray[np.float64],
+) -> NDArray[np.uint8]:  # fmt: skip
+    """The traces' ink on the finished picture."""
+    from .kernels import stroke
+
+    ink = np.zeros(size, np.uint8)
+    half = TRACE_PT * page.dpi / 72 / 2
+    for cell in cells:
+        assert cell.points is not None
+        stroke(np.ascontiguousarray(cell.points), half, 0, len(cell.points), ink)
+    if pad:
+        ink = np.asarray(cv2.copyMakeBorder(ink, pad, pad, pad, pad, cv2.BORDER_CONSTANT), np.uint8)
+    if np.array_equal(warp, np.eye(3)):
+        return ink
+    # OpenCV counts pixels at their middle, this project at their corner
+    middle = (_shift(-0.5, -0.5) @ warp @ _shift(0.5, 0.5))[:2]
+    return np.asarray(cv2.warpAffine(ink, middle, (ink.shape[1], ink.shape[0])), np.uint8)
