@@ -32,6 +32,7 @@ A4 = (210.0, 297.0)
 A4_UPRIGHT = (297.0, 210.0)
 
 TWELVE = tuple(name for name in LAYOUTS if not name.startswith("1x1:"))
+COMMON = ("3x4+II", *(name for name in TWELVE if name != "3x4+II"))
 SINGLE = tuple(name for name in LAYOUTS if name.startswith("1x1:"))
 BY_FOUR = ("3x4", "3x4+II", "3x4+II+V1", "3x4+V1+II+V5")
 BY_TWO = ("6x2", "6x2+II")
@@ -96,16 +97,16 @@ def get_paper(name: str) -> Paper:
 
 
 PAPERS: dict[str, Paper] = {
-    "kit": Paper("the default page of ecg-image-kit", Style(), (*TWELVE, *SINGLE)),
+    "kit": Paper("the default page of ecg-image-kit", Style(), (*COMMON, *SINGLE)),
     "bw": Paper(
         "the black-and-white page of ecg-image-kit",
         Style(grid_rgb=GRID_COLOURS["bw"], ink=(0, 0, 0)),
-        (*TWELVE, *SINGLE),
+        (*COMMON, *SINGLE),
     ),
     "plain": Paper(
         "a page without a grid, as figures in print",
         Style(grid=False, frame=False, ink=(0, 0, 0)),
-        (*TWELVE, *SINGLE),
+        (*COMMON, *SINGLE),
     ),
     "muse": Paper(
         "GE MAC carts and MUSE: pink grid, ticks, names above, a block of measurements",
