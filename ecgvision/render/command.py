@@ -59,11 +59,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Draw, write and say what was written; the exit code."""
+    page = _page(args)
+    style = _style(args)
     if args.seed < 0:
         raise ConfigError("--seed must not be negative", value=args.seed)
-    paper = _paper(args)
-    page = _page(args, paper)
-    style = _style(args, paper)
     from ..records import read_record
     from .paper import draw
 
@@ -94,13 +93,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _paper(args: argparse.Namespace) -> Paper:
-    if args.style == "random":
-        return random_paper(np.random.default_rng(args.seed), args.layout)
-    return get_paper(args.style)
-
-
-def _page(args: argparse.Namespace, paper: Paper) -> Page:
+def _page(args: argparse.Namespace) -> Page:
     if args.dpi is not None and args.size is not None:
         raise ConfigError("--dpi and --size exclude each other", value=args.size)
     given = {
@@ -111,7 +104,7 @@ def _page(args: argparse.Namespace, paper: Paper) -> Page:
         "seconds": args.seconds,
         "pulse": False if args.no_pulse else None,
     }
-    page = paper.page(args.layout, **{k: v for k, v in given.items() if v is not None})
+    page = _paper(args).page(args.layout, **{k: v for k, v in given.items() if v is not None})
     if args.size is None:
         return page
     height, width = _pair(args.size, "--size")
@@ -126,8 +119,16 @@ def _pair(text: str, option: str) -> tuple[float, float]:
     return height, width
 
 
-def _style(args: argparse.Namespace, paper: Paper) -> Style:
-    style = paper.style
+def _paper(args: argparse.Namespace) -> Paper:
+    if args.style != "random":
+        return get_paper(args.style)
+    if args.seed < 0:
+        raise ConfigError("--seed must not be negative", value=args.seed)
+    return random_paper(np.random.default_rng(args.seed), args.layout)
+
+
+def _style(args: argparse.Namespace) -> Style:
+    style = _paper(args).style
     if args.grid_color == "none":
         style = replace(style, grid=False)
     elif args.grid_color is not None:

@@ -20,13 +20,13 @@ from experiments.bench import machine
 
 BENCHES = {
     "render": "ms a page, against matplotlib and against decoding its PNG",
-    "fidelity": "how near a page comes to the same page of ecg-image-kit",
     "load": "reading a record from a store, against wfdb.rdsamp",
     "step": "training throughput, against the same steps on one cached batch",
     "predict": "from a file to its answer, by stage",
     "bootstrap": "confidence intervals of 71 labels",
     "cohort": "what simple features can tell on the synthetic cohort",
     "memory": "peak memory of packing and training on a store of PTB-XL's size",
+    "fidelity": "how near a page comes to the same page of ecg-image-kit",
 }
 
 
