@@ -20,6 +20,7 @@ STRIP_NAME_BELOW_MM = 8.0
 NAME_ABOVE_MM = 6.0  # at most; less where rows are narrow (our default: clear of most P waves)
 NAME_GAP_MM = 1.0  # between the pulse and a name at its left, or above the start
 NAME_LEVEL_MM = 1.3  # such a name's foot below the baseline: half a capital's height at 11 pt
+PULSE_GAP_MM = 1.5  # between invented words and a pulse: a descender's depth and some air
 CAPITAL_MM = 0.26  # height of a capital, per point of the font
 SCALE_MM = 5.0  # height above the lower edge of the page
 SCALE_LEFT_MM, SCALE_COLUMN_MM = 50.0, 50.0  # the kit's 2 s and 2 s
@@ -138,12 +139,15 @@ def header(
 ) -> tuple[Part, ...]:
     """Header lines from the top of the page down; tabs set parts of a line apart.
 
-    Invented lines end where the first row begins; what a caller gives is all printed.
+    Invented lines end where the first row or its pulse begins; what a caller gives is all printed.
     """
     found: list[Part] = []
+    room = page.head_mm
+    if style.pulse and page.pulse:
+        room = min(room, page.head_mm + page.row_mm / 2 - page.gain - PULSE_GAP_MM)
     for i, line in enumerate(lines):
         depth = HEADER_MM + i * style.header_line_mm
-        if invented and depth > page.head_mm:
+        if invented and depth > room:
             break
         for k, text in enumerate(line.split("\t")):
             x = style.header_left_mm + k * style.header_column_mm

@@ -32,6 +32,7 @@ A4 = (210.0, 297.0)
 A4_UPRIGHT = (297.0, 210.0)
 
 TWELVE = tuple(name for name in LAYOUTS if not name.startswith("1x1:"))
+COMMON = ("3x4+II", *(name for name in TWELVE if name != "3x4+II"))
 SINGLE = tuple(name for name in LAYOUTS if name.startswith("1x1:"))
 BY_FOUR = ("3x4", "3x4+II", "3x4+II+V1", "3x4+V1+II+V5")
 BY_TWO = ("6x2", "6x2+II")
@@ -96,16 +97,16 @@ def get_paper(name: str) -> Paper:
 
 
 PAPERS: dict[str, Paper] = {
-    "kit": Paper("the default page of ecg-image-kit", Style(), (*TWELVE, *SINGLE)),
+    "kit": Paper("the default page of ecg-image-kit", Style(), (*COMMON, *SINGLE)),
     "bw": Paper(
         "the black-and-white page of ecg-image-kit",
         Style(grid_rgb=GRID_COLOURS["bw"], ink=(0, 0, 0)),
-        (*TWELVE, *SINGLE),
+        (*COMMON, *SINGLE),
     ),
     "plain": Paper(
         "a page without a grid, as figures in print",
         Style(grid=False, frame=False, ink=(0, 0, 0)),
-        (*TWELVE, *SINGLE),
+        (*COMMON, *SINGLE),
     ),
     "muse": Paper(
         "GE MAC carts and MUSE: pink grid, ticks, names above, a block of measurements",
@@ -257,7 +258,7 @@ PAPERS: dict[str, Paper] = {
             trace_pt=0.7, pulse_pt=0.7, separators=False, name_place="left", font_pt=10.0,
             note_pt=8.0, scale_words="{speed:g} mm/s\t{gain:g} mm/mV\t0.05-150 Hz",
             scale_place="left", header="invented",
-            header_lines=("{id}\t{date} {time}",),
+            header_left_mm=5.0, header_lines=("{id}\t{date} {time}",),
         ),
         ("6x2:cabrera", "3x4:cabrera", "12x1:cabrera"),
         {"paper_mm": A4, "margins_mm": (16.0, 12.0), "speed": 50.0, "seconds": 5.0},
@@ -285,7 +286,7 @@ PAPERS: dict[str, Paper] = {
             note_pt=8.0, scale_words="{speed:g} mm/s  {gain:g} mm/mV", scale_place="right",
             header="invented",
             header_lines=("{id}\t{date} {time}", "Rate: --   PR: --   QRS: --   QT/QTc: --"),
-            header_line_mm=4.4,
+            header_left_mm=10.0, header_line_mm=4.4,
         ),
         ("3x4+II", "3x4", "3x4+II+V1", "6x2", "6x2+II", "12x1"),
         {"margins_mm": (24.0, 12.0), "pulse": False},
@@ -297,7 +298,8 @@ PAPERS: dict[str, Paper] = {
             frame=False, ink=(0, 0, 0), trace_pt=0.7, pulse_pt=0.7, separator_pt=0.7,
             separator_mm=5.0, name_place="above", font_pt=10.0, note_pt=8.0,
             scale_words="{speed:g}mm/s\t{gain:g}mm/mV\t40Hz", scale_place="left",
-            header="invented", header_lines=("ID: {id}\t{date}\t{time}",),
+            header="invented", header_left_mm=5.0,
+            header_lines=("ID: {id}\t{date}\t{time}",),
         ),
         ("3x4", "3x4+II", "3x4+II+V1"),
         {"margins_mm": (20.0, 12.0), "gain": 20.0},
@@ -308,7 +310,8 @@ PAPERS: dict[str, Paper] = {
             grid_rgb=((235, 120, 120), (248, 200, 200)), frame=False, ink=(20, 20, 35),
             text_rgb=(20, 20, 35), trace_pt=0.9, pulse_pt=0.9, name_place="above", font="mono",
             font_pt=9.0, note_pt=8.0, scale_words="{speed:g} mm/s {gain:g} mm/mV",
-            scale_place="head", header="invented", header_lines=("{date} {time}   HR {rate}",),
+            scale_place="head", header="invented", header_left_mm=5.0,
+            header_lines=("{date} {time}   HR {rate}",),
         ),
         SINGLE[1:2] + SINGLE[:1] + SINGLE[2:],
         {"paper_mm": (60.0, 280.0), "margins_mm": (10.0, 6.0)},

@@ -1,0 +1,224 @@
+"""A contact sheet of pages of one real record: layouts, papers and artefacts side by side.
+
+    python -m data_prep.gallery RECORD --out docs/gallery.png
+    python -m data_prep.gallery RECORD --out sheet.png --styles muse,kit --layouts 3x4+II,6x2
+
+Without choices it shows every paper in the layout it is most usual with, and then every preset of
+artefacts. With choices it shows every combination of what is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgvision.ecg import ConfigError, Ecg, EcgVisionError
+from ecgvision.evaluate.files import whole_file
+from ecgvision.layouts import get_layout
+from ecgvision.page import MM_PER_INCH, Page
+from ecgvision.records import read_record
+from ecgvision.render.paper import draw
+from ecgvision.render.styles import PAPERS, get_paper
+from ecgvision.render.text import text_coverage
+
+COLUMNS = 3
+GAP_PX, CAPTION_PX, LETTERS_PX = 16, 30, 18
+BACKDROP = 214  # grey of the table the pages lie on
+LIMIT = 2_500_000  # bytes: a picture that a repository can carry
+SHOWN = "muse"  # the paper that artefacts happen to
+OVERSAMPLED = 2.0  # artefacts happen at this many times the sheet's resolution
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One page of the sheet; artefact "" is none."""
+
+    style: str
+    layout: str
+    artefact: str = ""
+
+    @property
+    def caption(self) -> str:
+        """What stands below the page."""
+        return ", ".join(v for v in (self.style, self.layout, self.artefact) if v)
+
+
+def everything() -> list[Entry]:
+    """Every paper in its most usual layout, then every preset of artefacts but the clean one."""
+    papers = [Entry(name, paper.layouts[0]) for name, paper in PAPERS.items()]
+    shown = get_paper(SHOWN).layouts[0]
+    return papers + [Entry(SHOWN, shown, name) for name in presets() if name != "clean"]
+
+
+def chosen(styles: Sequence[str], layouts: Sequence[str], artefacts: Sequence[str]) -> list[Entry]:
+    """Every combination; a style without a layout takes its most usual one.
+
+    Raises:
+        ConfigError: for an unknown style or artefact.
+        LayoutError: for an unknown layout, or one that does not fit a paper.
+    """
+    if artefacts and not presets():
+        raise ConfigError("there are no artefacts in this installation", value=artefacts[0])
+    found = []
+    for style in styles or (["kit"] if layouts else [SHOWN]):
+        paper = get_paper(style)
+        for layout in layouts or paper.layouts[:1]:
+            paper.page(layout)  # refuse before anything is drawn
+            found += [Entry(style, layout, artefact) for artefact in artefacts or [""]]
+    return found
+
+
+def presets() -> list[str]:
+    """Names of the presets of artefacts; none where the package is not there."""
+    package = _artefacts()
+    return [] if package is None else list(package.PRESETS)
+
+
+def _artefacts() -> Any:
+    """The package of artefacts, which is slow to import and not always asked for, or None."""
+    name = "ecgvision.render.artefacts"
+    return importlib.import_module(name) if importlib.util.find_spec(name) else None
+
+
+def sheet(
+    ecg: Ecg, entries: Sequence[Entry], width: int, *, seed: int, strength: float
+) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8: the pages in rows of `COLUMNS`, each `width` px wide at most."""
+    columns = min(COLUMNS, len(entries))
+    pages = [
+        _page(ecg, entry, width, seed=seed + i, strength=strength)  # a journey of its own for each
+        for i, entry in enumerate(entries)
+    ]
+    rows = [pages[i : i + columns] for i in range(0, len(pages), columns)]
+    across = columns * (width + GAP_PX) + GAP_PX
+    strips = []
+    for i, row in enumerate(rows):
+        high = max(image.shape[0] for image in row)
+        strip = np.full((high + CAPTION_PX + GAP_PX, across, 3), BACKDROP, np.uint8)
+        for k, image in enumerate(row):
+            left = GAP_PX + k * (width + GAP_PX)
+            inner = left + (width - image.shape[1]) // 2
+            strip[: image.shape[0], inner : inner + image.shape[1]] = image
+            caption = entries[i * columns + k].caption
+            _write_text(strip, caption, image.shape[0] + CAPTION_PX - 7, left + width // 2)
+        strips.append(strip)
+    top = np.full((GAP_PX, across, 3), BACKDROP, np.uint8)
+    return np.concatenate([top, *strips])
+
+
+def _page(ecg: Ecg, entry: Entry, width: int, *, seed: int, strength: float) -> NDArray[np.uint8]:
+    import cv2
+
+    paper = get_paper(entry.style)
+    page = paper.page(get_layout(entry.layout))
+    box = (width, width)  # no page is higher than a column is wide
+    if not entry.artefact:
+        return draw(ecg.signal, ecg.rate, page.fit(box), paper.style, seed=seed).image
+    large = _at(page, OVERSAMPLED * page.fit(box).dpi)
+    image = draw(ecg.signal, ecg.rate, large, paper.style, seed=seed).image
+    moved = _artefacts().apply(entry.artefact, image, seed=seed, strength=strength, dpi=large.dpi)
+    high, wide = moved.image.shape[:2]
+    scale = min(width / wide, width / high)
+    size = (max(1, round(wide * scale)), max(1, round(high * scale)))
+    return np.asarray(cv2.resize(moved.image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _at(page: Page, dpi: float) -> Page:
+    height, width = page.paper_mm
+    return page.fit((math.ceil(height * dpi / MM_PER_INCH), math.ceil(width * dpi / MM_PER_INCH)))
+
+
+def _write_text(image: NDArray[np.uint8], text: str, y: int, middle: int) -> None:
+    """Black text whose baseline is at row y, centred, cut where the picture ends."""
+    cover, below, _ = text_coverage(text, LETTERS_PX, 72.0)
+    left = max(0, middle - cover.shape[1] // 2)
+    part = image[y + below : y + below + cover.shape[0], left : left + cover.shape[1]]
+    part[:] = part * (255 - cover[: part.shape[0], : part.shape[1], None].astype(int)) // 255
+
+
+def encode(image: NDArray[np.uint8]) -> bytes:
+    """The picture as a PNG of 256 colours, a third of the size of one in full colour."""
+    from PIL import Image
+
+    few = Image.fromarray(image).quantize(
+        256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
+    )
+    buffer = BytesIO()
+    few.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(
+        prog="python -m data_prep.gallery",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = top.add_argument
+    add("record", metavar="RECORD", help="WFDB record (with or without extension), .csv or .npy")
+    add("--out", required=True, metavar="PNG", help="picture to write, under 2.5 MB")
+    add("--rate", type=float, help="Hz, for files that do not state it")
+    add("--layouts", default="", metavar="A,B", help="layouts (default: the style's most usual)")
+    add("--styles", default="", metavar="A,B", help=f"of {', '.join(PAPERS)}")
+    add("--artefacts", default="", metavar="A,B", help="presets or single artefacts")
+    add("--strength", type=float, default=0.6, help="of artefacts, 0 to 1 (default %(default)s)")
+    add("--seed", type=int, default=0, help="what styles and artefacts leave to chance (default 0)")
+    add("--width", type=int, default=760, help="px of a page at most (default %(default)s)")
+    return top
+
+
+def run(args: argparse.Namespace) -> None:
+    """Draw the sheet and write it, smaller where it would be too heavy a file.
+
+    Raises:
+        EcgVisionError: for anything asked that makes no sense or cannot be read or written.
+    """
+    if args.seed < 0:
+        raise ConfigError("--seed must not be negative", value=args.seed)
+    if not 100 <= args.width <= 4000:
+        raise ConfigError("--width must lie in 100 to 4000 px", value=args.width)
+    asked = [
+        [word.strip() for word in text.split(",") if word.strip()]
+        for text in (args.styles, args.layouts, args.artefacts)
+    ]
+    entries = chosen(*asked) if any(asked) else everything()
+    ecg = read_record(args.record, rate=args.rate)
+    width, out = args.width, Path(args.out)
+    while True:
+        image = sheet(ecg, entries, width, seed=args.seed, strength=args.strength)
+        content = encode(image)
+        if len(content) <= LIMIT or width <= 100:
+            break
+        width = max(100, round(width * max(0.7, 0.97 * math.sqrt(LIMIT / len(content)))))
+    try:
+        with whole_file(out) as part:
+            part.write_bytes(content)
+    except OSError as error:
+        remedy = "Name a file in a folder that exists and may be written"
+        raise ConfigError(f"cannot write: {error.strerror}", file=out, remedy=remedy) from error
+    print(f"{out}: {len(entries)} pages, {image.shape[1]} x {image.shape[0]} px")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; 0, or 2 after one line on what the user can put right."""
+    try:
+        run(parser().parse_args(argv))
+    except EcgVisionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
