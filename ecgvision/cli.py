@@ -13,7 +13,10 @@ from collections.abc import Sequence
 from ecgvision import __version__
 from ecgvision.ecg import EcgVisionError
 
-_TRAINING = frozenset({"torch", "lightning", "timm", "numba", "pandas", "pyarrow", "scipy", "wfdb"})
+_TRAINING = frozenset(
+    {"torch", "lightning", "timm", "numba", "pandas", "pyarrow", "scipy", "wfdb"}
+    | {"matplotlib", "PIL", "albumentations", "font_amatic_sc"}
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

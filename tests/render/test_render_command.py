@@ -92,6 +92,9 @@ def test_a_page_of_some_size(record, tmp_path) -> None:
         (["--seed", "-1"], ConfigError, "seed"),
         (["--grid-color", "pink"], ConfigError, "pink"),
         (["--style", "x"], ConfigError, "kit"),
+        (["--artefact", "fog"], ConfigError, "crumpled"),
+        (["--artefact", "fax", "--strength", "2"], ConfigError, "0, 1"),
+        (["--strength", "0.5"], ConfigError, "--artefact"),
     ],
 )
 def test_wrong_options_are_named(record, tmp_path, words, error, says) -> None:
@@ -103,3 +106,59 @@ def test_wrong_options_are_named(record, tmp_path, words, error, says) -> None:
 def test_a_place_that_cannot_be_written_is_named(record, tmp_path) -> None:
     with pytest.raises(ConfigError, match="nowhere"):
         run(record, "--rate", 250, "--out", tmp_path / "nowhere" / "p.png", "--dpi", 50)
+
+
+def test_an_artefact_with_its_geometry_and_mask(record, tmp_path, capsys) -> None:
+    out, geometry, mask = tmp_path / "p.png", tmp_path / "p.json", tmp_path / "m.png"
+    words = [record, "--rate", 250, "--out", out, "--json", geometry, "--mask", mask, "--dpi", 80]
+    journey = ["--artefact", "perspective", "--strength", 0.7, "--seed", 3]
+    assert run(*words, *journey) == 0
+    found = json.loads(geometry.read_text())
+    assert found["artefact"] == {
+        "preset": "perspective",
+        "strength": 0.7,
+        "seed": 3,
+        "applied": [{"name": "perspective", "strength": 0.7}],
+    }
+    image, cover = cv2.imread(str(out)), cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)
+    assert found["size"] == list(image.shape[:2]) == list(cover.shape)
+    assert "880 x 680 px" in capsys.readouterr().out
+    # the files agree with each other: the mask has ink where the geometry says the traces run,
+    # and has none there on the page that was not moved
+    at = [p for lead in found["leads"] for p in lead["points"] if None not in p]
+    x, y = np.floor(np.array(at)).astype(int).T
+    assert np.mean(cover[y, x] > 40) > 0.98
+    run(*words)
+    plain = cv2.imread(str(mask), cv2.IMREAD_UNCHANGED)
+    assert "artefact" not in json.loads(geometry.read_text())
+    assert np.mean(plain[y, x] > 40) < 0.5
+
+
+def test_the_file_of_a_picture_states_the_picture_s_resolution(record, tmp_path) -> None:
+    from PIL import Image
+
+    out, geometry = tmp_path / "p.png", tmp_path / "p.json"
+    run(
+        record, "--rate", 250, "--out", out, "--json", geometry, "--dpi", 100,
+        "--artefact", "screenshot",
+    )  # fmt: skip
+    wanted = json.loads(geometry.read_text())["dpi"]
+    assert wanted < 95
+    with Image.open(out) as image:
+        assert image.info["dpi"] == pytest.approx((wanted, wanted), abs=0.1)
+
+
+def test_the_same_seed_gives_the_same_file_and_clean_is_the_page(record, tmp_path) -> None:
+    base = [record, "--rate", 250, "--dpi", 50, "--seed", 5]
+    files = {}
+    for name, extra in (
+        ("page", []),
+        ("clean", ["--artefact", "clean"]),
+        ("none", ["--artefact", "photo", "--strength", 0]),
+        ("photo", ["--artefact", "photo"]),
+        ("again", ["--artefact", "photo"]),
+    ):
+        run(*base, "--out", tmp_path / f"{name}.png", *extra)
+        files[name] = (tmp_path / f"{name}.png").read_bytes()
+    assert files["page"] == files["clean"] == files["none"]
+    assert files["photo"] == files["again"] != files["page"]
