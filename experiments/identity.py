@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ecgvision
@@ -13,14 +13,20 @@ import ecgvision
 # Where things lie, what they run on and who is told: none of it changes the result.
 WITHOUT_EFFECT = (
     "run_dir", "force", "logger", "wandb",
-    "data.name", "data.store", "data.root", "data.cache_dir", "data.num_workers",
-    "data.records", "data.cohort_seed", "data.rate",  # the stores' own hash says it all
+    "data.name", "data.store", "data.images", "data.root", "data.cache_dir", "data.num_workers",
+    "data.records", "data.cohort_seed", "data.rate",  # the data's own hashes say it all
     "trainer.accelerator", "trainer.devices",
 )  # fmt: skip
 
 
-def run_id(config: Mapping[str, Any], data_hash: str, label_hash: str) -> str:
-    """10 hex digits over the configuration, the stores' contents and the label scheme."""
+def run_id(config: Mapping[str, Any], data: Sequence[str], label_hash: str) -> str:
+    """10 hex digits over the configuration, the label scheme and the data.
+
+    Args:
+        config: the whole configuration.
+        data: hashes of the stores, and of folders of drawn pages where there are any.
+        label_hash: of the label scheme.
+    """
     relevant = copy.deepcopy(dict(config))
     for path in WITHOUT_EFFECT:
         *parents, key = path.split(".")
@@ -29,6 +35,6 @@ def run_id(config: Mapping[str, Any], data_hash: str, label_hash: str) -> str:
             section = section.get(parent, {})
         section.pop(key, None)
     text = json.dumps(
-        [relevant, data_hash, label_hash, ecgvision.__version__], sort_keys=True, default=str
+        [relevant, list(data), label_hash, ecgvision.__version__], sort_keys=True, default=str
     )
     return hashlib.sha256(text.encode()).hexdigest()[:10]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ecgvision.data.drawn import DrawnPages
 from ecgvision.ecg import ConfigError, DataError
 from ecgvision.store import Store
 
@@ -73,6 +74,20 @@ def _store(data: Mapping[str, Any], cache: Path) -> list[str]:
     found = [Path(path).expanduser().resolve() for path in paths]
     for path in found:
         Store(path)  # a wrong path is an answer now, not after the heavy imports
+    return [str(path) for path in found]
+
+
+def images(data: Mapping[str, Any]) -> list[str]:
+    """Paths of the folders of drawn pages that the data section names; none where it names none.
+
+    Raises:
+        DataError: for a folder that is missing, unfinished or none of these.
+    """
+    given = data["images"]
+    paths = [given] if isinstance(given, str) else list(given or [])
+    found = [Path(path).expanduser().resolve() for path in paths]
+    for path in found:
+        DrawnPages(path)
     return [str(path) for path in found]
 
 

@@ -68,9 +68,10 @@ def run(config: dict[str, Any]) -> Path:
     started = time.monotonic()
     if config["exp"] != "vizecg":
         raise ConfigError("name a system", value=config["exp"], remedy="Add +exp=vizecg")
-    from experiments.prepare import stores
+    from experiments.prepare import images, stores
 
     config["data"]["store"] = stores(config["data"])
+    config["data"]["images"] = images(config["data"])
     import json
     import logging
     import warnings
@@ -79,6 +80,7 @@ def run(config: dict[str, Any]) -> Path:
     import yaml
 
     from ecgvision import build
+    from ecgvision.data.drawn import DrawnPages
     from ecgvision.evaluate.files import whole_file
     from experiments.finish import finish
     from experiments.identity import run_id
@@ -88,7 +90,8 @@ def run(config: dict[str, Any]) -> Path:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # resuming is meant
     cohort = build.build_cohort(config)
-    identity = run_id(config, cohort.hash, cohort.scheme.hash)
+    drawn = [DrawnPages(folder).hash for folder in config["data"]["images"]]
+    identity = run_id(config, [cohort.hash, *drawn], cohort.scheme.hash)
     folder = Path(config["run_dir"]).expanduser().resolve() / config["exp"] / identity
     done = folder / "metrics.json"
     if done.is_file() and not config["force"]:

@@ -82,6 +82,11 @@ class DrawnPages:
         self._places = {name: i for i, name in enumerate(self.layouts)}
         self._there = self._check_files()
 
+    @property
+    def hash(self) -> str:
+        """16 hex digits over the store and everything that decided the pages."""
+        return settings_hash({"store": self.store_hash, "settings": self.manifest["settings_hash"]})
+
     def __len__(self) -> int:
         """The number of pages."""
         return int(self._there.sum())

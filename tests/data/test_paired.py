@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from data_prep import render_images
 from ecgvision.data.cohort import Cohort
+from ecgvision.data.drawn import DrawnPages
 from ecgvision.data.pages import PageSettings
 from ecgvision.data.paired import PairedDataModule
 from ecgvision.data.views import to_network
@@ -20,12 +22,14 @@ from ecgvision.render.styles import get_style
 FOLDS = {"train": [1, 2, 3, 4, 5, 6, 7, 8], "val": [9], "test": [10]}
 
 
-def module(store, *, augment=True, workers=0, batch=8, seed=0, **settings) -> PairedDataModule:
+def module(
+    store, *, augment=True, workers=0, batch=8, seed=0, folders=(), **settings
+) -> PairedDataModule:
     chosen = {"layouts": ("3x4+II", "6x2"), "image_size": (96, 128)} | settings
     cohort = Cohort([store], "superdiagnostic", folds=FOLDS)
     return PairedDataModule(
         cohort, PageSettings(**chosen), augment=augment, batch_size=batch, num_workers=workers,
-        seed=seed,
+        seed=seed, folders=folders,
     )  # fmt: skip
 
 
@@ -128,6 +132,53 @@ def test_a_paper_decides_what_is_printed(tiny_store):
     assert observed[:, :250].sum() == 6 * 250  # 50 mm/s: the limb leads' first 2.5 s, then the
     assert observed[6:, 250:500].all()  # chest leads' next
     assert not observed[:, 500:].any()
+
+
+def draw_folder(store, out, *more: str) -> str:
+    words = [str(store), "--out", str(out), "--dpi", "40", "--layouts", "3x4+II,6x2", *more]
+    assert render_images.main(words) == 0
+    return str(out)
+
+
+def test_pages_of_a_folder_stand_beside_their_signals(tiny_store, tmp_path):
+    folder = draw_folder(tiny_store, tmp_path / "pages")
+    data = module(tiny_store, folders=[folder], signal_window="printed")
+    item = data.dataset("test")[(0, 1)]
+    position = int(data.positions("test")[1])
+    store, row = data.cohort.place(position)
+    page = DrawnPages(folder).page(row, "3x4+II")
+    assert store == 0
+    assert np.array_equal(item["image"].permute(1, 2, 0).numpy(), to_network(page, (96, 128)))
+    expected = Page(get_layout("3x4+II")).observed(1000, 100)
+    assert np.array_equal(item["observed"].numpy(), expected)
+    signal, _ = data.cohort.read(position)
+    for split in ("test", "train"):  # a page that is drawn already allows no other signal
+        dataset = data.dataset(split)
+        dataset.positions = np.array([position])
+        seen = dataset[(2, 0)]
+        np.testing.assert_allclose(
+            seen["signal"].numpy()[seen["observed"]], signal[seen["observed"]], atol=1e-6
+        )
+
+
+def test_records_that_were_not_drawn_are_left_out(tiny_store, tmp_path):
+    folder = draw_folder(tiny_store, tmp_path / "pages", "--limit", "30")
+    data = module(tiny_store, folders=[folder])
+    kept = [data.cohort.place(int(p))[1] for p in data.positions("train")]
+    everyone = [data.cohort.place(int(p))[1] for p in data.cohort.positions("train")]
+    assert kept == [row for row in everyone if row < 30]
+
+
+def test_pages_of_another_store_are_refused(tiny_store, make_store, tmp_path):
+    folder = draw_folder(make_store(tmp_path / "other", records=20), tmp_path / "pages")
+    with pytest.raises(DataError, match="one folder of pages for each store"):
+        module(tiny_store, folders=[folder])
+
+
+def test_layouts_that_were_not_drawn_are_refused(tiny_store, tmp_path):
+    folder = draw_folder(tiny_store, tmp_path / "pages")
+    with pytest.raises(LayoutError, match="12x1"):
+        module(tiny_store, folders=[folder], layouts=("12x1",))
 
 
 def test_evaluation_draws_the_plain_page_of_the_record(tiny_store):
