@@ -134,7 +134,7 @@ class VizECGNet(nn.Module):
         *,
         image_size: Sequence[int],
         signal_length: int,
-        image_encoder: str = "mobilenetv4_conv_small",
+        image_encoder: str = "tracenet",
         signal_encoder: str = "resnet1d_lite",
         pretrained: bool = False,
         width: int = 128,

@@ -28,7 +28,7 @@ from ecgvision.deploy.ingest import read_page
 from ecgvision.deploy.predict import predict_file
 
 TARGET_SHARE = 0.25
-ENCODER, SIZE = "mobilenetv4_conv_small", (384, 512)
+ENCODER, SIZE = "tracenet", (288, 384)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
