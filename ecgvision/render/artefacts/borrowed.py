@@ -53,7 +53,7 @@ def white_balance(image: Image, lot: Lot) -> Image:
     transform = _library().PlanckianJitter(mode="blackbody", p=1)
     # its own lot would lie anywhere between two limits, so the temperature is named
     cast = transform.apply(image, temperature=int(lot.rng.choice([4000, 9000])))
-    return mix(image, np.asarray(cast, np.uint8), lot.strength)
+    return mix(image, np.asarray(cast, np.uint8), 0.6 * lot.strength)  # phones correct for most
 
 
 def mix(first: Image, second: Image, share: float) -> Image:
