@@ -83,12 +83,12 @@ def test_more_strength_more_change(name, page) -> None:
     def change(strength: float) -> float:
         found = []
         for seed in range(4):
-            out = apply(name, page.image, seed=seed, strength=strength, dpi=DPI)
+            out = apply(name, page.image, seed=seed, strength=strength, dpi=150)
             image = cv2.resize(out.image, page.image.shape[1::-1])
             found.append(np.abs(image.astype(float) - page.image).mean())
         return float(np.mean(found))
 
-    weak, strong = change(0.3), change(1.0)
+    weak, strong = change(0.15), change(1.0)
     assert 0 < weak < strong
 
 
@@ -140,7 +140,7 @@ def test_the_trace_stays_darker_than_the_paper_around_it(name, dpi) -> None:
     for seed in range(6):
         picture = apply(name, page.image, seed=seed, mask=page.mask, dpi=dpi)
         after = contrast(picture.image, picture.mask, least)
-        assert len(after) > 100
+        assert len(after) > 60
         assert np.median(after) > 0.45 * before
         assert np.mean(after > 0.05) > 0.8
 
