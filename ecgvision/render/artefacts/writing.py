@@ -21,7 +21,12 @@ NOTES = (
 )  # fmt: skip
 WORDS = ("COPY", "RECEIVED", "ARCHIVE", "SCANNED", "DUPLICATE", "FILE COPY", "CARDIOLOGY DEPT")
 PENS = ((20, 40, 140), (15, 15, 25), (150, 20, 30), (40, 70, 180))
-HEIGHTS_MM = (9.0, 11.0, 13.0, 16.0)  # of a line
+HEIGHTS_MM = (
+    9.0,
+    11.0,
+    13.0,
+    16.0,
+)  # of a line; this and all other lengths here: our defaults, by eye
 PADS = ((150, 20, 40), (30, 50, 150), (70, 40, 120), (20, 90, 60))
 
 
