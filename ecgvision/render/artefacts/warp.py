@@ -22,7 +22,7 @@ Size = tuple[int, int]
 FEW_PX, NODES_PX = 640, (4, 8)
 """Maps are worked out at every fourth pixel of a picture of at most 640 pixels a side, at every
 eighth of a larger one, and filled in linearly, our defaults: on letter pages the bends drawn here
-then stay within 0.05 px of the true place, at a small part of the time.
+then stay within 0.06 px of the true place, at a small part of the time.
 """
 
 ROUNDS, CLOSE_PX = 60, 1e-7  # of the fixed-point iteration; bends give 3 to 5 rounds a digit
