@@ -167,8 +167,8 @@ class Geometry:
         page = self.page
         return {
             "size": list(self.size),
-            "dpi": page.dpi if self.warp is None else self.px_per_mm * MM_PER_INCH,
-            "px_per_mm": self.px_per_mm,
+            "dpi": page.dpi if self.warp is None else round(self.px_per_mm * MM_PER_INCH, 6),
+            "px_per_mm": page.px_per_mm if self.warp is None else round(self.px_per_mm, 6),
             "layout": page.layout.name,
             "window": list(page.window),
             "speed": page.speed,

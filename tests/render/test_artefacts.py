@@ -83,12 +83,12 @@ def test_more_strength_more_change(name, page) -> None:
     def change(strength: float) -> float:
         found = []
         for seed in range(4):
-            out = apply(name, page.image, seed=seed, strength=strength, dpi=DPI)
+            out = apply(name, page.image, seed=seed, strength=strength, dpi=150)
             image = cv2.resize(out.image, page.image.shape[1::-1])
             found.append(np.abs(image.astype(float) - page.image).mean())
         return float(np.mean(found))
 
-    weak, strong = change(0.3), change(1.0)
+    weak, strong = change(0.15), change(1.0)
     assert 0 < weak < strong
 
 
@@ -120,20 +120,29 @@ def test_seeds_differ_and_presets_draw_by_their_chances(page) -> None:
     assert apply("clean", small, seed=1).applied == ()
 
 
-@pytest.mark.parametrize("name", ["scan", "photo", "photocopy", "fax", "crumpled"])
-@pytest.mark.parametrize("strength", [0.4, 1.0])
-def test_the_trace_stays_darker_than_the_paper_around_it(name, strength, page) -> None:
-    for seed in range(8):
-        picture = apply(name, page.image, seed=seed, strength=strength, mask=page.mask, dpi=DPI)
-        grey = picture.image.mean(axis=2)
-        near = cv2.dilate(picture.mask, np.ones((9, 9), np.uint8)) > 0
-        trace, paper = picture.mask > 150, near & (picture.mask == 0)
-        assert trace.sum() > 300
-        level = cv2.boxFilter(np.where(paper, grey, 0.0), -1, (15, 15))
-        level /= np.maximum(cv2.boxFilter(paper.astype(float), -1, (15, 15)), 1e-6)
-        contrast = 1 - grey[trace] / np.maximum(level[trace], 1)
-        assert np.median(contrast) > 0.25
-        assert np.mean(contrast > 0.1) > 0.8
+def contrast(image, mask, least: float) -> np.ndarray:
+    """By how much the pixels of a trace are darker than the paper next to them, as a share."""
+    grey = image.mean(axis=2)
+    trace = mask > least
+    paper = (cv2.dilate(mask, np.ones((9, 9), np.uint8)) > 0) & (mask == 0)
+    level = cv2.boxFilter(np.where(paper, grey, 0.0), -1, (15, 15))
+    level /= np.maximum(cv2.boxFilter(paper.astype(float), -1, (15, 15)), 1e-6)
+    return 1 - grey[trace] / np.maximum(level[trace], 1)
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if name != "clean"])
+@pytest.mark.parametrize("dpi", [23.0, 60.0, 93.0])
+def test_the_trace_stays_darker_than_the_paper_around_it(name, dpi) -> None:
+    """Also at the network's sizes, where a trace is a faint grey."""
+    page = draw(beats(250, 3), 250.0, Page(get_layout("3x4+II"), dpi=dpi), mask=True)
+    least = float(np.quantile(page.mask[page.mask > 0], 0.7))
+    before = float(np.median(contrast(page.image, page.mask, least)))
+    for seed in range(6):
+        picture = apply(name, page.image, seed=seed, mask=page.mask, dpi=dpi)
+        after = contrast(picture.image, picture.mask, least)
+        assert len(after) > 60
+        assert np.median(after) > 0.45 * before
+        assert np.mean(after > 0.05) > 0.8
 
 
 def test_a_crop_cuts_margins_only(page) -> None:

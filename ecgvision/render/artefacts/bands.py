@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-BAND_PX = 32  # rows, a multiple of every cell; 32 rows of three floats at 1024 pixels are 400 kB
+BAND_PX = 32  # rows, a multiple of every cell
+BAND_PIXELS = 32 * 1024  # or more rows, while three floats of each pixel are 400 kB
 
 
 def bands(
@@ -29,8 +30,9 @@ def bands(
         which rows, and (rows, width, C) float32.
     """
     height, width = size
-    for top in range(0, height, BAND_PX):
-        bottom = min(top + BAND_PX, height)
+    deep = max(1, BAND_PIXELS // (width * BAND_PX)) * BAND_PX
+    for top in range(0, height, deep):
+        bottom = min(top + deep, height)
         part = nodes[top // cell : -(-bottom // cell) + 2]
         wanted = part.shape[1] * cell, part.shape[0] * cell
         full = cv2.resize(part, wanted, interpolation=cv2.INTER_LINEAR)

@@ -28,11 +28,20 @@ def _run(transform: Any, image: Image, lot: Lot) -> Image:
     return np.asarray(transform(image=image)["image"], np.uint8)
 
 
+@cache
+def _compression() -> Any:
+    return _library().ImageCompression(p=1)
+
+
+@cache
+def _jitter() -> Any:
+    return _library().PlanckianJitter(mode="blackbody", p=1)
+
+
 def jpeg(image: Image, lot: Lot) -> Image:
     """JPEG of quality 92 down to 12, our defaults: from a scanner's to a messenger's."""
-    quality = round(92 - 80 * lot.strength)
-    transform = _library().ImageCompression(quality_range=(quality, quality), p=1)
-    return _run(transform, image, lot)
+    quality = round(92 - 80 * lot.strength)  # named, as its own lot would lie between two limits
+    return np.asarray(_compression().apply(image, quality=quality, image_type=".jpg"), np.uint8)
 
 
 def motion(image: Image, lot: Lot) -> Image:
@@ -50,10 +59,9 @@ def motion(image: Image, lot: Lot) -> Image:
 
 def white_balance(image: Image, lot: Lot) -> Image:
     """Light of a warm lamp (4000 K) or of the open sky (9000 K), by the strength."""
-    transform = _library().PlanckianJitter(mode="blackbody", p=1)
-    # its own lot would lie anywhere between two limits, so the temperature is named
-    cast = transform.apply(image, temperature=int(lot.rng.choice([4000, 9000])))
-    return mix(image, np.asarray(cast, np.uint8), lot.strength)
+    kelvin = int(lot.rng.choice([4000, 9000]))
+    cast = _jitter().apply(image, temperature=kelvin)
+    return mix(image, np.asarray(cast, np.uint8), 0.6 * lot.strength)  # phones correct for most
 
 
 def mix(first: Image, second: Image, share: float) -> Image:

@@ -17,7 +17,7 @@ from .bands import bands
 from .parts import Artefact, Field, Image, Lot, coarse, shine
 from .presets import PRESETS, Preset, Use
 from .registry import ARTEFACTS
-from .warp import NODE_PX, Size, Warp
+from .warp import Size, Warp
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,7 +197,7 @@ def _bend(
     around = None
     if (low < -0.5).any() or (high > (width - 0.5, height - 0.5)).any():
         around = np.full_like(out, 255) if backdrop is None else backdrop(warp.size)
-    for rows, full in bands(nodes, NODE_PX, warp.size):
+    for rows, full in bands(nodes, warp.node_px, warp.size):
         at = cv2.convertMaps(np.ascontiguousarray(full), np.empty(0, np.float32), cv2.CV_16SC2)
         cv2.remap(image, *at, cv2.INTER_LINEAR, dst=out[rows], borderMode=cv2.BORDER_REPLICATE)
         if around is not None:

@@ -44,13 +44,25 @@ def _received(lines: NDArray[np.uint8], image: Image, lot: Lot) -> Image:
     return mix(image, page, min(1.0, 4 * lot.strength))
 
 
+def _fine(lot: Lot) -> float:
+    """How far the picture resolves what a machine makes of single dots, in (0, 1].
+
+    A pixel of a coarse picture holds many dots and many grey edges: what is hard in the machine
+    is soft there. 80 dpi, where a trace is about a pixel wide, resolves it (our default).
+    """
+    return min(1.0, lot.dpi / 80.0)
+
+
 def fax_text(image: Image, lot: Lot) -> Image:
     """Sent as text: every dot black or white, by a threshold that follows the paper's tone."""
     grey = _lines(image, lot)
     near = cv2.blur(grey, (grey.shape[1] // 80 * 2 + 1, grey.shape[0] // 80 * 2 + 1))
-    below = lot.between(18, 55)  # how far a dot must lie below its neighbourhood
-    white = cv2.compare(cv2.subtract(near, grey), np.array([below]), cv2.CMP_LE)
-    return _received(np.asarray(white, np.uint8), image, lot)
+    fine = _fine(lot)
+    least = lot.between(18, 55) * fine  # how far a dot must lie below its neighbourhood
+    ramp = (np.arange(256) - least) * (255 / (1 + 160 * (1 - fine)))
+    table = (255 - np.clip(ramp, 0, 255)).astype(np.uint8)
+    page = cv2.LUT(cv2.subtract(near, grey), table)
+    return _received(np.asarray(page, np.uint8), image, lot)
 
 
 def fax_photo(image: Image, lot: Lot) -> Image:
@@ -60,7 +72,9 @@ def fax_photo(image: Image, lot: Lot) -> Image:
     rows, columns = -(-grey.shape[0] // 4), -(-grey.shape[1] // 4)
     limit = np.tile(levels.astype(np.uint8), (rows, columns))[: grey.shape[0], : grey.shape[1]]
     bright = cv2.convertScaleAbs(grey, alpha=lot.between(1.0, 1.2))
-    page = np.asarray(cv2.compare(bright, limit, cv2.CMP_GT), np.uint8)
+    dots = cv2.compare(bright, limit, cv2.CMP_GT)
+    fine = _fine(lot)
+    page = np.asarray(cv2.addWeighted(dots, fine, bright, 1 - fine, 0), np.uint8)
     return _received(page, image, lot)
 
 
@@ -70,8 +84,9 @@ def copy(image: Image, lot: Lot) -> Image:
     sigma = max(lot.mm(0.12) * lot.strength, 0.05)
     grey = np.asarray(cv2.GaussianBlur(grey, (0, 0), sigma), np.uint8)
     levels = np.arange(256) / 255
-    middle = lot.between(0.5, 0.72)
-    steep = 4 + 10 * lot.strength
+    fine = _fine(lot)
+    middle = 1 - (1 - lot.between(0.5, 0.72)) * fine
+    steep = (4 + 10 * lot.strength) * fine
     curve = 1 / (1 + np.exp(-steep * (levels - middle)))
     curve = (curve - curve[0]) / (curve[-1] - curve[0])
     table = (curve * (250 - 12 * lot.strength) + 4).astype(np.uint8)
@@ -91,7 +106,9 @@ def toner(image: Image, lot: Lot) -> Image:
     sheets = height * width / (lot.mm(215.9) * lot.mm(279.4))
     count = round(900 * lot.strength * min(sheets, 4.0))
     xs, ys = lot.rng.integers(0, width, count), lot.rng.integers(0, height, count)
-    image[ys, xs] = lot.rng.integers(10, 110, count).astype(np.uint8)[:, None]
+    black = lot.rng.integers(10, 110, count)[:, None]
+    share = min(1.0, lot.mm(0.3))  # of a pixel that a speck covers
+    image[ys, xs] = (image[ys, xs] * (1 - share) + black * share).astype(np.uint8)
     for _ in range(round(0.02 * count)):
         at = int(lot.rng.integers(width)) * 16, int(lot.rng.integers(height)) * 16
         radius = round(16 * lot.mm(lot.between(0.15, 0.5)) / 2)

@@ -163,8 +163,8 @@ def _normal() -> NDArray[np.float64]:
 
 
 def noise(image: Image, lot: Lot) -> Image:
-    """Noise of a sensor in poor light: deviation up to 22 of 255, a third of it in common to the
-    colours. Values come from a table of 256, which is a tenth of the time of exact ones.
+    """Noise of a sensor in poor light: deviation up to 22 of 255 (our default), in each colour by
+    itself. Values come from a table of 256, a small part of the time of exact ones.
     """
     sigma = 22 * lot.strength
     table = np.clip(np.round(_normal() * sigma) + 128, 0, 255).astype(np.uint8)

@@ -44,15 +44,15 @@ def tone(image: Image, lot: Lot) -> Image:
 def streaks(image: Image, lot: Lot) -> Image:
     """Lines along the feed where dirt sits on the glass or an element of the sensor is off."""
     height, width = image.shape[:2]
+    depth = 110 * lot.strength * min(1.0, lot.mm(0.4))  # a pixel may be wider than the line
     for _ in range(1 + round(5 * lot.strength * lot.rng.random())):
         thick = max(1, round(lot.mm(lot.between(0.1, 0.5))))
         x = int(lot.rng.integers(0, max(1, width - thick)))
         rgb = lot.rng.uniform(-1, 1) + (lot.rng.uniform(-0.4, 0.4, 3) * (lot.rng.random() < 0.5))
-        band = image[:, x : x + thick].astype(np.float32) + np.float32(110 * lot.strength) * (
+        band = image[:, x : x + thick].astype(np.float32) + np.float32(depth) * (
             rgb.astype(np.float32) - np.float32(0.3)
         )
         if lot.rng.random() < 0.3:  # the dirt came off half-way
-            band[int(lot.rng.integers(height)) :] = image[-1:, x : x + thick].mean()
             keep = int(lot.rng.integers(height))
             band[keep:] = image[keep:, x : x + thick]
         image[:, x : x + thick] = np.clip(band + 0.5, 0, 255).astype(np.uint8)

@@ -173,9 +173,11 @@ def stain(size: Size, lot: Lot) -> Field:
 
 
 def staple(image: Image, lot: Lot) -> None:
-    """A staple near one of the upper corners, 12 mm long, with its shadow."""
+    """A staple near one of the upper corners, 12 mm long, with its shadow; strength makes it
+    thicker.
+    """
     width = image.shape[1]
-    length, thick = lot.mm(12.0), max(1, round(lot.mm(0.6)))
+    length, thick = lot.mm(12.0), max(1, round(lot.mm(0.4 + 0.4 * lot.strength)))
     x = lot.mm(lot.between(8, 16))
     x = x if lot.rng.random() < 0.7 else width - x
     y, angle = lot.mm(lot.between(6, 12)), lot.between(-0.8, 0.8)
@@ -184,12 +186,12 @@ def staple(image: Image, lot: Lot) -> None:
     for off, rgb in ((thick, (150, 150, 150)), (0, (95, 98, 104))):
         a, b = (round(x - dx), round(y - dy + off)), (round(x + dx), round(y + dy + off))
         cv2.line(over, a, b, rgb, thick, cv2.LINE_AA)
-    cv2.addWeighted(over, lot.strength, image, 1 - lot.strength, 0, dst=image)
+    _lay_solid(image, over, lot)
 
 
 def punch_hole(image: Image, lot: Lot) -> None:
     """Two holes of 6 mm, 80 mm apart and 12 mm from an edge (ISO 838); through them shows what
-    lies beneath.
+    lies beneath. Strength makes them a little larger.
     """
     height, width = image.shape[:2]
     edge, half = lot.mm(12.0), lot.mm(40.0)
@@ -199,10 +201,16 @@ def punch_hole(image: Image, lot: Lot) -> None:
     else:
         holes = [(width / 2 - half, edge), (width / 2 + half, edge)]
     shade = int(lot.rng.choice([25, 60, 225]))
-    radius = max(1, round(lot.mm(3.0)))
+    radius = round(16 * max(lot.mm(2.7 + 0.6 * lot.strength), 1.0))  # in sixteenths
     over = image.copy()
     for x, y in holes:
-        centre = round(x), round(y)
-        cv2.circle(over, centre, radius, (shade, shade, shade), -1, cv2.LINE_AA)
-        cv2.circle(over, centre, radius, (140, 140, 140), max(1, radius // 5), cv2.LINE_AA)
-    cv2.addWeighted(over, lot.strength, image, 1 - lot.strength, 0, dst=image)
+        centre = round(16 * x), round(16 * y)
+        cv2.circle(over, centre, radius, (shade, shade, shade), -1, cv2.LINE_AA, 4)
+        cv2.circle(over, centre, radius, (140, 140, 140), max(1, radius // 80), cv2.LINE_AA, 4)
+    _lay_solid(image, over, lot)
+
+
+def _lay_solid(image: Image, over: Image, lot: Lot) -> None:
+    """What is there or not: clear from a quarter of the strength on, faint only below."""
+    share = min(1.0, 4 * lot.strength)
+    cv2.addWeighted(over, share, image, 1 - share, 0, dst=image)

@@ -21,7 +21,12 @@ NOTES = (
 )  # fmt: skip
 WORDS = ("COPY", "RECEIVED", "ARCHIVE", "SCANNED", "DUPLICATE", "FILE COPY", "CARDIOLOGY DEPT")
 PENS = ((20, 40, 140), (15, 15, 25), (150, 20, 30), (40, 70, 180))
-HEIGHTS_MM = (9.0, 11.0, 13.0, 16.0)  # of a line
+HEIGHTS_MM = (
+    9.0,
+    11.0,
+    13.0,
+    16.0,
+)  # of a line; this and all other lengths here: our defaults, by eye
 PADS = ((150, 20, 40), (30, 50, 150), (70, 40, 120), (20, 90, 60))
 
 
@@ -87,21 +92,22 @@ def _place(size: tuple[int, int], part: tuple[int, ...], lot: Lot) -> tuple[int,
 
 
 def _flourish(cover: NDArray[np.uint8], lot: Lot) -> NDArray[np.uint8]:
+    """Underline or circle a note, or leave it."""
     h, w = cover.shape
-    room = max(2, round(lot.mm(3.0)))
+    room = max(3, round(0.3 * h), round(0.15 * w))
     canvas = np.zeros((h + 2 * room, w + 2 * room), np.uint8)
     canvas[room : room + h, room : room + w] = cover
     thick = max(1, round(lot.mm(0.5)))
     kind = lot.rng.random()
     if kind < 0.3:
         t = np.linspace(0, 1, 24)
-        y = room + h + room / 2 + lot.rng.normal(0, 0.1 * room) + np.sin(5 * t) * room / 6
+        y = room + 1.15 * h + (lot.rng.normal(0, 0.03) + 0.04 * np.sin(5 * t)) * h
         line = np.stack([room / 2 + t * (w + room), y], axis=-1)
     elif kind < 0.5:
         t = np.linspace(0, 2 * np.pi * 1.06, 48)
         grow = 1 + 0.03 * t
-        x = room + w / 2 + (w / 2 + room / 2) * np.cos(t) / grow
-        y = room + h / 2 + (h / 2 + room / 2) * np.sin(t) / grow
+        x = room + w / 2 + (w / 2 + 0.9 * room) * np.cos(t) / grow
+        y = room + h / 2 + (h / 2 + 0.9 * room) * np.sin(t) / grow
         line = np.stack([x, y], axis=-1)
     else:
         return canvas
