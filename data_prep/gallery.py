@@ -151,7 +151,7 @@ def encode(image: NDArray[np.uint8]) -> bytes:
     from PIL import Image
 
     few = Image.fromarray(image).quantize(
-        256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
+        256, method=Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE
     )
     buffer = BytesIO()
     few.save(buffer, "PNG", optimize=True)

@@ -3,8 +3,9 @@
 What is documented is said with its source; all else (millimetres, colours, inks, wording) is our
 estimate from pages as they commonly circulate, "in the manner of" and no maker's own artwork:
 
-- formats of the Cardiovit family (4x3 with one rhythm lead at the foot, 1x12 at 25 mm/s, 2x6 at
-  50 mm/s): Schiller's service handbook 2.540037, section 3.3;
+- formats of the Cardiovit family (4x3 with one rhythm lead at the foot and 1x12, both at 25 mm/s;
+  lead groups, and averaged cycles as 2x6, at 50 mm/s): Schiller's service handbook 2.540037,
+  section 3.3;
 - names and units of measurements (P, QRS and T axes in degrees): Agilent's guide to its ECG
   analysis, table 3-3;
 - standard sensitivity 10 mm/mV, and a lower one beside it where waves are large: Nihon Kohden's
@@ -18,71 +19,16 @@ would tell a network the label. Speed and gain belong to a paper and never to a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
-from ..ecg import ConfigError, LayoutError
-from ..layouts import LAYOUTS, Layout, get_layout
-from ..page import Page
+from ..ecg import ConfigError
+from ..layouts import LAYOUTS
 from .look import GRID_COLOURS, Style
+from .sheet import TWELVE, Paper
 
-LETTER = (215.9, 279.4)
 A4 = (210.0, 297.0)
 A4_UPRIGHT = (297.0, 210.0)
 
-TWELVE = tuple(name for name in LAYOUTS if not name.startswith("1x1:"))
 COMMON = ("3x4+II", *(name for name in TWELVE if name != "3x4+II"))
 SINGLE = tuple(name for name in LAYOUTS if name.startswith("1x1:"))
-BY_FOUR = ("3x4", "3x4+II", "3x4+II+V1", "3x4+V1+II+V5")
-BY_TWO = ("6x2", "6x2+II")
-
-
-@dataclass(frozen=True)
-class Paper:
-    """A device's page without the recording.
-
-    Attributes:
-        follows: what it is in the manner of.
-        style: its look.
-        layouts: names of the layouts it is usual with; the first shows it best. `random_paper`
-            keeps to them, `page` takes any layout that fits.
-        sheet: what differs from the kit's `Page`: any of its attributes but layout and dpi.
-    """
-
-    follows: str
-    style: Style
-    layouts: tuple[str, ...]
-    sheet: Mapping[str, Any] = field(default_factory=dict)
-
-    def page(self, layout: Layout | str, **given: Any) -> Page:
-        """The page of a layout, with attributes of `Page` that override the paper's own.
-
-        With another speed or width, the window is the page's own choice again.
-
-        Raises:
-            LayoutError: for an unknown layout, or one that does not fit; it names those that do.
-        """
-        chosen = get_layout(layout) if isinstance(layout, str) else layout
-        wanted = {**self.sheet, **given}
-        if given.keys() & {"speed", "paper_mm", "pulse"} and "seconds" not in given:
-            wanted.pop("seconds", None)  # chosen for the paper's own width and speed
-        try:
-            return Page(chosen, **wanted)
-        except LayoutError as error:
-            fitting = [name for name in TWELVE if _fits(name, wanted)]
-            if not fitting:
-                raise
-            remedy = f"{error.remedy}. On this paper fit: {', '.join(fitting)}"
-            raise LayoutError(error.what, value=error.value, remedy=remedy) from error
-
-
-def _fits(layout: str, wanted: Mapping[str, Any]) -> bool:
-    try:
-        Page(get_layout(layout), **wanted)
-    except LayoutError:
-        return False
-    return True
 
 
 def get_paper(name: str) -> Paper:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from .look import GRID_COLOURS, Rgb, Style, grid_colours, parse_colour
-from .papers import PAPERS, Paper, get_paper
+from .papers import PAPERS, get_paper
+from .sheet import Paper
 
 __all__ = [
     "GRID_COLOURS",
