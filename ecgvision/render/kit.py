@@ -59,11 +59,13 @@ class KitPage:
         geometry: the dict of `Geometry.to_dict`, in pixels of the finished picture, with
             `backend`, `kit` (commit, digest of its files, flags, seed, what was drawn) and
             `warp`, the 2 x 3 matrix from the pixels of `Page` to those of the picture.
+        cpu_seconds: what the kit itself took, without starting, reading and checking.
     """
 
     image: NDArray[np.uint8]
     mask: NDArray[np.uint8] | None
     geometry: dict[str, Any] = field(repr=False)
+    cpu_seconds: float
 
 
 class Kit:
@@ -236,7 +238,7 @@ class Kit:
             },
         }
         rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-        return KitPage(rgb, coverage, geometry)
+        return KitPage(rgb, coverage, geometry, float(told["cpu_seconds"]))
 
 
 # the checkout ---------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from experiments.bench import machine
 
 BENCHES = {
     "render": "ms a page, against matplotlib and against decoding its PNG",
+    "kit": "a page and a whole store, against ecg-image-kit",
     "load": "reading a record from a store, against wfdb.rdsamp",
     "step": "training throughput, against the same steps on one cached batch",
     "predict": "from a file to its answer, by stage",
