@@ -5,6 +5,7 @@ ECG_IMAGE_KIT_HOME=… ECG_IMAGE_KIT_PYTHON=… pytest tests/render/test_kit.py
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import sys
@@ -23,6 +24,7 @@ from ecgvision.layouts import LAYOUTS, Layout, get_layout
 from ecgvision.page import Page
 from ecgvision.render import kit_flags
 from ecgvision.render.kit import Kit, KitError, find_checkout, find_python, kit_order
+from ecgvision.render.kit_process import WORKER
 from ecgvision.render.paper import draw
 
 REAL = os.environ.get("ECG_IMAGE_KIT_HOME")
@@ -273,6 +275,20 @@ def test_closing_ends_the_worker_and_its_folder(stand_in: Path) -> None:
     time.sleep(0.05)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_the_worker_is_of_an_old_python_and_leans_on_nothing_of_ours() -> None:
+    source = WORKER.read_text()
+    tree = ast.parse(source, feature_version=(3, 8))
+    imported = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            imported.add(str(node.module).split(".")[0])
+    assert imported - set(sys.stdlib_module_names) == {"numpy", "yaml"}
+    assert "yaml" not in {n for n in source.split("\n") if n.startswith("import")}
 
 
 def test_what_is_no_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
