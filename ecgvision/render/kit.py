@@ -4,6 +4,10 @@ The checkout (commit 27b90f5; `--kit` or ECG_IMAGE_KIT_HOME) runs in a process o
 own interpreter. It gets each cell's piece of signal at the time the layout says, so columns stand
 at their true time in every layout; its points are then carried through padding, rotation and crop
 as they were really drawn, and checked against the layout's geometry.
+
+The adapter's tests run against a real checkout with
+
+    ECG_IMAGE_KIT_HOME=CHECKOUT ECG_IMAGE_KIT_PYTHON=PYTHON pytest tests/render/test_kit.py
 """
 
 from __future__ import annotations

@@ -380,6 +380,29 @@ def test_the_kits_flags_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--wrinkles" in capsys.readouterr().out
 
 
+class Killed:
+    """A backend whose process is ended from outside, as for want of memory."""
+
+    def close(self) -> None:
+        pass
+
+    def __call__(self, record: Any, layout: str) -> Any:
+        os._exit(9)
+
+
+def test_a_killed_worker_process_is_said(store: Path, tmp_path: Path) -> None:
+    settings = {"backend": "ecgvision", "layouts": ["3x4"], "seed": 0}
+    with pytest.raises(ConfigError, match="a worker process died"):
+        render_images.render(
+            Store(store),
+            tmp_path / "out",
+            Killed,
+            settings,
+            jobs=2,
+            progress=False,  # type: ignore[arg-type]
+        )
+
+
 def test_memory_does_not_wait_for_the_last_record(store: Path, tmp_path: Path) -> None:
     """However many rows there are, few wait for a worker at a time."""
     asked, given = [0], [0]

@@ -17,6 +17,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from kit_stand_in import write_checkout
 
 from ecgvision.ecg import LEAD_INDEX, LEADS, ConfigError, LayoutError, RecordError
@@ -25,6 +27,7 @@ from ecgvision.page import Page
 from ecgvision.render import kit_flags
 from ecgvision.render.kit import Kit, KitError, find_checkout, find_python, kit_order
 from ecgvision.render.kit_process import WORKER
+from ecgvision.render.kit_worker import _countable
 from ecgvision.render.paper import draw
 
 REAL = os.environ.get("ECG_IMAGE_KIT_HOME")
@@ -205,6 +208,15 @@ def test_any_rate_and_length(rate: float, seconds: float, kits: Callable[..., Ki
             np.testing.assert_allclose(theirs[:, 1], wanted[:, 1], atol=0.02)
             # it starts a cell at its edge where ours keeps a sample between two edges in its place
             assert np.abs(theirs[:, 0] - wanted[:, 0]).max() < step + 0.02
+
+
+@given(rate=st.floats(20, 4000), lengths=st.lists(st.integers(1, 20_000), min_size=1, max_size=3))
+def test_the_kits_time_axis_counts_right(rate: float, lengths: list[int]) -> None:
+    """It makes its axis of floats, which is one too long for one rate in a few."""
+    near = _countable(rate, lengths)
+    assert near == pytest.approx(rate, rel=1e-11)
+    for n in lengths:
+        assert len(np.arange(0, n * (1.0 / near), 1.0 / near)) == n
 
 
 def test_a_page_repeats_whatever_came_before(kits: Callable[..., Kit]) -> None:
