@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import json
 import os
 import zlib
@@ -31,6 +32,10 @@ from ecgvision.data.drawn import (
 )
 from ecgvision.ecg import ConfigError, DataError
 from ecgvision.store import Store
+
+fcntl: Any = None
+with contextlib.suppress(ImportError):  # Windows has none
+    fcntl = importlib.import_module("fcntl")
 
 PNG: tuple[int, ...] = (
     cv2.IMWRITE_PNG_COMPRESSION,
@@ -74,7 +79,7 @@ def write(path: Path, content: bytes) -> None:
     Raises:
         ConfigError: where it cannot be written, e.g. on a full disk; nothing is left behind.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.part")  # one run at a time: see `Folder`
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(content)
@@ -127,20 +132,35 @@ class Folder:
 
     Raises:
         ConfigError: if the folder holds pages of another store or of other settings, or anything
-            else.
+            else, or another run draws into it at this moment.
     """
 
     def __init__(self, path: Path, store: Store, settings: dict[str, Any], records: int) -> None:
         self.path, self.store, self.settings, self.records = path, store, settings, records
         self.hash = settings_hash(settings)
-        if (path / MANIFEST).exists():
-            self._check(read_manifest(path))
-        elif path.is_dir() and any(path.iterdir()):
+        self._lock = _lock(path)
+        try:
+            self._take()
+        except BaseException:
+            self.close()
+            raise
+
+    def _take(self) -> None:
+        """Begin the folder, or make sure that what stands in it is of this run."""
+        if (self.path / MANIFEST).exists():
+            self._check(read_manifest(self.path))
+        elif any(p.name != f".{MANIFEST}.part" for p in self.path.iterdir()):
             raise ConfigError(
-                "the folder holds something else", file=path, remedy="Name an empty folder"
+                "the folder holds something else", file=self.path, remedy="Name an empty folder"
             )
         else:
             self._write(complete=False, pages=0, skipped=[])
+
+    def close(self) -> None:
+        """Let another run have the folder."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _check(self, manifest: dict[str, Any]) -> None:
         for what, found, own in (
@@ -243,6 +263,33 @@ class Folder:
             "skipped": skipped,
         }
         write(self.path / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
+
+
+def _lock(path: Path) -> int | None:
+    """Hold the folder for this process until it is closed or ends; None where there are no locks.
+
+    Raises:
+        ConfigError: if the folder cannot be made, or another process holds it.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if fcntl is None:
+            return None
+        handle = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be made: {error.strerror}",
+            file=path,
+            remedy="Name a folder that may be written",
+        ) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise ConfigError(
+            "another run is drawing into this folder", file=path, remedy="Wait until it ends"
+        ) from error
+    return handle
 
 
 def _known(value: Any, kind: Callable[[Any], Any]) -> Any:

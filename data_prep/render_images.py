@@ -79,13 +79,26 @@ def render(
     if records == 0:
         raise ConfigError("the store has no records", file=store.path)
     folder = Folder(out, store, {**settings, "records": records}, records)
+    try:
+        skipped = _fill(folder, make, settings, jobs, progress)
+        pages = folder.finish(partial(page_seed, settings["seed"]), skipped)
+    finally:
+        folder.close()
+    return pages, skipped
+
+
+def _fill(
+    folder: Folder, make: Callable[[], Backend], settings: dict[str, Any], jobs: int,
+    progress: bool,
+) -> list[Skip]:  # fmt: skip
+    """Draw the pages that are missing; those that failed, by row."""
     pending = folder.pending()
     skipped: list[Skip] = []
     drawn = int((~pending).sum())
     todo = _todo(pending, settings["layouts"])
     in_threads = settings["backend"] != "ecgvision"
     with (
-        _workers(jobs, in_threads, make, store, out) as (pool, work),
+        _workers(jobs, in_threads, make, folder.store, folder.path) as (pool, work),
         tqdm(total=pending.size, initial=drawn, desc="render", unit="page",
              disable=not progress) as bar,
     ):  # fmt: skip
@@ -99,8 +112,7 @@ def render(
                     remedy="See what the kit says of one record with its own script",
                 )
     skipped.sort(key=lambda s: (s["row"], settings["layouts"].index(s["layout"])))
-    pages = folder.finish(partial(page_seed, settings["seed"]), skipped)
-    return pages, skipped
+    return skipped
 
 
 def _todo(pending: NDArray[Any], layouts: Sequence[str]) -> Iterator[tuple[int, tuple[str, ...]]]:

@@ -4,6 +4,10 @@ The checkout (commit 27b90f5; `--kit` or ECG_IMAGE_KIT_HOME) runs in a process o
 own interpreter. It gets each cell's piece of signal at the time the layout says, so columns stand
 at their true time in every layout; its points are then carried through padding, rotation and crop
 as they were really drawn, and checked against the layout's geometry.
+
+The adapter's tests run against a real checkout with
+
+    ECG_IMAGE_KIT_HOME=CHECKOUT ECG_IMAGE_KIT_PYTHON=PYTHON pytest tests/render/test_kit.py
 """
 
 from __future__ import annotations
@@ -59,11 +63,13 @@ class KitPage:
         geometry: the dict of `Geometry.to_dict`, in pixels of the finished picture, with
             `backend`, `kit` (commit, digest of its files, flags, seed, what was drawn) and
             `warp`, the 2 x 3 matrix from the pixels of `Page` to those of the picture.
+        cpu_seconds: what the kit itself took, without starting, reading and checking.
     """
 
     image: NDArray[np.uint8]
     mask: NDArray[np.uint8] | None
     geometry: dict[str, Any] = field(repr=False)
+    cpu_seconds: float
 
 
 class Kit:
@@ -236,7 +242,7 @@ class Kit:
             },
         }
         rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-        return KitPage(rgb, coverage, geometry)
+        return KitPage(rgb, coverage, geometry, float(told["cpu_seconds"]))
 
 
 # the checkout ---------------------------------------------------------------------------------

@@ -42,6 +42,9 @@ class KitProcess:
         python: its interpreter.
         flags, effects: see `kit_flags.KitFlags`.
         timeout: seconds a page may take.
+
+    Raises:
+        ConfigError: if the scratch folder cannot be made.
     """
 
     def __init__(
@@ -55,9 +58,7 @@ class KitProcess:
     ) -> None:
         self.python, self.timeout = python, timeout
         self._start = {"checkout": str(checkout), "flags": list(flags), "effects": list(effects)}
-        self.scratch = Path(tempfile.mkdtemp(prefix="ecgvision-kit-"))
-        for entry in checkout.iterdir():
-            (self.scratch / entry.name).symlink_to(entry, target_is_directory=entry.is_dir())
+        self.scratch = _scratch(checkout)
         self.versions: dict[str, str] = {}
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.Queue[str] = queue.Queue()
@@ -171,6 +172,20 @@ class KitProcess:
             last = self._log.read_bytes()[-_TAIL:].decode(errors="replace").strip()
             raise KitError(f"the kit's worker died (exit {code}) {last}") from None
         return reply
+
+
+def _scratch(checkout: Path) -> Path:
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="ecgvision-kit-"))
+        for entry in checkout.iterdir():
+            (folder / entry.name).symlink_to(entry, target_is_directory=entry.is_dir())
+    except OSError as error:
+        raise ConfigError(
+            f"no scratch folder for the kit can be made: {error.strerror}",
+            file=tempfile.gettempdir(),
+            remedy="Make room there, or set TMPDIR to another folder",
+        ) from error
+    return folder
 
 
 _NOT_PASSED = frozenset({"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP"})  # they are of this side

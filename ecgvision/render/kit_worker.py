@@ -20,6 +20,7 @@ import json
 import os
 import random
 import sys
+import time
 import types
 from typing import Any
 
@@ -139,8 +140,10 @@ class Kit:
         args.encoding = job["name"]  # what the QR code says
         with open(args.header_file, "w") as file:
             file.write("\n".join(job["header"]) + "\n")
+        start = time.process_time()
         if self.script.run_single_file(args) != 1:
             raise RuntimeError("the kit drew no page")
+        self.page["cpu_seconds"] = time.process_time() - start
         with open(os.path.join(job["out"], "page.json")) as file:
             drawn = json.load(file)
         del drawn["leads"]

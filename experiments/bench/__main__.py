@@ -22,6 +22,7 @@ BENCHES = {
     "render": "ms a page, against matplotlib and against decoding its PNG",
     "fidelity": "how near a page comes to the same page of ecg-image-kit",
     "artefacts": "ms a page of each preset, against decoding the page's JPEG",
+    "kit": "a page and a whole store, against ecg-image-kit",
     "load": "reading a record from a store, against wfdb.rdsamp",
     "step": "training throughput, against the same steps on one cached batch",
     "predict": "from a file to its answer, by stage",

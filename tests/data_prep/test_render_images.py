@@ -133,12 +133,24 @@ def test_an_interrupted_run_ends_with_the_same_bytes(
     if count > 1:
         with pytest.raises(ValueError, match="unfinished"):
             DrawnPages(broken)
-    for leftover in broken.rglob(".*.part"):  # of the process that died
-        leftover.unlink()
     kept = {p: p.stat().st_mtime_ns for p in broken.rglob("*.png") if "mask" not in p.name}
     assert ours(store, broken, "--masks") == 0
     assert files(whole) == files(broken)
     assert all(p.stat().st_mtime_ns == then for p, then in kept.items())  # drawn once
+
+
+def test_two_runs_do_not_share_a_folder(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "pages"
+    assert ours(store, out) == 0
+    other = drawn.Folder(
+        out, Store(store), json.loads((out / "images.json").read_text())["settings"], RECORDS
+    )
+    assert ours(store, out) == 2
+    assert "another run" in capsys.readouterr().err
+    other.close()
+    assert ours(store, out) == 0
 
 
 def test_a_cut_page_is_drawn_again(store: Path, tmp_path: Path) -> None:
@@ -366,6 +378,29 @@ def test_the_kits_flags_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help-kit"])
     assert end.value.code == 0
     assert "--wrinkles" in capsys.readouterr().out
+
+
+class Killed:
+    """A backend whose process is ended from outside, as for want of memory."""
+
+    def close(self) -> None:
+        pass
+
+    def __call__(self, record: Any, layout: str) -> Any:
+        os._exit(9)
+
+
+def test_a_killed_worker_process_is_said(store: Path, tmp_path: Path) -> None:
+    settings = {"backend": "ecgvision", "layouts": ["3x4"], "seed": 0}
+    with pytest.raises(ConfigError, match="a worker process died"):
+        render_images.render(
+            Store(store),
+            tmp_path / "out",
+            Killed,
+            settings,
+            jobs=2,
+            progress=False,  # type: ignore[arg-type]
+        )
 
 
 def test_memory_does_not_wait_for_the_last_record(store: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ ECG_IMAGE_KIT_HOME=… ECG_IMAGE_KIT_PYTHON=… pytest tests/render/test_kit.py
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import sys
@@ -16,6 +17,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from kit_stand_in import write_checkout
 
 from ecgvision.ecg import LEAD_INDEX, LEADS, ConfigError, LayoutError, RecordError
@@ -23,6 +26,8 @@ from ecgvision.layouts import LAYOUTS, Layout, get_layout
 from ecgvision.page import Page
 from ecgvision.render import kit_flags
 from ecgvision.render.kit import Kit, KitError, find_checkout, find_python, kit_order
+from ecgvision.render.kit_process import WORKER
+from ecgvision.render.kit_worker import _countable
 from ecgvision.render.paper import draw
 
 REAL = os.environ.get("ECG_IMAGE_KIT_HOME")
@@ -205,6 +210,15 @@ def test_any_rate_and_length(rate: float, seconds: float, kits: Callable[..., Ki
             assert np.abs(theirs[:, 0] - wanted[:, 0]).max() < step + 0.02
 
 
+@given(rate=st.floats(20, 4000), lengths=st.lists(st.integers(1, 20_000), min_size=1, max_size=3))
+def test_the_kits_time_axis_counts_right(rate: float, lengths: list[int]) -> None:
+    """It makes its axis of floats, which is one too long for one rate in a few."""
+    near = _countable(rate, lengths)
+    assert near == pytest.approx(rate, rel=1e-11)
+    for n in lengths:
+        assert len(np.arange(0, n * (1.0 / near), 1.0 / near)) == n
+
+
 def test_a_page_repeats_whatever_came_before(kits: Callable[..., Kit]) -> None:
     flags = ("--augment", "-rot", "5", "--random_grid_color", "--random_bw", "0.5", "--wrinkles")
     kit, page = kits(*flags), Page(get_layout("3x4+II"), dpi=60)
@@ -273,6 +287,20 @@ def test_closing_ends_the_worker_and_its_folder(stand_in: Path) -> None:
     time.sleep(0.05)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_the_worker_is_of_an_old_python_and_leans_on_nothing_of_ours() -> None:
+    source = WORKER.read_text()
+    tree = ast.parse(source, feature_version=(3, 8))
+    imported = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            imported.add(str(node.module).split(".")[0])
+    assert imported - set(sys.stdlib_module_names) == {"numpy", "yaml"}
+    assert "yaml" not in {n for n in source.split("\n") if n.startswith("import")}
 
 
 def test_what_is_no_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
