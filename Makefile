@@ -19,7 +19,7 @@ lint: $(STAMP)  ## style and types
 	$(BIN)/mypy
 
 bench: $(STAMP)  ## every benchmark, one after the other
-	for name in render load step predict bootstrap; do $(BIN)/python -m experiments.bench $$name || exit 1; done
+	for name in render fidelity artefacts load step predict bootstrap; do $(BIN)/python -m experiments.bench $$name || exit 1; done
 
 lock: .uv/bin/uv  ## solve the dependencies anew, with hashes and for every platform
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url \

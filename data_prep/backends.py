@@ -21,7 +21,7 @@ from ecgvision.page import Page
 from ecgvision.render.kit import Kit, check_page
 from ecgvision.render.kit_flags import KitFlags
 from ecgvision.render.paper import draw
-from ecgvision.render.styles import get_style, random_style
+from ecgvision.render.styles import MIXED, get_paper, random_paper
 
 
 class Picture(NamedTuple):
@@ -72,10 +72,9 @@ class OurBackend:
     strength: float = 1.0
 
     def __post_init__(self) -> None:
+        usual = get_paper("kit" if self.style == MIXED else self.style)
         for name in self.layouts:
-            Page(get_layout(name), dpi=self.dpi)
-        if self.style != "random":
-            get_style(self.style)
+            usual.page(name, dpi=self.dpi)
         if self.artefact:
             _artefacts()(
                 self.artefact,
@@ -92,13 +91,13 @@ class OurBackend:
     def __call__(self, record: Record, layout: str) -> Picture:
         """The page of a record."""
         seed = page_seed(self.seed, record.name, layout)
-        page = Page(get_layout(layout), dpi=self.dpi)
-        if self.style == "random":
-            style = random_style(np.random.default_rng(seed))
-        else:
-            style = get_style(self.style)
+        mixed = self.style == MIXED
+        paper = (
+            random_paper(np.random.default_rng(seed), layout) if mixed else get_paper(self.style)
+        )
+        page = paper.page(layout, dpi=self.dpi)
         drawing = draw(
-            record.signal, record.rate, page, style,
+            record.signal, record.rate, page, paper.style,
             seed=seed, mask=self.masks, points=self.points,
         )  # fmt: skip
         image, mask = drawing.image, drawing.mask

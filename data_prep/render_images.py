@@ -228,7 +228,7 @@ def parser() -> argparse.ArgumentParser:
     add("--layout", "--layouts", dest="layouts", default="3x4+II", metavar="NAMES",
         help=f"with commas: {names}, 1x1:<lead> (default %(default)s)")  # fmt: skip
     add("--dpi", type=float, default=200.0, help="pixels an inch (default %(default)g)")
-    add("--style", default="kit", help=f"{', '.join(STYLES)} or random (default %(default)s)")
+    add("--style", default="kit", help=f"{', '.join(STYLES)} or mixed (default %(default)s)")
     add("--artefact", default="", metavar="NAME", help="scanner, fax, phone … over every page")
     add("--strength", type=float, default=1.0, help="of the artefact (default %(default)g)")
     add("--seed", type=int, default=0, help="what is left to chance (default %(default)s)")

@@ -17,13 +17,10 @@ from ecgvision.layouts import RANDOM_LAYOUTS
 from ecgvision.page import Page
 from ecgvision.render import artefacts
 from ecgvision.render.paper import draw
-from ecgvision.render.styles import Paper, Style, get_paper, random_paper
+from ecgvision.render.styles import MIXED, Paper, Style, get_paper, random_paper
 
 CLEAN = "clean"
 """The artefact that is none."""
-
-MIXED = "mixed"
-"""The style that is another paper for every page."""
 
 RANDOM = "random"
 """The layout that is any of `RANDOM_LAYOUTS`."""

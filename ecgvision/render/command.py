@@ -18,6 +18,7 @@ from ..layouts import LAYOUTS
 from ..page import Page
 from .styles import (
     GRID_COLOURS,
+    MIXED,
     PAPERS,
     Paper,
     Style,
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--speed", type=float, help="mm/s (default the style's; kit: 25)")
     add("--gain", type=float, help="mm/mV (default the style's; kit: 10)")
     add("--seconds", type=float, help="length of the window; default: the layout's, or what fits")
-    add("--style", default="kit", help=f"{', '.join(PAPERS)} or random (by --seed)")
+    add("--style", default="kit", help=f"{', '.join(PAPERS)} or {MIXED} (any, by --seed)")
     add("--grid-color", help=f"{', '.join(GRID_COLOURS)}, none, #major or #major,#minor")
     add("--ink-color", metavar="#RRGGBB", help="colour of the traces")
     add("--trace-pt", type=float, help="width of the traces in points (default 0.75)")
@@ -112,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _paper(args: argparse.Namespace) -> Paper:
-    if args.style == "random":
+    if args.style == MIXED:
         return random_paper(np.random.default_rng(args.seed), args.layout)
     return get_paper(args.style)
 

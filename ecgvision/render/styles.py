@@ -12,6 +12,7 @@ from .sheet import Paper
 
 __all__ = [
     "GRID_COLOURS",
+    "MIXED",
     "PAPERS",
     "STYLES",
     "Paper",
@@ -24,6 +25,9 @@ __all__ = [
     "random_paper",
     "random_style",
 ]
+
+MIXED = "mixed"
+"""The name that stands for another paper with every page."""
 
 STYLES: dict[str, Style] = {name: paper.style for name, paper in PAPERS.items()}
 """The look of every paper; `kit` is the default page of ecg-image-kit."""

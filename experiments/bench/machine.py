@@ -16,6 +16,7 @@ PACKAGES = (
     "numba",
     "wfdb",
     "matplotlib",
+    "albumentations",
 )
 
 

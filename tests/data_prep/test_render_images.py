@@ -91,7 +91,7 @@ def test_pages_are_those_of_the_renderer(store: Path, tmp_path: Path) -> None:
 
 def test_jobs_and_order_leave_no_trace(store: Path, tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    more = ("--layouts", "3x4,6x2", "--style", "random")
+    more = ("--layouts", "3x4,6x2", "--style", "mixed")
     assert ours(store, one, *more) == 0
     assert ours(store, two, *more, "--jobs", "2") == 0
     assert files(one) == files(two)

@@ -189,7 +189,7 @@ def test_the_command_draws_the_whole_paper(tmp_path, capsys) -> None:
         ("cardiovit50", ["--layout", "6x2"]),
         ("upright", ["--layout", "12x1"]),
         ("strip", ["--layout", "1x1:II", "--speed", "20"]),
-        ("random", ["--seed", "4"]),
+        ("mixed", ["--seed", "4"]),
     ):
         out = tmp_path / f"{style}.png"
         words = ["render", str(record), "--rate", "100", "--dpi", "60", "--out", str(out)]

@@ -65,7 +65,7 @@ def test_options_change_the_page(record, tmp_path, capsys) -> None:
         ["--speed", "50"],
         ["--start", "3"],
         ["--trace-pt", "2"],
-        ["--style", "random", "--seed", "3"],
+        ["--style", "mixed", "--seed", "3"],
     ):
         out = tmp_path / "p.png"
         run(*base, "--out", out, *extra)
