@@ -42,7 +42,7 @@ def tiny(store, run_dir, *more: str) -> dict:
 
 @pytest.fixture(scope="module")
 def finished(tiny_store, tmp_path_factory) -> Path:
-    return run(tiny(tiny_store, tmp_path_factory.mktemp("runs")))
+    return run(tiny(tiny_store, tmp_path_factory.mktemp("runs"), "data.artefacts=[clean,scan]"))
 
 
 def test_the_run_directory_is_whole(finished):
@@ -61,7 +61,9 @@ def test_metrics_follow_the_schema(finished):
     assert [metrics["data"][s] for s in ("train", "val", "test")] == [48, 6, 6]
     assert metrics["labels"] == ["NORM", "MI", "STTC", "CD", "HYP"]
     assert set(metrics["test"]) == {
-        f"{s}{at}" for s in ("image", "signal", "fused") for at in ("", "@3x4+II", "@6x2")
+        f"{s}{at}"
+        for s in ("image", "signal", "fused")
+        for at in ("", "@3x4+II", "@6x2", "@clean", "@scan")
     }
     image = metrics["test"]["image"]
     low, high = image["macro_auroc"]["ci95"]
@@ -71,17 +73,18 @@ def test_metrics_follow_the_schema(finished):
     assert isinstance(metrics["skipped"], list)
 
 
-def test_predictions_hold_every_record_stream_and_layout(finished):
+def test_predictions_hold_every_record_stream_layout_and_artefact(finished):
     table = predictions.load(finished / "predictions.parquet")
-    counts = table.groupby(["split", "stream", "layout"]).size()
-    assert len(counts) == 2 * 3 * 2
+    counts = table.groupby(["split", "stream", "layout", "artefact"]).size()
+    assert len(counts) == 2 * 3 * 2 * 2
     assert (counts == 6).all()
     assert set(table.loc[table["split"] == "test", "fold"]) == {10}
 
 
 def test_the_bundle_answers_as_the_table_says(finished):
     data, table = build.open_run(finished).data, predictions.load(finished / "predictions.parquet")
-    rows = predictions.select(table, split="test", stream="image", layout="3x4+II")
+    rows = predictions.select(table, split="test", stream="image", layout="3x4+II",
+                              artefact="clean")  # fmt: skip
     dataset = data.dataset("test")
     pages = np.stack([dataset[(0, i)]["image"].numpy() for i in range(len(rows))])
     bundle = Bundle.open(finished / "bundle")
@@ -104,7 +107,8 @@ def test_a_run_can_be_opened_again(finished):
     with torch.no_grad():
         z = opened.task.model(item["image"][None])["image"][0].numpy()
     table = predictions.load(finished / "predictions.parquet")
-    row = predictions.select(table, split="test", stream="image", layout="3x4+II").iloc[:1]
+    row = predictions.select(table, split="test", stream="image", layout="3x4+II",
+                             artefact="clean").iloc[:1]  # fmt: skip
     np.testing.assert_allclose(z, predictions.logits_of(row)[0], atol=1e-4)
 
 
