@@ -13,7 +13,7 @@ import torch
 import yaml
 
 from ecgvision.data.cohort import Cohort
-from ecgvision.data.pages import PageSettings
+from ecgvision.data.pages import CLEAN, PageSettings
 from ecgvision.data.paired import PairedDataModule
 from ecgvision.ecg import ConfigError, LabelError
 from ecgvision.evaluate.operating_points import OperatingPoints
@@ -47,12 +47,12 @@ def _names(given: str | Sequence[Any]) -> tuple[str, ...]:
 
 def build_data(config: Config, cohort: Cohort) -> PairedDataModule:
     """The data module of the configuration's system."""
-    data = config["data"]
+    data, images = config["data"], config["model"]["streams"] != "signal"
     return PairedDataModule(
         cohort,
         PageSettings(
             layouts=_names(data["layouts"]),
-            artefacts=_names(data["artefacts"]),
+            artefacts=_names(data["artefacts"]) if images else (CLEAN,),
             image_size=tuple(data["image_size"]),
             style=data["style"],
             dpi=data["dpi"],
@@ -62,7 +62,7 @@ def build_data(config: Config, cohort: Cohort) -> PairedDataModule:
             seconds=data["seconds"],
             signal_rate=data["signal_rate"],
             signal_window=data["signal_window"],
-            images=config["model"]["streams"] != "signal",
+            images=images,
         ),
         folders=_names(data["images"] or ()),
         augment=data["augment"],

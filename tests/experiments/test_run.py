@@ -30,6 +30,7 @@ pytestmark = [
 TINY = (
     "+exp=vizecg", "data=store", "data.image_size=[64,96]", "data.train_dpi=[20,30]",
     "data.dpi=25", "data.batch_size=8", "data.num_workers=0", "data.layouts=[3x4+II,6x2]",
+    "data.artefacts=[clean,scan]",
     "model.image_encoder=test_efficientnet", "model.signal_encoder=xresnet1d18",
     "model.width=32", "model.heads=4", "trainer.max_epochs=2", "trainer.accelerator=cpu",
     "trainer.precision=32-true", "draws=20",
@@ -42,7 +43,7 @@ def tiny(store, run_dir, *more: str) -> dict:
 
 @pytest.fixture(scope="module")
 def finished(tiny_store, tmp_path_factory) -> Path:
-    return run(tiny(tiny_store, tmp_path_factory.mktemp("runs"), "data.artefacts=[clean,scan]"))
+    return run(tiny(tiny_store, tmp_path_factory.mktemp("runs")))
 
 
 def test_the_run_directory_is_whole(finished):
@@ -168,7 +169,7 @@ def test_two_processes_do_not_share_a_run(tiny_store, tmp_path):
 @pytest.mark.parametrize("streams", ["image", "signal"])
 def test_one_stream_alone(tiny_store, tmp_path, streams):
     folder = run(tiny(tiny_store, tmp_path, f"model.streams={streams}", "trainer.max_epochs=1",
-                      "data.layouts=[3x4+II]"))  # fmt: skip
+                      "data.layouts=[3x4+II]", "data.artefacts=clean"))  # fmt: skip
     metrics = json.loads((folder / "metrics.json").read_text())
     assert list(metrics["test"]) == [streams]
     assert (folder / "bundle").exists() == (streams == "image")
@@ -243,6 +244,7 @@ def test_two_processes_train_and_every_record_is_judged(tiny_store, tmp_path):
     assert done.stdout.count("Run ") == 1
     (folder,) = (tmp_path / "vizecg").iterdir()
     metrics = json.loads((folder / "metrics.json").read_text())
-    assert metrics["test"]["image@6x2"]["n"] == metrics["data"]["test"] == 6
+    assert metrics["data"]["test"] == metrics["test"]["image@6x2"]["records"] == 6
+    assert metrics["test"]["image@6x2"]["n"] == 12
     table = predictions.load(folder / "predictions.parquet")
-    assert len(predictions.select(table, split="val", stream="image", layout="6x2")) == 6
+    assert len(predictions.select(table, split="val", stream="image", layout="6x2")) == 12
