@@ -1,6 +1,7 @@
 """Drawing a page, against matplotlib drawing the same page and OpenCV decoding its PNG.
 
 python -m experiments.bench render
+python -m experiments.bench render --kit CHECKOUT --kit-python PYTHON     # and ecg-image-kit
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=int, default=500, help="Hz of the signal")
     parser.add_argument("--rounds", type=int, default=30, help="pages a median is taken over")
     parser.add_argument("--store", metavar="STORE", help="draw records of this store instead")
+    parser.add_argument("--kit", metavar="DIR", help="also against this checkout of ecg-image-kit")
+    parser.add_argument("--kit-python", metavar="FILE", help="the kit's interpreter")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -32,10 +35,20 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     signals = (
         _stored(args.store) if args.store else [(beats(args.rate, s), args.rate) for s in range(5)]
     )
-    return {
+    found = {
         f"{width}x{height}": _compare(signals, args.layout, (height, width), args.rounds)
         for height, width in SIZES
     }
+    if args.kit:
+        from experiments.bench import kit
+
+        own = argparse.ArgumentParser()
+        kit.add_arguments(own)
+        where = [f"--kit={args.kit}"]
+        if args.kit_python:
+            where.append(f"--kit-python={args.kit_python}")
+        found["ecg-image-kit"] = kit.run(own.parse_args(where))
+    return found
 
 
 def _compare(
