@@ -23,7 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def anonymous_mib(pid: int) -> float:
-    """Anonymous resident memory in MiB of a process and all below it (Linux)."""
+    """Anonymous resident memory in MiB of a process and all below it (Linux).
+
+    Proportional: what forked workers share with their parent counts once.
+    """
     import psutil
 
     total = 0
@@ -33,11 +36,11 @@ def anonymous_mib(pid: int) -> float:
         return 0.0
     for process in processes:
         try:
-            text = Path(f"/proc/{process.pid}/status").read_text()
+            text = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
         except OSError:  # it has ended
             continue
         total += next((int(line.split()[1]) for line in text.splitlines()
-                       if line.startswith("RssAnon:")), 0)  # fmt: skip
+                       if line.startswith("Pss_Anon:")), 0)  # fmt: skip
     return total / 1024
 
 
