@@ -35,6 +35,16 @@ def _check_fractions(fractions: Sequence[float]) -> None:
         )
 
 
+def check_noise(std: float) -> None:
+    """Refuse a standard deviation (mV) that is none.
+
+    Raises:
+        ConfigError: if it is negative or not finite.
+    """
+    if not (math.isfinite(std) and std >= 0):
+        raise ConfigError("noise is a standard deviation in mV, 0 for none", value=std)
+
+
 def _block(rng: np.random.Generator, sizes: NDArray[np.int64], length: int) -> NDArray[np.bool_]:
     """(leads, length) bool: True on one run of `sizes[lead]` samples, anywhere it fits."""
     start = rng.integers(0, length - sizes + 1)
@@ -48,7 +58,7 @@ def blocks(
     """Hide one contiguous block of every lead, each lead by itself.
 
     A block lies wholly within the lead and starts anywhere it fits with equal probability, so
-    the share that stays is exactly one less the fraction.
+    the share that stays is one less the fraction, to the nearest sample.
 
     Args:
         rng: that the fractions and starts are drawn from.
@@ -144,13 +154,3 @@ class TrainMask:
         if self.mode in ("blocks", "both"):
             seen &= blocks(rng, len(LEADS), length, self.fractions)
         return seen
-
-
-def check_noise(std: float) -> None:
-    """Refuse a standard deviation (mV) that is none.
-
-    Raises:
-        ConfigError: if it is negative or not finite.
-    """
-    if not (math.isfinite(std) and std >= 0):
-        raise ConfigError("noise is a standard deviation in mV, 0 for none", value=std)
