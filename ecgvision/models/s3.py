@@ -17,11 +17,12 @@ class S3Layer(nn.Module):
 
     Args:
         segments: number of segments.
-        published: as the public package behaves. There the vector is divided by itself, so that
-            no gradient reaches it; all its entries start at 0.6, and the order stays as it is.
-            The stitch starts at random. Otherwise (our default) the gradient passes straight
-            through the ordering, as the paper describes it, and the stitch starts as the mean,
-            with which a layer is the identity at first.
+        published: as the public package computes. There the vector is divided by itself, so that
+            nothing but rounding reaches it as a gradient; here that is exactly 0, all entries keep
+            the value they start at, and the order stays as it is. The stitch starts at random.
+            Otherwise (our default) the gradient passes straight through the ordering, as the
+            paper describes it, and the stitch starts as the mean, with which a layer is the
+            identity at first. Either way the vector starts at 0.6, as in the public package.
 
     Shape:
         x: (B, N, width), N a multiple of `segments`; result: the same.

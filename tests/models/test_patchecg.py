@@ -130,6 +130,34 @@ def test_records_do_not_touch_each_other(s3, packed):
         torch.testing.assert_close(alone[0], together[i], **close)
 
 
+@pytest.mark.parametrize("s3", MODES)
+def test_packing_spares_the_work(s3):
+    """The encoder meets each observed patch once, the transformer hardly a missing one."""
+    model = network(s3=s3, packed=True).eval()
+    value, observed = batch(rows=8)
+    encoded, met = [], []
+    model.encoder.register_forward_pre_hook(lambda _, args: encoded.append(len(args[0])))
+    model.transformer.blocks[0].register_forward_pre_hook(
+        lambda _, args: met.append(args[0].shape[0] * args[0].shape[1])
+    )
+    logits(model, value, observed)
+    seen = int(observed.any(-1).sum())
+    assert encoded == [seen]
+    assert seen + 8 <= sum(met) <= 1.25 * (seen + 8) < 8 * (TOKENS + 1)
+
+
+@pytest.mark.parametrize("changes", [{}, {"lead_embedding": False, "time_embedding": False}])
+@pytest.mark.parametrize("packed", [False, True])
+def test_runs_in_half_precision(changes, packed):
+    model = network(packed=packed, s3="before_cls", **changes).eval()
+    value, observed = batch()
+    expected = logits(model, value, observed)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(
+            logits(model, value, observed).float(), expected, rtol=0.05, atol=0.05
+        )
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_batch_norm_sees_only_patches_that_exist(packed):
     """Training statistics equal those over the observed patches alone."""
