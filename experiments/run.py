@@ -129,6 +129,7 @@ def run(config: dict[str, Any]) -> Path:
             logger.log_metrics({f"test/{s}_auroc": f["macro_auroc"]["value"]
                                 for s, f in result["test"].items()})  # fmt: skip
             logger.finalize("success")
+            logger.experiment.finish()  # else the next run of a -m would write into this one
     print(summary(folder, result))
     return folder
 
