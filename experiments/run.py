@@ -78,6 +78,7 @@ def run(config: dict[str, Any]) -> Path:
 
     import lightning as L
     import yaml
+    from lightning.pytorch.loggers import WandbLogger
 
     from ecgvision import build
     from ecgvision.data.drawn import DrawnPages
@@ -125,7 +126,9 @@ def run(config: dict[str, Any]) -> Path:
                               file=folder)  # fmt: skip
         build.load_weights(task, folder / build.BEST, label_hash=cohort.scheme.hash)
         result = finish(config, task, data, folder, started=started)
-        for logger in trainer.loggers[1:]:
+        for logger in trainer.loggers:
+            if not isinstance(logger, WandbLogger):
+                continue
             logger.log_metrics({f"test/{s}_auroc": f["macro_auroc"]["value"]
                                 for s, f in result["test"].items()})  # fmt: skip
             logger.finalize("success")
