@@ -85,6 +85,33 @@ class CellGeometry:
     points: NDArray[np.float64] | None
     zero: NDArray[np.float64] | None = None
 
+    @classmethod
+    def of(
+        cls, page: Page, index: int, first: int, points: NDArray[np.float64], label: Box | None,
+        *, lift: float = 0.0,
+    ) -> CellGeometry:  # fmt: skip
+        """A cell of `page.cells` from its points.
+
+        Args:
+            first: sample of the first point.
+            lift: how many pixels lower than `page` says the points' own page has everything.
+        """
+        cell = page.cells[index]
+        x0, base = page.to_pixel(cell, cell.start, 0.0)
+        x1, _ = page.to_pixel(cell, cell.stop, 0.0)
+        zero = float(base) + lift
+        seen = points[:, 1][np.isfinite(points[:, 1])]
+        top, bottom = (seen.min(), seen.max()) if len(seen) else (zero, zero)
+        return cls(
+            index=index,
+            cell=cell,
+            samples=(first, first + len(points)),
+            baseline=zero,
+            box=(float(x0), float(top), float(x1), float(bottom)),
+            label=label,
+            points=points,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
@@ -143,22 +170,9 @@ class Geometry:
         cells = []
         for i, cell in enumerate(page.cells):
             own = points[bounds[i] : bounds[i + 1]]
-            x0, base = page.to_pixel(cell, cell.start, 0.0)
-            x1, _ = page.to_pixel(cell, cell.stop, 0.0)
-            seen = own[:, 1][np.isfinite(own[:, 1])]
-            top, bottom = (seen.min(), seen.max()) if len(seen) else (base, base)
             first = page.samples(cell, 2**62, rate).start
-            cells.append(
-                CellGeometry(
-                    index=i,
-                    cell=cell,
-                    samples=(first, first + len(own)),
-                    baseline=float(base),
-                    box=(float(x0), float(top), float(x1), float(bottom)),
-                    label=labels.get(i),
-                    points=own if keep_points else None,
-                )
-            )
+            found = CellGeometry.of(page, i, first, own, labels.get(i))
+            cells.append(found if keep_points else replace(found, points=None))
         return cls(page, rate, tuple(cells))
 
     def to_dict(self) -> dict[str, Any]:

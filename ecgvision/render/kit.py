@@ -12,12 +12,8 @@ The adapter's tests run against a real checkout with
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,28 +23,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ecg import LEAD_INDEX, LEADS, ConfigError, LayoutError, RecordError
-from ..layouts import Cell, Layout
+from ..ecg import LEADS, ConfigError, RecordError
 from ..page import Page
 from .geometry import Box, CellGeometry, Geometry
+from .kit_checkout import commit_of, digest_of, find_checkout, find_python
 from .kit_flags import KitFlags
+from .kit_page import check_page, compare, drawn_cell, header, kit_order, piece
 from .kit_process import KitError, KitProcess
 
 __all__ = ["Kit", "KitError", "KitPage"]
 
-COMMIT = "27b90f5"
-GENERATOR = "codes/ecg-image-generator"
-FILES = (
-    "ecg_plot.py",
-    "gen_ecg_image_from_data.py",
-    "TemplateFiles/generate_template.py",
-    "HandwrittenText/generate.py",
-    "CreasesWrinkles/creases.py",
-    "ImageAugmentation/augment.py",
-)
-TOLERANCE_PX = 0.02  # its coordinates are rounded to 0.01 px, and ours agree to 0.005
 TRACE_PT = 0.75
-PAPER_MM = (215.9, 279.4)
 PAGE_SECONDS = 120.0  # our default: 13 s is the slowest page seen on an idle core
 
 
@@ -101,7 +86,7 @@ class Kit:
         self.folder = find_checkout(checkout)
         self.python = find_python(self.folder, python)
         self.flags = flags or KitFlags()
-        self.commit, self.digest = _commit(self.folder), _digest(self.folder)
+        self.commit, self.digest = commit_of(self.folder), digest_of(self.folder)
         self._worker = KitProcess(
             self.folder, self.python, self.flags.words, self.flags.effects, timeout=timeout
         )
@@ -164,7 +149,7 @@ class Kit:
             raise RecordError("signal holds infinite values", file=name)
         order = kit_order(page.layout)
         cells = [page.cells[i] for i in order]
-        pieces = [_piece(page, c, signal, rate) for c in cells]
+        pieces = [piece(page, c, signal, rate) for c in cells]
         out = self._worker.scratch / ".page"
         shutil.rmtree(out, ignore_errors=True)
         try:
@@ -184,7 +169,7 @@ class Kit:
                 "names": [c.label for c in cells if not c.strip],
                 "strip": next((c.label for c in cells if c.strip), None),
                 "segments": str(out / "segments.npz"),
-                "header": _header(safe, rate, about),
+                "header": header(safe, rate, about),
                 "out": str(out),
             }
         )
@@ -214,8 +199,8 @@ class Kit:
             raise KitError("the kit lists other leads than the layout", value=len(parts))
         found: list[CellGeometry] = []
         for part, mv, label, index in zip(parts, pieces, told["labels"], order, strict=True):
-            _compare(page, page.cells[index], part, mv, rate, lift)
-            found.append(_cell(page, index, part, label, length, rate, lift))
+            compare(page, page.cells[index], part, mv, rate, lift)
+            found.append(drawn_cell(page, index, part, label, length, rate, lift))
         found.sort(key=lambda c: c.index)
         image = cv2.imread(told["png"], cv2.IMREAD_COLOR)
         pad = int(told["pad"])
@@ -243,211 +228,6 @@ class Kit:
         }
         rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
         return KitPage(rgb, coverage, geometry, float(told["cpu_seconds"]))
-
-
-# the checkout ---------------------------------------------------------------------------------
-
-
-def find_checkout(given: str | Path | None) -> Path:
-    """The generator's folder of a checkout.
-
-    Raises:
-        ConfigError: if none is named, or the folder is not one of commit 27b90f5's shape.
-    """
-    named = given or os.environ.get("ECG_IMAGE_KIT_HOME")
-    if not named:
-        raise ConfigError(
-            "no checkout of ecg-image-kit is named", remedy="Give --kit or set ECG_IMAGE_KIT_HOME"
-        )
-    home = Path(named).resolve()
-    folder = home / GENERATOR if (home / GENERATOR).is_dir() else home
-    absent = [name for name in FILES if not (folder / name).is_file()]
-    if len(absent) == len(FILES):
-        raise ConfigError(
-            "this is no checkout of ecg-image-kit",
-            file=home,
-            remedy="Clone alphanumericslab/ecg-image-kit and name its folder",
-        )
-    if absent:
-        raise ConfigError(
-            f"the checkout is of another version: it lacks {', '.join(absent)}",
-            file=home,
-            remedy=f"Check out commit {COMMIT}",
-        )
-    return folder
-
-
-def find_python(folder: Path, given: str | None) -> str:
-    """The interpreter that draws; see `Kit`."""
-    named = given or os.environ.get("ECG_IMAGE_KIT_PYTHON")
-    if named:
-        path = shutil.which(named)
-        if path is None:
-            raise ConfigError(
-                "there is no such interpreter",
-                file=named,
-                remedy="Name the checkout's one with --kit-python",
-            )
-        return os.path.abspath(path)
-    homes = [folder, folder.parents[1]] if str(folder).endswith(GENERATOR) else [folder]
-    for home in homes:
-        for name in (".venv", "venv"):
-            if (home / name / "bin/python").exists():
-                return str(home / name / "bin/python")
-    return sys.executable
-
-
-def _commit(folder: Path) -> str | None:
-    """The commit of a git checkout; None for an exported folder."""
-    try:
-        # the folder must be of the repository itself, not merely lie inside another one
-        said = subprocess.run(
-            ["git", "-C", str(folder), "log", "-1", "--format=%H", "--", "ecg_plot.py"],
-            capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
-        if not said.stdout.strip():
-            return None
-        head = subprocess.run(
-            ["git", "-C", str(folder), "rev-parse", "HEAD"],
-            capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return head.stdout.strip() or None
-
-
-def _digest(folder: Path) -> str:
-    """16 hex digits over the files that draw."""
-    found = hashlib.sha256()
-    for name in FILES:
-        found.update(name.encode() + b"\0" + (folder / name).read_bytes())
-    return found.hexdigest()[:16]
-
-
-# the page ---------------------------------------------------------------------------------------
-
-
-def check_page(page: Page) -> None:
-    """Refuse what the kit cannot draw.
-
-    Raises:
-        LayoutError: for more than one strip, a grid with holes or a name twice in it, another
-            speed, gain, paper or window than its own, or a dpi that is not a whole number.
-    """
-    fixed = (page.speed, page.gain, page.paper_mm, page.window)
-    if fixed != (25.0, 10.0, PAPER_MM, (0.0, page.layout.seconds)):
-        raise LayoutError(
-            "ecg-image-kit draws 25 mm/s and 10 mm/mV on US letter only",
-            value=fixed,
-            remedy="Use this project's own renderer",
-        )
-    if page.dpi != int(page.dpi):
-        raise LayoutError("ecg-image-kit takes whole dpi only", value=page.dpi)
-    kit_order(page.layout)
-
-
-def kit_order(layout: Layout) -> list[int]:
-    """The cells in the order of the kit: rows from the bottom up, then the strip.
-
-    Raises:
-        LayoutError: see `check_page`.
-    """
-    remedy = "Use this project's own renderer"
-    if layout.strips > 1:
-        raise LayoutError(
-            f"layout {layout.name}: ecg-image-kit draws at most one strip",
-            value=layout.strips,
-            remedy=remedy,
-        )
-    inside = [i for i, c in enumerate(layout.cells) if not c.strip]
-    names = {layout.cells[i].label for i in inside}
-    width = layout.seconds / layout.columns
-    uneven = any(
-        abs((c.stop - c.start) - (layout.seconds if c.strip else width)) > 1e-9
-        for c in layout.cells
-    )
-    if len(inside) != layout.rows * layout.columns or len(names) != len(inside) or uneven:
-        raise LayoutError(
-            f"layout {layout.name}: ecg-image-kit draws full grids of different leads only",
-            remedy=remedy,
-        )
-    inside.sort(key=lambda i: (-layout.cells[i].row, layout.cells[i].column))
-    return inside + [i for i, c in enumerate(layout.cells) if c.strip]
-
-
-def _piece(
-    page: Page, cell: Cell, signal: NDArray[np.floating[Any]], rate: float
-) -> NDArray[np.float64]:
-    """The cell's samples as printed; where the recording ends before the cell, NaN.
-
-    The kit places the separators by the number of samples, so a piece is never short.
-    """
-    whole = page.samples(cell, 2**62, rate)
-    there = page.samples(cell, signal.shape[1], rate)
-    piece = np.full(whole.stop - whole.start, np.nan)
-    piece[: there.stop - there.start] = cell.sign * signal[LEAD_INDEX[cell.lead], there]
-    return piece
-
-
-def _header(name: str, rate: float, about: Sequence[str]) -> list[str]:
-    """A WFDB header for the text at the top of a page; the kit's text needs an Age."""
-    lines = [f"{name} {len(LEADS)} {rate:.12g} 1"]
-    lines += [f"{name}.dat 16 1000/mV 16 0 0 0 0 {lead}" for lead in LEADS]
-    comments = list(about)
-    if comments and not any(c.startswith("Age:") for c in comments):
-        comments.append("Age: Unknown")
-    return lines + [f"#{c}" for c in comments]
-
-
-def _compare(
-    page: Page, cell: Cell, part: NDArray[np.float64], mv: NDArray[np.float64], rate: float,
-    lift: float,
-) -> None:  # fmt: skip
-    """Hold the kit's points to where the layout has the samples.
-
-    It draws the first sample at the cell's edge, also where the edge falls between two samples.
-
-    Raises:
-        KitError: if it drew another page, as a changed checkout may.
-    """
-    if len(part) != len(mv):
-        raise KitError(f"the kit lists {len(part)} points of {cell.label}", value=len(mv))
-    x, y = page.to_pixel(cell, cell.start + np.arange(len(mv)) / rate, cell.sign * mv)
-    wrong = np.abs(part - np.stack([x, y + lift], 1))
-    off = float(np.nanmax(wrong, initial=0.0))
-    if off > TOLERANCE_PX or (np.isnan(part[:, 1]) != np.isnan(mv)).any():
-        raise KitError(
-            f"the kit draws {cell.label} {off:.2f} px from its place",
-            remedy=f"Use the kit's commit {COMMIT}",
-        )
-
-
-def _cell(
-    page: Page, index: int, part: NDArray[np.float64], label: Box | None, length: int,
-    rate: float, lift: float,
-) -> CellGeometry:  # fmt: skip
-    """One cell as the kit drew it, in pixels of its page before padding."""
-    cell = page.cells[index]
-    there = page.samples(cell, length, rate)
-    first = page.samples(cell, 2**62, rate).start
-    count = there.stop - there.start
-    x0, base = page.to_pixel(cell, cell.start, 0.0)
-    x1, _ = page.to_pixel(cell, cell.stop, 0.0)
-    part = part[:count].copy()
-    gap = np.isnan(part[:, 1])  # its transform leaves no x there either
-    part[gap, 0] = page.to_pixel(cell, cell.start + np.flatnonzero(gap) / rate, 0.0)[0]
-    seen = part[:, 1][np.isfinite(part[:, 1])]
-    zero = float(base) + lift
-    top, bottom = (seen.min(), seen.max()) if len(seen) else (zero, zero)
-    return CellGeometry(
-        index=index,
-        cell=cell,
-        samples=(first, first + count),
-        baseline=zero,
-        box=(float(x0), float(top), float(x1), float(bottom)),
-        label=label,
-        points=part,
-    )
 
 
 def _disk(place: Path, why: str | None) -> ConfigError:

@@ -25,7 +25,9 @@ from ecgvision.ecg import LEAD_INDEX, LEADS, ConfigError, LayoutError, RecordErr
 from ecgvision.layouts import LAYOUTS, Layout, get_layout
 from ecgvision.page import Page
 from ecgvision.render import kit_flags
-from ecgvision.render.kit import Kit, KitError, find_checkout, find_python, kit_order
+from ecgvision.render.kit import Kit, KitError
+from ecgvision.render.kit_checkout import find_checkout, find_python
+from ecgvision.render.kit_page import kit_order
 from ecgvision.render.kit_process import WORKER
 from ecgvision.render.kit_worker import _countable
 from ecgvision.render.paper import draw
