@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -13,15 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ecgvision.tasks.auroc import MacroAUROC
+from ecgvision.tasks.optimizer import adamw
 
 Batch = dict[str, Tensor]
-
-
-def cosine_with_warmup(step: int, *, total: int, warmup: int) -> float:
-    """Factor of the learning rate: linear up over `warmup` steps, then half a cosine to 0."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
 
 
 class BaseTask(L.LightningModule):
@@ -106,16 +99,8 @@ class BaseTask(L.LightningModule):
             torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
 
     def configure_optimizers(self) -> Any:
-        weights = [p for p in self.model.parameters() if p.requires_grad and p.ndim > 1]
-        vectors = [p for p in self.model.parameters() if p.requires_grad and p.ndim <= 1]
-        groups = [
-            {"params": weights, "weight_decay": self.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=self.lr, fused=self._fused)
-        total = int(self.trainer.estimated_stepping_batches)
-        warmup = max(1, round(self.warmup * total))
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: cosine_with_warmup(step, total=total, warmup=warmup)
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        steps = int(self.trainer.estimated_stepping_batches)
+        return adamw(
+            self.model, steps, lr=self.lr, weight_decay=self.weight_decay, warmup=self.warmup,
+            fused=self._fused,
+        )  # fmt: skip
