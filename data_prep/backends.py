@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from ecgvision.ecg import ConfigError
 from ecgvision.layouts import get_layout
 from ecgvision.page import Page
-from ecgvision.render.kit import Kit, check_page
+from ecgvision.render.kit import Kit
 from ecgvision.render.kit_flags import KitFlags
+from ecgvision.render.kit_page import check_page
 from ecgvision.render.paper import draw
-from ecgvision.render.styles import MIXED, get_paper, random_paper
+from ecgvision.render.styles import check_style, paper_of
 
 
 class Picture(NamedTuple):
@@ -72,9 +73,7 @@ class OurBackend:
     strength: float = 1.0
 
     def __post_init__(self) -> None:
-        usual = get_paper("kit" if self.style == MIXED else self.style)
-        for name in self.layouts:
-            usual.page(name, dpi=self.dpi)
+        check_style(self.style, self.layouts, dpi=self.dpi)
         if self.artefact:
             _artefacts()(
                 self.artefact,
@@ -91,10 +90,7 @@ class OurBackend:
     def __call__(self, record: Record, layout: str) -> Picture:
         """The page of a record."""
         seed = page_seed(self.seed, record.name, layout)
-        mixed = self.style == MIXED
-        paper = (
-            random_paper(np.random.default_rng(seed), layout) if mixed else get_paper(self.style)
-        )
+        paper = paper_of(self.style, layout, np.random.default_rng(seed))
         page = paper.page(layout, dpi=self.dpi)
         drawing = draw(
             record.signal, record.rate, page, paper.style,
@@ -110,7 +106,6 @@ class OurBackend:
             image, mask, geometry = made.image, made.mask, geometry.moved(made.warp)
             extra["artefact"] = {"name": self.artefact, "strength": self.strength}
         found = {"record": record.name, "seed": seed, **geometry.to_dict(), **extra}
-        found["size"] = list(image.shape[:2])
         return Picture(image, found, mask)
 
 

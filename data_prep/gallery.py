@@ -27,6 +27,7 @@ from ecgvision.evaluate.files import whole_file
 from ecgvision.layouts import get_layout
 from ecgvision.page import MM_PER_INCH, Page
 from ecgvision.records import read_record
+from ecgvision.render.artefacts import CLEAN
 from ecgvision.render.paper import draw
 from ecgvision.render.styles import PAPERS, get_paper
 from ecgvision.render.text import text_coverage
@@ -57,7 +58,7 @@ def everything() -> list[Entry]:
     """Every paper in its most usual layout, then every preset of artefacts but the clean one."""
     papers = [Entry(name, paper.layouts[0]) for name, paper in PAPERS.items()]
     shown = get_paper(SHOWN).layouts[0]
-    return papers + [Entry(SHOWN, shown, name) for name in presets() if name != "clean"]
+    return papers + [Entry(SHOWN, shown, name) for name in presets() if name != CLEAN]
 
 
 def chosen(styles: Sequence[str], layouts: Sequence[str], artefacts: Sequence[str]) -> list[Entry]:

@@ -13,12 +13,13 @@ import torch
 import yaml
 
 from ecgvision.data.cohort import Cohort
-from ecgvision.data.pages import CLEAN, PageSettings
+from ecgvision.data.pages import PageSettings
 from ecgvision.data.paired import PairedDataModule
 from ecgvision.ecg import ConfigError, LabelError
 from ecgvision.evaluate.operating_points import OperatingPoints
 from ecgvision.models.student import Student
 from ecgvision.models.vizecg import VizECGNet
+from ecgvision.render.artefacts import CLEAN
 from ecgvision.tasks.vizecg import VizECGTask
 
 Config = Mapping[str, Any]

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from .ecg import LEADS, LayoutError
 
 LIMB = ("I", "II", "III", "aVR", "aVL", "aVF")
@@ -141,8 +143,16 @@ def _registry() -> dict[str, Layout]:
 LAYOUTS: dict[str, Layout] = _registry()
 """Every layout that has a name."""
 
+RANDOM = "random"
+"""The name that stands for any of `RANDOM_LAYOUTS`."""
+
 RANDOM_LAYOUTS = ("3x4", "3x4+II", "3x4+II+V1", "6x2", "6x2+II", "12x1")
 """What `random` draws from."""
+
+
+def pick_layout(name: str, rng: np.random.Generator) -> str:
+    """The name itself, or for `random` one of `RANDOM_LAYOUTS`, each as likely."""
+    return RANDOM_LAYOUTS[int(rng.integers(len(RANDOM_LAYOUTS)))] if name == RANDOM else name
 
 
 def get_layout(name: str) -> Layout:

@@ -77,18 +77,15 @@ def _store(data: Mapping[str, Any], cache: Path) -> list[str]:
     return [str(path) for path in found]
 
 
-def images(data: Mapping[str, Any]) -> list[str]:
-    """Paths of the folders of drawn pages that the data section names; none where it names none.
+def images(data: Mapping[str, Any]) -> list[DrawnPages]:
+    """The folders of drawn pages that the data section names; none where it names none.
 
     Raises:
         DataError: for a folder that is missing, unfinished or none of these.
     """
     given = data["images"]
     paths = [given] if isinstance(given, str) else list(given or [])
-    found = [Path(path).expanduser().resolve() for path in paths]
-    for path in found:
-        DrawnPages(path)
-    return [str(path) for path in found]
+    return [DrawnPages(Path(path).expanduser().resolve()) for path in paths]
 
 
 SOURCES: dict[str, Callable[[Mapping[str, Any], Path], list[str]]] = {

@@ -71,7 +71,8 @@ def run(config: dict[str, Any]) -> Path:
     from experiments.prepare import images, stores
 
     config["data"]["store"] = stores(config["data"])
-    config["data"]["images"] = images(config["data"])
+    drawn = images(config["data"])
+    config["data"]["images"] = [str(pages.folder) for pages in drawn]
     import json
     import logging
     import warnings
@@ -81,7 +82,6 @@ def run(config: dict[str, Any]) -> Path:
     from lightning.pytorch.loggers import WandbLogger
 
     from ecgvision import build
-    from ecgvision.data.drawn import DrawnPages
     from ecgvision.evaluate.files import whole_file
     from experiments.finish import finish
     from experiments.identity import run_id
@@ -91,8 +91,8 @@ def run(config: dict[str, Any]) -> Path:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # resuming is meant
     cohort = build.build_cohort(config)
-    drawn = [DrawnPages(folder).hash for folder in config["data"]["images"]]
-    identity = run_id(config, [cohort.hash, *drawn], cohort.scheme.hash)
+    hashes = [cohort.hash, *(pages.hash for pages in drawn)]
+    identity = run_id(config, hashes, cohort.scheme.hash)
     folder = Path(config["run_dir"]).expanduser().resolve() / config["exp"] / identity
     done = folder / "metrics.json"
     if done.is_file() and not config["force"]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ecgvision.data.resample import fit_length
 from ecgvision.ecg import DataError
 from ecgvision.labels import LabelScheme, column_scheme, get_scheme, targets
 from ecgvision.store import Store
@@ -124,6 +125,19 @@ class Cohort:
         """Signal (12, T) in mV at its store's own rate, and that rate in Hz."""
         store, row = self.place(position)
         return self.stores[store].read(row), self.stores[store].rate
+
+    def window(
+        self, position: int, seconds: float, rng: np.random.Generator | None = None
+    ) -> tuple[NDArray[np.float32], float]:
+        """A stretch of `seconds` of a record, NaN where it is shorter, and its rate in Hz.
+
+        Of a longer record the stretch is drawn by lot, or is the first where there is no `rng`.
+        """
+        signal, rate = self.read(position)
+        length = round(seconds * rate)
+        spare = signal.shape[1] - length
+        start = int(rng.integers(spare + 1)) if rng is not None and spare > 0 else 0
+        return fit_length(signal, length, start), rate
 
     def _check(self) -> None:
         twice = self.records["record_id"][self.records["record_id"].duplicated()]

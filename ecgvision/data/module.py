@@ -54,12 +54,11 @@ class EcgDataModule(L.LightningDataModule):
 
     def setup(self, stage: str | None = None) -> None:
         """Fail on an empty split before any work, not after the training."""
-        for split in ("train", "val", "test"):
-            self.positions(split)
-        if len(self.positions("train")) < self.batch_size:
+        found = {split: len(self.positions(split)) for split in ("train", "val", "test")}
+        if found["train"] < self.batch_size:
             raise DataError(
                 "the training split holds fewer records than one batch",
-                value=len(self.positions("train")),
+                value=found["train"],
                 remedy=f"Set data.batch_size below {self.batch_size}",
             )
 

@@ -13,17 +13,11 @@ from numpy.typing import NDArray
 
 from ecgvision.data.drawn import DrawnPages
 from ecgvision.ecg import LEAD_INDEX, LEADS, ConfigError, DataError
-from ecgvision.layouts import RANDOM_LAYOUTS
+from ecgvision.layouts import RANDOM, RANDOM_LAYOUTS, pick_layout
 from ecgvision.page import Page
 from ecgvision.render import artefacts
 from ecgvision.render.paper import draw
-from ecgvision.render.styles import MIXED, Paper, Style, get_paper, random_paper
-
-CLEAN = "clean"
-"""The artefact that is none."""
-
-RANDOM = "random"
-"""The layout that is any of `RANDOM_LAYOUTS`."""
+from ecgvision.render.styles import Paper, Style, check_style, paper_of
 
 
 @dataclass(frozen=True)
@@ -47,7 +41,7 @@ class PageSettings:
 
     layouts: tuple[str, ...]
     image_size: tuple[int, int]
-    artefacts: tuple[str, ...] = (CLEAN,)
+    artefacts: tuple[str, ...] = (artefacts.CLEAN,)
     style: str = "kit"
     dpi: float = 100.0
     train_dpi: tuple[float, ...] = (50.0, 60.0, 72.0, 86.0, 100.0, 120.0)
@@ -73,9 +67,9 @@ class PageSettings:
         if not self.signal_rate > 0 or not self.seconds > 0:
             raise ConfigError("data.signal_rate and data.seconds must be positive",
                               value=(self.signal_rate, self.seconds))  # fmt: skip
-        for layout in self.layouts:
-            for name in RANDOM_LAYOUTS if layout == RANDOM else (layout,):
-                self.page(get_paper("kit" if self.style == MIXED else self.style), name, self.dpi)
+        named = set(self.layouts) - {RANDOM}
+        drawn = RANDOM_LAYOUTS if RANDOM in self.layouts else ()
+        check_style(self.style, (*named, *drawn), dpi=self.dpi, **self._asked)
 
     @property
     def views(self) -> tuple[tuple[int, int], ...]:
@@ -86,14 +80,18 @@ class PageSettings:
     def signal_length(self) -> int:
         return round(self.seconds * self.signal_rate)
 
+    @property
+    def _asked(self) -> dict[str, float]:
+        asked = {"speed": self.speed, "gain": self.gain}
+        return {name: value for name, value in asked.items() if value is not None}
+
     def page(self, paper: Paper, layout: str, dpi: float) -> Page:
         """A layout on a paper, at the speed and gain asked for.
 
         Raises:
             LayoutError: for an unknown layout, or one that does not fit.
         """
-        asked = {"speed": self.speed, "gain": self.gain}
-        return paper.page(layout, dpi=dpi, **{k: v for k, v in asked.items() if v is not None})
+        return paper.page(layout, dpi=dpi, **self._asked)
 
 
 class Sheet(Protocol):
@@ -149,10 +147,8 @@ class OnTheFly:
     def sheet(
         self, place: tuple[int, int], layout: str, *, dpi: float, rng: np.random.Generator
     ) -> Sheet:
-        if layout == RANDOM:
-            layout = RANDOM_LAYOUTS[int(rng.integers(len(RANDOM_LAYOUTS)))]
-        mixed = self.settings.style == MIXED
-        paper = random_paper(rng, layout) if mixed else get_paper(self.settings.style)
+        layout = pick_layout(layout, rng)
+        paper = paper_of(self.settings.style, layout, rng)
         return _Blank(self.settings.page(paper, layout, dpi), paper.style)
 
 

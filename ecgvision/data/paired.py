@@ -14,7 +14,7 @@ from ecgvision.data.augment import ImageAugment, SignalAugment
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.drawn import DrawnPages
 from ecgvision.data.module import EcgDataModule
-from ecgvision.data.pages import CLEAN, FromFolders, OnTheFly, PageSettings, PageSource, Sheet
+from ecgvision.data.pages import FromFolders, OnTheFly, PageSettings, PageSource, Sheet
 from ecgvision.data.resample import fit_length, resample
 from ecgvision.data.views import to_network
 from ecgvision.ecg import DataError
@@ -99,11 +99,8 @@ class PairedDataset(Dataset[dict[str, Any]]):
 
     def _window(self, position: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], float]:
         """The stretch that page and signal share: drawn by lot in training, else the first."""
-        signal, rate = self.cohort.read(position)
-        length = round(self.settings.seconds * rate)
-        spare = 0 if self.source.fixed else signal.shape[1] - length
-        start = int(rng.integers(spare + 1)) if self.train and spare > 0 else 0
-        window = fit_length(signal, length, start)
+        lot = rng if self.train and not self.source.fixed else None
+        window, rate = self.cohort.window(position, self.settings.seconds, lot)
         if self.signal_augment is not None:
             window = self.signal_augment(window, rate, rng)
         return window, rate
@@ -122,7 +119,7 @@ class PairedDataset(Dataset[dict[str, Any]]):
         drawing, journey = (int(v) for v in scene.rng.integers(2**31, size=2))
         image = scene.sheet.image(scene.window, scene.rate, drawing)
         artefact = self.settings.artefacts[scene.artefact]
-        if artefact == CLEAN:
+        if artefact == artefacts.CLEAN:
             return image
         return artefacts.apply(artefact, image, seed=journey, dpi=scene.sheet.dpi).image
 

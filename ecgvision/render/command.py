@@ -22,10 +22,9 @@ from .styles import (
     PAPERS,
     Paper,
     Style,
-    get_paper,
     grid_colours,
+    paper_of,
     parse_colour,
-    random_paper,
 )
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--seed must not be negative", value=args.seed)
     if args.strength is not None and args.artefact is None:
         raise ConfigError("--strength needs --artefact", value=args.strength)
-    paper = _paper(args)
+    paper = paper_of(args.style, args.layout, np.random.default_rng(args.seed))
     page = _page(args, paper)
     style = _style(args, paper)
     from ..records import read_record
@@ -110,12 +109,6 @@ def run(args: argparse.Namespace) -> int:
         f"{args.start:g} to {args.start + shown:g} s of {ecg.record_id}"
     )
     return 0
-
-
-def _paper(args: argparse.Namespace) -> Paper:
-    if args.style == MIXED:
-        return random_paper(np.random.default_rng(args.seed), args.layout)
-    return get_paper(args.style)
 
 
 def _journey(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +20,11 @@ __all__ = [
     "Paper",
     "Rgb",
     "Style",
+    "check_style",
     "get_paper",
     "get_style",
     "grid_colours",
+    "paper_of",
     "parse_colour",
     "random_paper",
     "random_style",
@@ -55,6 +59,29 @@ def random_paper(rng: np.random.Generator, layout: str | None = None) -> Paper:
     if not usual:
         return replace(PAPERS["kit"], style=_varied(rng))
     return usual[int(rng.integers(len(usual)))]
+
+
+def paper_of(style: str, layout: str, rng: np.random.Generator) -> Paper:
+    """The paper that the name of a style stands for: its own, or for `mixed` a random one.
+
+    Raises:
+        ConfigError: for an unknown name.
+    """
+    return random_paper(rng, layout) if style == MIXED else get_paper(style)
+
+
+def check_style(style: str, layouts: Iterable[str], **given: Any) -> None:
+    """Refuse a style that is not there, or a layout that does not fit on its paper.
+
+    Of `mixed`, whose papers are those that are usual with a layout, the kit's is tried.
+
+    Raises:
+        ConfigError: for an unknown style.
+        LayoutError: for a layout that is unknown or does not fit.
+    """
+    paper = get_paper("kit" if style == MIXED else style)
+    for layout in layouts:
+        paper.page(layout, **given)
 
 
 def random_style(rng: np.random.Generator) -> Style:

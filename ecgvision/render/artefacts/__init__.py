@@ -10,12 +10,13 @@ boxes and masks move with it to within half a pixel.
 
 from .journey import Picture, apply, check_name
 from .parts import Artefact
-from .presets import PRESETS, Preset, Use
+from .presets import CLEAN, PRESETS, Preset, Use
 from .registry import ARTEFACTS
 from .warp import Warp
 
 __all__ = [
     "ARTEFACTS",
+    "CLEAN",
     "PRESETS",
     "Artefact",
     "Picture",

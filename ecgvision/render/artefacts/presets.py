@@ -65,8 +65,11 @@ _FAX = (
     Use(("fax_text", "fax_text", "fax_photo"), 1.0, 0.3, 1.0),
 )
 
+CLEAN = "clean"
+"""The preset in which nothing happens."""
+
 PRESETS: dict[str, Preset] = {
-    "clean": Preset("as drawn"),
+    CLEAN: Preset("as drawn"),
     "scan": Preset(
         "a flat-bed or sheet-fed scanner",
         (
