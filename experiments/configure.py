@@ -1,4 +1,4 @@
-"""The composed configuration as a plain dict, for benchmarks, tests and notebooks."""
+"""The composed configuration as a plain dict, and what its files may compute."""
 
 from __future__ import annotations
 
@@ -7,6 +7,15 @@ from typing import Any
 
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
+
+
+def _sized(small: Any, full: Any, *, _root_: Any) -> Any:
+    """`${sized:SMALL,FULL}` of a configuration file: by what the data is."""
+    chosen = small if _root_.data.small else full
+    return OmegaConf.create(chosen) if isinstance(chosen, list) else chosen
+
+
+OmegaConf.register_new_resolver("sized", _sized, replace=True)
 
 
 def configure(overrides: Sequence[str] = ()) -> dict[str, Any]:

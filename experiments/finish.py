@@ -8,57 +8,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 import ecgvision
-from ecgvision.build import build_student
+from ecgvision.data.module import EcgDataModule
 from ecgvision.data.paired import PairedDataModule
 from ecgvision.deploy.export import export_bundle
 from ecgvision.evaluate import metrics, operating_points, predictions
 from ecgvision.evaluate.files import whole_file
+from ecgvision.evaluate.inference import predict
 from ecgvision.evaluate.report import write_report
-from ecgvision.tasks.vizecg import VizECGTask
+from ecgvision.systems import get_system
+from ecgvision.tasks.base import BaseTask
 from experiments.train import LOGS
 
 EXAMPLES = 6
-
-
-def predict(
-    config: Mapping[str, Any], task: VizECGTask, data: PairedDataModule, split: str
-) -> pd.DataFrame:
-    """The predictions table of one split: every record in every layout and artefact of the mix.
-
-    In float32 whatever the training's precision, because that is what is exported.
-    """
-    trainer = L.Trainer(
-        accelerator=config["trainer"]["accelerator"],
-        devices=1,
-        precision="32-true",
-        limit_predict_batches=config["trainer"][f"limit_{split}_batches"],
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        inference_mode=True,
-    )
-    batches = trainer.predict(task, data.loader(split, shared=False))
-    whole = {key: torch.cat([b[key] for b in batches]).cpu().numpy() for key in batches[0]}  # type: ignore[index, union-attr]
-    row_of = pd.Series(np.arange(len(data.cohort.index)), index=data.cohort.index)
-    records = data.cohort.records.iloc[row_of.loc[whole["index"]].to_numpy()]
-    layouts = [data.layouts[i] for i in whole["layout"]]
-    artefacts = [data.artefacts[i] for i in whole["artefact"]]
-    tables = [
-        predictions.build(
-            records, split=split, stream=stream, layout=layouts, artefact=artefacts,
-            logits=whole[stream], targets=whole["target"].astype(np.uint8),
-            codes=data.cohort.scheme.codes,
-        )
-        for stream in task.streams
-    ]  # fmt: skip
-    return pd.concat(tables, ignore_index=True)
 
 
 def history(folder: Path) -> pd.DataFrame | None:
@@ -94,8 +60,8 @@ def check_pages(data: PairedDataModule, count: int = 16) -> NDArray[np.uint8]:
 
 def finish(
     config: Mapping[str, Any],
-    task: VizECGTask,
-    data: PairedDataModule,
+    task: BaseTask,
+    data: EcgDataModule,
     folder: Path,
     *,
     started: float,
@@ -104,9 +70,15 @@ def finish(
 
     Operating points come from the validation rows alone; test is predicted once.
     """
+    trainer = config["trainer"]
     table = pd.concat(
-        [predict(config, task, data, split) for split in ("val", "test")], ignore_index=True
-    )
+        [
+            predict(task, data, split, accelerator=trainer["accelerator"],
+                    limit=trainer[f"limit_{split}_batches"])
+            for split in ("val", "test")
+        ],
+        ignore_index=True,
+    )  # fmt: skip
     points = operating_points.fit_from_table(table)
     table = operating_points.apply(table, points)
     predictions.save(table, folder / "predictions.parquet")
@@ -128,12 +100,13 @@ def finish(
         "without_training_positives": cohort.without_positives("train"),
     }  # fmt: skip
     shown: list[dict[str, Any]] = []
-    if "image" in task.streams:
-        shown = examples(table, data, "image")
-        student = build_student(config, task.model, points["image"])  # type: ignore[arg-type]
+    student_stream = task.streams[0]
+    student = get_system(config["exp"]).student(config, task.model, points[student_stream])
+    if student is not None and isinstance(data, PairedDataModule):
+        shown = examples(table, data, student_stream)
         export_bundle(
-            student, folder / "bundle", scheme=cohort.scheme, points=points["image"],
-            metrics=result["test"]["image"], check_images=check_pages(data),
+            student, folder / "bundle", scheme=cohort.scheme, points=points[student_stream],
+            metrics=result["test"][student_stream], check_images=check_pages(data),
             info={"exp": config["exp"], "run": folder.name, "layouts": list(data.layouts),
                   "artefacts": list(data.artefacts)},
         )  # fmt: skip

@@ -13,7 +13,8 @@ import ecgvision
 # Where things lie, what they run on and who is told: none of it changes the result.
 WITHOUT_EFFECT = (
     "run_dir", "force", "logger", "wandb",
-    "data.name", "data.store", "data.images", "data.root", "data.cache_dir", "data.num_workers",
+    "data.name", "data.small", "data.store", "data.images", "data.root", "data.cache_dir",
+    "data.num_workers",
     "data.records", "data.cohort_seed", "data.rate",  # the data's own hashes say it all
     "trainer.accelerator", "trainer.devices",
 )  # fmt: skip

@@ -83,7 +83,7 @@ def images(data: Mapping[str, Any]) -> list[DrawnPages]:
     Raises:
         DataError: for a folder that is missing, unfinished or none of these.
     """
-    given = data["images"]
+    given = data.get("images")
     paths = [given] if isinstance(given, str) else list(given or [])
     return [DrawnPages(Path(path).expanduser().resolve()) for path in paths]
 

@@ -16,6 +16,7 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+import experiments.configure  # noqa: F401  # what the configuration's files may compute
 from ecgvision.ecg import ConfigError, EcgVisionError
 
 
@@ -66,8 +67,8 @@ def run(config: dict[str, Any]) -> Path:
     A finished run is not repeated unless `force`; an unfinished one is taken up where it stopped.
     """
     started = time.monotonic()
-    if config["exp"] != "vizecg":
-        raise ConfigError("name a system", value=config["exp"], remedy="Add +exp=vizecg")
+    if not config["exp"]:
+        raise ConfigError("name a system", remedy="Add +exp=vizecg; --help lists them")
     from experiments.prepare import images, stores
 
     config["data"]["store"] = stores(config["data"])
@@ -111,11 +112,7 @@ def run(config: dict[str, Any]) -> Path:
         L.seed_everything(config["seed"], workers=True, verbose=False)
         data = build.build_data(config, cohort)
         data.setup()
-        task = build.build_task(
-            config, len(cohort.scheme.codes), signal_length=data.settings.signal_length,
-            pretrained=config["model"]["pretrained"],
-        )  # fmt: skip
-        task.label_hash = cohort.scheme.hash
+        task = build.build_task(config, data, pretrained=True)
         if not _started_by_lightning():
             print(f"Run {folder}", flush=True)
         trainer = fit(config, task, data, folder, identity, f"val/{task.streams[0]}_auroc")

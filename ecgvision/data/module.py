@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -39,6 +40,16 @@ class EcgDataModule(L.LightningDataModule):
                               value=(batch_size, num_workers))  # fmt: skip
         self.cohort, self.seed = cohort, seed
         self.batch_size, self.num_workers = batch_size, num_workers
+
+    @property
+    @abstractmethod
+    def layouts(self) -> Sequence[str]:
+        """That every record is evaluated in; an item's `layout` counts in it."""
+
+    @property
+    @abstractmethod
+    def artefacts(self) -> Sequence[str]:
+        """That every record is evaluated with; an item's `artefact` counts in it."""
 
     @abstractmethod
     def dataset(self, split: str) -> Dataset[dict[str, Any]]:

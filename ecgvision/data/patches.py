@@ -10,11 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from ecgvision.data.augment import SignalAugment
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.masks import layout_mask, noise_blocks
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.patching import PatchSettings, normalise_record, to_patches
-from ecgvision.data.resample import fit_length, resample
+from ecgvision.data.resample import resample
 from ecgvision.ecg import DataError
 from ecgvision.layouts import RANDOM, RANDOM_LAYOUTS, pick_layout
 from ecgvision.render.artefacts import CLEAN
@@ -51,10 +52,11 @@ class PatchDataset(Dataset[dict[str, Any]]):
 
     def __init__(
         self, cohort: Cohort, positions: NDArray[np.int64], settings: PatchSettings, *,
-        train: bool, seed: int,
+        train: bool, seed: int, augment: SignalAugment | None = None,
     ) -> None:  # fmt: skip
         self.cohort, self.positions, self.settings = cohort, positions, settings
         self.train, self.seed = train, seed
+        self.augment = augment if train else None
         names = () if train else {*settings.layouts, *RANDOM_LAYOUTS} - {RANDOM}
         self._shown = {
             name: layout_mask(settings.page(name), settings.length, settings.rate) for name in names
@@ -121,8 +123,9 @@ class PatchDataset(Dataset[dict[str, Any]]):
 
     def _window(self, position: int, rng: np.random.Generator | None) -> NDArray[np.float32]:
         """(12, T) mV at the network's rate: a stretch drawn by lot, or the first."""
-        window, rate = self.cohort.window(position, self.settings.seconds, rng)
-        return fit_length(resample(window, rate, self.settings.rate), self.settings.length)
+        return self.cohort.signal(
+            position, self.settings.seconds, self.settings.rate, rng, self.augment
+        )
 
     def _cut(self, samples: NDArray[Any]) -> NDArray[Any]:
         return to_patches(samples, self.settings.patch_length, self.settings.stride)
@@ -141,15 +144,18 @@ class PatchDataModule(EcgDataModule):
     Args:
         cohort: records, targets and splits.
         settings: how records become patches.
+        augment: vary the training signals (`SignalAugment`); the paper does not.
         Others: see `EcgDataModule`.
 
     Raises:
         ConfigError: if a store's rate stands in no simple ratio to the patches'.
     """
 
-    def __init__(self, cohort: Cohort, settings: PatchSettings, **loader: Any) -> None:
+    def __init__(
+        self, cohort: Cohort, settings: PatchSettings, *, augment: bool = False, **loader: Any
+    ) -> None:
         super().__init__(cohort, **loader)
-        self.settings = settings
+        self.settings, self.augment = settings, augment
         for rate in {store.rate for store in cohort.stores}:
             resample(np.zeros((1, 1), np.float32), rate, settings.rate)  # refuses odd ratios
 
@@ -166,4 +172,5 @@ class PatchDataModule(EcgDataModule):
         return PatchDataset(
             self.cohort, self.positions(split), self.settings,
             train=split == "train", seed=self.seed,
+            augment=SignalAugment() if self.augment else None,
         )  # fmt: skip

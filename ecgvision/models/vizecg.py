@@ -21,6 +21,7 @@ from ecgvision.ecg import LEADS, ConfigError
 from ecgvision.models.attention import CMAM, SMAM
 from ecgvision.models.image_encoder import image_encoder
 from ecgvision.models.signal_encoders import signal_encoder
+from ecgvision.models.signal_net import SignalInput
 
 Streams = Literal["both", "image", "signal"]
 
@@ -56,11 +57,7 @@ class ImageTower(nn.Module):
 
 
 class SignalTower(nn.Module):
-    """Signal to tokens: centring, input batch norm, 1-D network, positions, SMAM.
-
-    Each lead's mean over its observed samples is taken off, unobserved samples become 0 (the
-    centre), and the batch norm without weights scales each lead by its spread over the training
-    set, so that voltages within a record keep their ratios.
+    """Signal to tokens: `SignalInput`, 1-D network, positions, SMAM.
 
     Shape:
         signal: (B, 12, T) mV; observed: (B, 12, T) bool; result: (B, N, width).
@@ -70,7 +67,7 @@ class SignalTower(nn.Module):
         self, encoder: str, length: int, *, width: int, heads: int, dropout: float, smam: bool
     ) -> None:
         super().__init__()
-        self.scale = nn.BatchNorm1d(len(LEADS), affine=False)
+        self.input = SignalInput(len(LEADS))
         self.encoder = signal_encoder(encoder)
         self.project = nn.Conv1d(int(self.encoder.channels), width, 1)  # type: ignore[arg-type]
         with torch.no_grad():
@@ -80,10 +77,7 @@ class SignalTower(nn.Module):
         self.smam = SMAM(width, heads=heads, dropout=dropout) if smam else nn.Identity()
 
     def forward(self, signal: Tensor, observed: Tensor) -> Tensor:
-        x = torch.where(observed, signal, 0.0)
-        count = observed.sum(-1, keepdim=True).clamp(min=1)
-        x = torch.where(observed, x - x.sum(-1, keepdim=True) / count, 0.0)
-        x = self.project(self.encoder(self.scale(x))) + self.position
+        x = self.project(self.encoder(self.input(signal, observed))) + self.position
         return self.smam(x.transpose(1, 2))
 
 

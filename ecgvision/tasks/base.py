@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ecgvision.tasks.auroc import MacroAUROC
-from ecgvision.tasks.optimizer import adamw
+from ecgvision.tasks.optimizer import OptimizerSettings, make_optimizer
 
 Batch = dict[str, Tensor]
 
@@ -23,22 +23,19 @@ class BaseTask(L.LightningModule):
     Args:
         model: a pure module.
         streams: names of the logits that are judged.
-        lr, weight_decay: of AdamW; biases, norms and other vectors are not decayed.
-        warmup: fraction of all steps in which the rate rises.
+        optimizer: how its weights are stepped.
         seed: of dropout and everything else random in the network. It is sown anew with every
             epoch, so that a run taken up again goes on as if it had never stopped.
     """
 
     def __init__(
-        self, model: nn.Module, streams: Sequence[str], *, lr: float, weight_decay: float,
-        warmup: float = 0.1,
+        self, model: nn.Module, streams: Sequence[str], *, optimizer: OptimizerSettings,
         seed: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         self.model = model
         self.streams = tuple(streams)
-        self.lr, self.weight_decay, self.warmup = lr, weight_decay, warmup
-        self.seed = seed
+        self.settings, self.seed = optimizer, seed
         self.label_hash = ""  # of the scheme the outputs stand for; travels with every checkpoint
         self.auroc = nn.ModuleDict({stream: MacroAUROC() for stream in self.streams})
 
@@ -100,7 +97,4 @@ class BaseTask(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         steps = int(self.trainer.estimated_stepping_batches)
-        return adamw(
-            self.model, steps, lr=self.lr, weight_decay=self.weight_decay, warmup=self.warmup,
-            fused=self._fused,
-        )  # fmt: skip
+        return make_optimizer(self.model, steps, self.settings, fused=self._fused)

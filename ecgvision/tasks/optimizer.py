@@ -1,41 +1,91 @@
-"""AdamW with a warm-up and a cosine, as every task trains."""
+"""The optimizer and its schedule, as every task trains."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
+from ecgvision.ecg import ConfigError
 
-def cosine_with_warmup(step: int, *, total: int, warmup: int) -> float:
-    """Factor of the learning rate: linear up over `warmup` steps, then half a cosine to 0."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
+DROP = 0.1
+"""Factor of the learning rate at each milestone (PatchECG's and MVKT-ECG's public code)."""
 
 
-def adamw(
-    model: nn.Module, steps: int, *, lr: float, weight_decay: float, warmup: float, fused: bool
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """How weights are stepped.
+
+    Attributes:
+        lr: largest learning rate.
+        weight_decay: of matrices and kernels; biases, norms and other vectors are not decayed.
+        warmup: fraction of all steps in which the rate rises.
+        name: `adamw`, or `adam` (decay as a part of the gradient, as the public code of PatchECG
+            and MVKT-ECG has it).
+        schedule: `cosine` down to 0; `step`, times `DROP` at each milestone; `constant`.
+        milestones: of `step`, as fractions of all steps.
+
+    Raises:
+        ConfigError: for a figure or a word that makes no sense.
+    """
+
+    lr: float
+    weight_decay: float
+    warmup: float = 0.1
+    name: str = "adamw"
+    schedule: str = "cosine"
+    milestones: Sequence[float] = ()
+
+    def __post_init__(self) -> None:
+        if not (self.lr > 0 and self.weight_decay >= 0 and 0 <= self.warmup < 1):
+            raise ConfigError(
+                "optimizer.lr must be positive, weight_decay not negative and warmup in [0, 1)",
+                value=(self.lr, self.weight_decay, self.warmup),
+            )
+        if self.name not in ("adamw", "adam"):
+            raise ConfigError("optimizer.name must be adamw or adam", value=self.name)
+        if self.schedule not in ("cosine", "step", "constant"):
+            raise ConfigError("optimizer.schedule must be cosine, step or constant",
+                              value=self.schedule)  # fmt: skip
+        if not all(0 < m < 1 for m in self.milestones):
+            raise ConfigError("optimizer.milestones are fractions between 0 and 1",
+                              value=list(self.milestones))  # fmt: skip
+
+    def factor(self, step: int, total: int) -> float:
+        """Factor of the learning rate: linear up over the warm-up, then as the schedule says."""
+        rising = round(self.warmup * total)
+        if step < rising:
+            return (step + 1) / rising
+        if self.schedule == "cosine":
+            return 0.5 * (
+                1 + math.cos(math.pi * min(1.0, (step - rising) / max(1, total - rising)))
+            )
+        if self.schedule == "step":
+            return DROP ** sum(step >= milestone * total for milestone in self.milestones)
+        return 1.0
+
+
+def make_optimizer(
+    model: nn.Module, steps: int, settings: OptimizerSettings, *, fused: bool
 ) -> dict[str, Any]:
     """Lightning's answer of `configure_optimizers` for all weights that are trained.
 
     Args:
         steps: of the whole training.
-        weight_decay: of matrices and kernels; biases, norms and other vectors are not decayed.
-        warmup: fraction of the steps in which the rate rises.
         fused: one kernel steps all weights.
     """
-    weights = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
+    trained = [p for p in model.parameters() if p.requires_grad]
     groups = [
-        {"params": weights, "weight_decay": weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    optimizer = torch.optim.AdamW(groups, lr=lr, fused=fused)
-    rising = max(1, round(warmup * steps))
+    kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
+    optimizer = kind(groups, lr=settings.lr, fused=fused)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: cosine_with_warmup(step, total=steps, warmup=rising)
+        optimizer, lambda step: settings.factor(step, steps)
     )
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

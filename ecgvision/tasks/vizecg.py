@@ -26,9 +26,9 @@ class VizECGTask(BaseTask):
     def __init__(
         self, model: VizECGNet, streams: tuple[str, ...], *, kd_weight: float = 1.0,
         kd_temperature: float = 1.0, kd_direction: Direction = "symmetric",
-        kd_kind: str = "bernoulli", **optimizer: Any,
+        kd_kind: str = "bernoulli", **base: Any,
     ) -> None:  # fmt: skip
-        super().__init__(model, streams, **optimizer)
+        super().__init__(model, streams, **base)
         if kd_weight < 0:
             raise ConfigError("loss.kd_weight must not be negative", value=kd_weight)
         self.kd_weight = kd_weight

@@ -60,10 +60,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         config["data"]["store"] = [str(store)]
         cohort = build.build_cohort(config)
         data = build.build_data(config, cohort)
-        length = data.settings.signal_length
-        task = build.build_task(
-            config, len(cohort.scheme.codes), signal_length=length, pretrained=False
-        )
+        task = build.build_task(config, data, pretrained=False)
         task.to(device).train()
         optimizer = torch.optim.AdamW(task.parameters(), lr=1e-4)
         loader = data.train_dataloader()

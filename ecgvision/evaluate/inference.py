@@ -1,0 +1,71 @@
+"""A trained network's answers as a predictions table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import lightning as L
+import numpy as np
+import pandas as pd
+import torch
+
+from ecgvision.data.module import EcgDataModule
+from ecgvision.evaluate import predictions
+from ecgvision.tasks.base import BaseTask, Batch
+
+
+class _Prepared:
+    """A loader whose batches are changed before the network sees them."""
+
+    def __init__(self, loader: Any, prepare: Callable[[Batch], Batch]) -> None:
+        self.loader, self.prepare = loader, prepare
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return map(self.prepare, self.loader)
+
+
+def predict(
+    task: BaseTask, data: EcgDataModule, split: str, *, accelerator: str = "auto",
+    limit: float | int = 1.0, prepare: Callable[[Batch], Batch] | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """The predictions table of one split: every record in every layout and artefact of the data.
+
+    In float32 whatever the training's precision, because that is what is exported.
+
+    Args:
+        accelerator: of Lightning's trainer.
+        limit: batches, or a fraction of them.
+        prepare: changes each batch beforehand, e.g. fills what is missing.
+    """
+    trainer = L.Trainer(
+        accelerator=accelerator,
+        devices=1,
+        precision="32-true",
+        limit_predict_batches=limit,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        inference_mode=True,
+    )
+    loader: Any = data.loader(split, shared=False)
+    if prepare is not None:
+        loader = _Prepared(loader, prepare)
+    batches: Any = trainer.predict(task, loader)
+    whole = {key: torch.cat([b[key] for b in batches]).cpu().numpy() for key in batches[0]}
+    row_of = pd.Series(np.arange(len(data.cohort.index)), index=data.cohort.index)
+    records = data.cohort.records.iloc[row_of.loc[whole["index"]].to_numpy()]
+    layouts = [data.layouts[i] for i in whole["layout"]]
+    artefacts = [data.artefacts[i] for i in whole["artefact"]]
+    tables = [
+        predictions.build(
+            records, split=split, stream=stream, layout=layouts, artefact=artefacts,
+            logits=whole[stream], targets=whole["target"].astype(np.uint8),
+            codes=data.cohort.scheme.codes,
+        )
+        for stream in task.streams
+    ]  # fmt: skip
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,94 @@
+"""A plain classifier of signals: any 1-D network over any leads, which knows what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ecgvision.ecg import LEADS, ConfigError
+from ecgvision.models.signal_encoders import signal_encoder
+
+
+class SignalInput(nn.Module):
+    """Centre each lead on what is observed of it, and scale it by its spread in training.
+
+    Unobserved samples become 0, the centre. The batch norm has no weights, so voltages within a
+    record keep their ratios.
+
+    Shape:
+        signal: (B, leads, T) mV, anything where unobserved; observed: the same, bool;
+        result: (B, leads, T).
+    """
+
+    def __init__(self, leads: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(leads, affine=False)
+
+    def forward(self, signal: Tensor, observed: Tensor) -> Tensor:
+        x = torch.where(observed, signal, 0.0)
+        count = observed.sum(-1, keepdim=True).clamp(min=1)
+        x = torch.where(observed, x - x.sum(-1, keepdim=True) / count, 0.0)
+        return self.norm(x)
+
+
+class SignalNet(nn.Module):
+    """A 1-D network, its mean and largest answers over time, and one linear layer.
+
+    Mean beside largest is the pooling of the PTB-XL benchmark (Strodthoff et al. 2021) and of
+    MVKT-ECG.
+
+    Args:
+        labels: number of labels C.
+        encoder: a name of `SIGNAL_ENCODERS`.
+        leads: the leads that are read, of the twelve that the input has; no other has any effect.
+        dropout: before the linear layer.
+
+    Shape:
+        value: (B, 12, T) or (B, 12, 1, T) float mV; observed: the same, bool.
+        Result: `{"signal": (B, C) logits}`; of `features`: (B, F).
+
+    Raises:
+        ConfigError: for an unknown encoder or lead, one named twice, or none.
+    """
+
+    def __init__(
+        self, labels: int, *, encoder: str = "resnet1d_wang", leads: Sequence[str] | None = None,
+        dropout: float = 0.1,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.leads = lead_names(leads)
+        self.pick = [LEADS.index(lead) for lead in self.leads]
+        self.input = SignalInput(len(self.pick))
+        self.encoder = signal_encoder(encoder, len(self.pick))
+        self.width = 2 * int(self.encoder.channels)  # type: ignore[arg-type]
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.width, labels))
+
+    def features(self, value: Tensor, observed: Tensor) -> Tensor:
+        """What the head decides on."""
+        shape = (len(value), len(LEADS), -1)
+        value, observed = value.reshape(shape), observed.reshape(shape)
+        if len(self.pick) < len(LEADS):
+            value, observed = value[:, self.pick], observed[:, self.pick]
+        x = self.encoder(self.input(value, observed))
+        return torch.cat([x.mean(-1), x.amax(-1)], dim=1)
+
+    def forward(self, value: Tensor, observed: Tensor) -> dict[str, Tensor]:
+        return {"signal": self.head(self.features(value, observed))}
+
+
+def lead_names(given: Sequence[str] | str | None) -> tuple[str, ...]:
+    """Checked names of leads, in the order given; all twelve for None.
+
+    Raises:
+        ConfigError: for an unknown lead, one named twice, or none.
+    """
+    if given is None:
+        return LEADS
+    chosen = (given,) if isinstance(given, str) else tuple(str(lead) for lead in given)
+    unknown = [lead for lead in chosen if lead not in LEADS]
+    if unknown or not chosen or len(set(chosen)) < len(chosen):
+        raise ConfigError("leads must be some of the twelve, none twice", value=list(chosen),
+                          remedy=f"Known: {', '.join(LEADS)}")  # fmt: skip
+    return chosen

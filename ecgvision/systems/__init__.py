@@ -1,0 +1,26 @@
+"""The systems of the framework, by the name that `+exp=` gives."""
+
+from __future__ import annotations
+
+from ecgvision.ecg import ConfigError
+from ecgvision.systems.base import System
+from ecgvision.systems.patches import PatchECGSystem, SignalSystem
+from ecgvision.systems.vizecg import VizECG
+
+SYSTEMS: dict[str, System] = {
+    "vizecg": VizECG(),
+    "patchecg": PatchECGSystem(),
+    "signal": SignalSystem(),
+}
+
+
+def get_system(name: str) -> System:
+    """The named system.
+
+    Raises:
+        ConfigError: for an unknown name.
+    """
+    if name not in SYSTEMS:
+        remedy = f"Add +exp= one of {', '.join(SYSTEMS)}"
+        raise ConfigError("name a system", value=name, remedy=remedy)
+    return SYSTEMS[name]

@@ -1,0 +1,69 @@
+"""What a run asks of a system: its data, its network in a task, and what can be deployed of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from ecgvision.data.cohort import Cohort
+from ecgvision.data.module import EcgDataModule
+from ecgvision.evaluate.operating_points import OperatingPoints
+from ecgvision.models.student import Student
+from ecgvision.tasks.base import BaseTask
+from ecgvision.tasks.optimizer import OptimizerSettings
+
+Config = Mapping[str, Any]
+
+
+class System(ABC):
+    """From a run's configuration (plain containers) to objects. Holds no state."""
+
+    @abstractmethod
+    def streams(self, config: Config) -> tuple[str, ...]:
+        """The streams that are judged; the first one's validation AUROC chooses the checkpoint."""
+
+    @abstractmethod
+    def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
+        """The loaders."""
+
+    @abstractmethod
+    def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> BaseTask:
+        """A task around a new network.
+
+        Args:
+            pretrained: whether to fetch the weights that training starts from; a run that is
+                opened again has its own.
+        """
+
+    def student(
+        self, config: Config, network: nn.Module, points: OperatingPoints
+    ) -> Student | None:
+        """What reads a picture by itself, in evaluation mode; None where nothing does.
+
+        Args:
+            points: the operating points of the first stream.
+        """
+        return None
+
+
+def names(given: str | Sequence[Any] | None) -> tuple[str, ...]:
+    """One name, or a list of them; none for null."""
+    if given is None:
+        return ()
+    return (given,) if isinstance(given, str) else tuple(str(name) for name in given)
+
+
+def base_arguments(config: Config) -> dict[str, Any]:
+    """What every task takes."""
+    optimizer = dict(config["optimizer"])
+    optimizer["milestones"] = tuple(optimizer["milestones"])
+    return {"optimizer": OptimizerSettings(**optimizer), "seed": config["seed"]}
+
+
+def loader_arguments(config: Config) -> dict[str, Any]:
+    """What every data module takes."""
+    data = config["data"]
+    return {key: data[key] for key in ("batch_size", "num_workers")} | {"seed": config["seed"]}

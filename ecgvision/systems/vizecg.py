@@ -1,0 +1,94 @@
+"""VizECGNet: an image and a signal stream that learn together; the image stream is deployed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from ecgvision.data.cohort import Cohort
+from ecgvision.data.module import EcgDataModule
+from ecgvision.data.pages import PageSettings
+from ecgvision.data.paired import PairedDataModule
+from ecgvision.evaluate.operating_points import OperatingPoints
+from ecgvision.models.student import Student
+from ecgvision.models.vizecg import VizECGNet
+from ecgvision.render.artefacts import CLEAN
+from ecgvision.systems.base import Config, System, base_arguments, loader_arguments, names
+from ecgvision.tasks.vizecg import VizECGTask
+
+
+def page_settings(config: Config, *, images: bool) -> PageSettings:
+    """The pages of the configuration."""
+    data = config["data"]
+    return PageSettings(
+        layouts=names(data["layouts"]),
+        artefacts=names(data["artefacts"]) if images else (CLEAN,),
+        image_size=tuple(data["image_size"]),
+        style=data["style"],
+        dpi=data["dpi"],
+        train_dpi=tuple(data["train_dpi"]),
+        speed=data["speed"],
+        gain=data["gain"],
+        seconds=data["seconds"],
+        signal_rate=data["signal_rate"],
+        signal_window=data["signal_window"],
+        images=images,
+    )
+
+
+class VizECG(System):
+    """`+exp=vizecg`."""
+
+    def streams(self, config: Config) -> tuple[str, ...]:
+        model = config["model"]
+        if model["streams"] != "both":
+            return (model["streams"],)
+        fused = model["cmam"] and model["variant"] == "A1"
+        return ("image", "signal", "fused") if fused else ("image", "signal")
+
+    def data(self, config: Config, cohort: Cohort) -> PairedDataModule:
+        return PairedDataModule(
+            cohort,
+            page_settings(config, images=config["model"]["streams"] != "signal"),
+            folders=names(config["data"]["images"]),
+            augment=config["data"]["augment"],
+            **loader_arguments(config),
+        )
+
+    def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> VizECGTask:
+        model, loss = config["model"], config["loss"]
+        assert isinstance(data, PairedDataModule)
+        network = VizECGNet(
+            len(data.cohort.scheme.codes),
+            image_size=config["data"]["image_size"],
+            signal_length=data.settings.signal_length,
+            pretrained=pretrained and model["pretrained"],
+            **{key: model[key] for key in (
+                "image_encoder", "signal_encoder", "width", "heads", "dropout", "variant", "smam",
+                "cmam", "streams",
+            )},
+        )  # fmt: skip
+        return VizECGTask(
+            network,
+            self.streams(config),
+            kd_weight=loss["kd_weight"],
+            kd_temperature=loss["kd_temperature"],
+            kd_direction=loss["kd_direction"],
+            kd_kind=loss["kd_kind"],
+            **base_arguments(config),
+        )
+
+    def student(
+        self, config: Config, network: nn.Module, points: OperatingPoints
+    ) -> Student | None:
+        if config["model"]["streams"] == "signal":
+            return None
+        tower: Any = network
+        return Student(
+            tower.image_tower,
+            tower.image_head,
+            image_size=config["data"]["image_size"],
+            temperature=points.temperature,
+            thresholds=points.thresholds,
+        ).eval()

@@ -1,0 +1,40 @@
+"""Training of a network that reads a signal with parts of it missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ecgvision.ecg import ConfigError
+from ecgvision.losses.focal import focal
+from ecgvision.tasks.base import BaseTask, Batch
+
+
+class MaskedTask(BaseTask):
+    """One classification loss over one stream.
+
+    Args:
+        model: takes `value` and `observed`, both (B, 12, P, L), and answers with a dict of logits.
+        stream: the key of the answer.
+        name: `focal` (PatchECG) or `bce`.
+        focal_alpha, focal_gamma: see `focal`.
+        Others: see `BaseTask`.
+    """
+
+    def __init__(
+        self, model: nn.Module, stream: str, *, name: str = "focal", focal_alpha: float = 1.0,
+        focal_gamma: float = 2.0, **base: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(model, (stream,), **base)
+        if name not in ("focal", "bce"):
+            raise ConfigError("loss.name must be focal or bce", value=name)
+        self.name, self.alpha, self.gamma = name, focal_alpha, focal_gamma
+
+    def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        logits = self.model(batch["value"], batch["observed"])
+        z, target = logits[self.streams[0]], batch["target"]
+        if self.name == "bce":
+            return logits, {"bce": F.binary_cross_entropy_with_logits(z.float(), target)}
+        return logits, {"focal": focal(z, target, alpha=self.alpha, gamma=self.gamma)}
