@@ -59,6 +59,14 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
         command.add_arguments(render)
         render.set_defaults(run=command.run)
+    evaluate = commands.add_parser(
+        "evaluate", help="judge trained runs layout by layout (needs the train extra)"
+    )
+    if words[:1] == ["evaluate"]:
+        import ecgvision.evaluate.command as evaluation
+
+        evaluation.add_arguments(evaluate)
+        evaluate.set_defaults(run=evaluation.run)
     _add_info(commands)
     return parser
 

@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-import ecgvision
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.paired import PairedDataModule
 from ecgvision.deploy.export import export_bundle
-from ecgvision.evaluate import metrics, operating_points, predictions
+from ecgvision.evaluate import operating_points, predictions
 from ecgvision.evaluate.files import whole_file
 from ecgvision.evaluate.inference import predict
 from ecgvision.evaluate.report import write_report
+from ecgvision.evaluate.summary import describe
 from ecgvision.systems import get_system
 from ecgvision.tasks.base import BaseTask
 from experiments.train import LOGS
@@ -82,30 +82,14 @@ def finish(
     points = operating_points.fit_from_table(table)
     table = operating_points.apply(table, points)
     predictions.save(table, folder / "predictions.parquet")
-    cohort = data.cohort
-    result = {
-        "exp": config["exp"],
-        "version": ecgvision.__version__,
-        "data": {
-            "name": config["data"]["name"], "hash": cohort.hash,
-            **{split: len(data.positions(split)) for split in ("train", "val", "test")},
-            "dropped_unlabelled": cohort.dropped,
-        },
-        "labels": list(cohort.scheme.codes),
-        "label_hash": cohort.scheme.hash,
-        "layouts": list(data.layouts),
-        "artefacts": list(data.artefacts),
-        "operating_points": {stream: p.to_dict() for stream, p in points.items()},
-        **metrics.evaluate(table, points, draws=config["draws"], seed=config["seed"]),
-        "without_training_positives": cohort.without_positives("train"),
-    }  # fmt: skip
+    result = describe(config, data, table, points)
     shown: list[dict[str, Any]] = []
     student_stream = task.streams[0]
     student = get_system(config["exp"]).student(config, task.model, points[student_stream])
     if student is not None and isinstance(data, PairedDataModule):
         shown = examples(table, data, student_stream)
         export_bundle(
-            student, folder / "bundle", scheme=cohort.scheme, points=points[student_stream],
+            student, folder / "bundle", scheme=data.cohort.scheme, points=points[student_stream],
             metrics=result["test"][student_stream], check_images=check_pages(data),
             info={"exp": config["exp"], "run": folder.name, "layouts": list(data.layouts),
                   "artefacts": list(data.artefacts)},

@@ -48,17 +48,11 @@ def only_one(folder: Path) -> Iterator[None]:
 
 def summary(folder: Path, result: dict[str, Any]) -> str:
     """The end of a run: each stream's macro AUROC with n and interval, and where to look."""
-    lines = []
-    for stream, figures in result["test"].items():
-        auroc = figures["macro_auroc"]
-        low, high = auroc["ci95"]
-        lines.append(
-            f"  {stream:<14} n={figures['n']:<6} macro AUROC {auroc['value']:.3f} "
-            f"(95 % interval {low:.3f} to {high:.3f})"
-        )
+    from ecgvision.evaluate.summary import lines
+
     names = ("report.html", "metrics.json", "predictions.parquet", "bundle")
     made = [str(folder / name) for name in names if (folder / name).exists()]
-    return "\n".join(["Test:", *lines, *made])
+    return "\n".join([lines(result["test"]), *made])
 
 
 def run(config: dict[str, Any]) -> Path:

@@ -25,6 +25,7 @@ BENCHES = {
     "kit": "a page and a whole store, against ecg-image-kit",
     "load": "reading a record from a store, against wfdb.rdsamp",
     "step": "training throughput, against the same steps on one cached batch",
+    "patch": "PatchECG without its missing tokens, against the padded grid",
     "predict": "from a file to its answer, by stage",
     "bootstrap": "confidence intervals of 71 labels",
     "cohort": "what simple features can tell on the synthetic cohort",

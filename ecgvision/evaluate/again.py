@@ -1,0 +1,137 @@
+"""A trained run judged anew: in other layouts, with other artefacts, or with gaps filled."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ecgvision.build import build_cohort, build_data, open_run
+from ecgvision.data.module import EcgDataModule
+from ecgvision.ecg import ConfigError, DataError
+from ecgvision.evaluate import operating_points, predictions
+from ecgvision.evaluate.files import whole_file
+from ecgvision.evaluate.fills import make_fill
+from ecgvision.evaluate.inference import predict
+from ecgvision.evaluate.operating_points import OperatingPoints
+from ecgvision.evaluate.report import write_report
+from ecgvision.evaluate.summary import describe
+from ecgvision.tasks.base import Batch
+
+FOLDER = "evaluations"
+
+
+def evaluate_run(
+    run: str | Path, *, layouts: Sequence[str], artefacts: Sequence[str] = (),
+    fill: str | None = None, accelerator: str = "auto", force: bool = False,
+) -> Path:  # fmt: skip
+    """Judge a finished run on its test split, every record in every layout with every artefact.
+
+    No stream sees what the page does not show. Temperature and thresholds stay those that the run
+    fitted on its own validation. Nothing of the run is changed; what is found goes to
+    `RUN/evaluations/<layouts and fill by hash>/`, and is not computed twice.
+
+    Args:
+        run: a run directory.
+        layouts: names from the registry, or `random`.
+        artefacts: of pages; none given are the run's own.
+        fill: one of `FILLS`, put before a network that reads signals: it then takes what is
+            missing for observed.
+        force: judge again although it has been done.
+
+    Returns:
+        The folder with evaluation.json, predictions.parquet, metrics.json and report.html.
+
+    Raises:
+        ConfigError: if the run is not finished, or has no such view or no signal to fill.
+        LayoutError: for an unknown layout.
+    """
+    run = Path(run)
+    points = _points(run)
+    opened = open_run(run)
+    config: dict[str, Any] = copy.deepcopy(dict(opened.config))
+    settings = _settings(config, layouts, artefacts, fill)
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+    folder = run / FOLDER / (f"fill-{fill}-{digest}" if fill else f"layouts-{digest}")
+    if (folder / "metrics.json").is_file() and not force:
+        return folder
+    data = build_data(config, build_cohort(config))
+    prepare = None
+    if fill is not None:
+        prepare = _Filled(fill, data, config, seed=config["seed"])
+    table = predict(opened.task, data, "test", accelerator=accelerator, prepare=prepare)
+    table = operating_points.apply(table, points)
+    result = describe(config, data, table, points) | {"evaluation": settings, "run": run.name}
+    predictions.save(table, folder / "predictions.parquet")
+    write_report(folder / "report.html", config=config, metrics=result, predictions=table,
+                 history=None, examples=())  # fmt: skip
+    with whole_file(folder / "metrics.json") as part:
+        part.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return folder
+
+
+def _points(run: Path) -> dict[str, OperatingPoints]:
+    file = run / "metrics.json"
+    if not file.is_file():
+        raise ConfigError("the run has not finished: it has no operating points", file=file,
+                          remedy="Give the folder of a finished run")  # fmt: skip
+    stored = json.loads(file.read_text(encoding="utf-8"))["operating_points"]
+    return {stream: OperatingPoints.from_dict(p) for stream, p in stored.items()}
+
+
+def _settings(
+    config: dict[str, Any], layouts: Sequence[str], artefacts: Sequence[str], fill: str | None
+) -> dict[str, Any]:
+    """What is judged; the configuration is changed to it."""
+    data = config["data"]
+    data["layouts"] = list(layouts)
+    if artefacts:
+        if "artefacts" not in data or config["model"].get("streams") == "signal":
+            raise ConfigError("a network that reads signals alone meets no artefact",
+                              value=list(artefacts))  # fmt: skip
+        data["artefacts"] = list(artefacts)
+    if "signal_window" in data:
+        data["signal_window"] = "printed"
+    return {"layouts": list(layouts), "artefacts": data.get("artefacts"), "fill": fill}
+
+
+class _Filled:
+    """Fills the signals of a batch and marks all of them as observed."""
+
+    def __init__(
+        self, fill: str, data: EcgDataModule, config: Mapping[str, Any], *, seed: int
+    ) -> None:
+        self.data, self.config = data, config
+        self.fill = make_fill(fill, train=self._training_signals, seed=seed)
+
+    def _training_signals(self) -> NDArray[np.float32]:
+        """(M, 12, T) mV of the training split, whole."""
+        section = self.config["data"]
+        return np.stack([
+            self.data.cohort.signal(int(p), section["seconds"], section["signal_rate"])
+            for p in self.data.positions("train")
+        ])  # fmt: skip
+
+    def __call__(self, batch: Batch) -> Batch:
+        key = "signal" if "signal" in batch else "value"
+        if key not in batch:
+            raise ConfigError(
+                "the run has no stream that reads a signal", remedy="Leave --fill out"
+            )
+        given, observed = batch[key], batch["observed"]
+        if given.ndim == 4 and given.shape[2] > 1:
+            raise DataError("patches are not filled: the network leaves out what is missing",
+                            remedy="Leave --fill out")  # fmt: skip
+        flat = (len(given), given.shape[1], -1)
+        filled = self.fill(given.reshape(flat).numpy(), observed.reshape(flat).numpy())
+        return batch | {
+            key: torch.from_numpy(filled).reshape(given.shape),
+            "observed": torch.ones_like(observed),
+        }

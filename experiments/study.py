@@ -1,0 +1,282 @@
+"""A study: arms x seeds of ordinary runs over the same records, and one report over all of them.
+
+    python -m experiments.study patchecg_baselines seeds=[0,1,2] data=ptbxl data.root=/data/ptb-xl
+
+Every run is one of `experiments.run`, found again by its id: a study that was stopped goes on where
+it stopped, and arms that share a run train it once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ecgvision.ecg import ConfigError, EcgVisionError
+
+STUDIES = Path(__file__).parent / "studies"
+ARM_KEYS = {"run", "stream", "fill", "group", "x"}
+STUDY_KEYS = {"about", "seeds", "reference", "common", "layouts", "artefacts", "arms"}
+
+
+@dataclass(frozen=True)
+class ArmPlan:
+    """One arm of a study file.
+
+    Attributes:
+        name: as the report shows it.
+        run: overrides of `experiments.run`.
+        stream: the answer that is judged.
+        fill: put before the network where the study judges by layout.
+        group, x: of a curve: arms of one group are joined, by rising x.
+    """
+
+    name: str
+    run: tuple[str, ...]
+    stream: str
+    fill: str | None = None
+    group: str | None = None
+    x: float | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study file with what the command line changed.
+
+    Attributes:
+        name: of the file.
+        arms: in the order of the report.
+        seeds: every arm is run with each.
+        reference: the arm that others are compared with.
+        layouts, artefacts: that every run is judged in anew; none takes the runs' own tables.
+    """
+
+    name: str
+    arms: tuple[ArmPlan, ...]
+    seeds: tuple[int, ...]
+    reference: str
+    layouts: tuple[str, ...] = ()
+    artefacts: tuple[str, ...] = ()
+    about: str = ""
+
+
+def studies() -> list[str]:
+    """Names of the study files."""
+    return sorted(file.stem for file in STUDIES.glob("*.yaml"))
+
+
+def read_plan(
+    name: str, overrides: Sequence[str] = (), *, seeds: Sequence[int] | None = None,
+    only: Sequence[str] | None = None,
+) -> Plan:  # fmt: skip
+    """A study by name, or by the path of a YAML file.
+
+    Args:
+        overrides: added to every run, after its own.
+        seeds: instead of the file's.
+        only: names of arms to keep; the reference stays always.
+
+    Raises:
+        ConfigError: for an unknown study or arm, or a file that is none.
+    """
+    file = Path(name) if name.endswith((".yaml", ".yml")) else STUDIES / f"{name}.yaml"
+    if not file.is_file():
+        raise ConfigError("unknown study", value=name,
+                          remedy=f"Known: {', '.join(studies())}, or the path of a .yaml")  # fmt: skip
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    _check(content, file)
+    common = tuple(content.get("common") or ())
+    arms = tuple(
+        ArmPlan(
+            name=str(arm),
+            run=(*common, *entry["run"], *overrides),
+            **{key: entry[key] for key in ("stream", "fill", "group", "x") if key in entry},
+        )
+        for arm, entry in content["arms"].items()
+    )
+    reference = str(content["reference"])
+    if only is not None:
+        known = [arm.name for arm in arms]
+        if unknown := [arm for arm in only if arm not in known]:
+            raise ConfigError("the study has no such arm", file=file, value=unknown,
+                              remedy=f"Known: {', '.join(known)}")  # fmt: skip
+        arms = tuple(arm for arm in arms if arm.name in {*only, reference})
+    return Plan(
+        file.stem, arms, tuple(seeds or content["seeds"]), reference,
+        tuple(content.get("layouts") or ()), tuple(content.get("artefacts") or ()),
+        str(content.get("about", "")),
+    )  # fmt: skip
+
+
+def _check(content: Any, file: Path) -> None:
+    if not isinstance(content, Mapping) or set(content) - STUDY_KEYS:
+        found = sorted(set(content) - STUDY_KEYS) if isinstance(content, Mapping) else content
+        raise ConfigError("a study file has other keys than these", file=file, value=found,
+                          remedy=f"Known: {', '.join(sorted(STUDY_KEYS))}")  # fmt: skip
+    for needed in ("arms", "reference", "seeds"):
+        if not content.get(needed):
+            raise ConfigError(f"the study has no {needed}", file=file)
+    for name, arm in content["arms"].items():
+        if not {"run", "stream"} <= set(arm) <= ARM_KEYS:
+            raise ConfigError(f"arm {name} needs run and stream, and may have fill, group and x",
+                              file=file, value=sorted(arm))  # fmt: skip
+    if str(content["reference"]) not in map(str, content["arms"]):
+        raise ConfigError("the reference is none of the arms", file=file,
+                          value=content["reference"])  # fmt: skip
+
+
+def run_study(plan: Plan) -> Path:
+    """Run what has not been run, judge, and report; returns the study's folder.
+
+    The folder `<run_dir>/study/<name>-<hash>/` holds study.json (which run answers for which arm
+    and seed, written anew after each), and at the end study.csv, .tex, .html and .png.
+
+    Raises:
+        ConfigError: if an arm does not give the same records as the others, or lacks its stream.
+    """
+    from ecgvision.evaluate.files import whole_file
+    from experiments.configure import configure
+
+    configs = {
+        (arm.name, seed): configure([*arm.run, f"seed={seed}"])
+        for arm in plan.arms
+        for seed in plan.seeds
+    }
+    _check_fills(plan)
+    first = next(iter(configs.values()))
+    text = json.dumps([[*a.run, a.fill] for a in plan.arms] + [plan.seeds, plan.layouts])
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    folder = Path(first["run_dir"]).expanduser().resolve() / "study" / f"{plan.name}-{digest}"
+    done: dict[str, dict[str, str]] = {}
+    for number, ((name, seed), config) in enumerate(configs.items(), start=1):
+        print(f"[{number}/{len(configs)}] {name}, seed {seed}", flush=True)
+        arm = next(arm for arm in plan.arms if arm.name == name)
+        done.setdefault(name, {})[str(seed)] = str(_one(plan, arm, config))
+        with whole_file(folder / "study.json") as part:
+            part.write_text(json.dumps(_record(plan, done), indent=2) + "\n", encoding="utf-8")
+    report(plan, done, folder, draws=first["draws"])
+    return folder
+
+
+def _one(plan: Plan, arm: ArmPlan, config: dict[str, Any]) -> Path:
+    """Train where needed; the folder whose predictions answer for the arm."""
+    from experiments.run import run
+
+    folder = run(config)
+    if not plan.layouts and not plan.artefacts:
+        return folder
+    from ecgvision.evaluate.again import evaluate_run
+
+    return evaluate_run(
+        folder, layouts=plan.layouts or config["data"]["layouts"], artefacts=plan.artefacts,
+        fill=arm.fill, accelerator=config["trainer"]["accelerator"],
+    )  # fmt: skip
+
+
+def _check_fills(plan: Plan) -> None:
+    """Say now, not after hours of training, that a package is missing."""
+    if any(arm.fill == "saits" for arm in plan.arms):
+        from ecgvision.evaluate.fill_saits import load_pypots
+
+        load_pypots()
+
+
+def _record(plan: Plan, done: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    return {
+        "study": plan.name,
+        "about": plan.about,
+        "reference": plan.reference,
+        "seeds": list(plan.seeds),
+        "layouts": list(plan.layouts),
+        "artefacts": list(plan.artefacts),
+        "arms": {
+            arm.name: {"run": list(arm.run), "stream": arm.stream, "fill": arm.fill,
+                       "tables": dict(done.get(arm.name, {}))}
+            for arm in plan.arms
+        },
+    }  # fmt: skip
+
+
+def report(plan: Plan, done: Mapping[str, Mapping[str, str]], folder: Path, *, draws: int) -> None:
+    """The tables of all arms as one report in the folder."""
+    from ecgvision.evaluate.study import Arm, study_table
+    from ecgvision.evaluate.study_report import write_study
+
+    from ecgvision.evaluate import predictions
+
+    arms = [
+        Arm(
+            arm.name,
+            [predictions.load(Path(f) / "predictions.parquet") for f in done[arm.name].values()],
+            arm.stream,
+            group=arm.group,
+            x=arm.x,
+        )
+        for arm in plan.arms
+    ]
+    table = study_table(arms, reference=plan.reference, draws=draws)
+    write_study(folder, table, title=plan.name, about=plan.about)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    out = argparse.ArgumentParser(
+        prog="python -m experiments.study",
+        description="Run a study: arms x seeds of runs over the same records, and one report.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Studies:\n" + "\n".join(
+            f"  {name:20} {yaml.safe_load((STUDIES / f'{name}.yaml').read_text()).get('about', '')}"
+            for name in studies()
+        ) + "\n\nA study that was stopped goes on where it stopped. Own studies: the path of a "
+        ".yaml file with the keys of those in experiments/studies/.",
+    )  # fmt: skip
+    out.add_argument("study", help="a name below, or a .yaml file")
+    out.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE",
+        help="seeds=[0,1,2], arms=[a,b], or any override of experiments.run, for every run",
+    )  # fmt: skip
+    return out
+
+
+def _list(text: str, what: str) -> list[Any]:
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{what} must be a list", value=text) from error
+    return value if isinstance(value, list) else [value]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; 2 for input that makes no study."""
+    args = parser().parse_args(argv)
+    try:
+        given: dict[str, list[Any]] = {}
+        overrides = []
+        for word in args.overrides:
+            key, _, value = word.partition("=")
+            if key in ("seeds", "arms"):
+                given[key] = _list(value, key)
+            else:
+                overrides.append(word)
+        seeds = given.get("seeds")
+        if seeds is not None and not all(isinstance(s, int) for s in seeds):
+            raise ConfigError("seeds must be whole numbers", value=seeds)
+        plan = read_plan(args.study, overrides, seeds=seeds, only=given.get("arms"))
+        folder = run_study(plan)
+    except EcgVisionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print((folder / "study.txt").read_text(encoding="utf-8"))
+    print(folder / "study.html")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
