@@ -8,18 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-import yaml
-
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.module import EcgDataModule
-from ecgvision.ecg import ConfigError, LabelError
+from ecgvision.rundir import BEST, load_weights, read_config
 from ecgvision.systems import get_system
 from ecgvision.systems.base import Config
 from ecgvision.tasks.base import BaseTask
-
-CONFIG_FILE = "config.yaml"
-BEST = "checkpoints/best.ckpt"
 
 
 def build_cohort(config: Config) -> Cohort:
@@ -50,38 +44,6 @@ def build_task(config: Config, data: EcgDataModule, *, pretrained: bool) -> Base
     task = get_system(config["exp"]).task(config, data, pretrained=pretrained)
     task.label_hash = data.cohort.scheme.hash
     return task
-
-
-def read_config(folder: str | Path) -> dict[str, Any]:
-    """The configuration of a run directory.
-
-    Raises:
-        ConfigError: if the folder is no run directory.
-    """
-    file = Path(folder) / CONFIG_FILE
-    if not file.is_file():
-        raise ConfigError("not a run directory: there is no configuration", file=file,
-                          remedy="Give the folder that experiments.run printed")  # fmt: skip
-    return yaml.safe_load(file.read_text(encoding="utf-8"))
-
-
-def load_weights(task: BaseTask, file: str | Path, *, label_hash: str) -> None:
-    """Fill a task from a checkpoint, as containers of tensors only (`weights_only`).
-
-    Raises:
-        ConfigError: if there is no checkpoint.
-        LabelError: if it was trained for other labels.
-    """
-    if not Path(file).is_file():
-        raise ConfigError("there is no checkpoint", file=file, remedy="Has the run been trained?")
-    state = torch.load(file, map_location="cpu", weights_only=True)
-    stored = state.get("label_hash")
-    if stored != label_hash:
-        raise LabelError(
-            f"the checkpoint's labels have hash {stored}, the data's {label_hash}", file=file,
-            remedy="Use the data.labels it was trained with",
-        )  # fmt: skip
-    task.load_state_dict(state["state_dict"])
 
 
 class Run(NamedTuple):

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ecgvision
+from experiments.chain import stages
 
 # Where things lie, what they run on and who is told: none of it changes the result.
 WITHOUT_EFFECT = (
@@ -25,10 +26,12 @@ def run_id(config: Mapping[str, Any], data: Sequence[str], label_hash: str) -> s
 
     Args:
         config: the whole configuration.
-        data: hashes of the stores, and of folders of drawn pages where there are any.
+        data: hashes of the stores, of folders of drawn pages where there are any, and of the
+            weights that the run starts from.
         label_hash: of the label scheme.
     """
-    relevant = copy.deepcopy(dict(config))
+    apart = stages(config)  # the hashes of their weights say it all
+    relevant = {key: copy.deepcopy(value) for key, value in config.items() if key not in apart}
     for path in WITHOUT_EFFECT:
         *parents, key = path.split(".")
         section = relevant

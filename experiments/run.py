@@ -21,8 +21,11 @@ from ecgvision.ecg import ConfigError, EcgVisionError
 
 
 def _started_by_lightning() -> bool:
-    """Whether this is one of the processes that Lightning adds for `trainer.devices` above 1."""
-    return "LOCAL_RANK" in os.environ
+    """Whether this is one of the processes that Lightning adds for `trainer.devices` above 1.
+
+    The first process gets a rank too, once it has added the others.
+    """
+    return any(os.environ.get(rank, "0") != "0" for rank in ("LOCAL_RANK", "NODE_RANK"))
 
 
 @contextmanager
@@ -76,8 +79,9 @@ def run(config: dict[str, Any]) -> Path:
     import yaml
     from lightning.pytorch.loggers import WandbLogger
 
-    from ecgvision import build
+    from ecgvision import build, rundir
     from ecgvision.evaluate.files import whole_file
+    from experiments import chain
     from experiments.finish import finish
     from experiments.identity import run_id
     from experiments.train import fit
@@ -85,8 +89,9 @@ def run(config: dict[str, Any]) -> Path:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # resuming is meant
+    chain.prepare(config)
     cohort = build.build_cohort(config)
-    hashes = [cohort.hash, *(pages.hash for pages in drawn)]
+    hashes = [cohort.hash, *(pages.hash for pages in drawn), *chain.weights_hashes(config)]
     identity = run_id(config, hashes, cohort.scheme.hash)
     folder = Path(config["run_dir"]).expanduser().resolve() / config["exp"] / identity
     done = folder / "metrics.json"
@@ -100,7 +105,7 @@ def run(config: dict[str, Any]) -> Path:
             for child in folder.iterdir():
                 if child.name != ".lock":
                     shutil.rmtree(child) if child.is_dir() else child.unlink()
-        with whole_file(folder / build.CONFIG_FILE) as part:
+        with whole_file(folder / rundir.CONFIG_FILE) as part:
             text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
             part.write_text(text, encoding="utf-8")
         L.seed_everything(config["seed"], workers=True, verbose=False)
@@ -115,7 +120,7 @@ def run(config: dict[str, Any]) -> Path:
         if trainer.interrupted:
             raise ConfigError("interrupted; the same command goes on from the last whole epoch",
                               file=folder)  # fmt: skip
-        build.load_weights(task, folder / build.BEST, label_hash=cohort.scheme.hash)
+        rundir.load_weights(task, folder / rundir.BEST, label_hash=cohort.scheme.hash)
         result = finish(config, task, data, folder, started=started)
         for logger in trainer.loggers:
             if not isinstance(logger, WandbLogger):

@@ -88,8 +88,9 @@ def read_plan(
     """
     file = Path(name) if name.endswith((".yaml", ".yml")) else STUDIES / f"{name}.yaml"
     if not file.is_file():
+        known = ", ".join(studies())
         raise ConfigError("unknown study", value=name,
-                          remedy=f"Known: {', '.join(studies())}, or the path of a .yaml")  # fmt: skip
+                          remedy=f"Known: {known}, or the path of a .yaml")  # fmt: skip
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
     _check(content, file)
     common = tuple(content.get("common") or ())

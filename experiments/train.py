@@ -14,8 +14,8 @@ from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from ecgvision.build import BEST
 from ecgvision.ecg import ConfigError
+from ecgvision.rundir import BEST
 
 LAST = "checkpoints/last.ckpt"
 LOGS = "logs"

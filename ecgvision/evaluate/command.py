@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-FILLS = ("zero", "mean", "linear", "knn", "saits")
+from ecgvision.evaluate.fills import FILLS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="e.g. 3x4,3x4+II,6x2,12x1; random draws from six")  # fmt: skip
     parser.add_argument("--artefacts", type=_names, default=(), metavar="A,B,…",
                         help="e.g. clean,scan,photo; default: the run's own")  # fmt: skip
-    parser.add_argument("--fill", choices=FILLS, default=None,
-                        help="fill what is missing before a network that reads signals")  # fmt: skip
+    parser.add_argument(
+        "--fill", choices=FILLS, help="fill what is missing before a network that reads signals"
+    )
     parser.add_argument("--accelerator", default="auto", help="auto (default), cpu or cuda")
     parser.add_argument("--force", action="store_true", help="judge again")
     parser.add_argument("--json", action="store_true", help="print one JSON document")

@@ -12,21 +12,45 @@ from ecgvision.models.signal_encoders import signal_encoder
 
 
 class SignalInput(nn.Module):
-    """Centre each lead on what is observed of it, and scale it by its spread in training.
+    """Centre and scale a signal; unobserved samples become 0.
 
-    Unobserved samples become 0, the centre. The batch norm has no weights, so voltages within a
-    record keep their ratios.
+    Args:
+        leads: how many there are.
+        scale: `lead` centres each lead of a record on what is observed of it, and divides it by
+            its spread in training (a batch norm without weights), so that voltages within a record
+            keep their ratios. `global` takes one mean and one standard deviation for all leads of
+            the training set (MVKT-ECG), which `set_scale` gives.
 
     Shape:
         signal: (B, leads, T) mV, anything where unobserved; observed: the same, bool;
         result: (B, leads, T).
+
+    Raises:
+        ConfigError: for another scale.
     """
 
-    def __init__(self, leads: int) -> None:
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, leads: int, scale: str = "lead") -> None:
         super().__init__()
-        self.norm = nn.BatchNorm1d(leads, affine=False)
+        if scale not in ("lead", "global"):
+            raise ConfigError("model.scale must be lead or global", value=scale)
+        self.scale = scale
+        if scale == "lead":
+            self.norm = nn.BatchNorm1d(leads, affine=False)
+        else:
+            self.register_buffer("mean", torch.zeros(()))
+            self.register_buffer("std", torch.ones(()))
+
+    def set_scale(self, mean: float, std: float) -> None:
+        """The training set's mean and standard deviation in mV, for `global`."""
+        self.mean.fill_(mean)
+        self.std.fill_(std)
 
     def forward(self, signal: Tensor, observed: Tensor) -> Tensor:
+        if self.scale == "global":
+            return torch.where(observed, (signal - self.mean) / self.std, 0.0)
         x = torch.where(observed, signal, 0.0)
         count = observed.sum(-1, keepdim=True).clamp(min=1)
         x = torch.where(observed, x - x.sum(-1, keepdim=True) / count, 0.0)
@@ -43,6 +67,7 @@ class SignalNet(nn.Module):
         labels: number of labels C.
         encoder: a name of `SIGNAL_ENCODERS`.
         leads: the leads that are read, of the twelve that the input has; no other has any effect.
+        scale: see `SignalInput`.
         dropout: before the linear layer.
 
     Shape:
@@ -55,12 +80,12 @@ class SignalNet(nn.Module):
 
     def __init__(
         self, labels: int, *, encoder: str = "resnet1d_wang", leads: Sequence[str] | None = None,
-        dropout: float = 0.1,
+        scale: str = "lead", dropout: float = 0.1,
     ) -> None:  # fmt: skip
         super().__init__()
         self.leads = lead_names(leads)
         self.pick = [LEADS.index(lead) for lead in self.leads]
-        self.input = SignalInput(len(self.pick))
+        self.input = SignalInput(len(self.pick), scale)
         self.encoder = signal_encoder(encoder, len(self.pick))
         self.width = 2 * int(self.encoder.channels)  # type: ignore[arg-type]
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.width, labels))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.patches import PatchDataModule
-from ecgvision.data.patching import PatchSettings
+from ecgvision.data.patching import FLAT_MV, PatchSettings
 from ecgvision.models.patchecg import PatchECG
 from ecgvision.models.signal_net import SignalNet
 from ecgvision.systems.base import Config, System, base_arguments, loader_arguments, names
@@ -29,6 +31,21 @@ def patch_data(
         normalise=data["normalise"],
     )
     return PatchDataModule(cohort, settings, augment=data["augment"], **loader_arguments(config))
+
+
+def fit_scale(network: SignalNet, data: EcgDataModule, config: Config) -> None:
+    """Give a network with one scale for all leads the training set's mean and spread."""
+    if network.input.scale != "global":
+        return
+    section, cohort = config["data"], data.cohort
+    count, total, squares = 0, 0.0, 0.0
+    for position in data.positions("train"):
+        signal = cohort.signal(int(position), section["seconds"], section["signal_rate"])
+        seen = signal[network.pick].astype(np.float64)
+        seen = seen[np.isfinite(seen)]
+        count, total, squares = count + seen.size, total + seen.sum(), squares + (seen**2).sum()
+    mean = total / count
+    network.input.set_scale(mean, max(np.sqrt(max(squares / count - mean**2, 0.0)), FLAT_MV))
 
 
 class PatchECGSystem(System):
@@ -67,4 +84,6 @@ class SignalSystem(System):
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> MaskedTask:
         network = SignalNet(len(data.cohort.scheme.codes), **config["model"])
+        if pretrained:
+            fit_scale(network, data, config)
         return MaskedTask(network, "signal", **config["loss"], **base_arguments(config))

@@ -97,4 +97,4 @@ class BaseTask(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         steps = int(self.trainer.estimated_stepping_batches)
-        return make_optimizer(self.model, steps, self.settings, fused=self._fused)
+        return make_optimizer(self, steps, self.settings, fused=self._fused)

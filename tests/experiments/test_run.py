@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from ecgvision import build
+from ecgvision import build, rundir
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.ecg import ConfigError, LabelError
 from ecgvision.evaluate import predictions
@@ -116,7 +116,7 @@ def test_a_run_can_be_opened_again(finished):
 def test_other_labels_are_refused(finished):
     opened = build.open_run(finished)
     with pytest.raises(LabelError, match="hash"):
-        build.load_weights(opened.task, finished / build.BEST, label_hash="0" * 16)
+        rundir.load_weights(opened.task, finished / rundir.BEST, label_hash="0" * 16)
 
 
 def test_a_finished_run_is_not_repeated(finished, tiny_store, capsys):

@@ -1,0 +1,55 @@
+"""The files of a run directory that other code opens: its configuration and its checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+
+from ecgvision.ecg import ConfigError, LabelError
+
+CONFIG_FILE = "config.yaml"
+BEST = "checkpoints/best.ckpt"
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """The configuration of a run directory.
+
+    Raises:
+        ConfigError: if the folder is no run directory.
+    """
+    file = Path(folder) / CONFIG_FILE
+    if not file.is_file():
+        raise ConfigError("not a run directory: there is no configuration", file=file,
+                          remedy="Give the folder that experiments.run printed")  # fmt: skip
+    return yaml.safe_load(file.read_text(encoding="utf-8"))
+
+
+def load_weights(module: nn.Module, file: str | Path, *, label_hash: str, prefix: str = "") -> None:
+    """Fill a task from a checkpoint, as containers of tensors only (`weights_only`).
+
+    Args:
+        prefix: takes the weights below it alone, e.g. `model.` for the network without its task.
+
+    Raises:
+        ConfigError: if there is no checkpoint.
+        LabelError: if it was trained for other labels.
+    """
+    if not Path(file).is_file():
+        raise ConfigError("there is no checkpoint", file=file, remedy="Has the run been trained?")
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    stored = state.get("label_hash")
+    if stored != label_hash:
+        raise LabelError(
+            f"the checkpoint's labels have hash {stored}, the data's {label_hash}", file=file,
+            remedy="Use the data.labels it was trained with",
+        )  # fmt: skip
+    weights = {
+        key.removeprefix(prefix): value
+        for key, value in state["state_dict"].items()
+        if key.startswith(prefix)
+    }
+    module.load_state_dict(weights)

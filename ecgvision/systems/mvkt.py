@@ -1,0 +1,70 @@
+"""MVKT-ECG: a 12-lead teacher, and a student that reads one lead or few."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ecgvision.data.cohort import Cohort
+from ecgvision.data.module import EcgDataModule
+from ecgvision.data.patches import PatchDataModule
+from ecgvision.losses.contrastive import ContrastiveTransfer
+from ecgvision.losses.distillation import Distillation
+from ecgvision.losses.features import FeatureDistillation
+from ecgvision.models.signal_net import SignalNet, lead_names
+from ecgvision.systems.base import Config, System, base_arguments
+from ecgvision.systems.patches import SignalSystem, fit_scale
+from ecgvision.systems.teacher import load_teacher
+from ecgvision.tasks.mvkt import MvktTask
+
+
+class Mvkt(System):
+    """`+exp=mvkt`."""
+
+    def streams(self, config: Config) -> tuple[str, ...]:
+        return ("student", "teacher")
+
+    def data(self, config: Config, cohort: Cohort) -> PatchDataModule:
+        return SignalSystem().data(config, cohort)
+
+    def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> MvktTask:
+        cohort, loss = data.cohort, config["loss"]
+        codes = cohort.scheme.codes
+        student = SignalNet(
+            len(codes), leads=lead_names(config["data"]["student_leads"]), **config["model"]
+        )
+        teacher = load_teacher(config["teacher"]["checkpoint"], config, data, leads=student.leads)
+        if pretrained:
+            fit_scale(student, data, config)
+        widths = (student.width, teacher.network.width)
+        rows = data.positions("train")
+        contrastive = None
+        if loss["clt_weight"]:
+            contrastive = ContrastiveTransfer(
+                *widths, len(rows), torch.from_numpy(cohort.targets[rows]),
+                seed=config["seed"], **_clt(loss),
+            )  # fmt: skip
+        return MvktTask(
+            student,
+            teacher,
+            distillation=Distillation(
+                loss["distill"], kind=loss["kd_kind"], temperature=loss["kd_temperature"],
+                reduction=loss["kd_reduction"], streams=self.streams(config),
+            ),
+            contrastive=contrastive,
+            features=FeatureDistillation(*widths) if loss["feature_weight"] else None,
+            row_of={int(cohort.index[p]): row for row, p in enumerate(rows)},
+            weights={name: loss[f"{name}_weight"] for name in ("bce", "clt", "feature")},
+            **base_arguments(config),
+        )  # fmt: skip
+
+
+def _clt(loss: Config) -> dict[str, Any]:
+    return {
+        "size": loss["clt_size"],
+        "negatives": loss["clt_negatives"],
+        "k": loss["clt_k"],
+        "temperature": loss["clt_temperature"],
+        "momentum": loss["clt_momentum"],
+    }

@@ -1,0 +1,68 @@
+"""A finished signal run as a teacher of another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ecgvision.data.module import EcgDataModule
+from ecgvision.ecg import ConfigError
+from ecgvision.models.signal_net import SignalNet
+from ecgvision.rundir import BEST, load_weights, read_config
+from ecgvision.systems.base import Config
+from ecgvision.tasks.teacher import Teacher
+
+
+def load_teacher(
+    checkpoint: str | Path | None, config: Config, data: EcgDataModule, *, leads: Sequence[str]
+) -> Teacher:
+    """The network of a checkpoint of `+exp=signal`.
+
+    Args:
+        checkpoint: a `.ckpt` in a run directory, or the run directory (then its best).
+        config: of the run that is taught; `teacher.cache` keeps answers.
+        data: what it is taught on.
+        leads: that the taught network reads.
+
+    Raises:
+        ConfigError: if there is none, it is not of `+exp=signal`, reads another rate or length or
+            lacks a lead of the student's, or `teacher.cache` is set where records vary.
+        LabelError: if it was trained for other labels; both hashes are named.
+    """
+    if checkpoint is None:
+        raise ConfigError("there is no teacher", remedy="Set teacher.checkpoint=RUN/checkpoints/…")
+    path = Path(checkpoint).expanduser()
+    path = path / BEST if path.is_dir() else path
+    theirs = read_config(path.parent.parent)
+    if theirs["exp"] != "signal":
+        raise ConfigError("a teacher is a run of +exp=signal", file=path, value=theirs["exp"])
+    for key in ("signal_rate", "seconds"):
+        if theirs["data"][key] != config["data"][key]:
+            raise ConfigError(
+                f"the teacher was trained with another data.{key}", file=path,
+                value=theirs["data"][key], remedy=f"The student has {config['data'][key]}",
+            )  # fmt: skip
+    scheme = data.cohort.scheme
+    network = SignalNet(len(scheme.codes), **theirs["model"])
+    if missing := [lead for lead in leads if lead not in network.leads]:
+        raise ConfigError("the teacher does not read every lead of the student", file=path,
+                          value=missing, remedy=f"It reads {', '.join(network.leads)}")  # fmt: skip
+    load_weights(network, path, label_hash=scheme.hash, prefix="model.")
+    return Teacher(network, remember=_remembered(config, data))
+
+
+def _remembered(config: Config, data: EcgDataModule) -> int:
+    """How many records' answers are kept: all, where `teacher.cache` asks for it."""
+    if not config["teacher"].get("cache"):
+        return 0
+    section, cohort = config["data"], data.cohort
+    varied = [key for key in ("augment", "noise") if section.get(key)]
+    varied += ["train_mask"] * (section.get("train_mask", "none") != "none")
+    varied += ["layouts"] * (len(data.layouts) > 1)
+    longest = max(store.records["length"].max() / store.rate for store in cohort.stores)
+    varied += ["seconds"] * (longest > section["seconds"] + 1e-9)  # windows are drawn by lot
+    if varied:
+        raise ConfigError("teacher.cache needs records that always look the same",
+                          value=[f"data.{key}" for key in varied],
+                          remedy="Set teacher.cache=false")  # fmt: skip
+    return int(cohort.index.max()) + 1

@@ -1,0 +1,152 @@
+"""Every system beside VizECGNet through the whole loop, on a tiny store with tiny networks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from ecgvision import build, rundir
+from ecgvision.data.patches import NO_LAYOUT
+from ecgvision.ecg import ConfigError, LabelError, LayoutError
+from ecgvision.evaluate import predictions
+from experiments.configure import configure
+from experiments.run import run
+
+pytestmark = [
+    # https://github.com/Lightning-AI/pytorch-lightning/issues/20978 and kin: Lightning's own
+    pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning"),
+]
+
+COMMON = ("data=store", "data.labels=superdiagnostic", "data.batch_size=8", "data.num_workers=0",
+          "trainer.max_epochs=1", "trainer.accelerator=cpu", "trainer.precision=32-true",
+          "draws=20")  # fmt: skip
+PATCHES = ("+exp=patchecg", *COMMON, "model.width=16", "model.depth=1", "model.heads=2",
+           "model.patch_encoder=linear")  # fmt: skip
+SIGNAL = ("+exp=signal", *COMMON, "model.encoder=xresnet1d18")
+SEVEN = ["3x4", "3x4+II", "3x4+II+V1", "6x2", "6x2+II", "12x1", "random"]
+
+
+def tiny(base, store, run_dir, *more: str) -> dict:
+    return configure([*base, f"data.store=[{store}]", f"run_dir={run_dir}", *more])
+
+
+@pytest.fixture(scope="module")
+def patches(tiny_store, tmp_path_factory) -> Path:
+    return run(tiny(PATCHES, tiny_store, tmp_path_factory.mktemp("patches")))
+
+
+def test_patchecg_is_judged_in_every_layout(patches):
+    metrics = json.loads((patches / "metrics.json").read_text())
+    assert set(metrics["test"]) == {"patches"} | {f"patches@{name}" for name in SEVEN}
+    table = predictions.load(patches / "predictions.parquet")
+    counts = table.groupby(["split", "layout"]).size()
+    assert len(counts) == 2 * 7
+    assert (counts == 6).all()
+    assert not (patches / "bundle").exists()
+
+
+def test_a_run_opened_again_answers_as_its_table_says(patches):
+    opened = build.open_run(patches)
+    item = opened.data.dataset("test")[(0, 8)]  # the third record in the second layout
+    with torch.no_grad():
+        z = opened.task.model(item["value"][None], item["observed"][None])["patches"]
+    row = predictions.select(
+        predictions.load(patches / "predictions.parquet"), split="test", layout=SEVEN[1]
+    ).iloc[2:3]
+    torch.testing.assert_close(
+        z.double(), torch.from_numpy(predictions.logits_of(row)), atol=1e-4, rtol=0
+    )
+
+
+def test_training_items_name_no_layout(patches):
+    assert build.open_run(patches).data.dataset("train")[(0, 0)]["layout"] == NO_LAYOUT
+
+
+def test_a_signal_run_takes_masks_and_leads(tiny_store, tmp_path):
+    folder = run(tiny(SIGNAL, tiny_store, tmp_path, "data.train_mask=both", "data.augment=true",
+                      "model.leads=[II]", "model.scale=global"))  # fmt: skip
+    assert list(json.loads((folder / "metrics.json").read_text())["test"]) == ["signal"]
+    state = torch.load(folder / rundir.BEST, weights_only=True)["state_dict"]
+    assert state["model.input.std"] > 0.01  # fitted on the training records, not left at 1
+    assert state["model.input.std"] != 1
+
+
+@pytest.mark.parametrize(
+    ("override", "error"),
+    [
+        ("data.layouts=[3x5]", LayoutError),
+        ("data.patch_length=2000", ConfigError),
+        ("data.fractions=[0.5,1.0]", ConfigError),
+        ("data.signal_rate=33.7", ConfigError),
+        ("data.train_mask=stripes", ConfigError),
+        ("loss.name=hinge", ConfigError),
+        ("model.s3=always", ConfigError),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_before_any_training(
+    tiny_store, tmp_path, override, error
+):
+    with pytest.raises(error):
+        run(tiny(PATCHES, tiny_store, tmp_path, override))
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+MVKT = ("+exp=mvkt", *COMMON, "model.encoder=xresnet1d18", "loss.clt_k=16", "loss.clt_size=8")
+
+
+@pytest.fixture(scope="module")
+def mvkt(tiny_store, tmp_path_factory) -> Path:
+    return run(tiny(MVKT, tiny_store, tmp_path_factory.mktemp("mvkt"), "data.student_leads=[II]"))
+
+
+def test_a_student_has_its_teacher_trained_first(mvkt):
+    metrics = json.loads((mvkt / "metrics.json").read_text())
+    assert set(metrics["test"]) == {"student", "teacher"}
+    (teacher,) = (mvkt.parents[1] / "signal").iterdir()
+    assert rundir.read_config(mvkt)["teacher"]["checkpoint"] == str(teacher / rundir.BEST)
+    theirs = predictions.load(teacher / "predictions.parquet")
+    ours = predictions.load(mvkt / "predictions.parquet")
+    same = [
+        predictions.logits_of(predictions.select(t, split="test", stream=s))
+        for t, s in ((theirs, "signal"), (ours, "teacher"))
+    ]
+    torch.testing.assert_close(*map(torch.from_numpy, same), atol=1e-5, rtol=0)
+
+
+def test_the_teacher_is_not_stored_again(mvkt):
+    state = torch.load(mvkt / rundir.BEST, weights_only=True)["state_dict"]
+    assert not [key for key in state if "teacher" in key and not key.startswith("contrastive.")]
+    assert state["model.encoder.layers.0.0.weight"].shape[1] == 1  # one lead
+
+
+def test_a_teacher_can_be_given_and_its_answers_kept(mvkt, tiny_store, tmp_path):
+    checkpoint = rundir.read_config(mvkt)["teacher"]["checkpoint"]
+    args = (f"teacher.checkpoint={checkpoint}", "trainer.max_epochs=2", "data.student_leads=[II]")
+    plain, cached = (
+        run(tiny(MVKT, tiny_store, tmp_path / name, *args, f"teacher.cache={name}"))
+        for name in ("false", "true")
+    )
+    assert plain.name == cached.name  # keeping answers does not change the result
+    for a, b in zip(*(
+        torch.load(f / rundir.BEST, weights_only=True)["state_dict"].values()
+        for f in (plain, cached)
+    ), strict=True):  # fmt: skip
+        torch.testing.assert_close(a, b)
+
+
+def test_a_teacher_that_does_not_fit_is_refused(mvkt, tiny_store, tmp_path):
+    checkpoint = rundir.read_config(mvkt)["teacher"]["checkpoint"]
+    args = (f"teacher.checkpoint={checkpoint}",)
+    with pytest.raises(LabelError, match=r"hash [0-9a-f]{16}, the data's [0-9a-f]{16}"):
+        run(tiny(MVKT, tiny_store, tmp_path, *args, "data.labels=diagnostic"))
+    with pytest.raises(ConfigError, match="signal_rate"):
+        run(tiny(MVKT, tiny_store, tmp_path, *args, "data.signal_rate=50"))
+    with pytest.raises(ConfigError, match=r"\+exp=signal"):
+        run(tiny(MVKT, tiny_store, tmp_path, f"teacher.checkpoint={mvkt}"))
+    with pytest.raises(ConfigError, match="always look the same"):
+        run(tiny(MVKT, tiny_store, tmp_path, *args, "teacher.cache=true", "data.augment=true"))
+    with pytest.raises(ConfigError, match="no file"):
+        run(tiny(MVKT, tiny_store, tmp_path, "teacher.checkpoint=nowhere.ckpt"))
