@@ -107,6 +107,16 @@ class StudyTable:
         """The arms that have a difference: all but the reference; none without one."""
         return tuple(a for a in self.arms if self.reference is not None and a != self.reference)
 
+    @property
+    def over(self) -> str:
+        """What the views are."""
+        return "views" if self.several_artefacts else "layouts"
+
+    def title(self, measure: Measure) -> str:
+        """What reports call a figure."""
+        kind, view = measure
+        return (view or "layout not stated") if kind == "view" else f"{kind} over {self.over}"
+
     def entry(self, arm: str, measure: Measure) -> Entry:
         """One arm's figure."""
         return self.entries[(arm, *measure)]
