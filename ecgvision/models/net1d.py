@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -79,40 +81,40 @@ class Net1DBlock(nn.Module):
 
     def _shortcut(self, x: Tensor) -> Tensor:
         if self.stride > 1:
+            # Joined, not padded: ONNX Runtime (1.31 seen) merges a padding with zeros into the
+            # maximum pooling after it, where padding counts as minus infinity.
             pad = self.stride - 1
-            x = F.max_pool1d(F.pad(x, (pad // 2, pad - pad // 2)), self.stride)
+            front, back = (x.new_zeros(*x.shape[:2], n) for n in (pad // 2, pad - pad // 2))
+            x = F.max_pool1d(torch.cat([front, x, back], -1), self.stride)
         return F.pad(x, (0, 0, self.widen // 2, self.widen - self.widen // 2))
 
 
-class Net1D(nn.Module):
-    """Stem, stages of blocks, mean over time, one linear layer.
+class Net1DFeatures(nn.Module):
+    """Stem and stages of blocks: the network without its mean over time and linear layer.
 
-    The defaults are PatchECG's (its public code): 293,936 parameters at two inputs and 768
-    outputs, of which the 32 of the first block's unused batch norm are not trained. Every stage's
-    first block halves the length: 64 samples become 32, 16, 8, 4, 2, 1, 1, 1.
+    The defaults are PatchECG's (its public code). Stem and every stage's first block halve the
+    length, hence `stride` is 256 by default: 64 samples become 32, 16, 8, 4, 2, 1, 1, 1.
 
     Args:
         inputs: channels of the signal.
-        outputs: features of the linear layer.
         base: channels of the stem.
         filters, blocks: channels and number of blocks of each stage; channels must not shrink.
         kernel: kernel of the stem and of the grouped convolutions.
+        stride: of every stage's first block.
         group_width: channels a group, rounded up where the division leaves a rest.
-        normalise: batch norm, which in training needs two signals at least.
+        normalise: batch norm.
         dropout: before each convolution of a block.
 
     Shape:
-        x: (B, inputs, T); result: (B, outputs).
+        x: (B, inputs, T); result: (B, channels, ceil(T / self.stride)).
 
     Raises:
         ConfigError: if filters and blocks disagree or shrink, or the channels cannot be grouped.
-        DataError: for a single signal in training with batch norm.
     """
 
     def __init__(
         self,
         inputs: int = 2,
-        outputs: int = 768,
         *,
         base: int = 16,
         filters: Sequence[int] = (16, 32, 32, 40, 40, 64, 64),
@@ -156,7 +158,34 @@ class Net1D(nn.Module):
                     )
                 )
             )
-        self.features = widths[-1]
+        self.channels, self.stride = widths[-1], 2 * stride ** len(filters)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.stages(F.silu(self.first_bn(self.first_conv(x))))
+
+
+class Net1D(Net1DFeatures):
+    """`Net1DFeatures`, mean over time, one linear layer.
+
+    With the defaults 293,936 parameters at two inputs and 768 outputs, of which the 32 of the
+    first block's unused batch norm are not trained.
+
+    Args:
+        inputs: channels of the signal.
+        outputs: features of the linear layer.
+        **settings: those of `Net1DFeatures`. With batch norm, training needs two signals at least.
+
+    Shape:
+        x: (B, inputs, T); result: (B, outputs).
+
+    Raises:
+        ConfigError: as `Net1DFeatures`.
+        DataError: for a single signal in training with batch norm.
+    """
+
+    def __init__(self, inputs: int = 2, outputs: int = 768, **settings: Any) -> None:
+        super().__init__(inputs, **settings)
+        self.features = self.channels
         self.dense = nn.Linear(self.features, outputs)
 
     def pooled(self, x: Tensor) -> Tensor:
@@ -167,7 +196,7 @@ class Net1D(nn.Module):
                 value=len(x),
                 remedy="Raise the batch size or hide less of each record",
             )
-        return self.stages(F.silu(self.first_bn(self.first_conv(x)))).mean(-1)
+        return super().forward(x).mean(-1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.dense(self.pooled(x))
