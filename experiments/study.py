@@ -15,11 +15,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from ecgvision.ecg import ConfigError, EcgVisionError
+
+if TYPE_CHECKING:
+    from ecgvision.evaluate.study import StudyTable
 
 STUDIES = Path(__file__).parent / "studies"
 ARM_KEYS = {"run", "stream", "fill", "group", "x"}
@@ -105,8 +108,8 @@ def read_plan(
     reference = str(content["reference"])
     if only is not None:
         known = [arm.name for arm in arms]
-        if unknown := [arm for arm in only if arm not in known]:
-            raise ConfigError("the study has no such arm", file=file, value=unknown,
+        if strangers := [name for name in only if name not in known]:
+            raise ConfigError("the study has no such arm", file=file, value=strangers,
                               remedy=f"Known: {', '.join(known)}")  # fmt: skip
         arms = tuple(arm for arm in arms if arm.name in {*only, reference})
     return Plan(
@@ -152,8 +155,8 @@ def run_study(plan: Plan) -> Path:
     }
     _check_fills(plan)
     first = next(iter(configs.values()))
-    text = json.dumps([[*a.run, a.fill] for a in plan.arms] + [plan.seeds, plan.layouts])
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    whole = [[[*a.run, a.fill] for a in plan.arms], plan.seeds, plan.layouts, plan.artefacts]
+    digest = hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:8]
     folder = Path(first["run_dir"]).expanduser().resolve() / "study" / f"{plan.name}-{digest}"
     done: dict[str, dict[str, str]] = {}
     for number, ((name, seed), config) in enumerate(configs.items(), start=1):
@@ -162,7 +165,7 @@ def run_study(plan: Plan) -> Path:
         done.setdefault(name, {})[str(seed)] = str(_one(plan, arm, config))
         with whole_file(folder / "study.json") as part:
             part.write_text(json.dumps(_record(plan, done), indent=2) + "\n", encoding="utf-8")
-    report(plan, done, folder, draws=first["draws"])
+    print(text(report(plan, done, folder, draws=first["draws"])))
     return folder
 
 
@@ -205,12 +208,13 @@ def _record(plan: Plan, done: Mapping[str, Mapping[str, str]]) -> dict[str, Any]
     }  # fmt: skip
 
 
-def report(plan: Plan, done: Mapping[str, Mapping[str, str]], folder: Path, *, draws: int) -> None:
+def report(
+    plan: Plan, done: Mapping[str, Mapping[str, str]], folder: Path, *, draws: int
+) -> StudyTable:
     """The tables of all arms as one report in the folder."""
+    from ecgvision.evaluate import predictions
     from ecgvision.evaluate.study import Arm, study_table
     from ecgvision.evaluate.study_report import write_study
-
-    from ecgvision.evaluate import predictions
 
     arms = [
         Arm(
@@ -222,8 +226,33 @@ def report(plan: Plan, done: Mapping[str, Mapping[str, str]], folder: Path, *, d
         )
         for arm in plan.arms
     ]
-    table = study_table(arms, reference=plan.reference, draws=draws)
-    write_study(folder, table, title=plan.name, about=plan.about)
+    table = study_table(arms, reference=plan.reference, views=plan.layouts or None, draws=draws)
+    write_study(folder, table, title=plan.about or plan.name)
+    return table
+
+
+def text(table: StudyTable) -> str:
+    """The headline of every arm for people: value, interval, difference to the reference."""
+    width = max(len(arm) for arm in table.arms) + 2
+    ranged = [m for m in table.measures if m[0] == "range"]
+    records = ", ".join(sorted({f"{n:,}" for n in table.records.values()}))
+    lines = [f"n = {records} records of {table.patients:,} patients; macro AUROC, "
+             f"{table.title(table.headline)}, with 95 % intervals over patients"]  # fmt: skip
+    for arm in table.arms:
+        entry = table.entry(arm, table.headline)
+        line = f"{arm:<{width}}{entry.value:.3f} {_interval(entry.ci95)}"
+        if (d := entry.difference) is not None:
+            line += f"   to {table.reference} {d.value:+.3f} {_interval(d.ci95, sign='+')}"
+        for measure in ranged:
+            line += f"   {table.title(measure)} {table.entry(arm, measure).value:.3f}"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _interval(bounds: tuple[float, float] | None, sign: str = "") -> str:
+    return (
+        "(no interval)" if bounds is None else f"({bounds[0]:{sign}.3f} to {bounds[1]:{sign}.3f})"
+    )
 
 
 def parser() -> argparse.ArgumentParser:
@@ -274,7 +303,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except EcgVisionError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print((folder / "study.txt").read_text(encoding="utf-8"))
     print(folder / "study.html")
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -51,10 +52,11 @@ def run(args: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     out = {}
     for folder in args.runs:
-        done = evaluate_run(
-            folder, layouts=args.layouts, artefacts=args.artefacts, fill=args.fill,
-            accelerator=args.accelerator, force=args.force,
-        )  # fmt: skip
+        with contextlib.redirect_stdout(sys.stderr):  # progress bars: stdout is for the answer
+            done = evaluate_run(
+                folder, layouts=args.layouts, artefacts=args.artefacts, fill=args.fill,
+                accelerator=args.accelerator, force=args.force,
+            )  # fmt: skip
         result = json.loads((done / "metrics.json").read_text(encoding="utf-8"))
         out[str(folder)] = result
         if not args.json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ecgvision.ecg import ConfigError
 from ecgvision.systems.base import System
+from ecgvision.systems.mvkt import Mvkt
 from ecgvision.systems.patches import PatchECGSystem, SignalSystem
 from ecgvision.systems.vizecg import VizECG
 
@@ -11,6 +12,7 @@ SYSTEMS: dict[str, System] = {
     "vizecg": VizECG(),
     "patchecg": PatchECGSystem(),
     "signal": SignalSystem(),
+    "mvkt": Mvkt(),
 }
 
 

@@ -10,8 +10,8 @@ from ecgvision.data.cohort import Cohort
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.patches import PatchDataModule
 from ecgvision.losses.contrastive import ContrastiveTransfer
-from ecgvision.losses.distillation import Distillation
 from ecgvision.losses.features import FeatureDistillation
+from ecgvision.losses.pairs import Distillation
 from ecgvision.models.signal_net import SignalNet, lead_names
 from ecgvision.systems.base import Config, System, base_arguments
 from ecgvision.systems.patches import SignalSystem, fit_scale

@@ -10,11 +10,14 @@ from ecgvision.data.cohort import Cohort
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.pages import PageSettings
 from ecgvision.data.paired import PairedDataModule
+from ecgvision.ecg import LEADS, ConfigError
 from ecgvision.evaluate.operating_points import OperatingPoints
+from ecgvision.losses.pairs import Distillation, mutual
 from ecgvision.models.student import Student
 from ecgvision.models.vizecg import VizECGNet
 from ecgvision.render.artefacts import CLEAN
 from ecgvision.systems.base import Config, System, base_arguments, loader_arguments, names
+from ecgvision.systems.teacher import load_teacher
 from ecgvision.tasks.vizecg import VizECGTask
 
 
@@ -57,7 +60,7 @@ class VizECG(System):
         )
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> VizECGTask:
-        model, loss = config["model"], config["loss"]
+        model = config["model"]
         assert isinstance(data, PairedDataModule)
         network = VizECGNet(
             len(data.cohort.scheme.codes),
@@ -69,15 +72,29 @@ class VizECG(System):
                 "cmam", "streams",
             )},
         )  # fmt: skip
+        teacher = None
+        if config["teacher"]["checkpoint"] is not None:
+            teacher = load_teacher(config["teacher"]["checkpoint"], config, data, leads=LEADS)
         return VizECGTask(
             network,
             self.streams(config),
-            kd_weight=loss["kd_weight"],
-            kd_temperature=loss["kd_temperature"],
-            kd_direction=loss["kd_direction"],
-            kd_kind=loss["kd_kind"],
+            distillation=self._distillation(config, taught=teacher is not None),
+            teacher=teacher,
             **base_arguments(config),
         )
+
+    def _distillation(self, config: Config, *, taught: bool) -> Distillation:
+        loss, streams = config["loss"], self.streams(config)
+        if loss["kd_weight"] < 0:
+            raise ConfigError("loss.kd_weight must not be negative", value=loss["kd_weight"])
+        pairs = mutual(loss["kd_weight"], loss["kd_direction"])
+        weights = pairs if {"image", "signal"} <= set(streams) else {}
+        if taught:
+            weights = weights | dict(config["loss"]["distill"])
+        return Distillation(
+            weights, kind=loss["kd_kind"], temperature=loss["kd_temperature"],
+            streams=(*streams, "teacher") if taught else streams,
+        )  # fmt: skip
 
     def student(
         self, config: Config, network: nn.Module, points: OperatingPoints

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ecgvision.losses.contrastive import ContrastiveTransfer
-from ecgvision.losses.distillation import Distillation
 from ecgvision.losses.features import FeatureDistillation
+from ecgvision.losses.pairs import Distillation
 from ecgvision.models.signal_net import SignalNet
 from ecgvision.tasks.base import BaseTask, Batch
 from ecgvision.tasks.teacher import Teacher

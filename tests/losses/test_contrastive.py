@@ -129,7 +129,9 @@ def test_banks_depend_on_the_seed_alone():
 def test_nce_by_hand():
     p = torch.tensor([[0.3, 0.1, 0.02], [0.01, 0.5, 0.4]])
     m_noise = 2 / 10
-    expected = -(p[:, 0] / (p[:, 0] + m_noise)).log() - (m_noise / (p[:, 1:] + m_noise)).log().sum(1)
+    expected = -(p[:, 0] / (p[:, 0] + m_noise)).log() - (m_noise / (p[:, 1:] + m_noise)).log().sum(
+        1
+    )
     torch.testing.assert_close(nce(p.log(), 10), expected)
 
 
@@ -160,7 +162,9 @@ def test_gradient_equals_finite_differences():
         moved[i, j] = step
         with torch.no_grad():
             up, down = module(row + moved, teacher, rows), module(row - moved, teacher, rows)
-        assert float(row.grad[i, j]) == pytest.approx(float(up - down) / (2 * step), rel=2e-2, abs=1e-3)
+        assert float(row.grad[i, j]) == pytest.approx(
+            float(up - down) / (2 * step), rel=2e-2, abs=1e-3
+        )
 
 
 def test_training_lowers_the_loss_and_finds_the_pairs():

@@ -186,7 +186,9 @@ def test_inception_sees_as_far_as_its_kernels_reach():
     assert (int(seen.min()), int(seen.max())) == (200 - 6 * 19, 200 + 6 * 19)
 
 
-@pytest.mark.parametrize("wrong", [{"depth": 4}, {"depth": 0}, {"kernels": (40, 9)}, {"kernels": ()}])
+@pytest.mark.parametrize(
+    "wrong", [{"depth": 4}, {"depth": 0}, {"kernels": (40, 9)}, {"kernels": ()}]
+)
 def test_wrong_inception_settings_are_named(wrong):
     with pytest.raises(ConfigError, match="inception1d"):
         Inception1d(1, **wrong)
