@@ -163,11 +163,11 @@ def test_one_way_lstm_does_not_look_ahead_and_the_other_does():
     changed[..., 30:] = 0
     with torch.no_grad():
         one, both = signal_encoder("lstm", 2), Lstm1d(2, layers=1, bidirectional=True)
-        assert torch.equal(one(x)[..., :30], one(changed)[..., :30])
+        torch.testing.assert_close(one(x)[..., :30], one(changed)[..., :30])
         # Over one layer, the first half reads forward and the second back.
-        assert torch.equal(both(x)[:, :256, :30], both(changed)[:, :256, :30])
+        torch.testing.assert_close(both(x)[:, :256, :30], both(changed)[:, :256, :30])
         assert not torch.allclose(both(x)[:, 256:, :30], both(changed)[:, 256:, :30])
-        assert torch.equal(both(x)[:, 256:, 30:], both(x[..., 30:])[:, 256:])
+        torch.testing.assert_close(both(x)[:, 256:, 30:], both(x[..., 30:])[:, 256:])
 
 
 def test_inception_has_the_branches_of_the_benchmark():
