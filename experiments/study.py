@@ -107,10 +107,10 @@ def read_plan(
     )
     reference = str(content["reference"])
     if only is not None:
-        known = [arm.name for arm in arms]
-        if strangers := [name for name in only if name not in known]:
+        named = [arm.name for arm in arms]
+        if strangers := [name for name in only if name not in named]:
             raise ConfigError("the study has no such arm", file=file, value=strangers,
-                              remedy=f"Known: {', '.join(known)}")  # fmt: skip
+                              remedy=f"Known: {', '.join(named)}")  # fmt: skip
         arms = tuple(arm for arm in arms if arm.name in {*only, reference})
     return Plan(
         file.stem, arms, tuple(seeds or content["seeds"]), reference,

@@ -183,7 +183,7 @@ class ContrastiveTransfer(nn.Module):
             z = torch.where(self.z > 0, self.z, estimate)
             scores = logits - z.log()[:, None, None]
             loss = sum(nce(each, len(self.targets)).sum() for each in scores)
-            loss = loss * (processes() / total[4])
+            loss = loss * (processes() / total[4]).to(self.z.dtype)
         if self.training:
             self.z.copy_(torch.where(z.isfinite(), z, self.z))
             self.fallbacks += total[2:4].long()

@@ -1,4 +1,4 @@
-"""Knowledge distillation between two multi-label predictions."""
+"""How far one multi-label prediction is from another, for knowledge distillation."""
 
 from __future__ import annotations
 

@@ -57,10 +57,13 @@ def _remembered(config: Config, data: EcgDataModule) -> int:
         return 0
     section, cohort = config["data"], data.cohort
     varied = [key for key in ("augment", "noise") if section.get(key)]
-    varied += ["train_mask"] * (section.get("train_mask", "none") != "none")
-    varied += ["layouts"] * (len(data.layouts) > 1)
-    longest = max(store.records["length"].max() / store.rate for store in cohort.stores)
-    varied += ["seconds"] * (longest > section["seconds"] + 1e-9)  # windows are drawn by lot
+    if section.get("train_mask", "none") != "none":
+        varied.append("train_mask")
+    if len(data.layouts) > 1:
+        varied.append("layouts")
+    longest = max(float(store.records["length"].max()) / store.rate for store in cohort.stores)
+    if longest > section["seconds"] + 1e-9:  # windows are drawn by lot
+        varied.append("seconds")
     if varied:
         raise ConfigError("teacher.cache needs records that always look the same",
                           value=[f"data.{key}" for key in varied],

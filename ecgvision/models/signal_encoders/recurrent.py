@@ -15,7 +15,8 @@ class Lstm1d(nn.Module):
         leads: input channels.
         hidden: features of a layer in one direction.
         layers: layers stacked.
-        bidirectional: read both ways; the first `hidden` channels are those of reading forward.
+        bidirectional: read both ways; the first `hidden` channels are the last layer's reading
+            forward, over what the layer before read both ways.
 
     Shape:
         x: (B, leads, T); result: (B, hidden, T), or (B, 2 * hidden, T) if bidirectional.
