@@ -38,10 +38,7 @@ class MaskedAttention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
-        split = self.qkv(x).unflatten(-1, (3, self.heads, -1))  # (B, N, 3, heads, width / heads)
-        q, k, v = split.permute(2, 0, 3, 1, 4).unbind(0)
-        if self.uniform:
-            q = q * 0  # all scores equal; the weights still get a gradient, of zeros
+        q, k, v = self._split(x)
         mixed = F.scaled_dot_product_attention(
             q,
             k,
@@ -50,6 +47,23 @@ class MaskedAttention(nn.Module):
             dropout_p=self.dropout if self.training else 0.0,
         )
         return self.out(mixed.transpose(1, 2).flatten(-2))
+
+    def weights(self, x: Tensor, present: Tensor | None = None) -> Tensor:
+        """What `forward` weighs with when nothing is dropped, which its fused kernel keeps to
+        itself: (B, heads, N, N), query before key, rows summing to 1."""
+        q, k, _ = self._split(x)
+        scores = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5
+        if present is not None:
+            scores = scores.masked_fill(~present[:, None, None, :], -torch.inf)
+        return scores.softmax(-1)
+
+    def _split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, each (B, heads, N, width / heads)."""
+        split = self.qkv(x).unflatten(-1, (3, self.heads, -1))
+        q, k, v = split.permute(2, 0, 3, 1, 4).unbind(0)
+        if self.uniform:
+            q = q * 0  # all scores equal; the weights still get a gradient, of zeros
+        return q, k, v
 
 
 class MaskedBlock(nn.Module):

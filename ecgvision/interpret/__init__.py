@@ -1,0 +1,1 @@
+"""Which leads and moments a model's answer rests on."""

@@ -1,0 +1,66 @@
+"""Attention rollout: how much of each patch reaches the CLS token through PatchECG's attention.
+
+Abnar & Zuidema 2020 (arXiv 2005.00928): the weights of a layer, averaged over heads, are mixed
+half and half with the identity for the residual path, and the layers' matrices multiplied. It
+says where the model looked, not for or against which label.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ecgvision.ecg import ConfigError
+from ecgvision.models.masked_transformer import MaskedAttention
+from ecgvision.models.patchecg import PatchECG
+
+RESIDUAL = 0.5
+"""Weight of the identity (Abnar & Zuidema 2020, section 3)."""
+
+
+@torch.no_grad()
+def attention_rollout(model: PatchECG, value: Tensor, observed: Tensor) -> Tensor:
+    """Share of every patch in what CLS has gathered.
+
+    Args:
+        model: in eval mode, without S3.
+        value: (B, leads, patches, patch_length) float mV, as `PatchECG.forward` takes it.
+        observed: the same shape, bool.
+
+    Returns:
+        (B, leads, patches) float, at least 0, of sum 1 over the patches that hold an observed
+        sample and exactly 0 in all others. The share that stays in CLS itself is left out.
+
+    Raises:
+        ConfigError: for a model in training mode, or one that mixes its tokens by S3 before the
+            attention, so that a token is no patch any more.
+        DataError: as `PatchECG.forward`.
+    """
+    if model.training:
+        raise ConfigError("rollout needs the model in eval mode", remedy="Call model.eval()")
+    if model.s3 != "none":
+        raise ConfigError(
+            "rollout cannot tell patches apart that S3 has mixed",
+            value=model.s3,
+            remedy="Use integrated gradients, or a model with model.s3=none",
+        )
+    layers: list[Tensor] = []
+
+    def keep(attention: MaskedAttention, args: tuple[Any, ...]) -> None:
+        layers.append(attention.weights(*args).mean(1))  # (B, N, N)
+
+    with ExitStack() as hooks:
+        for block in model.transformer.blocks:
+            hook = block.get_submodule("attention").register_forward_pre_hook(keep)
+            hooks.callback(hook.remove)
+        model(value, observed, packed=False)
+    row = torch.zeros_like(layers[0][:, :1])
+    row[..., 0] = 1.0
+    for weights in reversed(layers):
+        row = RESIDUAL * row + (1 - RESIDUAL) * row @ weights
+    present = observed.any(-1)
+    share = row[:, 0, 1:].unflatten(1, present.shape[1:]).masked_fill(~present, 0.0)
+    return share / share.sum((1, 2), keepdim=True)
