@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ecgvision.evaluate.figures import PALETTE, STYLE, _figure, _svg
-from ecgvision.evaluate.study_values import Difference, Entry, Measure, StudyTable
+from ecgvision.evaluate.study_values import Difference, Entry, StudyTable
 
 MARKERS = "osD^vPX"
 """Seven, turned over by each round of the seven colours, so that 49 arms look different."""
@@ -111,8 +111,7 @@ def by_arm(table: StudyTable) -> Figure:
 
 def forest(table: StudyTable) -> Figure:
     """Differences to the reference: a panel for each figure, the mean and the range first."""
-    order: list[Measure] = [m for m in table.measures if m[0] != "view"]
-    order += [m for m in table.measures if m[0] == "view"]
+    order = table.shown
     across = min(4, len(order))
     down = -(-len(order) // across)
     figure = _figure(max(6.0, 1.6 + 2.1 * across), 0.7 + down * (0.75 + 0.25 * len(table.compared)))

@@ -114,8 +114,10 @@ def _section(title: str, *content: Markup) -> Markup:
 
 
 def _head(study: StudyTable, measure: Measure) -> Markup:
-    below = f"n = {study.records[measure[1]]:,}" if measure[0] == "view" else ""
-    return tag("span", study.title(measure), tag("small", f" {below}"))
+    if measure[0] != "view":
+        return tag("span", study.title(measure))
+    count = tag("small", f"n = {study.records[measure[1]]:,}", style="display:block")
+    return tag("span", study.title(measure), count)
 
 
 def _values(study: StudyTable) -> Markup:
@@ -123,9 +125,9 @@ def _values(study: StudyTable) -> Markup:
     for arm in study.arms:
         name = tag("b", arm) if arm == study.reference else tag("span", arm)
         below = tag("small", study.streams[arm])
-        entries = [study.entry(arm, m) for m in study.measures]
+        entries = [study.entry(arm, m) for m in study.shown]
         rows.append([tag("span", name, below), study.seeds[arm], *map(_value, entries)])
-    head = ["arm, stream", "seeds", *(_head(study, m) for m in study.measures)]
+    head = ["arm, stream", "seeds", *(_head(study, m) for m in study.shown)]
     caption = "95 % intervals over patients, and the standard deviation over seeds"
     caption += f"; the reference, {study.reference}, in bold." if study.reference else "."
     return table(head, rows, numeric=(1,), caption=caption)
@@ -158,26 +160,33 @@ def _differences(study: StudyTable) -> Markup:
         return Markup("")
     rows = []
     for arm in study.compared:
-        found = [study.entry(arm, m).difference for m in study.measures]
+        found = [study.entry(arm, m).difference for m in study.shown]
         rows.append([arm, *(_difference(d) for d in found if d is not None)])
-    head = ["arm", *(study.title(m) for m in study.measures)]
+    head = ["arm", *(study.title(m) for m in study.shown)]
     caption = (
-        "In bold where the 95 % interval leaves out 0. SD is over seeds, of their differences."
+        f"Macro AUROC less that of {study.reference}, in bold where the 95 % interval leaves out "
+        "0. SD is of the seeds' own differences, where both arms have equally many."
     )
-    caption = f"Macro AUROC less that of {study.reference}. {caption}"
     svg = plots.svg(partial(plots.forest, study))
     return _section(
         f"Differences to {study.reference}",
-        table(head, rows, caption=caption),
+        tag("p", caption, class_="soft"),
+        table(head, rows),
         figure(svg, f"Differences to {study.reference}, with 95 % intervals over patients."),
     )
 
 
 def _difference(d: Difference) -> Markup:
     clear = d.ci95 is not None and (d.ci95[0] > 0 or d.ci95[1] < 0)
-    lines = [tag("small", f"{d.ci95[0]:+.3f} to {d.ci95[1]:+.3f}")] if d.ci95 else []
-    p = "p < 0.001" if d.p < 0.001 else f"p = {d.p:.3f}"
-    sd = f", SD {d.sd:.3f}" if d.sd is not None else ""
-    return tag(
-        "span", tag("b" if clear else "span", f"{d.value:+.3f}"), *lines, tag("small", p + sd)
-    )
+    lines = []
+    if d.ci95:
+        lines.append(tag("small", f"{_signed(d.ci95[0])} to {_signed(d.ci95[1])}"))
+    lines.append(tag("small", "p < 0.001" if d.p < 0.001 else f"p = {d.p:.3f}"))
+    if d.sd is not None:
+        lines.append(tag("small", f"SD {d.sd:.3f}"))
+    return tag("span", tag("b" if clear else "span", _signed(d.value)), *lines)
+
+
+def _signed(value: float) -> str:
+    """With its sign, and a true minus."""
+    return f"{value:+.3f}".replace("-", "−")

@@ -103,6 +103,11 @@ class StudyTable:
         return self.measures[len(self.views) if len(self.views) > 1 else 0]
 
     @property
+    def shown(self) -> list[Measure]:
+        """The measures as a wide table shows them: mean and range first, lest they be cut off."""
+        return sorted(self.measures, key=lambda measure: measure[0] == "view")
+
+    @property
     def compared(self) -> tuple[str, ...]:
         """The arms that have a difference: all but the reference; none without one."""
         return tuple(a for a in self.arms if self.reference is not None and a != self.reference)

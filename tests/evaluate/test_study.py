@@ -53,11 +53,11 @@ def test_every_figure_equals_a_plain_loop(make_run):
         Arm(name, [t.sample(frac=1, random_state=0) for t in ts], "image")
         for name, ts in tables.items()
     ]
-    table = study_table(arms, reference="full", views=list(SKILLS), draws=40, seed=5)
+    table = study_table(arms, reference="full", views=list(SKILLS), draws=15, seed=5)
 
     one = predictions.select(tables["full"][0], layout="3x4").sort_values("record_id")
     patients = np.unique(one["patient_id"], return_inverse=True)[1]
-    draws = np.concatenate(list(weight_blocks(patients, 40, 5)))
+    draws = np.concatenate(list(weight_blocks(patients, 15, 5)))
     values = {a: np.array([loop(ts, v) for v in SKILLS]) for a, ts in tables.items()}
     drawn = {
         a: np.array([[loop(ts, v, w) for w in draws] for v in SKILLS]) for a, ts in tables.items()
