@@ -181,8 +181,7 @@ def _difference(d: Difference) -> Markup:
     lines = []
     if d.ci95:
         lines.append(tag("small", f"{_signed(d.ci95[0])} to {_signed(d.ci95[1])}"))
-    p = "p < 0.001" if d.p < 0.001 else f"p = {d.p:.3f}"
-    lines.append(tag("small", p))
+    lines.append(tag("small", "p < 0.001" if d.p < 0.001 else f"p = {d.p:.3f}"))
     if d.sd is not None:
         lines.append(tag("small", f"SD {d.sd:.3f}"))
     return tag("span", tag("b" if clear else "span", _signed(d.value)), *lines)

@@ -62,6 +62,8 @@ def test_common_records_are_taken_when_asked_for_and_the_rest_counted(make_run):
     assert table.left_out == {"3x4": 1, "6x2": 2, "12x1": 1}
     assert table.records == {"3x4": 79, "6x2": 78, "12x1": 79}
     assert (table.patients, table.same_records) == (40, False)
+    back = [Arm(a.name, a.tables[::-1], "image") for a in arms]  # the first table not whole
+    assert study_table(back, reference="a", draws=5, common=True).left_out == table.left_out
     kept = run[~run["record_id"].isin(["test-3", "test-8"])]
     assert table.entry("b", ("view", "6x2")).value == pytest.approx(macro_auroc(kept, "6x2"))
 
