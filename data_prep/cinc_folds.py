@@ -26,7 +26,7 @@ def stratified_folds(
     a fold of its own, from 1 on, as stratification has nothing to choose then.
 
     Args:
-        targets: (N, C) of 0 and 1, labels to spread evenly.
+        targets: (N, C) of 0 and 1, at least two labels to spread evenly.
         patients: N names; equal names stay together.
         seed: of the order in which equally good folds are taken.
 
@@ -34,11 +34,13 @@ def stratified_folds(
         (N,) int64.
 
     Raises:
-        DataError: if the shapes do not agree.
+        DataError: if the shapes do not agree, or there are fewer than two labels.
     """
     y = np.asarray(targets)
-    if y.ndim != 2 or len(y) != len(patients):
-        raise DataError("targets must be (N, C), one row a patient name", value=y.shape)
+    if y.ndim != 2 or y.shape[1] < 2 or len(y) != len(patients):
+        raise DataError(
+            f"targets must be (N, C) with C > 1 for {len(patients)} names", value=y.shape
+        )
     first = dict.fromkeys(patients)
     number = {patient: i for i, patient in enumerate(first)}
     unit = np.array([number[p] for p in patients], np.int64)
@@ -46,12 +48,8 @@ def stratified_folds(
         return unit + 1
     from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
 
-    together = np.zeros((len(number), y.shape[1] + 2), np.int64)
-    np.maximum.at(together, unit, np.pad(y != 0, ((0, 0), (0, 2))).astype(np.int64))
-    # Without any label there is nothing to stratify by; such patients are spread as a kind of
-    # their own, and its complement makes every table of labels one of two values.
-    together[:, -2] = ~together[:, :-2].any(axis=1)
-    together[:, -1] = 1 - together[:, -2]
+    together = np.zeros((len(number), y.shape[1]), np.int64)
+    np.maximum.at(together, unit, (y != 0).astype(np.int64))
     folds = np.empty(len(number), np.int64)
     splitter = MultilabelStratifiedKFold(n_splits=FOLDS, shuffle=True, random_state=seed)
     for fold, (_, chosen) in enumerate(splitter.split(np.zeros(len(number)), together), 1):

@@ -21,6 +21,9 @@ from ecgvision.snomed import check_identifier
 _COMMENT = re.compile(r"#+\s*(\w+)\s*[:=]\s*(.*)")
 _NOTHING = {"", "nan", "none", "null", "unknown", "unk", "n/a", "na", "-", "-1", "?"}
 _SEXES = {"male": "male", "m": "male", "female": "female", "f": "female"}
+# Seen in headers of May 2020 beside samples as large as those that 1000/mV goes with (QRS complexes
+# of 400 to 3,200 steps in both), which is 0.1 to 0.6 mV at 4880 and an ordinary ECG at 1000.
+_WRONG_GAIN = re.compile(r"4880(\.0*)?[(/]")
 # A MATLAB v4 file begins with five int32 and a name. 30 is "full matrix, int16, little-endian";
 # the name is `val`, so 24 bytes stand before the samples (MATLAB Level 4 MAT-File Format).
 _MAT4, _MAT4_BYTES = 30, 24
@@ -31,19 +34,23 @@ class About:
     """Age in years, "male" or "female", and SNOMED CT codes in the header's order, each once.
 
     None means not stated; `unread` holds comments that say something which is not understood.
+    `signature` is the length with each lead's first sample and checksum as the header states them:
+    equal ones mean the same recording. It is None where no checksum is given.
     """
 
     age: float | None
     sex: str | None
     codes: tuple[str, ...] | None
     unread: tuple[str, ...] = ()
+    signature: str | None = None
 
 
 def read_about(header: Path) -> About:
     """Read the comments of a `.hea` file.
 
     Raises:
-        RecordError: if the file cannot be read, or a diagnosis is no SNOMED CT identifier.
+        RecordError: if the file cannot be read, a diagnosis is no SNOMED CT identifier, or the gain
+            is the wrong one of the Georgia database's first release.
     """
     try:
         text = header.read_text(encoding="utf-8", errors="replace")
@@ -63,9 +70,34 @@ def read_about(header: Path) -> About:
     unread = [f"Age: {age}"] if age is not None and years is None else []
     if sex is not None and sex.lower() not in _SEXES:
         unread.append(f"Sex: {sex}")
+    lines = [line.split() for line in text.splitlines() if line.strip() and line[0] != "#"]
+    _check_gain(lines, header)
     return About(
-        years, _SEXES.get((sex or "").lower()), _codes(found.get("dx"), header), tuple(unread)
+        years,
+        _SEXES.get((sex or "").lower()),
+        _codes(found.get("dx"), header),
+        tuple(unread),
+        _signature(lines),
     )
+
+
+def _check_gain(lines: list[list[str]], header: Path) -> None:
+    if any(len(line) > 8 and _WRONG_GAIN.match(line[2]) for line in lines[1:]):
+        raise RecordError(
+            "the header is of the Georgia database's first release, whose gain of 4880 steps a mV "
+            "was corrected to 1000: amplitudes would be 4.88 times too small",
+            file=header,
+            remedy="Get the present .hea file; the .mat file is the same",
+        )
+
+
+def _signature(lines: list[list[str]]) -> str | None:
+    """Of header(5)'s record line and signal lines: file, format, gain, bits, zero, first, sum, …"""
+    if len(lines) < 2 or len(lines[0]) < 4 or any(len(line) < 7 for line in lines[1:]):
+        return None
+    if all(line[6] == "0" for line in lines[1:]):
+        return None
+    return " ".join([lines[0][3], *(f"{line[5]},{line[6]}" for line in lines[1:])])
 
 
 def _first(values: list[str] | None) -> str | None:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 
 from data_prep import cinc, manifest, ptbxl
+from data_prep.cinc_files import CHALLENGES
 from ecgvision.ecg import EcgVisionError
 
 
@@ -38,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         _challenge(sources.add_parser(
             name, help=title, description=cinc.__doc__,
             formatter_class=argparse.RawDescriptionHelpFormatter,
-        ))  # fmt: skip
+        ), table="ptb-xl" in CHALLENGES[name])  # fmt: skip
     two = sources.add_parser(
         "manifest",
         help="a CSV that lists WFDB, CSV or npy records",
@@ -58,16 +59,17 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _challenge(command: argparse.ArgumentParser) -> None:
+def _challenge(command: argparse.ArgumentParser, *, table: bool) -> None:
     command.add_argument("root", metavar="ROOT", help="the training folder, or one above or below")
     command.add_argument(
         "--rate", type=float, default=cinc.RATE,
         help=f"Hz of the store; others are resampled (default {cinc.RATE:g})",
     )  # fmt: skip
-    command.add_argument(
-        "--ptbxl", metavar="FILE.csv",
-        help="ptbxl_database.csv, for the patients and official folds of PTB-XL's records",
-    )  # fmt: skip
+    if table:
+        command.add_argument(
+            "--ptbxl", metavar="FILE.csv",
+            help="ptbxl_database.csv, for the patients and official folds of PTB-XL's records",
+        )  # fmt: skip
     _common(command, on_error="skip")
 
 
@@ -97,10 +99,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.source == "ptbxl":
             ptbxl.pack_ptbxl(args.root, args.out, rate=args.rate, **common)
-        elif args.source in cinc.CHALLENGES:
+        elif args.source in CHALLENGES:
             cinc.pack_cinc(
-                args.root, args.out, challenge=args.source, rate=args.rate, ptbxl=args.ptbxl,
-                **common,
+                args.root, args.out, challenge=args.source, rate=args.rate,
+                ptbxl=getattr(args, "ptbxl", None), **common,
             )  # fmt: skip
         else:
             labels = [c.strip() for c in args.labels.split(",")] if args.labels else None

@@ -61,10 +61,11 @@ def _ptbxl(data: Mapping[str, Any], cache: Path) -> list[str]:
 
 
 def _challenge(data: Mapping[str, Any], cache: Path) -> list[str]:
-    from data_prep.cinc import fingerprint, pack_cinc
+    from data_prep.cinc import RATE, pack_cinc
+    from data_prep.cinc_files import fingerprint
 
-    challenge, root, rate = str(data["name"]), _root(data), float(data["rate"])
-    table = Path(str(data["ptbxl"])).expanduser() if data["ptbxl"] else None
+    challenge, root, rate = str(data["name"]), _root(data), float(data["rate"] or RATE)
+    table = Path(str(data["ptbxl"])).expanduser() if data.get("ptbxl") else None
     name = f"{challenge}-{fingerprint(root)}-{rate:g}Hz"
     if table is not None:
         if not table.is_file():
