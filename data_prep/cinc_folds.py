@@ -1,8 +1,7 @@
 """Ten folds for sources that publish none.
 
 Folds come from iterative stratification (Sechidis et al. 2011, On the stratification of multi-label
-data), as PTB-XL's own and those of the systems compared here do: each label, and each combination
-as far as can be, is spread evenly. All records of a patient share a fold.
+data), which spreads each label evenly, the rarest first. All records of a patient share a fold.
 """
 
 from __future__ import annotations
