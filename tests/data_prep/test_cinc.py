@@ -59,7 +59,7 @@ def training(tmp_path) -> Path:
     root = tmp_path / "training"
     write(root / "cpsc_2018/g1", "A0001", dx=f"#Dx: {RBBB}")
     write(root / "cpsc_2018_extra/g1", "Q0001", dx=f"#Dx: {OLD_MI}")
-    write(root / "st_petersburg_incart/g1", "I0001", rate=257, seconds=1800, dx=f"#Dx: {NSR}")
+    write(root / "st_petersburg_incart/g1", "I0001", rate=257, seconds=20, dx=f"#Dx: {NSR}")
     write(root / "ptb/g1", "S0001", rate=1000, seconds=30, dx=None)
     write(
         root / "ptb-xl/g1",
@@ -81,6 +81,7 @@ def quality(store: Path) -> dict:
 
 
 def test_a_whole_challenge(training, tmp_path, capsys):
+    write(training / "st_petersburg_incart/g1", "I0001", rate=257, seconds=1800, dx=f"#Dx: {NSR}")
     store = Store(pack_cinc(training, tmp_path / "s", challenge="cinc2021"))
     store.verify()
     rows = store.records.set_index("record_id")
@@ -339,6 +340,14 @@ def test_folds_keep_patients_whole_and_repeat():
     assert (folds != stratified_folds(y, patients, seed=1)).any()
 
 
+def test_a_patients_labels_are_those_of_all_records():
+    y = np.concatenate(
+        [skewed(1000, 4), np.zeros((1000, 12), np.uint8)]
+    )  # the second shows nothing
+    folds = stratified_folds(y, [f"p{i % 1000}" for i in range(2000)])
+    assert spread(y, folds).max() < 2
+
+
 @pytest.mark.parametrize("label", [0, 1])
 @pytest.mark.parametrize("records", [1, 9, 10, 23])
 def test_folds_of_few_records_and_of_labels_without_choice(records, label):
@@ -420,7 +429,12 @@ def test_a_recording_under_two_names_is_one_patient_in_one_fold(tmp_path):
     root = tmp_path / "training"
     for i in range(30):
         write(root / "georgia", f"E0{i:04d}", seconds=1)
-        write(root / "chapman_shaoxing", f"JS00{i:03d}", seconds=1)
+        write(
+            root / "chapman_shaoxing",
+            f"JS00{i:03d}",
+            seconds=1,
+            dx=f"#Dx: {(AF, NSR, RBBB)[i % 3]}",
+        )
     for i in range(10):
         copy_of(root / "georgia", f"E1{i:04d}", f"E2{i:04d}")
     store = Store(pack_cinc(root, tmp_path / "s", challenge="cinc2021", progress=False))
