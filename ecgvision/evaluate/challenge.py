@@ -1,6 +1,6 @@
 """The scores of the PhysioNet/CinC Challenges 2020 and 2021.
 
-Challenge metric (Perez Alday et al. 2020, Physiol Meas 41:124003, section 2.4; Reyna et al. 2021):
+Challenge metric (Perez Alday et al. 2020, Physiol Meas 41:124003; Reyna et al. 2021, CinC 48):
 a record with true labels Y and called labels O earns sum over i in Y, j in O of w_ij / max(|Y u O|,
 1), where w_ij is the reward for calling j where i is true. The sum over records is scaled so that 1
 is "all right" and 0 is "sinus rhythm, whatever the record"; below 0 is worse than that. Both years
