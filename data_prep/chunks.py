@@ -62,11 +62,15 @@ def pack_items(
     source: str,
     label_columns: Sequence[str] = (),
     facts: Mapping[str, Any] | None = None,
+    refused: Sequence[tuple[str, str]] = (),
     jobs: int = 2,
     progress: bool = True,
     overwrite: bool = False,
 ) -> Path:
     """Pack records into a store at `out`, continuing an interrupted run; prints the report.
+
+    `refused` are records that the source itself could not use, with its reasons: they are reported
+    as skipped beside those that turn out unreadable here.
 
     Raises:
         DataError: if there is nothing to pack, or nothing of it can be read.
@@ -75,7 +79,9 @@ def pack_items(
     """
     out = Path(out)
     if not items:
-        raise DataError("there are no records to pack", file=source)
+        raise DataError(
+            "there are no records to pack", file=source, value=refused[0][1] if refused else None
+        )
     if out.exists() and not overwrite:
         raise StoreError(
             "there is something here already",
@@ -88,7 +94,7 @@ def pack_items(
     _run(chunks, work, reading, jobs=jobs, progress=progress)
     found = [entry for number in range(len(chunks)) for entry in _entries(work, number)]
     kept = [(e["record_id"], e["flags"]) for e in found if "error" not in e]
-    skipped = [(e["record_id"], e["error"]) for e in found if "error" in e]
+    skipped = [*refused, *((e["record_id"], e["error"]) for e in found if "error" in e)]
     if not kept:
         raise DataError("none of the records can be read", file=source, value=skipped[0][1])
     told = {"rate": reading.rate, "on_error": reading.on_error, **(facts or {})}

@@ -1,6 +1,7 @@
 """Pack real data into a store.
 
     python -m data_prep.pack ptbxl /data/ptb-xl --rate 500 --out stores/ptbxl500
+    python -m data_prep.pack cinc2021 /data/challenge-2021/training --out stores/cinc2021
     python -m data_prep.pack manifest my/manifest.csv --out stores/mine
 
 An interrupted pack continues where it stopped when the same command is given again. The store's
@@ -13,7 +14,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from data_prep import manifest, ptbxl
+from data_prep import cinc, manifest, ptbxl
+from data_prep.cinc_files import CHALLENGES
 from ecgvision.ecg import EcgVisionError
 
 
@@ -29,6 +31,15 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("root", metavar="ROOT", help="the folder with ptbxl_database.csv")
     one.add_argument("--rate", type=int, choices=(500, 100), default=500, help="Hz (default 500)")
     _common(one)
+    for name, title in (
+        ("cinc2020", "the PhysioNet/CinC Challenge 2020's training records"),
+        ("cinc2021", "the PhysioNet/CinC Challenge 2021's training records"),
+        ("cpsc2018", "the records of CPSC 2018, as the Challenges give them"),
+    ):
+        _challenge(sources.add_parser(
+            name, help=title, description=cinc.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        ), table="ptb-xl" in CHALLENGES[name])  # fmt: skip
     two = sources.add_parser(
         "manifest",
         help="a CSV that lists WFDB, CSV or npy records",
@@ -48,14 +59,29 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _common(command: argparse.ArgumentParser) -> None:
+def _challenge(command: argparse.ArgumentParser, *, table: bool) -> None:
+    command.add_argument("root", metavar="ROOT", help="the training folder, or one above or below")
+    command.add_argument(
+        "--rate", type=float, default=cinc.RATE,
+        help=f"Hz of the store; others are resampled (default {cinc.RATE:g})",
+    )  # fmt: skip
+    if table:
+        command.add_argument(
+            "--ptbxl", metavar="FILE.csv",
+            help="ptbxl_database.csv, for the patients and official folds of PTB-XL's records",
+        )  # fmt: skip
+    _common(command, on_error="skip")
+
+
+def _common(command: argparse.ArgumentParser, on_error: str = "stop") -> None:
     command.add_argument("--out", required=True, metavar="STORE", help="the folder to make")
     command.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
     command.add_argument(
         "--on-error",
         choices=("stop", "skip"),
-        default="stop",
-        help="a record that cannot be read: stop with the reason (default), or skip and report it",
+        default=on_error,
+        help="a record that cannot be read: stop with the reason, or skip and report it "
+        f"(default {on_error})",
     )
     command.add_argument("--overwrite", action="store_true", help="replace the store at --out")
     command.add_argument("--quiet", action="store_true", help="neither progress bar nor summary")
@@ -73,6 +99,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.source == "ptbxl":
             ptbxl.pack_ptbxl(args.root, args.out, rate=args.rate, **common)
+        elif args.source in CHALLENGES:
+            cinc.pack_cinc(
+                args.root, args.out, challenge=args.source, rate=args.rate,
+                ptbxl=getattr(args, "ptbxl", None), **common,
+            )  # fmt: skip
         else:
             labels = [c.strip() for c in args.labels.split(",")] if args.labels else None
             manifest.pack_manifest(

@@ -1,4 +1,4 @@
-"""Label schemes: which classes, in which order, and which SCP statements count for each.
+"""Label schemes: which classes, in which order, and which statements count for each.
 
 A scheme is pinned and hashed. A checkpoint or bundle carries the hash, so outputs can never be read
 under another order. The order never comes from what the data happened to contain.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,11 +17,18 @@ from numpy.typing import NDArray
 
 from ecgvision.ecg import LabelError
 from ecgvision.label_tables import SNOMED, STATEMENTS, SUBCLASSES, SUPERCLASSES
+from ecgvision.label_tables_cinc import CINC2020, CINC2021, CPSC2018
+from ecgvision.snomed import check_identifier
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Unlabelled = Literal["drop", "keep"]
+Vocabulary = Literal["scp", "snomed"]
+CODE_COLUMN: dict[str, str] = {"scp": "scp_codes", "snomed": "snomed_codes"}
+"""The column of a store that holds a record's statements in each vocabulary, as JSON text: of SCP
+statements an object of statement and likelihood, of SNOMED concepts a list."""
+_SHOWN: dict[str, str] = {"scp": "SCP", "snomed": "SNOMED"}
 _KNOWN = frozenset(s.code for s in STATEMENTS)
 
 
@@ -34,12 +41,15 @@ class LabelScheme:
         version: raised whenever the meaning of the name changes.
         codes: the classes, in the order of every array of targets or outputs.
         names: what a reader is shown, one for each code.
-        statements: code -> the SCP statements that count for it; empty for a manifest's columns.
+        statements: code -> the statements that count for it; empty for a manifest's columns.
         min_likelihood: statements below it do not count (inclusive). PTB-XL writes 0 where the
             likelihood is unknown, so the default 0.0 keeps every statement, as its authors do.
         unlabelled: whether records that are known to have none of the classes are left out
             ("drop") or kept as all-negative ("keep").
-        snomed: code -> SNOMED CT concept, for classes where one names the same finding.
+        snomed: code -> SNOMED CT concept, for classes where one names the same finding (of several
+            that count for a class, the first).
+        vocabulary: what the statements are: SCP-ECG statements, or SNOMED CT concepts, which carry
+            no likelihood.
     """
 
     name: str
@@ -50,6 +60,7 @@ class LabelScheme:
     min_likelihood: float = 0.0
     unlabelled: Unlabelled = "drop"
     snomed: Mapping[str, str] = field(default_factory=dict)
+    vocabulary: Vocabulary = "scp"
 
     def __post_init__(self) -> None:
         if not self.codes or len(set(self.codes)) != len(self.codes):
@@ -58,6 +69,12 @@ class LabelScheme:
             raise LabelError("a scheme needs one name for each code", value=self.names)
         if not 0.0 <= self.min_likelihood <= 100.0:
             raise LabelError("min_likelihood must lie in 0..100", value=self.min_likelihood)
+        if self.vocabulary == "snomed" and self.min_likelihood > 0:
+            raise LabelError(
+                f"the labels of {self.name} carry no likelihood, so none can be asked for",
+                value=self.min_likelihood,
+                remedy="Leave min_likelihood at 0",
+            )
         if self.unlabelled not in ("drop", "keep"):
             raise LabelError("unlabelled must be drop or keep", value=self.unlabelled)
 
@@ -69,18 +86,28 @@ class LabelScheme:
         """16 hex digits over everything that decides what a target means."""
         facts = asdict(self)
         del facts["snomed"]  # an annotation: it changes no target
+        if self.vocabulary == "scp":  # the only one there was when the first hashes were written
+            del facts["vocabulary"]
         text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def encode(self, scp: Mapping[str, float]) -> NDArray[np.uint8]:
+    def encode(self, codes: Mapping[str, float] | Collection[str]) -> NDArray[np.uint8]:
         """(C,) uint8: 1 for each class with a statement whose likelihood reaches the minimum.
 
+        Args:
+            codes: statements of the scheme's vocabulary, with their likelihoods or, as a
+                collection, without, which is to say certain.
+
         Raises:
-            LabelError: for a statement that PTB-XL does not know, or a likelihood out of 0..100:
-                passing over it would turn a mistyped finding into a negative.
+            LabelError: for a statement that PTB-XL does not know or that is no SNOMED CT
+                identifier, or a likelihood out of 0..100: passing over it would turn a mistyped
+                finding into a negative.
         """
-        for code, likelihood in scp.items():
-            if code not in _KNOWN:
+        likelihoods = codes if isinstance(codes, Mapping) else dict.fromkeys(codes, 100.0)
+        for code, likelihood in likelihoods.items():
+            if self.vocabulary == "snomed":
+                check_identifier(code)
+            elif code not in _KNOWN:
                 raise LabelError(
                     "unknown SCP statement",
                     value=code,
@@ -88,7 +115,7 @@ class LabelScheme:
                 )
             if not 0.0 <= likelihood <= 100.0:
                 raise LabelError(f"the likelihood of {code} must lie in 0..100", value=likelihood)
-        counted = {code for code, value in scp.items() if value >= self.min_likelihood}
+        counted = {code for code, value in likelihoods.items() if value >= self.min_likelihood}
         return np.array(
             [not counted.isdisjoint(self.statements.get(c, ())) for c in self.codes], np.uint8
         )
@@ -121,6 +148,19 @@ def _grouped(name: str, attribute: str, classes: Mapping[str, str]) -> LabelSche
     return _scheme(name, classes, members)
 
 
+def _snomed(name: str, classes: Sequence[tuple[str, tuple[str, ...], str]]) -> LabelScheme:
+    """Classes given as (code, concepts that count for it, display name)."""
+    return LabelScheme(
+        name=name,
+        version=1,
+        codes=tuple(code for code, _, _ in classes),
+        names=tuple(shown for _, _, shown in classes),
+        statements={code: concepts for code, concepts, _ in classes},
+        snomed={code: concepts[0] for code, concepts, _ in classes},
+        vocabulary="snomed",
+    )
+
+
 SCHEMES: dict[str, LabelScheme] = {
     scheme.name: scheme
     for scheme in (
@@ -130,6 +170,9 @@ SCHEMES: dict[str, LabelScheme] = {
         _single("form", "F"),
         _single("rhythm", "R"),
         _single("all", "DFR"),
+        _snomed("cinc2020", [c[:3] for c in CINC2020]),
+        _snomed("cinc2021", [c[:3] for c in CINC2021]),
+        _snomed("cpsc2018", [(code, (concept,), name) for code, concept, name in CPSC2018]),
     )
 }
 
@@ -148,17 +191,7 @@ def get_scheme(
             value=name,
             remedy=f"Known: {', '.join(SCHEMES)}, or columns of a manifest",
         )
-    known = SCHEMES[name]
-    return LabelScheme(
-        known.name,
-        known.version,
-        known.codes,
-        known.names,
-        known.statements,
-        min_likelihood=min_likelihood,
-        unlabelled=unlabelled,
-        snomed=known.snomed,
-    )
+    return replace(SCHEMES[name], min_likelihood=min_likelihood, unlabelled=unlabelled)
 
 
 def column_scheme(
@@ -186,14 +219,15 @@ def targets(
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Targets of a store's records under a scheme.
 
-    A record's SCP codes decide where it has them. Where it has none, the source's class columns
-    (`y_<code>`) serve, if they have a value for every class of the scheme; they carry no likelihood
-    and are taken as they stand. Where both stand, the codes counted at any likelihood must give the
-    same classes as the columns. A manifest's own scheme ("columns") takes the columns alone.
+    A record's codes of the scheme's vocabulary decide where it has them. Where it has none, the
+    source's class columns (`y_<code>`) serve, if they have a value for every class of the scheme;
+    they carry no likelihood and are taken as they stand. Where both stand, the codes counted at any
+    likelihood must give the same classes as the columns. A manifest's own scheme ("columns") takes
+    the columns alone.
 
     Args:
-        records: a store's table, or several concatenated: `record_id`, `scp_codes` (JSON text or
-            null), `y_<code>` (0, 1 or null).
+        records: a store's table, or several concatenated: `record_id`, `scp_codes` and
+            `snomed_codes` (JSON text or null; either may be absent), `y_<code>` (0, 1 or null).
 
     Returns:
         (N, C) uint8 targets, 0 throughout where a record has no labels of either kind; and (N,)
@@ -211,7 +245,8 @@ def targets(
         target, labelled = columns == 1, known.copy()
         at_any = get_scheme(scheme.name) if scheme.name in SCHEMES else scheme
         ids = records["record_id"].tolist()
-        for row, text in enumerate(records["scp_codes"].tolist()):
+        column = CODE_COLUMN[scheme.vocabulary]
+        for row, text in enumerate(records[column].tolist() if column in records.columns else ()):
             if not isinstance(text, str):
                 continue
             target[row] = _encode(scheme, text, ids[row])
@@ -220,7 +255,8 @@ def targets(
             if differs.any():
                 codes = [c for c, d in zip(scheme.codes, differs, strict=True) if d]
                 raise LabelError(
-                    f"label columns and SCP codes contradict each other in {codes}",
+                    f"label columns and {_SHOWN[scheme.vocabulary]} codes contradict each other in "
+                    f"{codes}",
                     file=ids[row],
                     value=text,
                     remedy="Correct the manifest, or leave one of them out",
@@ -253,13 +289,21 @@ def _from_columns(
 
 def _encode(scheme: LabelScheme, text: str, record_id: str) -> NDArray[np.uint8]:
     try:
-        scp: Any = json.loads(text)
-        return scheme.encode({str(k): float(v) for k, v in scp.items()})
+        codes: Any = json.loads(text)
+        if scheme.vocabulary == "snomed":
+            if not isinstance(codes, list):
+                raise TypeError
+            return scheme.encode([str(code) for code in codes])
+        return scheme.encode({str(k): float(v) for k, v in codes.items()})
     except LabelError as error:
         raise LabelError(
             error.what, file=record_id, value=error.value, remedy=error.remedy
         ) from error
     except (ValueError, TypeError, AttributeError) as error:
         raise LabelError(
-            "SCP codes are not a JSON object of numbers", file=record_id, value=text
+            "SCP codes are not a JSON object of numbers"
+            if scheme.vocabulary == "scp"
+            else "SNOMED codes are not a JSON list",
+            file=record_id,
+            value=text,
         ) from error

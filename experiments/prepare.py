@@ -60,6 +60,24 @@ def _ptbxl(data: Mapping[str, Any], cache: Path) -> list[str]:
     return _cached(cache / name, lambda out: pack_ptbxl(root, out, rate=rate))
 
 
+def _challenge(data: Mapping[str, Any], cache: Path) -> list[str]:
+    from data_prep.cinc import RATE, pack_cinc
+    from data_prep.cinc_files import fingerprint
+
+    challenge, root, rate = str(data["name"]), _root(data), float(data["rate"] or RATE)
+    table = Path(str(data["ptbxl"])).expanduser() if data.get("ptbxl") else None
+    name = f"{challenge}-{fingerprint(root)}-{rate:g}Hz"
+    if table is not None:
+        if not table.is_file():
+            raise DataError("there is no file at data.ptbxl", file=table,
+                            remedy="Name PTB-XL's ptbxl_database.csv, or leave it out")  # fmt: skip
+        name += f"-ptbxl-{_fingerprint(table)}"
+    return _cached(
+        cache / name,
+        lambda out: pack_cinc(root, out, challenge=challenge, rate=rate, ptbxl=table),
+    )
+
+
 def _manifest(data: Mapping[str, Any], cache: Path) -> list[str]:
     from data_prep.manifest import pack_manifest
 
@@ -91,6 +109,9 @@ def images(data: Mapping[str, Any]) -> list[DrawnPages]:
 SOURCES: dict[str, Callable[[Mapping[str, Any], Path], list[str]]] = {
     "synthetic": _synthetic,
     "ptbxl": _ptbxl,
+    "cinc2020": _challenge,
+    "cinc2021": _challenge,
+    "cpsc2018": _challenge,
     "manifest": _manifest,
     "store": _store,
 }
