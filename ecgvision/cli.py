@@ -15,7 +15,7 @@ from ecgvision.ecg import EcgVisionError
 
 _TRAINING = frozenset(
     {"torch", "lightning", "timm", "numba", "pandas", "pyarrow", "scipy", "wfdb"}
-    | {"matplotlib", "PIL", "albumentations", "font_amatic_sc"}
+    | {"matplotlib", "PIL", "albumentations", "font_amatic_sc", "captum", "iterstrat", "sklearn"}
 )
 
 

@@ -16,9 +16,6 @@ from torch import Tensor, nn
 from ecgvision.ecg import ConfigError, DataError
 from ecgvision.models.patchecg import PatchECG
 
-EXTRA = "interpret"
-"""The optional extra that brings Captum."""
-
 STEPS = 64
 """Points of the Gauss-Legendre sum. Our default: enough for the tolerance on smooth networks."""
 
@@ -144,6 +141,6 @@ def _captum() -> Any:
         raise ConfigError(
             "integrated gradients need the package captum",
             value=error.name,
-            remedy=f"pip install 'ecgvision[{EXTRA}]', or use attention rollout",
+            remedy="pip install 'ecgvision[train]', or use attention rollout",
         ) from error
     return IntegratedGradients
