@@ -1,7 +1,7 @@
 """Losses of two views without prototypes: SimCLR's NT-Xent and BYOL's regression.
 
 Both agree with lightly's, and stay in float32 under mixed precision, where at a temperature of 0.1
-bfloat16 would round logits to steps of 0.06.
+bfloat16 would round logits near 10 to steps of 0.06.
 """
 
 from __future__ import annotations

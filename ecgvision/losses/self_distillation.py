@@ -93,13 +93,11 @@ class DINOLoss(nn.Module):
         with torch.autocast(student.device.type, enabled=False):
             s = student.float() / self.student_temperature
             norm = s.logsumexp(-1)  # (V, B); -sum p log softmax(s) is norm - sum p s
-            others = s.sum(0), norm.sum(0)
-            parts = [
-                others[1] - norm[q] - (asked[q] * (others[0] - s[q])).sum(-1)
-                for q in range(len(teacher))
-            ]
-        pairs = len(teacher) * (len(student) - 1)
-        loss = torch.stack(parts).sum(0).mean() / pairs
+            # all pairs of views, less those of a view with itself
+            norms = len(teacher) * norm.sum() - norm[: len(teacher)].sum()
+            products = (asked.sum(0) * s.sum(0)).sum() - (asked * s[: len(teacher)]).sum()
+        terms = len(teacher) * (len(student) - 1) * teacher.shape[1]
+        loss = (norms - products) / terms
         if self.training:
             self.update_centre(teacher)
         return loss
