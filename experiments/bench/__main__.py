@@ -24,6 +24,7 @@ BENCHES = {
     "artefacts": "ms a page of each preset, against decoding the page's JPEG",
     "kit": "a page and a whole store, against ecg-image-kit",
     "load": "reading a record from a store, against wfdb.rdsamp",
+    "ssl": "views for self-supervised training, against numpy record by record",
     "step": "training throughput, against the same steps on one cached batch",
     "patch": "PatchECG without its missing tokens, against the padded grid",
     "predict": "from a file to its answer, by stage",

@@ -1,0 +1,97 @@
+"""What all views of self-supervised training share: how they draw, and what they refuse."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ecgvision.ecg import ConfigError
+
+Range = tuple[float, float]
+
+
+def check_counts(global_views: int, local_views: int) -> None:
+    """Refuse a number of views that no teacher and student can share.
+
+    Raises:
+        ConfigError: unless there is one global view and two views in all.
+    """
+    if global_views < 1 or local_views < 0 or global_views + local_views < 2:
+        raise ConfigError(
+            "self-supervised training needs a global view and another to compare it with",
+            value={"global_views": global_views, "local_views": local_views},
+        )
+
+
+def check_range(name: str, value: Range, low: float, high: float) -> None:
+    """Refuse a range (from, to) that does not rise, or leaves [low, high].
+
+    Raises:
+        ConfigError: naming the setting.
+    """
+    if len(value) != 2 or not low <= value[0] <= value[1] <= high or not math.isfinite(value[1]):
+        raise ConfigError(f"{name} must be (from, to), rising, within {low:g} and {high:g}",
+                          value=value)  # fmt: skip
+
+
+def check_share(name: str, value: float) -> None:
+    """Refuse what is no share.
+
+    Raises:
+        ConfigError: naming the setting.
+    """
+    if not 0 <= value <= 1:
+        raise ConfigError(f"{name} must lie between 0 and 1", value=value)
+
+
+def generator_on(source: torch.Generator | int, device: torch.device) -> torch.Generator:
+    """The generator itself, or a new one on `device` sown with the integer.
+
+    Raises:
+        ConfigError: for a generator of another kind of device.
+    """
+    if not isinstance(source, torch.Generator):
+        return torch.Generator(device).manual_seed(int(source))
+    if source.device.type != device.type:
+        raise ConfigError(
+            "the generator and the data are on different devices",
+            value=(str(source.device), str(device)),
+            remedy="Give an integer seed, or a torch.Generator of the data's device",
+        )
+    return source
+
+
+class Draws:
+    """Uniform draws of a batch, on its device.
+
+    Attributes:
+        generator: all numbers come from it, in the order of the calls.
+        device: where they lie.
+    """
+
+    def __init__(self, source: torch.Generator | int, device: torch.device) -> None:
+        self.device = device
+        self.generator = generator_on(source, device)
+
+    def unit(self, *shape: int) -> Tensor:
+        """float32, uniform in [0, 1)."""
+        return torch.rand(shape, generator=self.generator, device=self.device)
+
+    def between(self, low: float | Tensor, high: float | Tensor, *shape: int) -> Tensor:
+        """float32, uniform in [low, high)."""
+        return low + self.unit(*shape) * (high - low)
+
+    def below(self, bound: Tensor) -> Tensor:
+        """int64 of the bound's shape, each of 0 ... bound - 1 equally likely; bounds are >= 1."""
+        return torch.minimum((self.unit(*bound.shape) * bound).long(), bound - 1)
+
+    def normal(self, like: Tensor) -> Tensor:
+        """float32 of that shape, standard normal."""
+        return torch.empty_like(like).normal_(generator=self.generator)
+
+    def shares(self, first: Range, second: Range, sizes: tuple[int, int], batch: int) -> Tensor:
+        """(views, batch): uniform in `first` for the first views, in `second` for the others."""
+        ends = torch.tensor([first] * sizes[0] + [second] * sizes[1], device=self.device)
+        return self.between(ends[:, :1], ends[:, 1:], len(ends), batch)
