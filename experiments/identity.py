@@ -16,7 +16,8 @@ WITHOUT_EFFECT = (
     "run_dir", "force", "logger", "wandb",
     "data.name", "data.small", "data.store", "data.images", "data.root", "data.cache_dir",
     "data.num_workers",
-    "data.records", "data.cohort_seed", "data.ptbxl", "data.rate",  # the data's own hashes say it all
+    # the data's own hashes say it all
+    "data.records", "data.cohort_seed", "data.ptbxl", "data.rate",
     "trainer.accelerator", "trainer.devices",
 )  # fmt: skip
 
