@@ -67,6 +67,14 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
         evaluation.add_arguments(evaluate)
         evaluate.set_defaults(run=evaluation.run)
+    explain = commands.add_parser(
+        "explain", help="draw what a signal network decided by (needs the train extra)"
+    )
+    if words[:1] == ["explain"]:
+        import ecgvision.interpret.command as explanation
+
+        explanation.add_arguments(explain)
+        explain.set_defaults(run=explanation.run)
     _add_info(commands)
     return parser
 

@@ -1,0 +1,48 @@
+"""`ecgvision explain`: what of a record a network of signals decided by, drawn on the record."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from pathlib import Path
+from typing import Any
+
+METHODS = ("gradients", "rollout")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `ecgvision explain`."""
+    parser.description = (
+        "Draw on a record, as a layout shows it, what a trained patchecg or signal run decided by: "
+        "integrated gradients of one label's logit, or (patchecg) attention rollout."
+    )
+    parser.epilog = (
+        "Example: ecgvision explain runs/patchecg/RUN --record ptbxl/00001 --label MI "
+        "--layout 3x4+II --out mi.png. Attribution says what moved this network's answer, not "
+        "what is wrong with the heart."
+    )
+    parser.add_argument("folder", metavar="RUN", help="directory of a finished run")
+    parser.add_argument("--record", required=True, metavar="ID", help="a record_id of its stores")
+    parser.add_argument("--label", metavar="CODE",
+                        help="default: the label with the largest probability")  # fmt: skip
+    parser.add_argument("--layout", default="12x1", help="what is shown (default %(default)s)")
+    parser.add_argument("--method", choices=METHODS, default="gradients")
+    parser.add_argument("--out", required=True, metavar="FILE.png", help="the picture")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Attribute, draw, print."""
+    from ecgvision.interpret.explain import explain
+
+    with contextlib.redirect_stdout(sys.stderr):
+        found: dict[str, Any] = explain(
+            args.folder, args.record, label=args.label, layout=args.layout, method=args.method,
+            out=Path(args.out),
+        )  # fmt: skip
+    print(f"{found['label']}: probability {found['probability']:.3f}, "
+          f"threshold {found['threshold']:.3f}")  # fmt: skip
+    for lead, share in found["leads"].items():
+        print(f"  {lead:<4} {share:6.1%}")
+    print(args.out)
+    return 0

@@ -1,0 +1,125 @@
+"""One answer of a trained run, attributed to leads and moments."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ecgvision.build import build_data, open_run
+from ecgvision.data.patches import PatchDataModule, PatchDataset
+from ecgvision.ecg import LEADS, ConfigError, DataError, Ecg, LabelError
+from ecgvision.evaluate.operating_points import OperatingPoints
+from ecgvision.interpret.figure import attribution_figure, save_figure
+from ecgvision.interpret.gradients import integrated_gradients, patch_gradients
+from ecgvision.interpret.rollout import attention_rollout
+from ecgvision.interpret.samples import to_samples
+from ecgvision.models.patchecg import PatchECG
+
+MEANING = {"gradients": "logits per sample", "rollout": "share of attention per patch"}
+
+
+def explain(
+    run: str | Path, record: str, *, label: str | None, layout: str, method: str, out: Path
+) -> dict[str, Any]:
+    """Attribute one label's logit of one record, and draw it.
+
+    Args:
+        run: directory of a finished run of `+exp=patchecg` or `+exp=signal`.
+        record: its record_id.
+        label: a code; None takes the one with the largest probability.
+        layout: what of the record is shown.
+        method: `gradients` (integrated gradients), or `rollout` for PatchECG.
+        out: where the picture goes.
+
+    Returns:
+        label, probability (as deployed), threshold, and `leads`: each lead's share of the sum of
+        absolute attributions.
+
+    Raises:
+        ConfigError: for a run of another kind, or one that is not finished.
+        DataError: if its stores do not hold the record.
+        LabelError: for a label that the run does not have.
+    """
+    config, _, task = opened = open_run(run)
+    if not isinstance(opened.data, PatchDataModule):
+        raise ConfigError("only runs that read signals are explained", file=run,
+                          value=config["exp"])  # fmt: skip
+    if method == "rollout" and not isinstance(task.model, PatchECG):
+        raise ConfigError("attention rollout needs a patchecg run", file=run, value=config["exp"],
+                          remedy="Take gradients")  # fmt: skip
+    shown = copy.deepcopy(config)
+    shown["data"]["layouts"] = [layout]
+    data: Any = build_data(shown, opened.data.cohort)
+    stream = task.streams[0]
+    file = Path(run) / "metrics.json"
+    if not file.is_file():
+        raise ConfigError("the run has not finished", file=file)
+    points = OperatingPoints.from_dict(
+        json.loads(file.read_text(encoding="utf-8"))["operating_points"][stream]
+    )
+    if label is not None and label not in points.codes:
+        raise LabelError("the run has no such label", value=label,
+                         remedy=f"It has {', '.join(points.codes)}")  # fmt: skip
+    value, observed = _item(data, record)
+    model: Any = task.model
+    with torch.no_grad():
+        p = points.probabilities(model(value, observed)[stream].numpy())[0]
+    column = points.codes.index(label) if label is not None else int(p.argmax())
+    samples, mask = (_whole(part[0].numpy(), data) for part in (value, observed.float()))
+    attribution = _attribution(model, stream, value, observed, column, method, data)
+    ecg = Ecg(np.where(mask > 0, samples, np.nan).astype(np.float32), data.settings.rate, record)
+    code = points.codes[column]
+    title = f"{record} as {layout}: {code}, probability {p[column]:.2f}"
+    save_figure(attribution_figure(ecg, attribution, title=title, meaning=MEANING[method]), out)
+    size = np.nansum(np.abs(attribution), axis=1)
+    total = float(size.sum()) or 1.0
+    return {
+        "label": code,
+        "probability": float(p[column]),
+        "threshold": points.thresholds[column],
+        "leads": {lead: float(s) / total for lead, s in zip(LEADS, size, strict=True)},
+    }
+
+
+def _item(data: PatchDataModule, record: str) -> tuple[Tensor, Tensor]:
+    """The record's patches and mask as evaluation sees them, as a batch of one."""
+    where = np.flatnonzero((data.cohort.records["record_id"] == record).to_numpy())
+    if not len(where):
+        some = ", ".join(map(str, data.cohort.records["record_id"].iloc[:3]))
+        raise DataError("the run's stores hold no labelled record of that id", value=record,
+                        remedy=f"They hold e.g. {some}")  # fmt: skip
+    dataset = PatchDataset(data.cohort, where, data.settings, train=False, seed=data.seed)
+    item = dataset[(0, 0)]
+    return item["value"][None], item["observed"][None]
+
+
+def _attribution(
+    model: Any, stream: str, value: Tensor, observed: Tensor, column: int, method: str,
+    data: PatchDataModule,
+) -> np.ndarray:  # fmt: skip
+    if method == "rollout":
+        return _whole(attention_rollout(model, value, observed)[0].numpy(), data)
+    if isinstance(model, PatchECG):
+        found = patch_gradients(model, value, observed, column)
+    else:
+        found = integrated_gradients(
+            lambda samples, mask: model(samples, mask)[stream], value, column,
+            observed=observed, inputs=(observed,),
+        )  # fmt: skip
+    return _whole(found[0].numpy(), data)
+
+
+def _whole(grid: np.ndarray, data: PatchDataModule) -> np.ndarray:
+    """(12, T) of what stands on the grid of patches; NaN after the last patch."""
+    settings = data.settings
+    shares = {"patch_length": settings.patch_length, "stride": settings.stride,
+              "length": settings.length}  # fmt: skip
+    if grid.ndim == 3 and settings.stride < settings.patch_length:
+        raise ConfigError("patches that overlap are not drawn", value=settings.stride)
+    return to_samples(grid, **shares)
