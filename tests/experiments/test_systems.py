@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
@@ -12,6 +13,7 @@ from ecgvision import build, rundir
 from ecgvision.data.patches import NO_LAYOUT
 from ecgvision.ecg import ConfigError, LabelError, LayoutError
 from ecgvision.evaluate import predictions
+from experiments import train
 from experiments.configure import configure
 from experiments.run import run
 
@@ -150,3 +152,38 @@ def test_a_teacher_that_does_not_fit_is_refused(mvkt, tiny_store, tmp_path):
         run(tiny(MVKT, tiny_store, tmp_path, *args, "teacher.cache=true", "data.augment=true"))
     with pytest.raises(ConfigError, match="no file"):
         run(tiny(MVKT, tiny_store, tmp_path, "teacher.checkpoint=nowhere.ckpt"))
+
+
+def test_an_interrupted_student_goes_on_with_the_same_banks(
+    mvkt, tiny_store, tmp_path, monkeypatch
+):
+    checkpoint = rundir.read_config(mvkt)["teacher"]["checkpoint"]
+    args = (f"teacher.checkpoint={checkpoint}", "trainer.max_epochs=2")
+    whole = run(tiny(MVKT, tiny_store, tmp_path / "whole", *args))
+
+    def fail(self, trainer, module):
+        if trainer.current_epoch == 1:
+            raise RuntimeError("the machine was switched off")
+
+    monkeypatch.setattr(train.RampedEMA, "on_train_epoch_start", fail)
+    with pytest.raises(RuntimeError, match="switched off"):
+        run(tiny(MVKT, tiny_store, tmp_path / "halves", *args))
+    monkeypatch.undo()
+    halves = run(tiny(MVKT, tiny_store, tmp_path / "halves", *args))
+    a, b = (torch.load(f / train.LAST, weights_only=True)["state_dict"] for f in (whole, halves))
+    assert "contrastive.student_bank" in a
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_a_signal_teacher_teaches_an_image_student_too(mvkt, tiny_store, tmp_path):
+    checkpoint = rundir.read_config(mvkt)["teacher"]["checkpoint"]
+    folder = run(configure([
+        "+exp=vizecg", *COMMON, "model.image_encoder=test_efficientnet", "model.streams=image",
+        "model.width=16", "model.heads=2", "data.image_size=[64,96]", "data.train_dpi=[20]",
+        "data.dpi=25", f"data.store=[{tiny_store}]", f"run_dir={tmp_path}",
+        f"teacher.checkpoint={checkpoint}",
+    ]))  # fmt: skip
+    assert (folder / "bundle" / "model.onnx").is_file()
+    logged = pd.read_csv(next((folder / train.LOGS).glob("version_*/metrics.csv")))
+    assert logged["train/kd_teacher_to_image"].dropna().gt(0).all()
+    assert list(json.loads((folder / "metrics.json").read_text())["test"]) == ["image"]
