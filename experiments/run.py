@@ -72,8 +72,6 @@ def run(config: dict[str, Any]) -> Path:
     drawn = images(config["data"])
     config["data"]["images"] = [str(pages.folder) for pages in drawn]
     import json
-    import logging
-    import warnings
 
     import lightning as L
     import yaml
@@ -81,14 +79,13 @@ def run(config: dict[str, Any]) -> Path:
 
     from ecgvision import build, rundir
     from ecgvision.evaluate.files import whole_file
+    from ecgvision.tasks.quiet import quiet_lightning
     from experiments import chain
     from experiments.finish import finish
     from experiments.identity import run_id
     from experiments.train import fit
 
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # resuming is meant
+    quiet_lightning()
     chain.prepare(config)
     cohort = build.build_cohort(config)
     hashes = [cohort.hash, *(pages.hash for pages in drawn), *chain.weights_hashes(config)]

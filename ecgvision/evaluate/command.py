@@ -42,14 +42,11 @@ def _names(text: str) -> tuple[str, ...]:
 
 def run(args: argparse.Namespace) -> int:
     """Judge and print."""
-    import logging
-    import warnings
-
     from ecgvision.evaluate.again import evaluate_run
     from ecgvision.evaluate.summary import lines
+    from ecgvision.tasks.quiet import quiet_lightning
 
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    quiet_lightning()
     out = {}
     for folder in args.runs:
         with contextlib.redirect_stdout(sys.stderr):  # progress bars: stdout is for the answer

@@ -17,47 +17,55 @@ from ecgvision.systems.base import Config, System, base_arguments
 from ecgvision.systems.patches import SignalSystem, fit_scale
 from ecgvision.systems.teacher import load_teacher
 from ecgvision.tasks.mvkt import MvktTask
+from ecgvision.tasks.teacher import Teacher
+
+STREAMS = ("student", "teacher")
 
 
 class Mvkt(System):
     """`+exp=mvkt`."""
 
     def streams(self, config: Config) -> tuple[str, ...]:
-        return ("student", "teacher")
+        return STREAMS
 
     def data(self, config: Config, cohort: Cohort) -> PatchDataModule:
         return SignalSystem().data(config, cohort)
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> MvktTask:
-        cohort, loss = data.cohort, config["loss"]
-        codes = cohort.scheme.codes
-        student = SignalNet(
-            len(codes), leads=lead_names(config["data"]["student_leads"]), **config["model"]
-        )
-        teacher = load_teacher(config["teacher"]["checkpoint"], config, data, leads=student.leads)
+        leads = lead_names(config["data"]["student_leads"])
+        teacher = load_teacher(config["teacher"]["checkpoint"], config, data, leads=leads)
+        task = make_task(config, data, teacher)
         if pretrained:
-            fit_scale(student, data, config)
-        widths = (student.width, teacher.network.width)
-        rows = data.positions("train")
-        contrastive = None
-        if loss["clt_weight"]:
-            contrastive = ContrastiveTransfer(
-                *widths, len(rows), torch.from_numpy(cohort.targets[rows]),
-                seed=config["seed"], **_clt(loss),
-            )  # fmt: skip
-        return MvktTask(
-            student,
-            teacher,
-            distillation=Distillation(
-                loss["distill"], kind=loss["kd_kind"], temperature=loss["kd_temperature"],
-                reduction=loss["kd_reduction"], streams=self.streams(config),
-            ),
-            contrastive=contrastive,
-            features=FeatureDistillation(*widths) if loss["feature_weight"] else None,
-            row_of={int(cohort.index[p]): row for row, p in enumerate(rows)},
-            weights={name: loss[f"{name}_weight"] for name in ("bce", "clt", "feature")},
-            **base_arguments(config),
+            fit_scale(task.model, data, config)  # type: ignore[arg-type]
+        return task
+
+
+def make_task(config: Config, data: EcgDataModule, teacher: Teacher) -> MvktTask:
+    """The task around a new student."""
+    cohort, loss = data.cohort, config["loss"]
+    leads = lead_names(config["data"]["student_leads"])
+    student = SignalNet(len(cohort.scheme.codes), leads=leads, **config["model"])
+    widths = (student.width, teacher.network.width)
+    rows = data.positions("train")
+    contrastive = None
+    if loss["clt_weight"]:
+        contrastive = ContrastiveTransfer(
+            *widths, len(rows), torch.from_numpy(cohort.targets[rows]), seed=config["seed"],
+            **_clt(loss),
         )  # fmt: skip
+    return MvktTask(
+        student,
+        teacher,
+        distillation=Distillation(
+            loss["distill"], kind=loss["kd_kind"], temperature=loss["kd_temperature"],
+            reduction=loss["kd_reduction"], streams=STREAMS,
+        ),
+        contrastive=contrastive,
+        features=FeatureDistillation(*widths) if loss["feature_weight"] else None,
+        row_of={int(cohort.index[p]): row for row, p in enumerate(rows)},
+        weights={name: loss[f"{name}_weight"] for name in ("bce", "clt", "feature")},
+        **base_arguments(config),
+    )  # fmt: skip
 
 
 def _clt(loss: Config) -> dict[str, Any]:

@@ -26,6 +26,7 @@ BENCHES = {
     "load": "reading a record from a store, against wfdb.rdsamp",
     "ssl": "views for self-supervised training, against numpy record by record",
     "step": "training throughput, against the same steps on one cached batch",
+    "teacher": "steps with a teacher asked every time, against its answers kept",
     "patch": "PatchECG without its missing tokens, against the padded grid",
     "predict": "from a file to its answer, by stage",
     "bootstrap": "confidence intervals of 71 labels",
