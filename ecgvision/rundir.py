@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,26 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         raise ConfigError("not a run directory: there is no configuration", file=file,
                           remedy="Give the folder that experiments.run printed")  # fmt: skip
     return yaml.safe_load(file.read_text(encoding="utf-8"))
+
+
+def weights_hash(file: str | Path) -> str:
+    """16 hex digits over a checkpoint's weights and labels, and nothing else it holds.
+
+    Raises:
+        ConfigError: if it is no checkpoint.
+    """
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        weights = state["state_dict"]
+    except (OSError, RuntimeError, pickle.UnpicklingError, KeyError, TypeError, EOFError) as error:
+        raise ConfigError("not a checkpoint", file=file, value=type(error).__name__,
+                          remedy="Give a checkpoint or a run directory") from error  # fmt: skip
+    digest = hashlib.sha256(str(state.get("label_hash")).encode())
+    for name in sorted(weights):
+        value = weights[name].detach().contiguous()
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def load_weights(module: nn.Module, file: str | Path, *, label_hash: str, prefix: str = "") -> None:

@@ -7,7 +7,6 @@ its checkpoint is null, it is trained first, as a run of its own that is found a
 from __future__ import annotations
 
 import copy
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,33 +46,33 @@ def stage_config(config: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def prepare(config: dict[str, Any]) -> None:
-    """Train every stage whose checkpoint is not given; its checkpoint takes the place."""
-    from ecgvision.rundir import BEST
+    """Train every stage whose checkpoint is not given; its checkpoint takes the place.
+
+    Every stage with a checkpoint gets its absolute path, and `weights`, their hash.
+
+    Raises:
+        ConfigError: if a checkpoint is missing, or the run's own settings make no sense.
+    """
+    from ecgvision.rundir import BEST, weights_hash
+    from ecgvision.systems import get_system
     from experiments.run import run
 
+    get_system(config["exp"]).check(config)
     for name in stages(config):
         if config[name]["checkpoint"] is None and "exp" in config[name]:
             print(f"First the {name}:", flush=True)
             config[name]["checkpoint"] = str(run(stage_config(config, name)) / BEST)
-
-
-def weights_hashes(config: Mapping[str, Any]) -> list[str]:
-    """Stage and sha256 of every checkpoint that the run starts from.
-
-    Raises:
-        ConfigError: if one is missing.
-    """
-    from ecgvision.rundir import BEST
-
-    out = []
-    for name in stages(config):
-        given = config[name]["checkpoint"]
-        if given is None:
+        if config[name]["checkpoint"] is None:
             continue
-        path = Path(given).expanduser()
+        path = Path(config[name]["checkpoint"]).expanduser().resolve()
         path = path / BEST if path.is_dir() else path
         if not path.is_file():
             raise ConfigError(f"{name}.checkpoint is no file", file=path,
                               remedy="Give a checkpoint or a run directory")  # fmt: skip
-        out.append(f"{name}:{hashlib.sha256(path.read_bytes()).hexdigest()}")
-    return out
+        config[name] |= {"checkpoint": str(path), "weights": weights_hash(path)}
+
+
+def weights_hashes(config: Mapping[str, Any]) -> list[str]:
+    """Stage and hash of the weights that the run starts from, after `prepare`."""
+    return [f"{name}:{config[name]['weights']}" for name in stages(config)
+            if config[name]["checkpoint"] is not None]  # fmt: skip

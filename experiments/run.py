@@ -20,7 +20,7 @@ import experiments.configure  # noqa: F401  # what the configuration's files may
 from ecgvision.ecg import ConfigError, EcgVisionError
 
 
-def _started_by_lightning() -> bool:
+def started_by_lightning() -> bool:
     """Whether this is one of the processes that Lightning adds for `trainer.devices` above 1.
 
     The first process gets a rank too, once it has added the others.
@@ -34,7 +34,7 @@ def only_one(folder: Path) -> Iterator[None]:
 
     The kernel lets go of the lock when the process ends, however it ends.
     """
-    if _started_by_lightning():  # its parent holds it
+    if started_by_lightning():  # its parent holds it
         yield
         return
     with (folder / ".lock").open("w") as file:
@@ -66,6 +66,8 @@ def run(config: dict[str, Any]) -> Path:
     started = time.monotonic()
     if not config["exp"]:
         raise ConfigError("name a system", remedy="Add +exp=vizecg; --help lists them")
+    if config["draws"] < 1:
+        raise ConfigError("draws must be at least 1", value=config["draws"])
     from experiments.prepare import images, stores
 
     config["data"]["store"] = stores(config["data"])
@@ -98,7 +100,7 @@ def run(config: dict[str, Any]) -> Path:
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(folder):
-        if config["force"] and not _started_by_lightning():
+        if config["force"] and not started_by_lightning():
             for child in folder.iterdir():
                 if child.name != ".lock":
                     shutil.rmtree(child) if child.is_dir() else child.unlink()
@@ -109,7 +111,7 @@ def run(config: dict[str, Any]) -> Path:
         data = build.build_data(config, cohort)
         data.setup()
         task = build.build_task(config, data, pretrained=True)
-        if not _started_by_lightning():
+        if not started_by_lightning():
             print(f"Run {folder}", flush=True)
         trainer = fit(config, task, data, folder, identity, f"val/{task.streams[0]}_auroc")
         if not trainer.is_global_zero:

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 
 from ecgvision.ecg import ConfigError, EcgVisionError
 
@@ -94,7 +96,10 @@ def read_plan(
         known = ", ".join(studies())
         raise ConfigError("unknown study", value=name,
                           remedy=f"Known: {known}, or the path of a .yaml")  # fmt: skip
-    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError("not a YAML file", file=file, value=str(error)[:200]) from error
     _check(content, file)
     common = tuple(content.get("common") or ())
     arms = tuple(
@@ -127,13 +132,25 @@ def _check(content: Any, file: Path) -> None:
     for needed in ("arms", "reference", "seeds"):
         if not content.get(needed):
             raise ConfigError(f"the study has no {needed}", file=file)
+    for key in ("seeds", "common", "layouts", "artefacts"):
+        if not isinstance(content.get(key) or [], list):
+            raise ConfigError(f"{key} of a study is a list", file=file, value=content[key])
+    _check_seeds(content["seeds"], file)
     for name, arm in content["arms"].items():
+        if not isinstance(arm, Mapping) or not isinstance(arm.get("run", []), list):
+            raise ConfigError(f"arm {name} needs a list of overrides as run", file=file, value=arm)
         if not {"run", "stream"} <= set(arm) <= ARM_KEYS:
             raise ConfigError(f"arm {name} needs run and stream, and may have fill, group and x",
                               file=file, value=sorted(arm))  # fmt: skip
     if str(content["reference"]) not in map(str, content["arms"]):
         raise ConfigError("the reference is none of the arms", file=file,
                           value=content["reference"])  # fmt: skip
+
+
+def _check_seeds(seeds: Sequence[Any], file: Path | None = None) -> None:
+    whole = all(isinstance(seed, int) and not isinstance(seed, bool) for seed in seeds)
+    if not whole or not seeds or len(set(seeds)) < len(seeds):
+        raise ConfigError("seeds must be whole numbers, none twice", file=file, value=list(seeds))
 
 
 def run_study(plan: Plan) -> Path:
@@ -147,49 +164,77 @@ def run_study(plan: Plan) -> Path:
     """
     from ecgvision.evaluate.files import whole_file
     from experiments.configure import configure
+    from experiments.run import run, started_by_lightning
 
     configs = {
         (arm.name, seed): configure([*arm.run, f"seed={seed}"])
         for arm in plan.arms
         for seed in plan.seeds
     }
-    _check_fills(plan)
+    _check_plan(plan, configs)
     first = next(iter(configs.values()))
-    whole = [[[*a.run, a.fill] for a in plan.arms], plan.seeds, plan.layouts, plan.artefacts]
+    lasting = [([w for w in a.run if not w.startswith("force=")], a.fill) for a in plan.arms]
+    whole = [lasting, plan.seeds, plan.layouts, plan.artefacts]
     digest = hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:8]
     folder = Path(first["run_dir"]).expanduser().resolve() / "study" / f"{plan.name}-{digest}"
     done: dict[str, dict[str, str]] = {}
+    trained: dict[tuple[Any, ...], Path] = {}  # arms that share a run train it once, forced or not
     for number, ((name, seed), config) in enumerate(configs.items(), start=1):
         print(f"[{number}/{len(configs)}] {name}, seed {seed}", flush=True)
         arm = next(arm for arm in plan.arms if arm.name == name)
-        done.setdefault(name, {})[str(seed)] = str(_one(plan, arm, config))
+        key = (*arm.run, seed)
+        if key not in trained:
+            trained[key] = run(config)
+        if started_by_lightning():
+            continue  # only the first process judges and reports
+        done.setdefault(name, {})[str(seed)] = str(_judge(plan, arm, config, trained[key]))
         with whole_file(folder / "study.json") as part:
             part.write_text(json.dumps(_record(plan, done), indent=2) + "\n", encoding="utf-8")
+    if started_by_lightning():
+        return folder
     print(text(report(plan, done, folder, draws=first["draws"])))
     return folder
 
 
-def _one(plan: Plan, arm: ArmPlan, config: dict[str, Any]) -> Path:
-    """Train where needed; the folder whose predictions answer for the arm."""
-    from experiments.run import run
-
-    folder = run(config)
+def _judge(plan: Plan, arm: ArmPlan, config: dict[str, Any], folder: Path) -> Path:
+    """The folder whose predictions answer for the arm."""
     if not plan.layouts and not plan.artefacts:
         return folder
     from ecgvision.evaluate.again import evaluate_run
+    from ecgvision.systems.base import names
 
     return evaluate_run(
-        folder, layouts=plan.layouts or config["data"]["layouts"], artefacts=plan.artefacts,
-        fill=arm.fill, accelerator=config["trainer"]["accelerator"],
+        folder, layouts=plan.layouts or names(config["data"]["layouts"]),
+        artefacts=plan.artefacts, fill=arm.fill, accelerator=config["trainer"]["accelerator"],
     )  # fmt: skip
 
 
-def _check_fills(plan: Plan) -> None:
-    """Say now, not after hours of training, that a package is missing."""
-    if any(arm.fill == "saits" for arm in plan.arms):
-        from ecgvision.evaluate.fill_saits import load_pypots
+def _check_plan(plan: Plan, configs: Mapping[tuple[str, int], Mapping[str, Any]]) -> None:
+    """Say now, not after hours of training, what cannot be judged at the end."""
+    from ecgvision.evaluate.fills import FILLS
+    from ecgvision.layouts import RANDOM, get_layout
+    from ecgvision.systems import get_system
 
-        load_pypots()
+    for layout in plan.layouts:
+        if layout != RANDOM:
+            get_layout(layout)
+    for arm in plan.arms:
+        config = configs[arm.name, plan.seeds[0]]
+        system = get_system(config["exp"])
+        system.check(config)
+        if arm.stream not in system.streams(config):
+            raise ConfigError(f"arm {arm.name} has no such stream", value=arm.stream,
+                              remedy=f"It has {', '.join(system.streams(config))}")  # fmt: skip
+        if arm.fill is None:
+            continue
+        if arm.fill not in FILLS or config["exp"] == "patchecg" or not plan.layouts:
+            raise ConfigError(f"arm {arm.name} cannot be filled so", value=arm.fill,
+                              remedy=f"Fills are {', '.join(FILLS)}, before a network that reads "
+                              "signals, in a study with layouts")  # fmt: skip
+        if arm.fill == "saits":
+            from ecgvision.evaluate.fill_saits import load_pypots
+
+            load_pypots()
 
 
 def _record(plan: Plan, done: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
@@ -296,12 +341,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             else:
                 overrides.append(word)
         seeds = given.get("seeds")
-        if seeds is not None and not all(isinstance(s, int) for s in seeds):
-            raise ConfigError("seeds must be whole numbers", value=seeds)
+        if seeds is not None:
+            _check_seeds(seeds)
         plan = read_plan(args.study, overrides, seeds=seeds, only=given.get("arms"))
         folder = run_study(plan)
-    except EcgVisionError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (EcgVisionError, HydraException, OmegaConfBaseException) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     print(folder / "study.html")
     return 0

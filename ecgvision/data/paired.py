@@ -18,6 +18,7 @@ from ecgvision.data.pages import FromFolders, OnTheFly, PageSettings, PageSource
 from ecgvision.data.resample import fit_length, resample
 from ecgvision.data.views import to_network
 from ecgvision.ecg import DataError
+from ecgvision.layouts import pick_layout
 from ecgvision.render import artefacts
 
 
@@ -94,6 +95,9 @@ class PairedDataset(Dataset[dict[str, Any]]):
         window, rate = self._window(position, rng)
         dpi = float(rng.choice(self.settings.train_dpi)) if self.train else self.settings.dpi
         place, name = self.cohort.place(position), self.settings.layouts[layout]
+        if not self.train and not self.source.fixed:
+            # what `random` is depends on the record alone, as in every data set of the project
+            name = pick_layout(name, np.random.default_rng([index]))
         sheet = self.source.sheet(place, name, dpi=dpi, rng=rng)
         return Scene(position, layout, artefact, window, rate, sheet, rng)
 

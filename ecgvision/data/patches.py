@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,22 @@ REDRAWS = 32
 """Masks that are tried on a training record before it counts as one that cannot be shown. Our
 default: only records that are nearly empty need a second, and a layout that shows one of them a
 third of the time is missed 32 times running twice in a million."""
+
+
+def network_signal(
+    cohort: Cohort, position: int, section: Mapping[str, Any]
+) -> NDArray[np.float32]:
+    """(12, T) of a whole record as a network gets it: mV, or as `normalise` says; NaN if missing.
+
+    Args:
+        section: the configuration's `data`: seconds, signal_rate and, where there is one,
+            normalise.
+    """
+    signal = cohort.signal(position, section["seconds"], section["signal_rate"])
+    observed = ~np.isnan(signal)
+    if section.get("normalise", "none") == "record" and observed.any():
+        return normalise_record(signal, observed)
+    return signal
 
 
 class PatchDataset(Dataset[dict[str, Any]]):

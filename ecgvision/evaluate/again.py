@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from ecgvision.build import build_cohort, build_data, open_run
 from ecgvision.data.module import EcgDataModule
-from ecgvision.ecg import ConfigError, DataError
+from ecgvision.data.patches import network_signal
+from ecgvision.ecg import ConfigError
 from ecgvision.evaluate import operating_points, predictions
 from ecgvision.evaluate.files import whole_file
 from ecgvision.evaluate.fills import make_fill
@@ -90,10 +91,13 @@ def _settings(
     config: dict[str, Any], layouts: Sequence[str], artefacts: Sequence[str], fill: str | None
 ) -> dict[str, Any]:
     """What is judged; the configuration is changed to it."""
-    data = config["data"]
+    data, model = config["data"], config["model"]
+    if fill is not None and (config["exp"] == "patchecg" or model.get("streams") == "image"):
+        raise ConfigError("this network is not filled: it leaves out what is missing, or reads no "
+                          "signal", value=config["exp"], remedy="Leave --fill out")  # fmt: skip
     data["layouts"] = list(layouts)
     if artefacts:
-        if "artefacts" not in data or config["model"].get("streams") == "signal":
+        if "artefacts" not in data or model.get("streams") == "signal":
             raise ConfigError("a network that reads signals alone meets no artefact",
                               value=list(artefacts))  # fmt: skip
         data["artefacts"] = list(artefacts)
@@ -112,23 +116,15 @@ class _Filled:
         self.fill = make_fill(fill, train=self._training_signals, seed=seed)
 
     def _training_signals(self) -> NDArray[np.float32]:
-        """(M, 12, T) mV of the training split, whole."""
-        section = self.config["data"]
+        """(M, 12, T) of the training split, whole, scaled as the network gets them."""
         return np.stack([
-            self.data.cohort.signal(int(p), section["seconds"], section["signal_rate"])
+            network_signal(self.data.cohort, int(p), self.config["data"])
             for p in self.data.positions("train")
         ])  # fmt: skip
 
     def __call__(self, batch: Batch) -> Batch:
         key = "signal" if "signal" in batch else "value"
-        if key not in batch:
-            raise ConfigError(
-                "the run has no stream that reads a signal", remedy="Leave --fill out"
-            )
         given, observed = batch[key], batch["observed"]
-        if given.ndim == 4 and given.shape[2] > 1:
-            raise DataError("patches are not filled: the network leaves out what is missing",
-                            remedy="Leave --fill out")  # fmt: skip
         flat = (len(given), given.shape[1], -1)
         filled = self.fill(given.reshape(flat).numpy(), observed.reshape(flat).numpy())
         return batch | {

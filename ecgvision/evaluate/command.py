@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fill", choices=FILLS, help="fill what is missing before a network that reads signals"
     )
-    parser.add_argument("--accelerator", default="auto", help="auto (default), cpu or cuda")
+    parser.add_argument("--accelerator", default="auto", choices=("auto", "cpu", "cuda", "mps"),
+                        help="default %(default)s")  # fmt: skip
     parser.add_argument("--force", action="store_true", help="judge again")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 

@@ -9,8 +9,10 @@ import lightning as L
 import numpy as np
 import pandas as pd
 import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from ecgvision.data.module import EcgDataModule
+from ecgvision.ecg import ConfigError
 from ecgvision.evaluate import predictions
 from ecgvision.tasks.base import BaseTask, Batch
 
@@ -41,16 +43,20 @@ def predict(
         limit: batches, or a fraction of them.
         prepare: changes each batch beforehand, e.g. fills what is missing.
     """
-    trainer = L.Trainer(
-        accelerator=accelerator,
-        devices=1,
-        precision="32-true",
-        limit_predict_batches=limit,
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        inference_mode=True,
-    )
+    try:
+        trainer = L.Trainer(
+            accelerator=accelerator,
+            devices=1,
+            precision="32-true",
+            limit_predict_batches=limit,
+            logger=False,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            inference_mode=True,
+        )
+    except MisconfigurationException as error:
+        raise ConfigError("no such accelerator here", value=accelerator,
+                          remedy=str(error)) from error  # fmt: skip
     loader: Any = data.loader(split, shared=False)
     if prepare is not None:
         loader = _Prepared(loader, prepare)

@@ -47,7 +47,9 @@ def explain(
         LabelError: for a label that the run does not have.
     """
     config, _, task = opened = open_run(run)
-    if not isinstance(opened.data, PatchDataModule):
+    if out.suffix.lower() != ".png":
+        raise ConfigError("the picture is written as PNG", file=out, remedy="Name it ….png")
+    if config["exp"] not in ("patchecg", "signal") or not isinstance(opened.data, PatchDataModule):
         raise ConfigError("only runs that read signals are explained", file=run,
                           value=config["exp"])  # fmt: skip
     if method == "rollout" and not isinstance(task.model, PatchECG):
@@ -71,7 +73,10 @@ def explain(
     with torch.no_grad():
         p = points.probabilities(model(value, observed)[stream].numpy())[0]
     column = points.codes.index(label) if label is not None else int(p.argmax())
-    samples, mask = (_whole(part[0].numpy(), data) for part in (value, observed.float()))
+    mask = _whole(observed[0].float().numpy(), data)
+    samples = data.cohort.signal(
+        _position(data, record), config["data"]["seconds"], config["data"]["signal_rate"]
+    )
     attribution = _attribution(model, stream, value, observed, column, method, data)
     ecg = Ecg(np.where(mask > 0, samples, np.nan).astype(np.float32), data.settings.rate, record)
     code = points.codes[column]
@@ -87,13 +92,18 @@ def explain(
     }
 
 
-def _item(data: PatchDataModule, record: str) -> tuple[Tensor, Tensor]:
-    """The record's patches and mask as evaluation sees them, as a batch of one."""
+def _position(data: PatchDataModule, record: str) -> int:
     where = np.flatnonzero((data.cohort.records["record_id"] == record).to_numpy())
     if not len(where):
         some = ", ".join(map(str, data.cohort.records["record_id"].iloc[:3]))
         raise DataError("the run's stores hold no labelled record of that id", value=record,
                         remedy=f"They hold e.g. {some}")  # fmt: skip
+    return int(where[0])
+
+
+def _item(data: PatchDataModule, record: str) -> tuple[Tensor, Tensor]:
+    """The record's patches and mask as evaluation sees them, as a batch of one."""
+    where = np.array([_position(data, record)])
     dataset = PatchDataset(data.cohort, where, data.settings, train=False, seed=data.seed)
     item = dataset[(0, 0)]
     return item["value"][None], item["observed"][None]

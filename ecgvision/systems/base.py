@@ -25,6 +25,13 @@ class System(ABC):
     def streams(self, config: Config) -> tuple[str, ...]:
         """The streams that are judged; the first one's validation AUROC chooses the checkpoint."""
 
+    def check(self, config: Config) -> None:  # noqa: B027  # most systems check as they build
+        """Refuse what can be seen to be wrong before any stage of the run is trained.
+
+        Raises:
+            ConfigError: naming the setting.
+        """
+
     @abstractmethod
     def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
         """The loaders."""

@@ -9,8 +9,10 @@ import torch
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.patches import PatchDataModule
+from ecgvision.ecg import ConfigError
 from ecgvision.losses.contrastive import ContrastiveTransfer
 from ecgvision.losses.features import FeatureDistillation
+from ecgvision.losses.negatives import NEGATIVES
 from ecgvision.losses.pairs import Distillation
 from ecgvision.models.signal_net import SignalNet, lead_names
 from ecgvision.systems.base import Config, System, base_arguments
@@ -28,12 +30,24 @@ class Mvkt(System):
     def streams(self, config: Config) -> tuple[str, ...]:
         return STREAMS
 
+    def check(self, config: Config) -> None:
+        teacher, leads = config["teacher"], lead_names(config["data"]["student_leads"])
+        if teacher["exp"] != "signal":
+            raise ConfigError("a teacher is a run of +exp=signal", value=teacher["exp"])
+        if missing := [lead for lead in leads if lead not in lead_names(teacher["model"]["leads"])]:
+            raise ConfigError("teacher.model.leads lacks leads of the student", value=missing)
+        if config["loss"]["clt_negatives"] not in NEGATIVES:
+            raise ConfigError(f"loss.clt_negatives must be one of {NEGATIVES}",
+                              value=config["loss"]["clt_negatives"])  # fmt: skip
+        _distillation(config)
+
     def data(self, config: Config, cohort: Cohort) -> PatchDataModule:
         return SignalSystem().data(config, cohort)
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> MvktTask:
         leads = lead_names(config["data"]["student_leads"])
-        teacher = load_teacher(config["teacher"]["checkpoint"], config, data, leads=leads)
+        with torch.random.fork_rng(devices=[]):  # the student starts the same under any teacher
+            teacher = load_teacher(config["teacher"]["checkpoint"], config, data, leads=leads)
         task = make_task(config, data, teacher)
         if pretrained:
             fit_scale(task.model, data, config)  # type: ignore[arg-type]
@@ -56,15 +70,20 @@ def make_task(config: Config, data: EcgDataModule, teacher: Teacher) -> MvktTask
     return MvktTask(
         student,
         teacher,
-        distillation=Distillation(
-            loss["distill"], kind=loss["kd_kind"], temperature=loss["kd_temperature"],
-            reduction=loss["kd_reduction"], streams=STREAMS,
-        ),
+        distillation=_distillation(config),
         contrastive=contrastive,
         features=FeatureDistillation(*widths) if loss["feature_weight"] else None,
         row_of={int(cohort.index[p]): row for row, p in enumerate(rows)},
         weights={name: loss[f"{name}_weight"] for name in ("bce", "clt", "feature")},
         **base_arguments(config),
+    )  # fmt: skip
+
+
+def _distillation(config: Config) -> Distillation:
+    loss = config["loss"]
+    return Distillation(
+        loss["distill"], kind=loss["kd_kind"], temperature=loss["kd_temperature"],
+        reduction=loss["kd_reduction"], streams=STREAMS,
     )  # fmt: skip
 
 

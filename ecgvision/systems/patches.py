@@ -6,7 +6,7 @@ import numpy as np
 
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.module import EcgDataModule
-from ecgvision.data.patches import PatchDataModule
+from ecgvision.data.patches import PatchDataModule, network_signal
 from ecgvision.data.patching import FLAT_MV, PatchSettings
 from ecgvision.models.patchecg import PatchECG
 from ecgvision.models.signal_net import SignalNet
@@ -37,10 +37,9 @@ def fit_scale(network: SignalNet, data: EcgDataModule, config: Config) -> None:
     """Give a network with one scale for all leads the training set's mean and spread."""
     if network.input.scale != "global":
         return
-    section, cohort = config["data"], data.cohort
     count, total, squares = 0, 0.0, 0.0
     for position in data.positions("train"):
-        signal = cohort.signal(int(position), section["seconds"], section["signal_rate"])
+        signal = network_signal(data.cohort, int(position), config["data"])
         seen = signal[network.pick].astype(np.float64)
         seen = seen[np.isfinite(seen)]
         count, total, squares = count + seen.size, total + seen.sum(), squares + (seen**2).sum()
@@ -58,7 +57,7 @@ class PatchECGSystem(System):
         data = config["data"]
         return patch_data(
             config, cohort, patch_length=data["patch_length"],
-            stride=data["patch_stride"] or data["patch_length"],
+            stride=data["patch_length"] if data["patch_stride"] is None else data["patch_stride"],
         )  # fmt: skip
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> MaskedTask:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from ecgvision.data.module import EcgDataModule
 from ecgvision.ecg import ConfigError
 from ecgvision.models.signal_net import SignalNet
-from ecgvision.rundir import BEST, load_weights, read_config
+from ecgvision.rundir import BEST, load_weights, read_config, weights_hash
+from ecgvision.store import Store
 from ecgvision.systems.base import Config
 from ecgvision.tasks.teacher import Teacher
 
@@ -25,8 +27,10 @@ def load_teacher(
         leads: that the taught network reads.
 
     Raises:
-        ConfigError: if there is none, it is not of `+exp=signal`, reads another rate or length or
-            lacks a lead of the student's, or `teacher.cache` is set where records vary.
+        ConfigError: if there is none, it has not finished or is not of `+exp=signal`, reads
+            another rate, length or scale, lacks a lead of the student's, has seen records that the
+            student is judged on, is another than a run was trained with, or `teacher.cache` is set
+            where records vary.
         LabelError: if it was trained for other labels; both hashes are named.
     """
     if checkpoint is None:
@@ -36,12 +40,18 @@ def load_teacher(
     theirs = read_config(path.parent.parent)
     if theirs["exp"] != "signal":
         raise ConfigError("a teacher is a run of +exp=signal", file=path, value=theirs["exp"])
-    for key in ("signal_rate", "seconds"):
-        if theirs["data"][key] != config["data"][key]:
+    for key, default in (("signal_rate", None), ("seconds", None), ("normalise", "none")):
+        ours = config["data"].get(key, default)
+        if theirs["data"].get(key, default) != ours:
             raise ConfigError(
                 f"the teacher was trained with another data.{key}", file=path,
-                value=theirs["data"][key], remedy=f"The student has {config['data'][key]}",
+                value=theirs["data"].get(key, default), remedy=f"The student has {ours}",
             )  # fmt: skip
+    _check_folds(theirs, path, data)
+    known = config["teacher"].get("weights")
+    if known is not None and known != weights_hash(path):
+        raise ConfigError("the teacher's weights are others than this run was trained with",
+                          file=path, remedy="Put the checkpoint back, or train again")  # fmt: skip
     scheme = data.cohort.scheme
     network = SignalNet(len(scheme.codes), **theirs["model"])
     if missing := [lead for lead in leads if lead not in network.leads]:
@@ -49,6 +59,29 @@ def load_teacher(
                           value=missing, remedy=f"It reads {', '.join(network.leads)}")  # fmt: skip
     load_weights(network, path, label_hash=scheme.hash, prefix="model.")
     return Teacher(network, remember=_remembered(config, data))
+
+
+def _check_folds(theirs: Config, path: Path, data: EcgDataModule) -> None:
+    """What a teacher has learnt from, or been chosen on, is not what its student is tested on."""
+    file = path.parent.parent / "metrics.json"
+    if not file.is_file():
+        raise ConfigError("the teacher's run has not finished", file=file)
+    ours = {store.hash for store in data.cohort.stores}
+    if json.loads(file.read_text(encoding="utf-8"))["data"]["hash"] == data.cohort.hash:
+        shared = ours
+    else:
+        stores = [Path(store) for store in theirs["data"]["store"]]
+        shared = ours & {Store(store).hash for store in stores if store.is_dir()}
+    if not shared:
+        return
+    folds, mine = theirs["data"]["folds"], data.cohort.folds
+    seen = set(folds["train"]) & {*mine["val"], *mine["test"]}
+    seen |= set(folds["val"]) & set(mine["test"])
+    if seen:
+        raise ConfigError(
+            "the teacher was trained or chosen on folds that its student is judged on", file=path,
+            value=sorted(seen), remedy="Give both the same data.folds",
+        )  # fmt: skip
 
 
 def _remembered(config: Config, data: EcgDataModule) -> int:

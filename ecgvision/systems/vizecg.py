@@ -73,7 +73,7 @@ class VizECG(System):
             )},
         )  # fmt: skip
         teacher = None
-        if config["teacher"]["checkpoint"] is not None:
+        if pretrained and config["teacher"]["checkpoint"] is not None:  # it is never judged
             teacher = load_teacher(config["teacher"]["checkpoint"], config, data, leads=LEADS)
         return VizECGTask(
             network,
@@ -89,8 +89,10 @@ class VizECG(System):
             raise ConfigError("loss.kd_weight must not be negative", value=loss["kd_weight"])
         pairs = mutual(loss["kd_weight"], loss["kd_direction"])
         weights = pairs if {"image", "signal"} <= set(streams) else {}
-        if taught:
-            weights = weights | dict(config["loss"]["distill"])
+        further = dict(config["loss"]["distill"])
+        if not taught:
+            further = {k: v for k, v in further.items() if not k.startswith("teacher_to_")}
+        weights = weights | further
         return Distillation(
             weights, kind=loss["kd_kind"], temperature=loss["kd_temperature"],
             streams=(*streams, "teacher") if taught else streams,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ecgvision.ecg import ConfigError
 from ecgvision.losses.contrastive import ContrastiveTransfer
 from ecgvision.losses.features import FeatureDistillation
 from ecgvision.losses.pairs import Distillation
@@ -42,6 +43,10 @@ class MvktTask(BaseTask):
         self.teacher, self.distillation = teacher, distillation
         self.contrastive, self.features = contrastive, features
         self.weights = dict(weights)
+        given = [*self.weights.values(), *(weight for *_, weight in distillation.pairs.values())]
+        if min(given) < 0 or not max(given) > 0:
+            raise ConfigError("weights of a loss must not be negative, and one be positive",
+                              value=self.weights)  # fmt: skip
         table = torch.full((max(row_of, default=0) + 1,), -1, dtype=torch.int64)
         for index, row in row_of.items():
             table[index] = row
@@ -51,7 +56,8 @@ class MvktTask(BaseTask):
     def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         student: Any = self.model
         features = student.features(batch["value"], batch["observed"])
-        taught, answer = self.teacher(batch["value"], batch["observed"], batch["index"])
+        index = batch["index"] if self.training else None  # other views are never remembered
+        taught, answer = self.teacher(batch["value"], batch["observed"], index)
         logits = {"student": student.head(features), "teacher": answer}
         bce = F.binary_cross_entropy_with_logits(logits["student"].float(), batch["target"])
         parts = {"bce": self.weights["bce"] * bce} | self.distillation(logits)

@@ -43,5 +43,6 @@ class VizECGTask(BaseTask):
         }
         answers = dict(logits)
         if self.teacher is not None:
-            _, answers["teacher"] = self.teacher(batch["signal"], batch["observed"], batch["index"])
+            index = batch["index"] if self.training else None  # other views are never remembered
+            _, answers["teacher"] = self.teacher(batch["signal"], batch["observed"], index)
         return logits, parts | self.distillation(answers)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ecgvision.cli import main
-from ecgvision.ecg import ConfigError, DataError, LayoutError
+from ecgvision.ecg import ConfigError, LayoutError
 from ecgvision.evaluate import predictions
 from ecgvision.evaluate.again import evaluate_run
 from experiments.configure import configure
@@ -125,5 +125,5 @@ def test_patches_are_not_filled(tiny_store, tmp_path):
     folder = run(configure(["+exp=patchecg", *COMMON, "model.width=16", "model.depth=1",
                             "model.heads=2", "model.patch_encoder=linear", "data.layouts=[12x1]",
                             f"data.store=[{tiny_store}]", f"run_dir={tmp_path}"]))  # fmt: skip
-    with pytest.raises(DataError, match="not filled"):
+    with pytest.raises(ConfigError, match="not filled"):
         evaluate_run(folder, layouts=["3x4"], fill="zero")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import pytest
+import torch
 
 from ecgvision.ecg import ConfigError
 from experiments import chain
@@ -34,19 +33,55 @@ def test_a_teacher_has_the_id_of_the_same_run_by_itself():
     assert run_id(stage, ["x"], "y") == run_id(other, ["x"], "y")
 
 
+def save(path, value: float, **more) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"state_dict": {"w": torch.full((2,), value)}, "label_hash": "h"} | more, path)
+
+
 def test_weights_count_by_content_not_by_place(tmp_path):
-    config = configure(["+exp=mvkt"])
     ids = set()
-    for name, content in (("a.ckpt", b"1"), ("b.ckpt", b"1"), ("c.ckpt", b"2")):
-        (tmp_path / name).write_bytes(content)
-        config["teacher"]["checkpoint"] = str(tmp_path / name)
-        hashes = chain.weights_hashes(config)
-        assert hashes == [f"teacher:{hashlib.sha256(content).hexdigest()}"]
-        ids.add(run_id(config, hashes, "y"))
+    for name, value, epoch in (("a.ckpt", 1.0, 1), ("deep/b.ckpt", 1.0, 2), ("c.ckpt", 2.0, 1)):
+        save(tmp_path / name, value, epoch=epoch)
+        config = configure(["+exp=mvkt", f"teacher.checkpoint={tmp_path / name}"])
+        chain.prepare(config)
+        assert config["teacher"]["checkpoint"] == str(tmp_path / name)
+        ids.add(run_id(config, chain.weights_hashes(config), "y"))
     assert len(ids) == 2
+
+
+def test_a_path_is_kept_whole(tmp_path, monkeypatch):
+    save(tmp_path / "run/checkpoints/best.ckpt", 1.0)
+    monkeypatch.chdir(tmp_path)
+    config = configure(["+exp=mvkt", "teacher.checkpoint=run"])
+    chain.prepare(config)
+    assert config["teacher"]["checkpoint"] == str(tmp_path / "run/checkpoints/best.ckpt")
 
 
 def test_missing_weights_are_named(tmp_path):
     config = configure(["+exp=mvkt", f"teacher.checkpoint={tmp_path / 'gone.ckpt'}"])
     with pytest.raises(ConfigError, match=r"gone\.ckpt"):
-        chain.weights_hashes(config)
+        chain.prepare(config)
+
+
+def test_what_is_no_checkpoint_is_named(tmp_path):
+    (tmp_path / "a.ckpt").write_text("nothing")
+    config = configure(["+exp=mvkt", f"teacher.checkpoint={tmp_path / 'a.ckpt'}"])
+    with pytest.raises(ConfigError, match=r"a\.ckpt"):
+        chain.prepare(config)
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("data.student_leads=[V9]", "V9"),
+        ("loss.kd_kind=foo", "foo"),
+        ("loss.clt_negatives=foo", "foo"),
+        ("+loss.distill.foo_to_bar=1", "foo_to_bar"),
+        ("teacher.model.leads=[V1]", "'I'"),
+        ("teacher.exp=patchecg", "patchecg"),
+    ],
+)
+def test_a_students_mistake_is_found_before_its_teacher_is_trained(override, named, monkeypatch):
+    monkeypatch.setattr("experiments.run.run", lambda _: pytest.fail("a teacher was trained"))
+    with pytest.raises(ConfigError, match=named):
+        chain.prepare(configure(["+exp=mvkt", override]))

@@ -11,6 +11,7 @@ import yaml
 
 import experiments.study as study
 from ecgvision.evaluate import predictions
+from experiments.configure import configure
 
 pytestmark = [
     # https://github.com/Lightning-AI/pytorch-lightning/issues/20978 and kin: Lightning's own
@@ -57,6 +58,8 @@ def test_a_study_runs_what_is_missing_and_reports(tiny_store, tmp_path, capsys):
     assert set(table["layout"]) == {"3x4", "12x1"}
     csv = pd.read_csv(folder / "study.csv")
     assert set(csv["arm"]) == set(PLAN["arms"])
+    # forced, a run that arms share is still trained once
+    assert study.main([*command, "force=true", "arms=[zeros]"]) == 0
     # again: nothing is trained anew
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs/signal").rglob("metrics.json")}
     assert study.main(command) == 0
@@ -77,6 +80,15 @@ def test_arms_can_be_chosen_and_the_reference_stays(tmp_path):
         ({"arms": {"a": {"run": [], "stream": "x", "colour": 1}}}, "colour"),
         ({"seeds": []}, "seeds"),
         ({"layout": ["3x4"]}, "layout"),
+        ({"layouts": ["3x5"]}, "3x5"),
+        ({"layouts": "3x4"}, "list"),
+        ({"seeds": ["a"]}, "seeds"),
+        ({"arms": PLAN["arms"] | {"as it is": {"run": [], "stream": "sig"}}}, "sig"),
+        (
+            {"arms": PLAN["arms"] | {"zeros": {"run": [], "stream": "signal", "fill": "zeroo"}}},
+            "zeroo",
+        ),
+        ({"arms": PLAN["arms"] | {"zeros": {"run": "seed=1", "stream": "signal"}}}, "seed=1"),
     ],
 )
 def test_a_file_that_is_no_study_is_refused(tmp_path, changes, named, capsys):
@@ -91,6 +103,10 @@ def test_a_file_that_is_no_study_is_refused(tmp_path, changes, named, capsys):
         (["patchecg_baselines", "arms=[none such]"], "none such"),
         (["patchecg_baselines", "seeds=[a]"], "seeds"),
         (["patchecg_baselines", "seeds=[1"], "seeds"),
+        (["patchecg_baselines", "seeds=[]"], "seeds"),
+        (["kd", "seeds=[1,1]"], "seeds"),
+        (["kd", "data.foo=1"], "foo"),
+        (["kd", "force"], "force"),
     ],
 )
 def test_wrong_words_are_one_line(words, named, capsys):
@@ -104,7 +120,6 @@ def test_wrong_words_are_one_line(words, named, capsys):
 @pytest.mark.parametrize("name", study.studies())
 def test_every_study_of_the_project_composes(name):
     from ecgvision.systems import get_system
-    from experiments.configure import configure
 
     plan = study.read_plan(name)
     assert plan.about

@@ -150,6 +150,11 @@ def test_a_teacher_that_does_not_fit_is_refused(mvkt, tiny_store, tmp_path):
         run(tiny(MVKT, tiny_store, tmp_path, f"teacher.checkpoint={mvkt}"))
     with pytest.raises(ConfigError, match="always look the same"):
         run(tiny(MVKT, tiny_store, tmp_path, *args, "teacher.cache=true", "data.augment=true"))
+    with pytest.raises(ConfigError, match="judged on"):
+        run(tiny(MVKT, tiny_store, tmp_path, *args,
+                 "data.folds={train:[1,2,3,4,5,6,7],val:[8],test:[9,10]}"))  # fmt: skip
+    with pytest.raises(ConfigError, match="normalise"):
+        run(tiny(MVKT, tiny_store, tmp_path, *args, "data.normalise=record"))
     with pytest.raises(ConfigError, match="no file"):
         run(tiny(MVKT, tiny_store, tmp_path, "teacher.checkpoint=nowhere.ckpt"))
 
