@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 import experiments.configure  # noqa: F401  # what the configuration's files may compute
 from ecgvision.ecg import ConfigError, EcgVisionError
+from experiments.check import check_types
 
 
 def started_by_lightning() -> bool:
@@ -66,6 +67,7 @@ def run(config: dict[str, Any]) -> Path:
     started = time.monotonic()
     if not config["exp"]:
         raise ConfigError("name a system", remedy="Add +exp=vizecg; --help lists them")
+    check_types(config)
     if config["draws"] < 1:
         raise ConfigError("draws must be at least 1", value=config["draws"])
     from experiments.prepare import images, stores

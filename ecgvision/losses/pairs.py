@@ -41,6 +41,8 @@ class Distillation:
         if reduction not in REDUCTIONS:
             raise ConfigError(f"loss.kd_reduction must be one of {REDUCTIONS}", value=reduction)
         self.kind, self.temperature, self.reduction = kind, temperature, reduction
+        if not isinstance(weights, Mapping):
+            raise ConfigError("loss.distill holds weights of pairs", value=weights)
         self.pairs: dict[str, tuple[str, str, float]] = {}
         for name, weight in weights.items():
             teacher, _, student = name.partition("_to_")

@@ -111,6 +111,8 @@ def lead_names(given: Sequence[str] | str | None) -> tuple[str, ...]:
     """
     if given is None:
         return LEADS
+    if not isinstance(given, Sequence):
+        raise ConfigError("leads must be a list of names", value=given)
     chosen = (given,) if isinstance(given, str) else tuple(str(lead) for lead in given)
     unknown = [lead for lead in chosen if lead not in LEADS]
     if unknown or not chosen or len(set(chosen)) < len(chosen):

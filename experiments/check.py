@@ -1,0 +1,61 @@
+"""Settings against the kind of value that the configuration's own files give them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ecgvision.ecg import ConfigError
+
+HERE = Path(__file__).parent
+FREE = ("trainer.devices", "trainer.precision")
+"""Keys that take numbers and words alike."""
+
+
+def check_types(config: Mapping[str, Any]) -> None:
+    """Refuse a word where a number belongs, and the like.
+
+    Keys whose default is null or computed are left to who reads them. A single word may stand
+    where the default is a list of words.
+
+    Raises:
+        ConfigError: naming the key, its value and what belongs there.
+    """
+    files = [HERE / "config.yaml", HERE / "exp" / f"{config['exp']}.yaml"]
+    for file in files:
+        content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        for path, default in _leaves({k: v for k, v in content.items() if k != "hydra"}):
+            value: Any = config
+            for key in path.split("."):
+                value = value.get(key, default) if isinstance(value, Mapping) else None
+            wanted = None if path in FREE else _wanted(default, value)
+            if wanted is not None:
+                raise ConfigError(f"{path} must be {wanted}", value=value)
+
+
+def _leaves(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in section.items():
+        if key == "defaults":
+            continue
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _wanted(default: Any, value: Any) -> str | None:
+    """What belongs where the default is; None if the value will do."""
+    if default is None or (isinstance(default, str) and default.startswith("${")):
+        return None
+    if isinstance(default, bool):
+        return None if isinstance(value, bool) else "true or false"
+    if isinstance(default, (int, float)):
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return None if number else "a number"
+    if isinstance(default, list):
+        words = bool(default) and all(isinstance(part, str) for part in default)
+        return None if isinstance(value, list) or (words and isinstance(value, str)) else "a list"
+    return None if isinstance(value, (str, int, float)) else "a word"
