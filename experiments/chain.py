@@ -10,13 +10,16 @@ import copy
 import hashlib
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ecgvision.ecg import ConfigError
 
 REPLACED = ("exp", "model", "loss")
-"""Keys that a stage brings whole; of `data`, `optimizer` and `trainer` it changes single keys."""
+"""Keys that a stage brings whole, as it does further sections of its own; of `data`, `optimizer`
+and `trainer` it changes single keys."""
+
+WEIGHTS = ("model.image_checkpoint",)
+"""Keys beside the stages that name weights a run starts from."""
 
 
 def stages(config: Mapping[str, Any]) -> list[str]:
@@ -28,18 +31,20 @@ def stage_config(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The configuration of the run that a stage describes.
 
     Everything that the stage does not change is as in the main run, but for keys of the main run's
-    own system that the stage lists under `without` (as `section.key`).
+    own system that the stage lists under `without` (as `section.key`, or a section whole).
     """
     stage = config[name]
     apart = stages(config)
     out = {key: copy.deepcopy(value) for key, value in config.items() if key not in apart}
-    for key in REPLACED:
+    changed = ("data", "optimizer", "trainer")
+    own = [k for k, v in stage.items() if isinstance(v, Mapping) and k not in (*REPLACED, *changed)]
+    for key in (*REPLACED, *own):
         out[key] = copy.deepcopy(stage[key])
-    for key in ("data", "optimizer", "trainer"):
+    for key in changed:
         out[key] |= copy.deepcopy(stage.get(key) or {})
     for path in stage.get("without", ()):
-        section, _, key = path.partition(".")
-        out[section].pop(key, None)
+        section, _, key = path.rpartition(".")
+        (out[section] if section else out).pop(key, None)
     out["force"] = False
     if "WANDB_SWEEP_ID" in os.environ:  # the agent's one W&B run is the main run's
         out["logger"] = "csv"
@@ -49,10 +54,13 @@ def stage_config(config: Mapping[str, Any], name: str) -> dict[str, Any]:
 def prepare(config: dict[str, Any]) -> None:
     """Train every stage whose checkpoint is not given; its checkpoint takes the place."""
     from ecgvision.rundir import BEST
+    from ecgvision.systems import get_system
     from experiments.run import run
 
+    system = get_system(config["exp"])
     for name in stages(config):
-        if config[name]["checkpoint"] is None and "exp" in config[name]:
+        could = config[name]["checkpoint"] is None and "exp" in config[name]
+        if could and system.needs(config, name):
             print(f"First the {name}:", flush=True)
             config[name]["checkpoint"] = str(run(stage_config(config, name)) / BEST)
 
@@ -63,17 +71,19 @@ def weights_hashes(config: Mapping[str, Any]) -> list[str]:
     Raises:
         ConfigError: if one is missing.
     """
-    from ecgvision.rundir import BEST
+    from ecgvision.rundir import checkpoint_file
 
     out = []
-    for name in stages(config):
-        given = config[name]["checkpoint"]
+    found = {name: (f"{name}.checkpoint", config[name]["checkpoint"]) for name in stages(config)}
+    for key in WEIGHTS:
+        section, _, name = key.partition(".")
+        found[key] = (key, config[section].get(name))
+    for name, (key, given) in found.items():
         if given is None:
             continue
-        path = Path(given).expanduser()
-        path = path / BEST if path.is_dir() else path
+        path = checkpoint_file(given)
         if not path.is_file():
-            raise ConfigError(f"{name}.checkpoint is no file", file=path,
+            raise ConfigError(f"{key} is no file", file=path,
                               remedy="Give a checkpoint or a run directory")  # fmt: skip
         out.append(f"{name}:{hashlib.sha256(path.read_bytes()).hexdigest()}")
     return out
