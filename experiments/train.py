@@ -86,7 +86,8 @@ def callbacks(config: Mapping[str, Any], folder: Path, monitor: Monitor) -> list
     figure, mode = monitor or (None, "max")  # a mode of its own, as Lightning tells them apart by
     after: dict[str, Any] = {}
     if figure is None or figure.startswith("train/"):  # known only when the epoch has ended
-        after["save_on_train_epoch_end"] = True
+        # training goes on from the last checkpoint; of this one only the weights are read
+        after = {"save_on_train_epoch_end": True, "save_weights_only": True}
     out: list[Callback] = [
         ModelCheckpoint(filename=Path(BEST).stem, monitor=figure, mode=mode, **after, **common),
         # one of its own: save_last would follow only the epochs that are best

@@ -85,6 +85,12 @@ class SslPretrain(System):
         )  # fmt: skip
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> PretrainTask:
+        for key in ("ema_decay", "patience"):
+            if config["trainer"][key]:
+                raise ConfigError(
+                    "pretraining has a teacher for an average, and no labels to stop by",
+                    value=config["trainer"][key], remedy=f"Set trainer.{key}=0",
+                )  # fmt: skip
         views = self._views(config)
         if pretrained and not isinstance(views, PageInput):
             fit_moments(views.standardise, views.quantity, data.cohort, config,

@@ -63,9 +63,8 @@ class VizECG(System):
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> VizECGTask:
         model = config["model"]
         assert isinstance(data, PairedDataModule)
-        if model["image_checkpoint"] is not None and (
-            model["pretrained"] or model["streams"] == "signal"
-        ):
+        start = model.get("image_checkpoint")  # runs of earlier versions have no such key
+        if start is not None and (model["pretrained"] or model["streams"] == "signal"):
             raise ConfigError(
                 "model.image_checkpoint is where the image encoder starts",
                 value={key: model[key] for key in ("pretrained", "streams")},
@@ -81,8 +80,8 @@ class VizECG(System):
                 "cmam", "streams",
             )},
         )  # fmt: skip
-        if pretrained and model["image_checkpoint"] is not None:
-            load_backbone(network.image_tower.encoder, model["image_checkpoint"], "image", config)
+        if pretrained and start is not None:
+            load_backbone(network.image_tower.encoder, start, "image", config)
         teacher = None
         if config["teacher"]["checkpoint"] is not None:
             teacher = load_teacher(config["teacher"]["checkpoint"], config, data, leads=LEADS)

@@ -38,13 +38,11 @@ class FinetuneTask(BaseTask):
         self.frozen = encoders(model) if probe else {}
         for encoder in self.frozen.values():
             encoder.requires_grad_(False)
-        self.train()
 
-    def train(self, mode: bool = True) -> FinetuneTask:
-        super().train(mode)
-        for encoder in self.__dict__.get("frozen", {}).values():
-            encoder.eval()
-        return self
+    def on_train_epoch_start(self) -> None:
+        super().on_train_epoch_start()
+        for encoder in self.frozen.values():
+            encoder.eval()  # nor do its batch norms learn
 
     def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         crops = batch["signal"]
