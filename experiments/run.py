@@ -94,8 +94,10 @@ def run(config: dict[str, Any]) -> Path:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # resuming is meant
     system = get_system(config["exp"])
-    chain.prepare(config)
     cohort = build.build_cohort(config)
+    if chain.stages(config):  # what is wrong is said now, not when the first stage is through
+        build.build_data(config, cohort).setup()
+    chain.prepare(config)
     hashes = [cohort.hash, *(pages.hash for pages in drawn), *chain.weights_hashes(config)]
     identity = run_id(config, hashes, cohort.scheme.hash)
     folder = Path(config["run_dir"]).expanduser().resolve() / config["exp"] / identity
