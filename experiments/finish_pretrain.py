@@ -75,6 +75,7 @@ def finish_pretraining(
                 "verdict": task.verdict, "spread": spread, "used": used, "unsure": unsure,
             },
         },
+        "operating_points": {},
         "test": {},
         "skipped": [],
         "config": dict(config),

@@ -56,7 +56,7 @@ class PretrainTask(BaseTask):
         self.input, self.method = views, method
         self.final_weight_decay = final_weight_decay
         # spread, used, unsure and the number of the verdict, of the last epoch
-        self.register_buffer("figures", torch.full((4,), float("nan"), dtype=torch.float64))
+        self.register_buffer("figures", torch.full((4,), float("nan")))
         self._seen: list[tuple[Tensor, Tensor | None]] = []
 
     def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -88,7 +88,7 @@ class PretrainTask(BaseTask):
     def on_train_epoch_end(self) -> None:
         found = self._watched()
         values = [found.spread, found.used, found.unsure, VERDICTS.index(found.verdict)]
-        self.figures.copy_(torch.tensor(values, dtype=torch.float64))
+        self.figures.copy_(torch.tensor(values))
         named = {"spread": found.spread, "used": found.used, "unsure": found.unsure}
         known = {f"train/{name}": v for name, v in named.items() if math.isfinite(v)}
         self.log_dict(known, sync_dist=True)

@@ -10,8 +10,9 @@ import torch
 
 from ecgvision import build, rundir
 from ecgvision.data.cohort import Cohort
-from ecgvision.ecg import ConfigError
+from ecgvision.ecg import ConfigError, DataError
 from ecgvision.evaluate import predictions
+from ecgvision.evaluate.again import evaluate_run
 from ecgvision.tasks.pretrain import BACKBONE, STANDARDISE, PretrainTask
 from experiments import chain, train
 from experiments.configure import configure
@@ -207,6 +208,19 @@ def test_a_fine_tuned_run_opened_again_answers_as_its_table_says(probed):
     torch.testing.assert_close(
         z.double(), torch.tensor(predictions.logits_of(row)), atol=1e-4, rtol=0
     )
+
+
+def test_a_finished_run_is_judged_in_other_layouts(probed, pretrained):
+    folder = evaluate_run(probed, layouts=["6x2", "12x1"], accelerator="cpu")
+    assert set(read(folder)["test"]) == {"time", "time@6x2", "time@12x1"}
+    first, second = (
+        predictions.select(predictions.load(f / "predictions.parquet"), split="test", layout="12x1")
+        for f in (probed, folder)
+    )
+    same_logits = map(torch.tensor, map(predictions.logits_of, (first, second)))
+    torch.testing.assert_close(*same_logits, atol=1e-5, rtol=0)
+    with pytest.raises(DataError, match="training folds"):
+        evaluate_run(pretrained, layouts=["12x1"], accelerator="cpu")
 
 
 def test_what_does_not_fit_is_refused(pretrained, probed, tiny_store, tmp_path):
