@@ -50,6 +50,12 @@ def weights_hash(file: str | Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def checkpoint_file(given: str | Path) -> Path:
+    """A checkpoint itself, or the best of a run directory."""
+    path = Path(given).expanduser()
+    return path / BEST if path.is_dir() else path
+
+
 def load_weights(module: nn.Module, file: str | Path, *, label_hash: str, prefix: str = "") -> None:
     """Fill a task from a checkpoint, as containers of tensors only (`weights_only`).
 

@@ -15,7 +15,11 @@ from typing import Any
 from ecgvision.ecg import ConfigError
 
 REPLACED = ("exp", "model", "loss")
-"""Keys that a stage brings whole; of `data`, `optimizer` and `trainer` it changes single keys."""
+"""Keys that a stage brings whole, as it does further sections of its own; of `data`, `optimizer`
+and `trainer` it changes single keys."""
+
+WEIGHTS = ("model.image_checkpoint",)
+"""Keys beside the stages that name weights a run starts from."""
 
 
 def stages(config: Mapping[str, Any]) -> list[str]:
@@ -27,18 +31,20 @@ def stage_config(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The configuration of the run that a stage describes.
 
     Everything that the stage does not change is as in the main run, but for keys of the main run's
-    own system that the stage lists under `without` (as `section.key`).
+    own system that the stage lists under `without` (as `section.key`, or a section whole).
     """
     stage = config[name]
     apart = stages(config)
     out = {key: copy.deepcopy(value) for key, value in config.items() if key not in apart}
-    for key in REPLACED:
+    changed = ("data", "optimizer", "trainer")
+    own = [k for k, v in stage.items() if isinstance(v, Mapping) and k not in (*REPLACED, *changed)]
+    for key in (*REPLACED, *own):
         out[key] = copy.deepcopy(stage[key])
-    for key in ("data", "optimizer", "trainer"):
+    for key in changed:
         out[key] |= copy.deepcopy(stage.get(key) or {})
     for path in stage.get("without", ()):
-        section, _, key = path.partition(".")
-        out[section].pop(key, None)
+        section, _, key = path.rpartition(".")
+        (out[section] if section else out).pop(key, None)
     out["force"] = False
     if "WANDB_SWEEP_ID" in os.environ:  # the agent's one W&B run is the main run's
         out["logger"] = "csv"
@@ -57,22 +63,40 @@ def prepare(config: dict[str, Any]) -> None:
     from ecgvision.systems import get_system
     from experiments.run import run
 
-    get_system(config["exp"]).check(config)
+    system = get_system(config["exp"])
+    system.check(config)
     for name in stages(config):
-        if config[name]["checkpoint"] is None and "exp" in config[name]:
+        could = config[name]["checkpoint"] is None and "exp" in config[name]
+        if could and system.needs(config, name):
             print(f"First the {name}:", flush=True)
             config[name]["checkpoint"] = str(run(stage_config(config, name)) / BEST)
-        if config[name]["checkpoint"] is None:
-            continue
-        path = Path(config[name]["checkpoint"]).expanduser().resolve()
-        path = path / BEST if path.is_dir() else path
-        if not path.is_file():
-            raise ConfigError(f"{name}.checkpoint is no file", file=path,
-                              remedy="Give a checkpoint or a run directory")  # fmt: skip
-        config[name] |= {"checkpoint": str(path), "weights": weights_hash(path)}
+        if config[name]["checkpoint"] is not None:
+            path = _file(f"{name}.checkpoint", config[name]["checkpoint"])
+            config[name] |= {"checkpoint": str(path), "weights": weights_hash(path)}
 
 
 def weights_hashes(config: Mapping[str, Any]) -> list[str]:
-    """Stage and hash of the weights that the run starts from, after `prepare`."""
-    return [f"{name}:{config[name]['weights']}" for name in stages(config)
-            if config[name]["checkpoint"] is not None]  # fmt: skip
+    """Stage or key, and hash, of all weights that the run starts from, after `prepare`.
+
+    Raises:
+        ConfigError: if a checkpoint is missing.
+    """
+    from ecgvision.rundir import weights_hash
+
+    out = [f"{name}:{config[name]['weights']}" for name in stages(config)
+           if config[name]["checkpoint"] is not None]  # fmt: skip
+    for key in WEIGHTS:
+        section, _, name = key.partition(".")
+        if (given := config[section].get(name)) is not None:
+            out.append(f"{key}:{weights_hash(_file(key, given))}")
+    return out
+
+
+def _file(key: str, given: str) -> Path:
+    from ecgvision.rundir import checkpoint_file
+
+    path = checkpoint_file(given).resolve()
+    if not path.is_file():
+        raise ConfigError(f"{key} is no file", file=path,
+                          remedy="Give a checkpoint or a run directory")  # fmt: skip
+    return path

@@ -83,6 +83,7 @@ def finish(
     table = operating_points.apply(table, points)
     predictions.save(table, folder / "predictions.parquet")
     result = describe(config, data, table, points)
+    result["data"] |= data.about()
     shown: list[dict[str, Any]] = []
     student_stream = task.streams[0]
     student = get_system(config["exp"]).student(config, task.model, points[student_stream])

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ecgvision
-from experiments.chain import stages
+from experiments.chain import WEIGHTS, stages
 
 # Where things lie, what they run on and who is told: none of it changes the result.
 WITHOUT_EFFECT = (
@@ -33,7 +33,7 @@ def run_id(config: Mapping[str, Any], data: Sequence[str], label_hash: str) -> s
     """
     apart = stages(config)  # the hashes of their weights say it all
     relevant = {key: copy.deepcopy(value) for key, value in config.items() if key not in apart}
-    for path in WITHOUT_EFFECT:
+    for path in (*WITHOUT_EFFECT, *WEIGHTS):
         *parents, key = path.split(".")
         section = relevant
         for parent in parents:

@@ -53,10 +53,12 @@ def only_one(folder: Path) -> Iterator[None]:
 def summary(folder: Path, result: dict[str, Any]) -> str:
     """The end of a run: each stream's macro AUROC with n and interval, and where to look."""
     from ecgvision.evaluate.summary import lines
+    from experiments.finish_pretrain import headline
 
     names = ("report.html", "metrics.json", "predictions.parquet", "bundle")
     made = [str(folder / name) for name in names if (folder / name).exists()]
-    return "\n".join([lines(result["test"]), *made])
+    found = headline(result) if "pretraining" in result else lines(result["test"])
+    return "\n".join([found, *made])
 
 
 def run(config: dict[str, Any]) -> Path:
@@ -83,15 +85,20 @@ def run(config: dict[str, Any]) -> Path:
 
     from ecgvision import build, rundir
     from ecgvision.evaluate.files import whole_file
+    from ecgvision.systems import get_system
     from ecgvision.tasks.quiet import quiet_lightning
     from experiments import chain
     from experiments.finish import finish
+    from experiments.finish_pretrain import finish_pretraining
     from experiments.identity import run_id
     from experiments.train import fit
 
     quiet_lightning()
-    chain.prepare(config)
+    system = get_system(config["exp"])
     cohort = build.build_cohort(config)
+    if chain.stages(config):  # what is wrong is said now, not when the first stage is through
+        build.build_data(config, cohort).setup()
+    chain.prepare(config)
     hashes = [cohort.hash, *(pages.hash for pages in drawn), *chain.weights_hashes(config)]
     identity = run_id(config, hashes, cohort.scheme.hash)
     folder = Path(config["run_dir"]).expanduser().resolve() / config["exp"] / identity
@@ -115,14 +122,15 @@ def run(config: dict[str, Any]) -> Path:
         task = build.build_task(config, data, pretrained=True)
         if not started_by_lightning():
             print(f"Run {folder}", flush=True)
-        trainer = fit(config, task, data, folder, identity, f"val/{task.streams[0]}_auroc")
+        trainer = fit(config, task, data, folder, identity, system.monitor(config))
         if not trainer.is_global_zero:
             return folder
         if trainer.interrupted:
             raise ConfigError("interrupted; the same command goes on from the last whole epoch",
                               file=folder)  # fmt: skip
         rundir.load_weights(task, folder / rundir.BEST, label_hash=cohort.scheme.hash)
-        result = finish(config, task, data, folder, started=started)
+        complete = finish if task.streams else finish_pretraining
+        result = complete(config, task, data, folder, started=started)
         for logger in trainer.loggers:
             if not isinstance(logger, WandbLogger):
                 continue

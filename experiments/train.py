@@ -20,6 +20,9 @@ from ecgvision.rundir import BEST
 LAST = "checkpoints/last.ckpt"
 LOGS = "logs"
 
+Monitor = tuple[str, str] | None
+"""Logged figure that chooses the checkpoint, and `max` or `min`; None takes the last epoch."""
+
 
 def precision(wanted: str, accelerator: str) -> str:
     """`auto` is bfloat16 autocast where the device computes in it natively, else float32."""
@@ -72,7 +75,7 @@ def loggers(config: Mapping[str, Any], folder: Path, run_id: str) -> list[Logger
     return out
 
 
-def callbacks(config: Mapping[str, Any], folder: Path, monitor: str) -> list[Callback]:
+def callbacks(config: Mapping[str, Any], folder: Path, monitor: Monitor) -> list[Callback]:
     """Best and last checkpoint, early stopping, averaged weights."""
     trainer = config["trainer"]
     common: dict[str, Any] = {
@@ -80,28 +83,36 @@ def callbacks(config: Mapping[str, Any], folder: Path, monitor: str) -> list[Cal
         "auto_insert_metric_name": False,
         "enable_version_counter": False,
     }
+    figure, mode = monitor or (None, "max")  # a mode of its own, as Lightning tells them apart by
+    after: dict[str, Any] = {}
+    if figure is None or figure.startswith("train/"):  # known only when the epoch has ended
+        # training goes on from the last checkpoint; of this one only the weights are read
+        after = {"save_on_train_epoch_end": True, "save_weights_only": True}
     out: list[Callback] = [
-        ModelCheckpoint(filename=Path(BEST).stem, monitor=monitor, mode="max", **common),
+        ModelCheckpoint(filename=Path(BEST).stem, monitor=figure, mode=mode, **after, **common),
         # one of its own: save_last would follow only the epochs that are best
         ModelCheckpoint(filename=Path(LAST).stem, save_on_train_epoch_end=True, **common),
     ]
-    if trainer["patience"]:
-        out.append(EarlyStopping(monitor=monitor, mode="max", patience=trainer["patience"]))
+    if trainer["patience"] and figure is not None and not after:
+        out.append(EarlyStopping(monitor=figure, mode=mode, patience=trainer["patience"]))
     if trainer["ema_decay"]:
         out.append(RampedEMA(trainer["ema_decay"]))
     return out
 
 
-def make_trainer(config: Mapping[str, Any], folder: Path, run_id: str, monitor: str) -> L.Trainer:
+def make_trainer(
+    config: Mapping[str, Any], folder: Path, run_id: str, monitor: Monitor
+) -> L.Trainer:
     """The Lightning trainer of the configuration."""
     trainer = config["trainer"]
+    judged = monitor is not None and monitor[0].startswith("val/")
     return L.Trainer(
         max_epochs=trainer["max_epochs"],
         accelerator=trainer["accelerator"],
         devices=trainer["devices"],
         precision=precision(trainer["precision"], trainer["accelerator"]),  # type: ignore[arg-type]
         limit_train_batches=trainer["limit_train_batches"],
-        limit_val_batches=trainer["limit_val_batches"],
+        limit_val_batches=trainer["limit_val_batches"] if judged else 0,
         gradient_clip_val=trainer["gradient_clip"],
         use_distributed_sampler=False,  # ours knows rank and world
         num_sanity_val_steps=0,
@@ -115,7 +126,7 @@ def make_trainer(config: Mapping[str, Any], folder: Path, run_id: str, monitor: 
 
 def fit(
     config: Mapping[str, Any], task: L.LightningModule, data: L.LightningDataModule,
-    folder: Path, run_id: str, monitor: str,
+    folder: Path, run_id: str, monitor: Monitor,
 ) -> L.Trainer:  # fmt: skip
     """Train, taking up an unfinished run at its last whole epoch. Returns the trainer."""
     trainer = make_trainer(config, folder, run_id, monitor)

@@ -91,11 +91,14 @@ class Cohort:
         """16 hex digits over the stores' contents, in order."""
         return hashlib.sha256(" ".join(s.hash for s in self.stores).encode()).hexdigest()[:16]
 
-    def positions(self, split: str) -> NDArray[np.int64]:
+    def positions(self, split: str, *, labelled: bool = True) -> NDArray[np.int64]:
         """Positions (rows of `records`) of a split.
 
+        Args:
+            labelled: whether labels are needed; a split without any positive is then refused.
+
         Raises:
-            DataError: if the split is empty or holds no positive label at all.
+            DataError: if the split is empty, or holds no positive label at all.
         """
         chosen = np.flatnonzero(self.records["fold"].isin(self.folds[split]).to_numpy())
         present = sorted({int(f) for f in self.records["fold"].dropna()})
@@ -105,7 +108,7 @@ class Cohort:
                 value=self.folds[split],
                 remedy=f"These stores hold folds {present}: set data.folds.{split}",
             )
-        if not self.targets[chosen].any():
+        if labelled and not self.targets[chosen].any():
             raise DataError(
                 f"the {split} split has no positive of any label of {self.scheme.name}",
                 value=self.folds[split],

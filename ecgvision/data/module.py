@@ -31,7 +31,12 @@ class EcgDataModule(L.LightningDataModule):
         batch_size: records a step and process.
         num_workers: loader processes; 0 loads in the main process.
         seed: of the shuffling and of everything random in an item.
+
+    Attributes:
+        needs_labels: whether a split without any positive is refused.
     """
+
+    needs_labels = True
 
     def __init__(self, cohort: Cohort, *, batch_size: int, num_workers: int, seed: int) -> None:
         super().__init__()
@@ -61,15 +66,28 @@ class EcgDataModule(L.LightningDataModule):
         Raises:
             DataError: if there are none.
         """
-        return self.cohort.positions(split)
+        return self.cohort.positions(split, labelled=self.needs_labels)
+
+    def about(self) -> dict[str, Any]:
+        """What metrics.json adds under `data` to the counts of records."""
+        return {}
 
     def setup(self, stage: str | None = None) -> None:
         """Fail on an empty split before any work, not after the training."""
-        found = {split: len(self.positions(split)) for split in ("train", "val", "test")}
-        if found["train"] < self.batch_size:
+        for split in ("val", "test"):
+            self.positions(split)
+        self.check_training()
+
+    def check_training(self) -> None:
+        """Refuse a training split that makes no batch.
+
+        Raises:
+            DataError: naming the number of its records.
+        """
+        if (found := len(self.positions("train"))) < self.batch_size:
             raise DataError(
                 "the training split holds fewer records than one batch",
-                value=found["train"],
+                value=found,
                 remedy=f"Set data.batch_size below {self.batch_size}",
             )
 

@@ -166,7 +166,7 @@ class PairedDataModule(EcgDataModule):
         Raises:
             DataError: if there are none.
         """
-        chosen = self.cohort.positions(split)
+        chosen = super().positions(split)
         if isinstance(self.source, FromFolders):
             drawn = [self.source.has(self.cohort.place(int(p))) for p in chosen]
             chosen = chosen[drawn]

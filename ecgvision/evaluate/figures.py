@@ -173,6 +173,7 @@ def training(history: pd.DataFrame) -> str | None:
         "validation score": [
             c for c in names if any(m in c for m in ("auroc", "auprc", "f1"))
         ],
+        "collapse watch": [c for c in names if c.rsplit("/", 1)[1] in ("spread", "used", "unsure")],
         "learning rate": [c for c in names if c.startswith("lr")],
     }  # fmt: skip
     groups = {title: group for title, group in groups.items() if group}

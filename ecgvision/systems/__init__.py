@@ -6,6 +6,8 @@ from ecgvision.ecg import ConfigError
 from ecgvision.systems.base import System
 from ecgvision.systems.mvkt import Mvkt
 from ecgvision.systems.patches import PatchECGSystem, SignalSystem
+from ecgvision.systems.ssl_finetune import SslFinetune
+from ecgvision.systems.ssl_pretrain import SslPretrain
 from ecgvision.systems.vizecg import VizECG
 
 SYSTEMS: dict[str, System] = {
@@ -13,6 +15,8 @@ SYSTEMS: dict[str, System] = {
     "patchecg": PatchECGSystem(),
     "signal": SignalSystem(),
     "mvkt": Mvkt(),
+    "ssl_pretrain": SslPretrain(),
+    "ssl_finetune": SslFinetune(),
 }
 
 

@@ -23,7 +23,18 @@ class System(ABC):
 
     @abstractmethod
     def streams(self, config: Config) -> tuple[str, ...]:
-        """The streams that are judged; the first one's validation AUROC chooses the checkpoint."""
+        """The streams that are judged; none where a run has no labels to be judged by."""
+
+    def monitor(self, config: Config) -> tuple[str, str] | None:
+        """The logged figure that chooses the checkpoint, and `max` or `min`; None: the last epoch.
+
+        By default the validation AUROC of the first stream.
+        """
+        return f"val/{self.streams(config)[0]}_auroc", "max"
+
+    def needs(self, config: Config, stage: str) -> bool:
+        """Whether a stage that could be trained first has a part in this run."""
+        return True
 
     def check(self, config: Config) -> None:  # noqa: B027  # most systems check as they build
         """Refuse what can be seen to be wrong before any stage of the run is trained.

@@ -9,7 +9,7 @@ from pathlib import Path
 from ecgvision.data.module import EcgDataModule
 from ecgvision.ecg import ConfigError
 from ecgvision.models.signal_net import SignalNet
-from ecgvision.rundir import BEST, load_weights, read_config, weights_hash
+from ecgvision.rundir import checkpoint_file, load_weights, read_config, weights_hash
 from ecgvision.store import Store
 from ecgvision.systems.base import Config
 from ecgvision.tasks.teacher import Teacher
@@ -35,8 +35,7 @@ def load_teacher(
     """
     if checkpoint is None:
         raise ConfigError("there is no teacher", remedy="Set teacher.checkpoint=RUN/checkpoints/…")
-    path = Path(checkpoint).expanduser()
-    path = path / BEST if path.is_dir() else path
+    path = checkpoint_file(checkpoint)
     theirs = read_config(path.parent.parent)
     if theirs["exp"] != "signal":
         raise ConfigError("a teacher is a run of +exp=signal", file=path, value=theirs["exp"])

@@ -17,6 +17,7 @@ from ecgvision.models.student import Student
 from ecgvision.models.vizecg import VizECGNet
 from ecgvision.render.artefacts import CLEAN
 from ecgvision.systems.base import Config, System, base_arguments, loader_arguments, names
+from ecgvision.systems.pretrained import load_backbone
 from ecgvision.systems.teacher import load_teacher
 from ecgvision.tasks.vizecg import VizECGTask
 
@@ -62,6 +63,13 @@ class VizECG(System):
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> VizECGTask:
         model = config["model"]
         assert isinstance(data, PairedDataModule)
+        start = model.get("image_checkpoint")  # runs of earlier versions have no such key
+        if start is not None and (model["pretrained"] or model["streams"] == "signal"):
+            raise ConfigError(
+                "model.image_checkpoint is where the image encoder starts",
+                value={key: model[key] for key in ("pretrained", "streams")},
+                remedy="Set model.pretrained=false and model.streams to both or image",
+            )
         network = VizECGNet(
             len(data.cohort.scheme.codes),
             image_size=config["data"]["image_size"],
@@ -72,6 +80,8 @@ class VizECG(System):
                 "cmam", "streams",
             )},
         )  # fmt: skip
+        if pretrained and start is not None:
+            load_backbone(network.image_tower.encoder, start, "image", config)
         teacher = None
         if pretrained and config["teacher"]["checkpoint"] is not None:  # it is never judged
             teacher = load_teacher(config["teacher"]["checkpoint"], config, data, leads=LEADS)

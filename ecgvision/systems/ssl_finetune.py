@@ -1,0 +1,97 @@
+"""A classifier of crops that starts from pretrained encoders, or from none."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from ecgvision.data.cohort import Cohort
+from ecgvision.data.crops import CropDataModule
+from ecgvision.data.module import EcgDataModule
+from ecgvision.ecg import ConfigError
+from ecgvision.models.gated import Fusion, GatedNet, xavier_
+from ecgvision.systems.base import Config, System, base_arguments, loader_arguments, names
+from ecgvision.systems.pretrained import fit_moments, load_backbone
+from ecgvision.systems.ssl_pretrain import crop_settings, modality
+from ecgvision.tasks.finetune import FinetuneTask, encoders
+
+SIGNALS = ("time", "spectrogram")
+
+
+def fusion(config: Config) -> Fusion:
+    """`fusion`, where `none` is the modality by itself.
+
+    Raises:
+        ConfigError: for one that is not known.
+    """
+    given = config["fusion"]
+    if given == "none":
+        alone = modality(config, SIGNALS)
+        return next(f for f in get_args(Fusion) if f == alone)
+    if given not in ("gate", "concat"):
+        raise ConfigError("fusion must be gate, concat or none", value=given)
+    return given
+
+
+class SslFinetune(System):
+    """`+exp=ssl_finetune`, and the second stage of `+exp=ssl`."""
+
+    def streams(self, config: Config) -> tuple[str, ...]:
+        kind = fusion(config)
+        if kind in SIGNALS:
+            return (kind,)
+        heads = names(config["model"]["heads"])
+        return ("fused", *(h for h in heads if h != "fused"))
+
+    def needs(self, config: Config, stage: str) -> bool:
+        kind = fusion(config)
+        return kind not in SIGNALS or kind == stage
+
+    def data(self, config: Config, cohort: Cohort) -> CropDataModule:
+        data = config["data"]
+        return CropDataModule(
+            cohort, crop_settings(config), augment=data["augment"],
+            label_fraction=data["label_fraction"], **loader_arguments(config),
+        )  # fmt: skip
+
+    def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> FinetuneTask:
+        model = config["model"]
+        network = GatedNet(
+            len(data.cohort.scheme.codes), fusion=fusion(config), streams=self.streams(config),
+            time_encoder=model["time_encoder"], rate=config["data"]["signal_rate"],
+        )  # fmt: skip
+        given = {kind: config[kind]["checkpoint"] for kind in SIGNALS}
+        present = encoders(network)
+        self._check(config, given, present)
+        if pretrained:
+            xavier_(network)
+            for kind, encoder in present.items():
+                self._start(network, kind, encoder, given[kind], config, data.cohort)
+        return FinetuneTask(network, probe=config["probe"], **base_arguments(config))
+
+    def _check(self, config: Config, given: dict[str, Any], present: dict[str, Any]) -> None:
+        for kind, checkpoint in given.items():
+            if checkpoint is not None and kind not in present:
+                raise ConfigError(
+                    f"{kind}.checkpoint is given, but the network has no such encoder",
+                    value={"fusion": config["fusion"], "model.modality": modality(config)},
+                    remedy=f"Leave it out, or set fusion=gate or model.modality={kind}",
+                )
+            if checkpoint is None and kind in present and config["probe"]:
+                raise ConfigError("a probe needs pretrained encoders", value=f"no {kind}",
+                                  remedy=f"Set {kind}.checkpoint=RUN, or probe=false")  # fmt: skip
+
+    def _start(
+        self, network: GatedNet, kind: str, encoder: Any, checkpoint: str | None, config: Config,
+        cohort: Cohort,
+    ) -> None:  # fmt: skip
+        """An encoder's weights and moments: both of its pretraining, or moments of the data."""
+        standardise: Any
+        quantity: Any
+        if kind == "time":
+            standardise, quantity = network.time_input, lambda signal: signal
+        else:
+            quantity, standardise = network.spectrogram_input
+        if checkpoint is not None:
+            load_backbone(encoder, checkpoint, kind, config, standardise)
+        else:
+            fit_moments(standardise, quantity, cohort, config, std_per_lead=kind == "time")

@@ -1,0 +1,164 @@
+"""Pretraining an encoder without labels: of signals, of spectrograms, or of pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from ecgvision.data.cohort import Cohort
+from ecgvision.data.crops import CropDataModule, CropSettings
+from ecgvision.data.image_views import ImageViews
+from ecgvision.data.module import EcgDataModule
+from ecgvision.data.ssl_views import SpectrogramViews, TimeViews
+from ecgvision.data.unlabelled import CropsForPretraining, PagesForPretraining
+from ecgvision.ecg import LEADS, ConfigError
+from ecgvision.losses.self_distillation import DINOLoss
+from ecgvision.models.gated import SpectrogramEncoder, TimeEncoder
+from ecgvision.models.image_encoder import image_encoder
+from ecgvision.models.pretrain_inputs import (
+    Branch,
+    PageInput,
+    SpectrogramInput,
+    TimeInput,
+    count_features,
+)
+from ecgvision.models.projection import DINOHead, byol_head, simclr_head
+from ecgvision.systems.base import Config, System, base_arguments, loader_arguments, names
+from ecgvision.systems.pretrained import fit_moments
+from ecgvision.systems.vizecg import page_settings
+from ecgvision.tasks.pretrain import PretrainTask
+from ecgvision.tasks.ssl_methods import Byol, Dino, Method, SimClr
+
+MODALITIES = ("time", "spectrogram", "image")
+METHODS = ("dino", "simclr", "byol")
+
+
+def crop_settings(config: Config) -> CropSettings:
+    """The crops of the configuration; pretraining has no stride."""
+    data = config["data"]
+    return CropSettings(
+        seconds=data["seconds"],
+        rate=data["signal_rate"],
+        crop_seconds=data["crop_seconds"],
+        crop_stride=data.get("crop_stride", data["crop_seconds"]),
+        crops=data["crops"],
+        layouts=names(data["layouts"]),
+    )
+
+
+def modality(config: Config, known: tuple[str, ...] = MODALITIES) -> str:
+    """`model.modality`.
+
+    Raises:
+        ConfigError: for one that is not known.
+    """
+    given = config["model"]["modality"]
+    if given not in known:
+        raise ConfigError("unknown model.modality", value=given,
+                          remedy=f"Known: {', '.join(known)}")  # fmt: skip
+    return given
+
+
+class SslPretrain(System):
+    """`+exp=ssl_pretrain`."""
+
+    def streams(self, config: Config) -> tuple[str, ...]:
+        return ()
+
+    def monitor(self, config: Config) -> tuple[str, str] | None:
+        choose = config["ssl"]["choose"]
+        if choose not in ("last", "loss"):
+            raise ConfigError("ssl.choose must be last or loss", value=choose)
+        return ("train/loss", "min") if choose == "loss" else None
+
+    def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
+        if modality(config) == "image":
+            return PagesForPretraining(
+                cohort, page_settings(config, images=True), folders=names(config["data"]["images"]),
+                augment=config["data"]["augment"], **loader_arguments(config),
+            )  # fmt: skip
+        return CropsForPretraining(
+            cohort, crop_settings(config), augment=config["data"]["augment"],
+            **loader_arguments(config),
+        )  # fmt: skip
+
+    def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> PretrainTask:
+        for key in ("ema_decay", "patience"):
+            if config["trainer"][key]:
+                raise ConfigError(
+                    "pretraining has a teacher for an average, and no labels to stop by",
+                    value=config["trainer"][key], remedy=f"Set trainer.{key}=0",
+                )  # fmt: skip
+        views = self._views(config)
+        if pretrained and not isinstance(views, PageInput):
+            fit_moments(views.standardise, views.quantity, data.cohort, config,
+                        std_per_lead=isinstance(views, TimeInput))  # fmt: skip
+        branch = self._branch(config, data)
+        return PretrainTask(
+            branch, views, self._method(config, branch),
+            final_weight_decay=config["ssl"]["final_weight_decay"], **base_arguments(config),
+        )  # fmt: skip
+
+    def _views(self, config: Config) -> TimeInput | SpectrogramInput | PageInput:
+        ssl = config["ssl"]
+        if ssl["method"] not in METHODS:
+            raise ConfigError("unknown ssl.method", value=ssl["method"],
+                              remedy=f"Known: {', '.join(METHODS)}")  # fmt: skip
+        # SimCLR and BYOL compare two views, both of the whole kind
+        views: dict[str, Any] = {"global_views": 2, "local_views": 0}
+        if ssl["method"] == "dino":
+            views = {key: ssl[key] for key in views}
+        kind = modality(config)
+        if kind == "time":
+            return TimeInput(TimeViews(**views))
+        if kind == "spectrogram":
+            rate = config["data"]["signal_rate"]
+            return SpectrogramInput(SpectrogramViews(**views), rate=rate)
+        return PageInput(ImageViews(**views))
+
+    def _branch(self, config: Config, data: EcgDataModule) -> Branch:
+        model, loss, kind = config["model"], config["loss"], modality(config)
+        backbone: nn.Module
+        if kind == "image":
+            size = tuple(config["data"]["image_size"])
+            backbone = image_encoder(model["image_encoder"], size)
+            inputs = count_features(backbone, torch.zeros(1, 3, *size, dtype=torch.uint8))
+        elif kind == "time":
+            backbone = encoder = TimeEncoder(model["time_encoder"])
+            inputs = encoder.features
+            assert isinstance(data, CropDataModule)
+            count_features(backbone, torch.zeros(1, len(LEADS), data.settings.samples))
+        else:
+            backbone = spectra = SpectrogramEncoder()
+            inputs = spectra.features
+        sizes: dict[str, Any] = {"hidden": loss["hidden"]}
+        if config["ssl"]["method"] == "dino":
+            head: nn.Module = DINOHead(
+                inputs, loss["prototypes"], bottleneck=loss["bottleneck"], **sizes
+            )
+        elif config["ssl"]["method"] == "simclr":
+            head = simclr_head(inputs, loss["bottleneck"], **sizes)
+        else:
+            head = byol_head(inputs, loss["bottleneck"], **sizes)
+        return Branch(backbone, head)
+
+    def _method(self, config: Config, branch: Branch) -> Method:
+        ssl, loss = config["ssl"], config["loss"]
+        if ssl["method"] == "simclr":
+            return SimClr(temperature=loss["temperature"])
+        if ssl["method"] == "byol":
+            return Byol(branch, outputs=loss["bottleneck"], hidden=loss["hidden"],
+                        momentum=ssl["momentum"])  # fmt: skip
+        return Dino(
+            branch,
+            DINOLoss(
+                loss["prototypes"],
+                student_temperature=loss["student_temperature"],
+                teacher_temperature=loss["teacher_temperature"],
+            ),
+            global_views=ssl["global_views"],
+            momentum=ssl["momentum"],
+            final_momentum=ssl["final_momentum"],
+        )

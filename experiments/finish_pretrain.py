@@ -1,0 +1,108 @@
+"""From a pretraining's log to metrics.json and a report: there are no labels to judge it by."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import ecgvision
+from ecgvision.data.module import EcgDataModule
+from ecgvision.ecg import ConfigError
+from ecgvision.evaluate.files import whole_file
+from ecgvision.evaluate.pretrain_report import write_pretrain_report
+from ecgvision.tasks.base import BaseTask
+from ecgvision.tasks.pretrain import BACKBONE, PretrainTask
+from experiments.finish import history
+
+FIGURES = ("loss", "spread", "used", "unsure", "collapsed")
+
+
+def epochs(logged: pd.DataFrame) -> list[dict[str, Any]]:
+    """Of each epoch its number, mean loss, and what the watch saw at its end."""
+    columns = {f"train/{name}": name for name in FIGURES if f"train/{name}" in logged}
+    return [
+        {"epoch": int(row["epoch"])}
+        | {name: float(row[c]) for c, name in columns.items() if pd.notna(row[c])}
+        for _, row in logged.iterrows()
+    ]
+
+
+def finish_pretraining(
+    config: Mapping[str, Any],
+    task: BaseTask,
+    data: EcgDataModule,
+    folder: Path,
+    *,
+    started: float,
+) -> dict[str, Any]:
+    """Write report.html and, as the last, metrics.json.
+
+    Raises:
+        ConfigError: if the run has logged nothing.
+    """
+    assert isinstance(task, PretrainTask)
+    logged = history(folder)
+    if logged is None:
+        raise ConfigError("the run has no log to report from", file=folder,
+                          remedy="Repeat it with force=true")  # fmt: skip
+    cohort = data.cohort
+    spread, used, unsure, _ = (None if v != v else round(v, 4) for v in task.figures.tolist())
+    result: dict[str, Any] = {
+        "exp": config["exp"],
+        "version": ecgvision.__version__,
+        "data": {
+            "name": config["data"]["name"],
+            "hash": cohort.hash,
+            "train": len(data.positions("train")),
+            "val": 0,
+            "test": 0,
+            "dropped_unlabelled": cohort.dropped,
+        },
+        "labels": list(cohort.scheme.codes),
+        "label_hash": cohort.scheme.hash,
+        "pretraining": {
+            "method": config["ssl"]["method"],
+            "modality": config["model"]["modality"],
+            "epochs": epochs(logged),
+            "checkpoint": f"by {config['ssl']['choose']}",
+            "prefix": BACKBONE,
+            "collapse": {
+                "verdict": task.verdict, "spread": spread, "used": used, "unsure": unsure,
+            },
+        },
+        "operating_points": {},
+        "test": {},
+        "skipped": [],
+        "config": dict(config),
+        "wall_seconds": round(time.monotonic() - started, 1),
+    }  # fmt: skip
+    write_pretrain_report(
+        folder / "report.html", config=dict(config), metrics=result, history=logged
+    )
+    with whole_file(folder / "metrics.json") as part:
+        part.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return result
+
+
+def headline(result: Mapping[str, Any]) -> str:
+    """The end of a pretraining for people: loss, verdict, and where the encoder stands."""
+    found = result["pretraining"]
+    first, last = found["epochs"][0], found["epochs"][-1]
+    verdict = found["collapse"]["verdict"]
+    lines = [
+        f"Pretrained: {found['modality']} by {found['method']}, n={result['data']['train']} "
+        f"records, loss {first['loss']:.3f} to {last['loss']:.3f} in {last['epoch'] + 1} epochs"
+    ]
+    if verdict == "healthy":
+        lines.append("  the network tells records apart (collapse watch: healthy)")
+    else:
+        lines.append(
+            f"  COLLAPSED ({verdict}): do not fine-tune from it. Lower optimizer.lr, raise "
+            "ssl.momentum, or train on more records"
+        )
+    return "\n".join(lines)

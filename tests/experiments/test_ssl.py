@@ -1,0 +1,305 @@
+"""Pretraining and fine-tuning as runs, on a tiny store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from ecgvision import build, rundir
+from ecgvision.data.cohort import Cohort
+from ecgvision.ecg import ConfigError, DataError
+from ecgvision.evaluate import predictions
+from ecgvision.evaluate.again import evaluate_run
+from ecgvision.tasks.pretrain import BACKBONE, STANDARDISE, PretrainTask
+from experiments import chain, train
+from experiments.configure import configure
+from experiments.identity import run_id
+from experiments.run import run
+
+pytestmark = [
+    # https://github.com/Lightning-AI/pytorch-lightning/issues/20978 and kin: Lightning's own
+    pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning"),
+]
+
+COMMON = ("data=store", "data.num_workers=0", "data.small=true", "trainer.accelerator=cpu",
+          "trainer.precision=32-true", "draws=20", "trainer.max_epochs=1")  # fmt: skip
+PRETRAIN = ("+exp=ssl_pretrain", *COMMON, "data.batch_size=16", "loss.prototypes=16",
+            "loss.hidden=16", "loss.bottleneck=8", "data.image_size=[64,96]", "data.dpi=25",
+            "data.train_dpi=[25]")  # fmt: skip
+FINETUNE = ("+exp=ssl_finetune", *COMMON, "data.batch_size=8", "data.crops=1")
+ALONE = (*FINETUNE, "fusion=none", "model.modality=time")
+
+
+def tiny(base, store, run_dir, *more: str) -> dict:
+    return configure([*base, f"data.store=[{store}]", f"run_dir={run_dir}", *more])
+
+
+def read(folder: Path) -> dict:
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def weights(file: Path, prefix: str = "") -> dict[str, torch.Tensor]:
+    state = torch.load(file, weights_only=True)["state_dict"]
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+@pytest.fixture(scope="module")
+def pretrained(tiny_store, tmp_path_factory) -> Path:
+    """Two epochs of DINO on signals."""
+    return run(tiny(PRETRAIN, tiny_store, tmp_path_factory.mktemp("pre"), "trainer.max_epochs=2"))
+
+
+def test_a_pretraining_says_what_it_did_and_judges_nothing(pretrained, tiny_store):
+    metrics = read(pretrained)
+    names = {p.name for p in pretrained.iterdir()} - {".lock"}
+    assert names == {"config.yaml", "checkpoints", "logs", "metrics.json", "report.html"}
+    assert [metrics["data"][s] for s in ("train", "val", "test")] == [48, 0, 0]
+    assert metrics["test"] == {}
+    assert metrics["wall_seconds"] > 0
+    assert metrics["config"]["ssl"]["method"] == "dino"
+    found = metrics["pretraining"]
+    assert [e["epoch"] for e in found["epochs"]] == [0, 1]
+    assert all(e["loss"] > 0 and e["spread"] >= 0 for e in found["epochs"])
+    assert found["collapse"]["verdict"] == "healthy"
+    assert found["collapse"]["spread"] == pytest.approx(found["epochs"][-1]["spread"], abs=1e-3)
+    report = (pretrained / "report.html").read_text()
+    assert "Epochs and collapse watch" in report
+    assert "data:image/svg+xml" in report
+
+
+def test_the_last_epoch_is_kept(pretrained):
+    best, last = (weights(pretrained / f) for f in (rundir.BEST, train.LAST))
+    assert same(best, last)
+    assert not same(
+        weights(pretrained / rundir.BEST, BACKBONE),
+        weights(pretrained / rundir.BEST, "method.teacher.model.backbone."),
+    )
+
+
+def test_the_moments_are_those_of_the_training_folds(pretrained, tiny_store):
+    found = weights(pretrained / rundir.BEST, STANDARDISE)
+    folds = rundir.read_config(pretrained)["data"]["folds"]
+    cohort = Cohort([tiny_store], "superdiagnostic", folds=folds)
+    train_signals = torch.stack(
+        [torch.tensor(cohort.signal(int(p), 10, 100)) for p in cohort.positions("train")]
+    )
+    flat = train_signals.double().transpose(0, 1).flatten(1)
+    torch.testing.assert_close(found["mean"], flat.mean(1).float(), atol=1e-5, rtol=0)
+    torch.testing.assert_close(found["std"], flat.std(1, correction=0).float(), atol=1e-5, rtol=0)
+
+
+def test_validation_and_test_records_are_never_read(tiny_store, tmp_path, monkeypatch):
+    read_folds, real = set(), Cohort.window
+
+    def watched(self, position, *args):
+        read_folds.add(int(self.records["fold"].iloc[position]))
+        return real(self, position, *args)
+
+    monkeypatch.setattr(Cohort, "window", watched)
+    run(tiny(PRETRAIN, tiny_store, tmp_path, "seed=9"))
+    assert read_folds == set(range(1, 9))
+
+
+@pytest.mark.parametrize(("method", "modality"), [
+    ("simclr", "time"), ("byol", "time"), ("dino", "image"), ("simclr", "image"),
+])  # fmt: skip
+def test_methods_and_modalities(tiny_store, tmp_path, method, modality):
+    folder = run(tiny(PRETRAIN, tiny_store, tmp_path, f"ssl.method={method}",
+                      f"model.modality={modality}"))  # fmt: skip
+    found = read(folder)["pretraining"]
+    assert (found["method"], found["modality"]) == (method, modality)
+    assert torch.tensor([e["loss"] for e in found["epochs"]]).isfinite().all()
+    opened = build.open_run(folder).task
+    assert isinstance(opened, PretrainTask)
+    assert opened.verdict == found["collapse"]["verdict"]
+
+
+def test_a_collapse_is_told(tiny_store, tmp_path, capsys):
+    """A teacher so hot that it asks for every prototype alike teaches nothing."""
+    folder = run(tiny(PRETRAIN, tiny_store, tmp_path, "loss.teacher_temperature=1000"))
+    out = capsys.readouterr().out
+    found = read(folder)["pretraining"]
+    assert found["collapse"]["verdict"] == "uniform assignment"
+    assert found["collapse"]["unsure"] > 0.99
+    assert found["epochs"][0]["collapsed"] == 1
+    assert "COLLAPSED (uniform assignment)" in out
+    assert "Epoch 0: the network collapses" in out
+    assert "collapsed (uniform assignment)" in (folder / "report.html").read_text()
+
+
+def test_an_interrupted_pretraining_goes_on_as_if_nothing_had_been(
+    pretrained, tiny_store, tmp_path, monkeypatch
+):
+    real = PretrainTask.on_train_epoch_start
+
+    def fail(self):
+        if self.current_epoch == 1:
+            raise RuntimeError("the machine was switched off")
+        real(self)
+
+    monkeypatch.setattr(PretrainTask, "on_train_epoch_start", fail)
+    config = tiny(PRETRAIN, tiny_store, tmp_path, "trainer.max_epochs=2")
+    with pytest.raises(RuntimeError, match="switched off"):
+        run(config)
+    monkeypatch.undo()
+    folder = run(tiny(PRETRAIN, tiny_store, tmp_path, "trainer.max_epochs=2"))
+    assert folder.name == pretrained.name
+    assert same(weights(folder / train.LAST), weights(pretrained / train.LAST))
+    assert read(folder)["pretraining"] == read(pretrained)["pretraining"]
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["ssl.method=mae", "model.modality=text", "ssl.choose=best", "trainer.ema_decay=0.9",
+     "trainer.patience=3", "data.crop_seconds=11", "ssl.momentum=2"],
+)  # fmt: skip
+def test_settings_that_make_no_sense(tiny_store, tmp_path, override):
+    with pytest.raises(ConfigError):
+        run(tiny(PRETRAIN, tiny_store, tmp_path, override))
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_the_backbone_arrives(pretrained, tiny_store, tmp_path):
+    config = tiny(ALONE, tiny_store, tmp_path, f"time.checkpoint={pretrained}")
+    data = build.build_data(config, build.build_cohort(config))
+    network = build.build_task(config, data, pretrained=True).model
+    assert same(network.time_encoder.state_dict(), weights(pretrained / rundir.BEST, BACKBONE))
+    assert same(network.time_input.state_dict(), weights(pretrained / rundir.BEST, STANDARDISE))
+    scratch = build.build_task(tiny(ALONE, tiny_store, tmp_path), data, pretrained=True).model
+    assert not same(scratch.time_encoder.state_dict(), network.time_encoder.state_dict())
+    # the same folds, the same moments
+    torch.testing.assert_close(scratch.time_input.std, network.time_input.std)
+
+
+@pytest.fixture(scope="module")
+def probed(pretrained, tiny_store, tmp_path_factory) -> Path:
+    more = ("probe=true", f"time.checkpoint={pretrained / rundir.BEST}", "data.label_fraction=0.5",
+            "data.layouts=[12x1,3x4]")  # fmt: skip
+    return run(tiny(ALONE, tiny_store, tmp_path_factory.mktemp("probe"), *more))
+
+
+def test_a_probe_keeps_the_encoder_and_tells_its_labels(probed, pretrained):
+    theirs = weights(pretrained / rundir.BEST, BACKBONE)
+    ours = weights(probed / rundir.BEST, "model.time_encoder.")
+    assert same(ours, theirs)
+    metrics = read(probed)
+    assert set(metrics["test"]) == {"time", "time@12x1", "time@3x4"}
+    assert metrics["data"]["train"] == 24
+    told = metrics["data"]["label_fraction"]
+    assert (told["asked"], told["records"], told["of_records"]) == (0.5, 24, 48)
+    assert not (probed / "bundle").exists()
+
+
+def test_a_fine_tuned_run_opened_again_answers_as_its_table_says(probed):
+    opened = build.open_run(probed)
+    item = opened.data.dataset("test")[(0, 7)]  # the second record in the second layout
+    batch = {k: v[None] for k, v in item.items() if isinstance(v, torch.Tensor)}
+    with torch.no_grad():
+        z = opened.task.compute(batch)[0]["time"]
+    table = predictions.load(probed / "predictions.parquet")
+    row = predictions.select(table, split="test", layout="3x4").iloc[1:2]
+    torch.testing.assert_close(
+        z.double(), torch.tensor(predictions.logits_of(row)), atol=1e-4, rtol=0
+    )
+
+
+def test_a_finished_run_is_judged_in_other_layouts(probed, pretrained):
+    folder = evaluate_run(probed, layouts=["6x2", "12x1"], accelerator="cpu")
+    assert set(read(folder)["test"]) == {"time", "time@6x2", "time@12x1"}
+    first, second = (
+        predictions.select(predictions.load(f / "predictions.parquet"), split="test", layout="12x1")
+        for f in (probed, folder)
+    )
+    same_logits = map(torch.tensor, map(predictions.logits_of, (first, second)))
+    torch.testing.assert_close(*same_logits, atol=1e-5, rtol=0)
+    with pytest.raises(DataError, match="training folds"):
+        evaluate_run(pretrained, layouts=["12x1"], accelerator="cpu")
+
+
+def test_what_does_not_fit_is_refused(pretrained, probed, tiny_store, tmp_path):
+    given = f"time.checkpoint={pretrained}"
+    with pytest.raises(ConfigError, match=r"missing.*encoder\.layers"):
+        run(tiny(ALONE, tiny_store, tmp_path, given, "model.time_encoder=xresnet1d50"))
+    with pytest.raises(ConfigError, match="ssl_pretrain"):
+        run(tiny(ALONE, tiny_store, tmp_path, f"time.checkpoint={probed}"))
+    with pytest.raises(ConfigError, match="another encoder"):
+        run(tiny(ALONE, tiny_store, tmp_path, "model.modality=spectrogram",
+                 f"spectrogram.checkpoint={pretrained}"))  # fmt: skip
+    with pytest.raises(ConfigError, match="no such encoder"):
+        run(tiny(ALONE, tiny_store, tmp_path, given, "model.modality=spectrogram"))
+    with pytest.raises(ConfigError, match="signal_rate"):
+        run(tiny(ALONE, tiny_store, tmp_path, given, "data.signal_rate=50"))
+    with pytest.raises(ConfigError, match="probe"):
+        run(tiny(ALONE, tiny_store, tmp_path, "probe=true"))
+    with pytest.raises(ConfigError, match="fusion"):
+        run(tiny(FINETUNE, tiny_store, tmp_path, "fusion=sum"))
+    with pytest.raises(ConfigError, match="no file"):
+        run(tiny(ALONE, tiny_store, tmp_path, "time.checkpoint=nowhere"))
+
+
+@pytest.mark.parametrize("modality", ["time", "spectrogram"])
+def test_a_stage_has_the_id_of_the_same_run_by_itself(modality):
+    config = configure(["+exp=ssl", "seed=3", "probe=true", "data.label_fraction=0.1",
+                        "fusion=concat", "data.batch_size=7", "ssl.method=byol"])  # fmt: skip
+    stage = chain.stage_config(config, modality)
+    alone = configure(["+exp=ssl_pretrain", "seed=3", f"model.modality={modality}",
+                       "ssl.method=byol"])  # fmt: skip
+    assert run_id(stage, ["x"], "y") == run_id(alone, ["x"], "y")
+
+
+SMALL_STAGE = ("{m}.data.batch_size=16", "{m}.loss.prototypes=16", "{m}.loss.hidden=16",
+               "{m}.loss.bottleneck=8", "{m}.ssl.local_views=0")  # fmt: skip
+
+
+def test_both_stages_from_one_command(tiny_store, tmp_path):
+    stages = [s.format(m=m) for m in ("time", "spectrogram") for s in SMALL_STAGE]
+    base = ("+exp=ssl", *FINETUNE[1:], "trainer.limit_train_batches=1", *stages)
+    folder = run(tiny(base, tiny_store, tmp_path, "model.heads=[fused,time,spectrogram]"))
+    assert set(read(folder)["test"]) == {"fused", "time", "spectrogram"}
+    config = rundir.read_config(folder)
+    made = {rundir.read_config(f)["model"]["modality"]: f
+            for f in (tmp_path / "ssl_pretrain").iterdir()}  # fmt: skip
+    assert set(made) == {"time", "spectrogram"}
+    for kind, stage in made.items():
+        assert config[kind]["checkpoint"] == str(stage / rundir.BEST)
+    data = build.build_data(config, build.build_cohort(config))
+    network = build.build_task(config, data, pretrained=True).model
+    theirs = weights(made["spectrogram"] / rundir.BEST, BACKBONE)
+    assert same(network.spectrogram_encoder.state_dict(), theirs)
+    before = {f: (f / "metrics.json").stat().st_mtime_ns for f in made.values()}
+    only = run(tiny(base, tiny_store, tmp_path, "fusion=none", "model.modality=time"))
+    assert set(read(only)["test"]) == {"time"}
+    assert before == {f: (f / "metrics.json").stat().st_mtime_ns for f in before}
+    assert len(list((tmp_path / "ssl_pretrain").iterdir())) == 2  # found again, none trained anew
+
+
+VIZECG = ("+exp=vizecg", *COMMON, "data.image_size=[64,96]", "data.train_dpi=[25]", "data.dpi=25",
+          "data.batch_size=8", "model.width=32", "model.heads=4", "model.streams=image")  # fmt: skip
+
+
+def test_the_image_tower_starts_from_a_pretraining(tiny_store, tmp_path, pretrained):
+    folder = run(tiny(PRETRAIN, tiny_store, tmp_path, "model.modality=image"))
+    config = tiny(VIZECG, tiny_store, tmp_path, f"model.image_checkpoint={folder}")
+    data = build.build_data(config, build.build_cohort(config))
+    network = build.build_task(config, data, pretrained=True).model
+    theirs = weights(folder / rundir.BEST, BACKBONE)
+    assert same(network.image_tower.encoder.state_dict(), theirs)
+    (hashed,) = chain.weights_hashes(config)
+    assert hashed.startswith("model.image_checkpoint:")
+    file = configure([*VIZECG, f"model.image_checkpoint={folder / rundir.BEST}"])
+    assert run_id(config, [hashed], "y") == run_id(file, [hashed], "y")  # by content
+    assert run_id(config, [], "y") == run_id(configure([*VIZECG]), [], "y")
+    for more, error in (
+        ("model.streams=signal", "image encoder starts"),
+        ("model.image_encoder=test_efficientnet", "missing"),
+        (f"model.image_checkpoint={pretrained}", "another encoder"),
+    ):
+        with pytest.raises(ConfigError, match=error):
+            run(tiny(VIZECG, tiny_store, tmp_path, f"model.image_checkpoint={folder}", more))
