@@ -1,0 +1,171 @@
+"""Pages to learn reading from: any signal on any page, and what the page shows of it.
+
+No label is needed, so pages have no end: each epoch draws every record anew, varied far beyond
+what a diagnosis would bear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from ecgvision.data.pages import PageSettings
+from ecgvision.data.resample import fit_length, resample
+from ecgvision.data.variation import SignalVariation
+from ecgvision.data.views import to_network
+from ecgvision.ecg import LEAD_INDEX, LEADS, DataError
+from ecgvision.layouts import pick_layout
+from ecgvision.page import Page
+from ecgvision.render import artefacts
+from ecgvision.render.artefacts import Warp
+from ecgvision.render.paper import draw
+from ecgvision.render.styles import paper_of
+from ecgvision.store import Store
+
+
+def sample_places(page: Page, length: int, rate: float, warp: Warp | None) -> NDArray[np.float64]:
+    """Where each sample's 0 mV lies in the picture: (12, length, 2) x, y in pixels.
+
+    NaN where the page does not show the sample. Where it shows it twice, the rhythm strip counts.
+    """
+    places = np.full((len(LEADS), length, 2), np.nan)
+    for cell in page.cells:  # strips come last
+        span = page.samples(cell, length, rate)
+        seconds = np.arange(span.start, span.stop) / rate
+        x, y = page.to_pixel(cell, seconds, np.zeros_like(seconds))
+        points = np.stack([x, y], axis=-1)
+        places[LEAD_INDEX[cell.lead], span] = points if warp is None else warp(points)
+    return places
+
+
+def network_fractions(
+    points: NDArray[np.float64], picture: tuple[int, int], size: Sequence[int]
+) -> NDArray[np.float32]:
+    """Points (..., 2) of a picture as fractions of the network's width and height.
+
+    The way of `to_network`: aspect kept, equal margins.
+
+    Args:
+        picture: (height, width) of the picture.
+        size: [height, width] of the network.
+    """
+    scale = min(size[0] / picture[0], size[1] / picture[1])
+    inner = [min(s, max(1, round(p * scale))) for s, p in zip(size, picture, strict=True)]
+    margin = [(s - i) // 2 for s, i in zip(size, inner, strict=True)]
+    x = (points[..., 0] * inner[1] / picture[1] + margin[1]) / size[1]
+    y = (points[..., 1] * inner[0] / picture[0] + margin[0]) / size[0]
+    return np.stack([x, y], axis=-1).astype(np.float32)
+
+
+class ReadingDataset(Dataset[dict[str, Any]]):
+    """Pages of every record of some folds, in layouts of a mix.
+
+    In training a page is a pure function of (seed, epoch, record): another stretch, varied,
+    another layout, paper, resolution and artefact. In evaluation a record has one page, of its
+    first seconds as they are, in the layout and with the artefact that its number falls on, the
+    same in every run.
+
+    Args:
+        stores: in order; labels are not looked at.
+        settings: which pages; `style="mixed"` draws another paper for each.
+        folds: of the stores; None takes all records.
+        train: see above.
+        seed: of training.
+        limit: at most so many records, spread evenly; None takes all.
+        variation: of signals in training; None shows records as they are.
+
+    Item:
+        image: uint8 (3, H, W) · signal: float32 (12, T) mV at `settings.signal_rate`, 0 where not
+        printed · printed: bool (12, T), what the page shows, at its true time · place: float32
+        (12, T, 2), where the 0 mV of each sample lies, x and y as fractions of the image, NaN where
+        not printed · index: the record's row over all stores · layout, artefact: which of the mix.
+
+    Raises:
+        DataError: if no record is left.
+    """
+
+    def __init__(
+        self, stores: Sequence[Store], settings: PageSettings, *,
+        folds: Sequence[int] | None = None, train: bool = True, seed: int = 0,
+        limit: int | None = None, variation: SignalVariation | None = SignalVariation(),  # noqa: B008
+    ) -> None:  # fmt: skip
+        self.stores, self.settings = list(stores), settings
+        self.train, self.seed = train, seed
+        self.variation = variation if train else None
+        places, base = [], 0
+        for number, store in enumerate(self.stores):
+            kept = np.ones(len(store), bool)
+            if folds is not None:
+                kept = store.records["fold"].isin(list(folds)).to_numpy(bool)
+            rows = np.flatnonzero(kept)
+            places.append(np.stack([np.full_like(rows, number), rows, base + rows], axis=1))
+            base += len(store)
+        found = np.concatenate(places) if places else np.empty((0, 3), np.int64)
+        if limit is not None and len(found) > limit > 0:
+            found = found[np.linspace(0, len(found) - 1, limit).round().astype(int)]
+        if len(found) == 0 or (limit is not None and limit < 1):
+            raise DataError("no record to draw pages of", value={"folds": folds, "limit": limit},
+                            remedy="Name stores that hold records in these folds")  # fmt: skip
+        self.places: NDArray[np.int64] = found
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
+        """The page of (epoch, item); the epoch counts in training only."""
+        epoch, item = key
+        number, row, index = (int(v) for v in self.places[item])
+        views = self.settings.views
+        if self.train:
+            rng = np.random.default_rng([self.seed, epoch, index, 2])  # 1: of PairedDataset
+            layout, artefact = views[int(rng.integers(len(views)))]
+            dpi = float(rng.choice(self.settings.train_dpi))
+        else:
+            rng = np.random.default_rng([index, 2])
+            layout, artefact = views[item % len(views)]
+            dpi = self.settings.dpi
+        window, rate = self._window(self.stores[number], row, rng)
+        name = pick_layout(self.settings.layouts[layout], rng)
+        paper = paper_of(self.settings.style, name, rng)
+        page = self.settings.page(paper, name, dpi)
+        drawing, journey = (int(v) for v in rng.integers(2**31, size=2))
+        image = draw(window, rate, page, paper.style, seed=drawing, points=False).image
+        warp = None
+        if (kind := self.settings.artefacts[artefact]) != artefacts.CLEAN:
+            picture = artefacts.apply(kind, image, seed=journey, dpi=page.dpi)
+            image, warp = picture.image, picture.warp
+        return {
+            **self._truth(window, rate, page, warp, (image.shape[0], image.shape[1])),
+            "image": torch.from_numpy(to_network(image, self.settings.image_size)).permute(2, 0, 1),
+            "index": index, "layout": layout, "artefact": artefact,
+        }  # fmt: skip
+
+    def _window(
+        self, store: Store, row: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], float]:
+        signal, length = store.read(row), round(self.settings.seconds * store.rate)
+        if self.variation is not None:
+            return self.variation(signal, length, rng), store.rate
+        spare = signal.shape[1] - length
+        start = int(rng.integers(spare + 1)) if self.train and spare > 0 else 0
+        return fit_length(signal, length, start), store.rate
+
+    def _truth(
+        self, window: NDArray[np.float32], own: float, page: Page, warp: Warp | None,
+        picture: tuple[int, int],
+    ) -> dict[str, torch.Tensor]:  # fmt: skip
+        rate, length = self.settings.signal_rate, self.settings.signal_length
+        signal = fit_length(resample(window, own, rate), length)
+        printed = page.observed(length, rate) & ~np.isnan(signal)
+        places = sample_places(page, length, rate, warp)
+        places[~printed] = np.nan
+        return {
+            "signal": torch.from_numpy(np.where(printed, signal, np.float32(0))),
+            "printed": torch.from_numpy(printed),
+            "place": torch.from_numpy(network_fractions(places, picture, self.settings.image_size)),
+        }

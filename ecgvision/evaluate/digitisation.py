@@ -1,0 +1,248 @@
+"""How well a waveform was read off a page, by the PhysioNet Challenge 2024's rules and plain ones.
+
+The Challenge's score (George B. Moody PhysioNet Challenge 2024, its public repository
+`physionetchallenges/evaluation-2024` at commit 1a51354) is, for each record and lead:
+
+1. Both curves are drawn into pictures of one row for each of 256 levels, from the least to the
+   greatest value of either, and one column for each sample, and smoothed by a Gaussian of half a
+   cell. The place of the pictures' greatest cross-correlation gives a shift in time and in voltage.
+2. The curve that was read is moved by it; what leaves or enters is missing. A shift of more than
+   0.5 s or 1 mV is not made.
+3. SNR = 10 log10(mean x^2 / mean (x - y)^2) dB over the samples present in both, times the fraction
+   of the reference's samples that were read. Nothing read counts 0 dB.
+
+The score of a test set is the mean over records and leads. The Challenge leaves a lead without
+noise or without signal out of that mean, and so do we (NaN).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import gaussian_filter
+from scipy.signal import fftconvolve
+
+from ecgvision.ecg import LEADS, DataError
+
+LEVELS = 256
+SMOOTHING = 0.5  # standard deviation in cells
+LONGEST_SHIFT = 0.5  # seconds
+HIGHEST_SHIFT = 1.0  # mV
+"""All four: the Challenge's."""
+
+Curve = NDArray[np.float64]
+
+
+class Shift(NamedTuple):
+    """How far a curve lies from its reference: later by `samples`, higher by `mv`."""
+
+    samples: int
+    mv: float
+
+
+def find_shift(reference: ArrayLike, read: ArrayLike) -> Shift:
+    """The Challenge's estimate of how far a curve was moved when it was read.
+
+    Args:
+        reference, read: (T,) mV at one rate, NaN where missing; 0 and 0 where either is empty.
+
+    Raises:
+        DataError: for curves of different lengths.
+    """
+    x, y = _curves(reference, read)
+    if not (np.isfinite(x).any() and np.isfinite(y).any()):
+        return Shift(0, 0.0)
+    low = float(min(np.nanmin(x), np.nanmin(y)))
+    high = float(max(np.nanmax(x), np.nanmax(y)))
+    if high == low:
+        return Shift(0, 0.0)
+    a, b = (_picture(curve, low, high) for curve in (x, y))
+    match = fftconvolve(b, a[::-1, ::-1], mode="full")
+    row, column = np.unravel_index(int(match.argmax()), match.shape)
+    level = (high - low) / (LEVELS - 1)
+    return Shift(int(column) - (len(x) - 1), (int(row) - (LEVELS - 1)) * level)
+
+
+def _picture(curve: Curve, low: float, high: float) -> NDArray[np.float64]:
+    """(LEVELS, T): 1 where the curve passes, smoothed."""
+    seen = np.flatnonzero(np.isfinite(curve))
+    level = np.round((curve[seen] - low) / (high - low) * (LEVELS - 1)).astype(int)
+    picture = np.zeros((LEVELS, len(curve)))
+    picture[level, seen] = 1
+    return np.asarray(gaussian_filter(picture, SMOOTHING), np.float64)
+
+
+def aligned(reference: ArrayLike, read: ArrayLike, rate: float) -> Curve:
+    """`read` moved onto its reference, NaN where nothing has moved to; unmoved where too far.
+
+    Args:
+        rate: Hz of both.
+
+    Raises:
+        DataError: for curves of different lengths, or a rate that is none.
+    """
+    if not (math.isfinite(rate) and rate > 0):
+        raise DataError("the rate of curves must be a positive number of Hz", value=rate)
+    _, y = _curves(reference, read)
+    shift = find_shift(reference, read)
+    if abs(shift.samples) > round(LONGEST_SHIFT * rate) or abs(shift.mv) > HIGHEST_SHIFT:
+        return y
+    out = np.full_like(y, np.nan)
+    if shift.samples >= 0:
+        out[: len(y) - shift.samples] = y[shift.samples :]
+    else:
+        out[-shift.samples :] = y[: shift.samples]
+    return out - shift.mv
+
+
+def snr_db(reference: ArrayLike, read: ArrayLike) -> float:
+    """The Challenge's SNR in dB of a curve that needs no more shift; step 3 above.
+
+    Returns:
+        NaN where the reference is empty or 0 throughout, or the reading is without any error.
+
+    Raises:
+        DataError: for curves of different lengths.
+    """
+    x, y = _curves(reference, read)
+    wanted = np.isfinite(x)
+    both = wanted & np.isfinite(y)
+    if not wanted.any():
+        return math.nan
+    if not both.any():
+        return 0.0
+    power = float(np.mean(x[both] ** 2))
+    noise = float(np.mean((x[both] - y[both]) ** 2))
+    if power == 0 or noise == 0:
+        return math.nan
+    return 10 * math.log10(power / noise) * float(both.sum() / wanted.sum())
+
+
+def challenge_snr(reference: ArrayLike, read: ArrayLike, rate: float) -> Curve:
+    """(N, 12) dB: the Challenge's SNR of every record and lead, after its alignment.
+
+    The score is its `nanmean`.
+
+    Args:
+        reference, read: (N, 12, T) mV, NaN where not printed or not read.
+        rate: Hz.
+
+    Raises:
+        DataError: for other shapes, or a rate that is none.
+    """
+    x, y = _records(reference, read)
+    found = [[snr_db(a, aligned(a, b, rate)) for a, b in zip(*pair, strict=True)]
+             for pair in zip(x, y, strict=True)]  # fmt: skip
+    return np.array(found, np.float64).reshape(len(x), len(LEADS))
+
+
+def correlation(reference: ArrayLike, read: ArrayLike) -> Curve:
+    """(N, 12): Pearson's correlation over the samples present in both, unaligned.
+
+    NaN where fewer than two are, or the reference is flat; 0 where only the reading is flat.
+
+    Raises:
+        DataError: for shapes other than (N, 12, T), both the same.
+    """
+    x, y, both = _common(reference, read)
+    count = both.sum(-1)
+    scale = both / np.maximum(count, 1)[..., None]
+    dx = np.where(both, x - (x * scale).sum(-1, keepdims=True), 0)
+    dy = np.where(both, y - (y * scale).sum(-1, keepdims=True), 0)
+    waves_x, waves_y = _waves(x, both), _waves(y, both)
+    power = (dx * dx).sum(-1) * (dy * dy).sum(-1)
+    r = (dx * dy).sum(-1) / np.sqrt(np.where(waves_x & waves_y, power, 1))
+    return np.where((count > 1) & waves_x, np.where(waves_y, r, 0.0), np.nan)
+
+
+def _waves(values: Curve, both: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(N, 12): whether any two of the values that count differ; sums of squares would round."""
+    low = np.where(both, values, np.inf).min(-1)
+    return np.where(both, values, -np.inf).max(-1) > low
+
+
+def rmse(reference: ArrayLike, read: ArrayLike) -> Curve:
+    """(N, 12) mV: root mean square error over the samples present in both, unaligned; NaN if none.
+
+    Raises:
+        DataError: for shapes other than (N, 12, T), both the same.
+    """
+    x, y, both = _common(reference, read)
+    count = both.sum(-1)
+    mean = ((x - y) ** 2).sum(-1) / np.maximum(count, 1)
+    return np.where(count > 0, np.sqrt(mean), np.nan)
+
+
+def presence_accuracy(printed: ArrayLike, found: ArrayLike) -> Curve:
+    """(N, 12): fraction of samples of which it was rightly said whether they were printed.
+
+    Args:
+        printed, found: (N, 12, T) bool.
+
+    Raises:
+        DataError: for other shapes or types.
+    """
+    a, b = np.asarray(printed), np.asarray(found)
+    if a.dtype != np.bool_ or b.dtype != np.bool_:
+        raise DataError("presence must be bool", value=(str(a.dtype), str(b.dtype)))
+    _records(a, b)
+    return np.asarray((a == b).mean(-1), np.float64)
+
+
+def digitisation(
+    reference: ArrayLike, read: ArrayLike, rate: float, *, printed: ArrayLike | None = None,
+    found: ArrayLike | None = None,
+) -> dict[str, dict[str, float]]:  # fmt: skip
+    """Every figure by lead and, under `all`, the mean over records and leads.
+
+    Args:
+        reference, read: (N, 12, T) mV, NaN where not printed or not read.
+        rate: Hz.
+        printed, found: (N, 12, T) bool; with both, the accuracy of presence is told too.
+
+    Returns:
+        `snr_db` (the Challenge's), `correlation`, `rmse_mv` and `presence_accuracy`, each by lead;
+        NaN where no record has a value.
+    """
+    tables = {
+        "snr_db": challenge_snr(reference, read, rate),
+        "correlation": correlation(reference, read),
+        "rmse_mv": rmse(reference, read),
+    }
+    if printed is not None and found is not None:
+        tables["presence_accuracy"] = presence_accuracy(printed, found)
+    return {
+        name: {"all": _mean(table)} | {lead: _mean(table[:, i]) for i, lead in enumerate(LEADS)}
+        for name, table in tables.items()
+    }
+
+
+def _mean(values: Curve) -> float:
+    seen = values[np.isfinite(values)]
+    return float(seen.mean()) if len(seen) else math.nan
+
+
+def _curves(reference: ArrayLike, read: ArrayLike) -> tuple[Curve, Curve]:
+    x, y = np.asarray(reference, np.float64), np.asarray(read, np.float64)
+    if x.ndim != 1 or x.shape != y.shape or len(x) == 0:
+        raise DataError("curves must be (T,), both of one length", value=(x.shape, y.shape),
+                        remedy="Bring both to one rate and length; NaN where missing")  # fmt: skip
+    return x, y
+
+
+def _records(reference: ArrayLike, read: ArrayLike) -> tuple[Curve, Curve]:
+    x, y = np.asarray(reference, np.float64), np.asarray(read, np.float64)
+    if x.ndim != 3 or x.shape != y.shape or x.shape[1] != len(LEADS) or x.shape[2] == 0:
+        raise DataError("records must be (N, 12, T), both of one shape", value=(x.shape, y.shape),
+                        remedy="Bring both to one rate and length; NaN where missing")  # fmt: skip
+    return x, y
+
+
+def _common(reference: ArrayLike, read: ArrayLike) -> tuple[Curve, Curve, NDArray[np.bool_]]:
+    """Both with 0 where either is missing, and which samples (N, 12, T) both have."""
+    x, y = _records(reference, read)
+    both = np.isfinite(x) & np.isfinite(y)
+    return np.where(both, x, 0), np.where(both, y, 0), both

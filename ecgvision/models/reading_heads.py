@@ -1,0 +1,179 @@
+"""Where a patch stands on a page, and two ways to its samples: by the query, or along the ink."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+PATCH_WIDTH = 0.057
+"""Where learning starts: fraction of the width of a letter page that 0.64 s take at 25 mm/s."""
+
+COLUMNS = 32
+"""Columns of ink read along a patch, our default: one every 20 ms of 64 samples at 100 Hz, which is
+half a millimetre of paper at 25 mm/s."""
+
+TAPS = 48
+"""Heights at which a column of ink is read, our default: about a millimetre apart."""
+
+REACH_MM = 25.0
+"""How far above and below 0 mV a trace is followed, on a letter page; our default: 2.5 mV at
+10 mm/mV. What rises higher is read by what the columns leave to the query."""
+
+CONTRAST, NEAR_MM = 15.0, 10.0
+"""Where learning starts, our defaults: how much black ink counts above white paper in the votes,
+and how far from 0 mV (mm, a standard deviation) a trace is at home."""
+
+LETTER_MM, GAIN = 215.9, 10.0
+"""Height of the page and mm/mV where learning starts; both the kit's defaults."""
+
+
+class Locator(nn.Module):
+    """Where on the map each query's patch stands.
+
+    One head of attention is the search; its mean place, shifted by what the query itself says, is
+    the middle of the patch, and the query gives the patch's length and slope.
+
+    Shape:
+        x: (B, N, width); tokens: (B, rows * columns, width); result: log-probabilities
+        (B, N, rows, columns), and both ends of each patch, (B, N, 2, 2) x and y as fractions of the
+        image.
+    """
+
+    cells: Tensor
+
+    def __init__(self, width: int, grid: tuple[int, int]) -> None:
+        super().__init__()
+        rows, columns = grid
+        self.grid = grid
+        self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
+        self.line = nn.Linear(width, 4)  # shift in x and y, length in x, rise in y
+        nn.init.zeros_(self.line.weight)
+        with torch.no_grad():
+            self.line.bias.copy_(torch.tensor([0.0, 0.0, PATCH_WIDTH, 0.0]))
+        y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+        cells = torch.stack([(x + 0.5) / columns, (y + 0.5) / rows], dim=-1).flatten(0, 1)
+        self.register_buffer("cells", cells, persistent=False)
+
+    def forward(self, x: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        q, k = self.query(x), self.key(tokens)
+        logits = (q @ k.transpose(1, 2)).float() * q.shape[-1] ** -0.5
+        where = logits.log_softmax(-1)
+        line = self.line(x).float()
+        middle, half = where.exp() @ self.cells + line[..., :2], line[..., 2:] / 2
+        return where.unflatten(-1, self.grid), torch.stack([middle - half, middle + half], dim=2)
+
+
+def along(ends: Tensor, count: int) -> Tensor:
+    """(B, N, 2, 2) to (B, N, count, 2): the middles of `count` equal parts of each line."""
+    share = ((torch.arange(count, device=ends.device) + 0.5) / count)[:, None]
+    return ends[:, :, :1] + share * (ends[:, :, 1:] - ends[:, :, :1])
+
+
+def ends_of(place: Tensor, printed: Tensor) -> tuple[Tensor, Tensor]:
+    """The line through the first and the last printed sample of each patch: `along` turned round.
+
+    Shape:
+        place: (B, N, length, 2), of no account where not printed; printed: (B, N, length) bool;
+        result: ends (B, N, 2, 2), and (B, N) bool, False where fewer than two samples were printed
+        and the ends mean nothing.
+    """
+    length = printed.shape[-1]
+    index = torch.arange(length, device=place.device)
+    first = torch.where(printed, index, length - 1).amin(-1, keepdim=True)
+    last = torch.where(printed, index, 0).amax(-1, keepdim=True)
+    known = (last > first)[..., 0]
+    a, b = (place.nan_to_num().gather(2, i[..., None].expand(-1, -1, -1, 2)) for i in (first, last))
+    step = (b - a) / (last - first).clamp(min=1)[..., None]
+    begin = a - (first + 0.5)[..., None] * step
+    return torch.cat([begin, begin + length * step], dim=2), known
+
+
+def ink_of(image: Tensor) -> Tensor:
+    """What is darker than the paper around it in the brightest channel, which coloured grids leave
+    bright; 1 is black on white. The paper is the mean of 25 x 25 pixels, as in `TraceMoments`.
+
+    Shape:
+        image: (B, 3, H, W) uint8; result: (B, 1, H, W) float32 in [0, 1].
+    """
+    dark = 255 - image.amax(1, keepdim=True).float()
+    paper = F.avg_pool2d(dark, 25, stride=8, padding=12, count_include_pad=False)
+    return F.relu(dark - F.interpolate(paper, size=dark.shape[2:], mode="bilinear")) / 255
+
+
+class QueryHead(nn.Module):
+    """The samples from the query alone: what attention brought together. All that is read has gone
+    through the encoder, which so learns waveforms.
+
+    Shape:
+        x: (B, N, width); image and ends are not looked at; result: (B, N, 3, length): signal in mV,
+        log scale, presence.
+    """
+
+    def __init__(self, width: int, length: int) -> None:
+        super().__init__()
+        self.answer = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(),
+            nn.Linear(2 * width, 3 * length),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor, image: Tensor, ends: Tensor) -> Tensor:
+        return self.answer(x).unflatten(-1, (3, -1)).float()
+
+
+class TraceHead(nn.Module):
+    """The samples from the ink itself, followed along the line where the patch was found.
+
+    Each column of ink votes for a height; a few convolutions along time, told by the query, choose
+    among the curves that pass. The mean height, times the millivolts that a page has over its
+    height, is the sample, so that a new head reads before it has learned anything. The line is
+    taken as given: no gradient of the waveform moves it.
+
+    Shape:
+        x: (B, N, width); image: (B, 3, H, W) uint8; ends: (B, N, 2, 2) as the locator's; result:
+        (B, N, 3, length): signal in mV, log scale, presence.
+    """
+
+    heights: Tensor
+
+    def __init__(self, width: int, length: int, *, hidden: int = 64) -> None:
+        super().__init__()
+        self.length = length
+        reach = REACH_MM / LETTER_MM
+        self.register_buffer("heights", torch.linspace(reach, -reach, TAPS), persistent=False)
+        self.contrast = nn.Parameter(torch.tensor(CONTRAST))
+        self.ask = nn.Linear(width, hidden)
+        self.enter = nn.Conv1d(TAPS, hidden, 3, padding=1)
+        self.along = nn.ModuleList(nn.Conv1d(hidden, hidden, 5, padding=2) for _ in range(2))
+        self.votes = nn.Conv1d(hidden, TAPS, 1)
+        self.gain = nn.Linear(width, 1)  # below -1 the lead is printed upside down
+        self.answer = nn.Conv1d(hidden, 3 * (length // COLUMNS), 1)
+        with torch.no_grad():
+            for part in (self.votes, self.gain, self.answer):
+                for weights in part.parameters():
+                    weights.zero_()
+            assert self.votes.bias is not None
+            # what is far is rather a neighbour's
+            self.votes.bias -= 0.5 * (self.heights * LETTER_MM / NEAR_MM) ** 2
+
+    def columns(self, image: Tensor, ends: Tensor) -> Tensor:
+        """The ink around each line: (B * N, TAPS, COLUMNS), from above to below."""
+        line = along(ends.detach(), COLUMNS)
+        down = torch.stack([torch.zeros_like(self.heights), -self.heights], dim=-1)
+        spots = line[:, :, None] + down[:, None]  # (B, N, TAPS, COLUMNS, 2)
+        read = F.grid_sample(ink_of(image), 2 * spots.flatten(1, 2) - 1, align_corners=False)
+        return read[:, 0].unflatten(1, (-1, TAPS)).flatten(0, 1)
+
+    def forward(self, x: Tensor, image: Tensor, ends: Tensor) -> Tensor:
+        read = self.columns(image, ends)
+        h = self.enter(read) + self.ask(x).flatten(0, 1)[..., None]
+        for layer in self.along:
+            h = h + layer(F.relu(h))
+        h = F.relu(h)
+        votes = (self.contrast * read + self.votes(h)).float().softmax(1)
+        height = (self.heights[:, None] * votes).sum(1, keepdim=True)  # (B * N, 1, COLUMNS)
+        per_mv = LETTER_MM / GAIN * (1 + self.gain(x).float().flatten(0, 1)[..., None])
+        signal = F.interpolate(height * per_mv, self.length, mode="linear")
+        out = self.answer(h).float().unflatten(1, (3, -1)).transpose(2, 3).flatten(2)
+        out = torch.cat([out[:, :1] + signal, out[:, 1:]], dim=1)
+        return out.unflatten(0, x.shape[:2])
