@@ -55,6 +55,8 @@ def _wanted(default: Any, value: Any) -> str | None:
     if isinstance(default, (int, float)):
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         return None if number else "a number"
+    if isinstance(default, Mapping):
+        return None if isinstance(value, Mapping) else "a section"
     if isinstance(default, list):
         words = bool(default) and all(isinstance(part, str) for part in default)
         return None if isinstance(value, list) or (words and isinstance(value, str)) else "a list"
