@@ -196,11 +196,13 @@ def wandb_records(file: Path) -> Iterator[bytes]:
 
 
 def test_wandb_offline_holds_the_figures(tiny_store, tmp_path, monkeypatch):
+    import wandb
     from wandb.proto.wandb_internal_pb2 import Record
 
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
     folder = run(tiny(tiny_store, tmp_path, "logger=wandb", "trainer.max_epochs=1"))
+    wandb.teardown()  # finishing a run returns before its file is whole on the disk
     (file,) = folder.glob("wandb/offline-run-*/run-*.wandb")
     logged = {}
     for content in wandb_records(file):
