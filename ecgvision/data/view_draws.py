@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -87,9 +88,30 @@ class Draws:
         """int64 of the bound's shape, each of 0 ... bound - 1 equally likely; bounds are >= 1."""
         return torch.minimum((self.unit(*bound.shape) * bound).long(), bound - 1)
 
-    def normal(self, like: Tensor) -> Tensor:
-        """float32 of that shape, standard normal."""
-        return torch.empty_like(like).normal_(generator=self.generator)
+    def normal(self, *shape: int) -> Tensor:
+        """float32, standard normal."""
+        return torch.empty(shape, device=self.device).normal_(generator=self.generator)
+
+    def generators(self, count: int) -> list[torch.Generator]:
+        """Generators sown from this one, for work that is done at the same time."""
+        seeds = torch.randint(2**62, (count,), generator=self.generator, device=self.device)
+        return [torch.Generator(self.device).manual_seed(int(seed)) for seed in seeds]
+
+    def chosen(self, count: int, size: Tensor) -> Tensor:
+        """(*size.shape, count) bool: `size` of `count`, every such choice equally likely.
+
+        Lots are multiples of 2^-24, so lot and place together are a whole number of their own, and
+        the choice is the same on every kind of processor.
+        """
+        lots = (self.unit(*size.shape, count) * 2**24).to(torch.int64)
+        lots <<= 32
+        lots |= torch.arange(count, device=self.device)
+        if self.device.type == "cpu":  # numpy sorts in vector instructions: twenty times as fast
+            ranked = torch.from_numpy(np.sort(lots.numpy(), axis=-1))
+        else:
+            ranked = lots.sort(-1).values
+        ranked = torch.nn.functional.pad(ranked, (1, 0), value=-1)  # where none is chosen
+        return lots <= ranked.gather(-1, size.unsqueeze(-1))
 
     def shares(self, first: Range, second: Range, sizes: tuple[int, int], batch: int) -> Tensor:
         """(views, batch): uniform in `first` for the first views, in `second` for the others."""
