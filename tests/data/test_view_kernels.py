@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgvision.data import ssl_views
+from ecgvision.data import ssl_views, view_tensors
 from ecgvision.data.ssl_views import SpectrogramViews, TimeViews
 from ecgvision.data.view_draws import Draws
 
@@ -21,7 +21,7 @@ def test_places(seed, length):
     kept = 2 + draws.below(torch.full((3, 4), length - 1))
     start = draws.below(length - kept + 1)
     placed = torch.nn.functional.pad(draws.chosen(length - 2, kept - 2), (1, 1), value=True)
-    fast, slow = ssl_views._places(placed, start), ssl_views.places(placed, start)
+    fast, slow = ssl_views._places(placed, start), view_tensors.places(placed, start)
     for a, b in zip(fast, slow, strict=True):
         assert a.dtype == b.dtype
         assert torch.equal(a, b)
@@ -42,13 +42,13 @@ def test_time_views(seed, length):
     sigma = draws.between(0.005, 0.025, 10, 3)
     known = signal.nan_to_num(nan=0.0)
     views = torch.zeros(10, 3, 12, length)
-    ssl_views.time_views(known, left, right, part, start, end, sigma, views)
+    view_tensors.time_views(known, left, right, part, start, end, sigma, views)
     torch.testing.assert_close(silent(signal, seed), views, atol=1e-6, rtol=1e-5)
     # with noise: the same, plus each view's own generator's numbers at the record's deviation
     noise = torch.stack([torch.empty(3, 12, length).normal_(generator=g)
                          for g in draws.generators(10)])  # fmt: skip
     loud = noise.clone()
-    ssl_views.time_views(known, left, right, part, start, end, sigma, loud)
+    view_tensors.time_views(known, left, right, part, start, end, sigma, loud)
     torch.testing.assert_close(loud, views + sigma[:, :, None, None] * noise)
     torch.testing.assert_close(TimeViews()(signal, seed), loud, atol=1e-6, rtol=1e-5)
 
