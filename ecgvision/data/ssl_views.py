@@ -14,6 +14,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -97,12 +98,11 @@ class TimeViews:
         many = (sum(sizes), batch, leads)
         start, end = _spans(draws, draws.between(*self.cut_out, *many), length)
         sigma = draws.between(*self.noise, sum(sizes), batch)
-        known = torch.nan_to_num(signal.detach().float(), nan=0.0)
-        given = (known, left, right, part, start, end, sigma)
+        known, given = signal.detach().float(), (left, right, part, start, end, sigma)
         if on_processor(signal):
-            return _time_views(draws, *given)
+            return _time_views(draws, known, *given)
         views = draws.normal(sum(sizes), *signal.shape)
-        view_tensors.time_views(*given, views)
+        view_tensors.time_views(torch.nan_to_num(known, nan=0.0), *given, views)
         return views
 
 
@@ -110,7 +110,8 @@ def _time_views(draws: Draws, signal: Tensor, *given: Tensor) -> Tensor:
     """Each view by itself, its noise from a generator of its own: as many at once as threads."""
     views = torch.empty(len(given[0]), *signal.shape)
     noise = draws.generators(len(views))
-    record = signal.contiguous().numpy()
+    record = np.ascontiguousarray(signal.numpy())
+    record = np.where(np.isnan(record), np.float32(0), record)
 
     def make(v: int) -> None:
         views[v].normal_(generator=noise[v])

@@ -98,3 +98,17 @@ def test_a_choice_has_its_size_and_prefers_no_place():
     both = (hits[:, 0] * hits[:, 1]).mean()
     assert abs(float(both) - 4 * 3 / 90) < 5 * np.sqrt(0.12 / 600)
     assert draws.chosen(0, torch.zeros(2, 3, dtype=torch.int64)).shape == (2, 3, 0)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 2**31), st.integers(1, 40))
+def test_a_choice_is_of_the_smallest_lots(seed, count):
+    """As a stable sort of the lots gives it, which is what other devices must come to."""
+    draws = Draws(seed, CPU)
+    sizes = draws.below(torch.full((2, 5), count + 1))
+    order = Draws(7, CPU).unit(2, 5, count).argsort(dim=-1, stable=True)
+    found = Draws(7, CPU).chosen(count, sizes)
+    for v in range(2):
+        for b in range(5):
+            chosen = order[v, b, : sizes[v, b]].sort().values
+            assert torch.equal(found[v, b].nonzero().squeeze(-1), chosen)
