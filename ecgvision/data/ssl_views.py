@@ -11,20 +11,16 @@ on the values of the others.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ecgvision.data import view_kernels, view_tensors
 from ecgvision.data.view_draws import Draws, Range, check_counts, check_range
 from ecgvision.ecg import DataError
-
-
-def _rows(x: Tensor, index: Tensor) -> Tensor:
-    """Rows of each record: x (B, T, C), index (..., B, N) -> (..., B, N, C)."""
-    first = torch.arange(x.shape[0], device=x.device).view(-1, 1) * x.shape[1]
-    chosen = x.flatten(0, 1).index_select(0, (index + first).flatten())
-    return chosen.view(*index.shape, x.shape[2])
 
 
 def _spans(draws: Draws, shares: Tensor, length: Tensor | int) -> tuple[Tensor, Tensor]:
@@ -32,6 +28,11 @@ def _spans(draws: Draws, shares: Tensor, length: Tensor | int) -> tuple[Tensor, 
     size = (shares * length).long()
     start = draws.below(length - size + 1)
     return start, start + size
+
+
+def on_processor(x: Tensor) -> bool:
+    """Whether compiled loops can read the tensor; other devices take tensor operations."""
+    return x.device.type == "cpu"
 
 
 @dataclass(frozen=True)
@@ -94,17 +95,32 @@ class TimeViews:
         sizes = (self.global_views, self.local_views)
         shares = draws.shares(self.global_crop, self.local_crop, sizes, batch)
         left, right, part = stretch(draws, shares, length)
-        rows = torch.nan_to_num(signal.float(), nan=0.0).transpose(1, 2).contiguous()
-        shape = (sum(sizes), batch, 1, leads)
-        start, end = _spans(draws, draws.between(*self.cut_out, *shape), length)
-        time = torch.arange(length, device=signal.device).view(-1, 1)
-        sigma = draws.between(*self.noise, sum(sizes), batch, 1, 1)
-        views = torch.empty(sum(sizes), *signal.shape, device=signal.device)
-        for v, out in enumerate(views):  # one at a time stays in a processor's cache
-            view = torch.lerp(_rows(rows, left[v]), _rows(rows, right[v]), part[v].unsqueeze(-1))
-            view.masked_fill_((time >= start[v]) & (time < end[v]), 0.0)
-            torch.addcmul(view, draws.normal(view), sigma[v], out=out.transpose(1, 2))
+        many = (sum(sizes), batch, leads)
+        start, end = _spans(draws, draws.between(*self.cut_out, *many), length)
+        sigma = draws.between(*self.noise, sum(sizes), batch)
+        known, given = signal.detach().float(), (left, right, part, start, end, sigma)
+        if on_processor(signal):
+            return _time_views(draws, known, *given)
+        views = draws.normal(sum(sizes), *signal.shape)
+        view_tensors.time_views(torch.nan_to_num(known, nan=0.0), *given, views)
         return views
+
+
+def _time_views(draws: Draws, signal: Tensor, *given: Tensor) -> Tensor:
+    """Each view by itself, its noise from a generator of its own: as many at once as threads."""
+    views = torch.empty(len(given[0]), *signal.shape)
+    noise = draws.generators(len(views))
+    record = np.ascontiguousarray(signal.numpy())
+    record = np.where(np.isnan(record), np.float32(0), record)
+
+    def make(v: int) -> None:
+        views[v].normal_(generator=noise[v])
+        part = (x[v : v + 1].numpy() for x in (*given, views))
+        view_kernels.time_views(record, *part)
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        list(pool.map(make, range(len(views))))
+    return views
 
 
 def stretch(draws: Draws, shares: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -121,20 +137,16 @@ def stretch(draws: Draws, shares: Tensor, length: int) -> tuple[Tensor, Tensor, 
     """
     kept = (shares * length).long().clamp(2, length)
     start = draws.below(length - kept + 1)
-    time = torch.arange(length, device=shares.device)
-    order = draws.unit(*shares.shape, length - 2).argsort(-1)
-    placed = torch.ones(*shares.shape, length, dtype=torch.bool, device=shares.device)
-    inner = (time[: length - 2] < kept.unsqueeze(-1) - 2).expand(order.shape)
-    placed[..., 1:-1].scatter_(-1, order, inner)
-    before = torch.where(placed, time, 0).cummax(-1).values
-    # nearest placed sample at or after each moment, seen from the far end
-    after = torch.where(placed, length - 1 - time, 0).flip(-1).cummax(-1).values.flip(-1)
-    after = length - 1 - after.roll(-1, -1)
-    after[..., -1] = length  # nothing follows the last; its part is 0
-    part = (time - before) / (after - before)
-    count = placed.cumsum(-1) - 1
-    left = start.unsqueeze(-1) + count
-    right = torch.minimum(left + 1, (start + kept - 1).unsqueeze(-1))
+    inner = draws.chosen(length - 2, kept - 2)
+    placed = torch.nn.functional.pad(inner, (1, 1), value=True)
+    return (_places if on_processor(shares) else view_tensors.places)(placed, start)
+
+
+def _places(placed: Tensor, start: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    left, right = (torch.empty(placed.shape, dtype=torch.int64) for _ in range(2))
+    part = torch.empty(placed.shape)
+    rows = (x.flatten(0, -2).numpy() for x in (placed, left, right, part))
+    view_kernels.places(start.flatten().numpy(), *rows)
     return left, right, part
 
 
@@ -197,24 +209,17 @@ class SpectrogramViews:
         kept = (shares * frames).long().clamp(1, frames)
         start = draws.below(frames - kept + 1)
         pad = torch.div(frames - kept, 2, rounding_mode="floor")
+        many = (sum(sizes), batch, leads)
+        first, last = _spans(draws, draws.between(*self.cut_out, *many), kept.unsqueeze(-1))
+        bound = torch.full(many, bins - self.frequencies + 1, device=spectrogram.device)
+        lowest = draws.below(bound)
+        values = spectrogram.detach().float()
+        make = _spectrogram_views if on_processor(values) else view_tensors.spectrogram_views
+        return make(values, start, kept, pad, first, last, lowest, self.frequencies)
 
-        frame = torch.arange(frames, device=spectrogram.device)
-        place = frame - pad.unsqueeze(-1)  # within the crop
-        inside = (place >= 0) & (place < kept.unsqueeze(-1))
-        index = torch.where(inside, place + start.unsqueeze(-1), 0)
-        rows = spectrogram.float().permute(0, 3, 1, 2).flatten(2).contiguous()
-        views = _rows(rows, index).unflatten(-1, (leads, bins))
 
-        many = (sum(sizes), batch, 1, leads)
-        first, last = _spans(
-            draws, draws.between(*self.cut_out, *many), kept.view(*kept.shape, 1, 1)
-        )
-        place = place.unsqueeze(-1)
-        hidden = ~inside.unsqueeze(-1) | ((place >= first) & (place < last))
-        views.masked_fill_(hidden.unsqueeze(-1), 0.0)
-        if self.frequencies:
-            bound = torch.full(many, bins - self.frequencies + 1, device=spectrogram.device)
-            lowest = draws.below(bound).unsqueeze(-1)
-            bin_ = torch.arange(bins, device=spectrogram.device)
-            views.masked_fill_((bin_ >= lowest) & (bin_ < lowest + self.frequencies), 0.0)
-        return views.permute(0, 1, 3, 4, 2).contiguous()
+def _spectrogram_views(spectrogram: Tensor, start: Tensor, *rest: Tensor | int) -> Tensor:
+    views = torch.empty(len(start), *spectrogram.shape)
+    given = [x.numpy() if isinstance(x, Tensor) else x for x in (start, *rest)]
+    view_kernels.spectrogram_views(spectrogram.contiguous().numpy(), *given, views.numpy())
+    return views

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -31,15 +32,31 @@ def write_study(
     Raises:
         ConfigError: if the folder is a file.
     """
+    write_files(
+        report_folder(folder),
+        {
+            "study.csv": study.frame().to_csv(index=False).encode(),
+            "study.tex": tex(study, notes(study)).encode(),
+            "study.html": _html(study, title, x_label).encode(),
+            "study.png": plots.png(partial(plots.main, study, x_label)),
+        },
+    )
+
+
+def report_folder(folder: str | Path) -> Path:
+    """The folder, which need not exist.
+
+    Raises:
+        ConfigError: if it is a file.
+    """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise ConfigError("a report needs a folder", file=folder, remedy="Name another")
-    contents = {
-        "study.csv": study.frame().to_csv(index=False).encode(),
-        "study.tex": tex(study, notes(study)).encode(),
-        "study.html": _html(study, title, x_label).encode(),
-        "study.png": plots.png(partial(plots.main, study, x_label)),
-    }
+    return folder
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Writes the files of a report, by name, each whole or not at all."""
     for name in FILES:
         with whole_file(folder / name) as part:
             part.write_bytes(contents[name])
@@ -99,9 +116,9 @@ def _html(study: StudyTable, title: str, x_label: str) -> str:
     return page(
         title,
         tag("header", tag("h1", title), facts(pairs)),
-        _section("Macro AUROC", _values(study), _main_figures(study, x_label)),
+        section("Macro AUROC", _values(study), _main_figures(study, x_label)),
         _differences(study),
-        _section("How to read this", *remarks),
+        section("How to read this", *remarks),
     )
 
 
@@ -109,7 +126,8 @@ def _span(numbers: list[int]) -> str:
     return f"{numbers[0]:,}" if len(numbers) == 1 else f"{numbers[0]:,}–{numbers[-1]:,}"
 
 
-def _section(title: str, *content: Markup) -> Markup:
+def section(title: str, *content: Markup) -> Markup:
+    """A part of the page under its heading."""
     return tag("section", tag("h2", title), *content)
 
 
@@ -168,7 +186,7 @@ def _differences(study: StudyTable) -> Markup:
         "0. SD is of the seeds' own differences, where both arms have equally many."
     )
     svg = plots.svg(partial(plots.forest, study))
-    return _section(
+    return section(
         f"Differences to {study.reference}",
         tag("p", caption, class_="soft"),
         table(head, rows),

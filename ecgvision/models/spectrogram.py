@@ -86,6 +86,7 @@ class Spectrogram(nn.Module):
             x = F.pad(x.reshape(-1, 1, length), (half, end))
             parts = F.conv1d(x, self.kernel, stride=self.hop)
             parts = parts.unflatten(1, (2, len(self.frequencies)))
-            # of a vector and not sqrt(a² + b²): the gradient at 0 is then 0
-            magnitude = torch.linalg.vector_norm(parts, dim=1)
+            # of a vector and not sqrt(a² + b²): the gradient at 0 is then 0; over the last
+            # dimension, as norms over another take a processor twenty times as long
+            magnitude = torch.linalg.vector_norm(parts.movedim(1, -1).contiguous(), dim=-1)
         return magnitude.unflatten(0, (-1, leads))
