@@ -205,10 +205,10 @@ class GatedNet(nn.Module):
 
 
 def xavier_(module: nn.Module) -> nn.Module:
-    """Draw the weights of all convolutions and linear layers anew, Xavier-normal, biases 0; gates start even.
+    """Draw the weights of all convolutions and linear layers anew, Xavier-normal, biases 0.
 
-    How the published networks start without pretraining; the public code draws biases of
-    convolutions too, which stand before batch norms and cannot matter.
+    Gates start even. The published networks start so without pretraining; the public code draws
+    biases of convolutions too, which stand before batch norms and cannot matter.
 
     Returns:
         The module itself.
