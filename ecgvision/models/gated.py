@@ -16,6 +16,7 @@ import timm
 import torch
 from timm.layers import SEModule
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ecgvision.ecg import LEADS, ConfigError, DataError
 from ecgvision.models.signal_encoders import signal_encoder
@@ -70,16 +71,35 @@ class SpectrogramEncoder(nn.Module):
 class Gate(nn.Module):
     """Weights of the two readings that add up to 1, from both.
 
+    Each reading is brought to mean 0 and variance 1 over its features before it is asked, and the
+    gate starts at one half. Our own: readings of any size drive the published gate, which sees
+    them raw, to one encoder for good within an epoch, after which the other learns no more.
+
+    Args:
+        features: F + G.
+        raw: as published.
+
     Shape:
         time: (B, F); spectrogram: (B, G); result: (B, 2).
     """
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, *, raw: bool = False) -> None:
         super().__init__()
         self.linear = nn.Linear(features, 2)
+        self.raw = raw
+        self.open_()
+
+    def open_(self) -> None:
+        """Weigh both alike, unless raw."""
+        if not self.raw:
+            nn.init.zeros_(self.linear.weight)
+            nn.init.zeros_(self.linear.bias)
 
     def forward(self, time: Tensor, spectrogram: Tensor) -> Tensor:
-        return self.linear(torch.cat([time, spectrogram], dim=1)).softmax(-1)
+        parts = (time, spectrogram)
+        if not self.raw:
+            parts = tuple(F.layer_norm(part, part.shape[1:]) for part in parts)
+        return self.linear(torch.cat(parts, dim=1)).softmax(-1)
 
 
 def linear_head(features: int, labels: int) -> nn.Sequential:
@@ -100,6 +120,7 @@ class GatedNet(nn.Module):
             which read one encoder each (the public code's variant with three heads).
         time_encoder: see `TimeEncoder`.
         rate, segment: see `Spectrogram`.
+        official_raw_gate: see `Gate`.
         time_moments, spectrogram_moments: see `Standardise`; of mV and of magnitudes.
 
     Shape:
@@ -121,6 +142,7 @@ class GatedNet(nn.Module):
         time_encoder: str = "xresnet1d50",
         rate: float = 100.0,
         segment: int = 25,
+        official_raw_gate: bool = False,
         time_moments: Moments = NOTHING,
         spectrogram_moments: Moments = NOTHING,
     ) -> None:
@@ -150,7 +172,7 @@ class GatedNet(nn.Module):
             sizes["spectrogram"] = self.spectrogram_encoder.features
         sizes["fused"] = sum(sizes.values())
         if fusion == "gate":
-            self.gate = Gate(sizes["fused"])
+            self.gate = Gate(sizes["fused"], raw=official_raw_gate)
         self.heads = nn.ModuleDict(
             {name: linear_head(sizes[name], labels) for name in self.streams}
         )
@@ -185,15 +207,20 @@ class GatedNet(nn.Module):
 def xavier_(module: nn.Module) -> nn.Module:
     """Draw the weights of all convolutions and linear layers anew, Xavier-normal, biases 0.
 
-    How the published networks start without pretraining; the public code draws biases of
-    convolutions too, which stand before batch norms and cannot matter.
+    Gates start even. The published networks start so without pretraining; the public code draws
+    biases of convolutions too, which stand before batch norms and cannot matter.
 
     Returns:
         The module itself.
     """
+    gates = []
     for layer in module.modules():
         if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Linear)):
             nn.init.xavier_normal_(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+        elif isinstance(layer, Gate):
+            gates.append(layer)
+    for gate in gates:
+        gate.open_()
     return module

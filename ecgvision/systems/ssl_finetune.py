@@ -58,6 +58,7 @@ class SslFinetune(System):
         network = GatedNet(
             len(data.cohort.scheme.codes), fusion=fusion(config), streams=self.streams(config),
             time_encoder=model["time_encoder"], rate=config["data"]["signal_rate"],
+            official_raw_gate=model["official_raw_gate"],
         )  # fmt: skip
         given = {kind: config[kind]["checkpoint"] for kind in SIGNALS}
         present = encoders(network)

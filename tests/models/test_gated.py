@@ -24,7 +24,9 @@ def tiny(**changes) -> GatedNet:
 
 @pytest.fixture(scope="module")
 def gated() -> GatedNet:
-    return tiny(streams=("fused", "time", "spectrogram"))
+    net = tiny(streams=("fused", "time", "spectrogram"))
+    nn.init.normal_(net.gate.linear.weight)
+    return net
 
 
 @pytest.fixture
@@ -59,7 +61,9 @@ def test_the_gate_adds_up_to_1_and_weighs_the_readings(gated, signal):
     torch.testing.assert_close(out["gate"].sum(1), torch.ones(2))
     found = gated.features(signal)
     one, two = found["time"], found["spectrogram"]
-    weights = torch.softmax(gated.gate.linear(torch.cat([one, two], 1)), 1)
+    alike = [(r - r.mean(1, keepdim=True)) / (r.var(1, keepdim=True, correction=0) + 1e-5).sqrt()
+             for r in (one, two)]  # fmt: skip
+    weights = torch.softmax(gated.gate.linear(torch.cat(alike, 1)), 1)
     torch.testing.assert_close(out["gate"], weights)
     first, second = gated.heads["fused"]
     weighed = torch.cat([weights[:, :1] * one, weights[:, 1:] * two], 1)
@@ -68,6 +72,23 @@ def test_the_gate_adds_up_to_1_and_weighs_the_readings(gated, signal):
         first, second = gated.heads[name]
         assert first.out_features == features.shape[1] // 2
         torch.testing.assert_close(out[name], second(first(features)))
+
+
+def test_a_gate_starts_even_and_sees_no_sizes():
+    time, spectrogram = torch.randn(3, 2), torch.randn(3, 4)
+    gate = Gate(6)
+    assert torch.equal(gate(time, spectrogram), torch.full((3, 2), 0.5))
+    assert torch.equal(
+        xavier_(nn.Sequential(Gate(6)))[0](time, spectrogram), torch.full((3, 2), 0.5)
+    )
+    nn.init.normal_(gate.linear.weight)
+    torch.testing.assert_close(
+        gate(time, 1e3 * spectrogram), gate(time, spectrogram), atol=1e-3, rtol=0
+    )
+    raw = Gate(6, raw=True)
+    weights = torch.softmax(raw.linear(torch.cat([time, spectrogram], 1)), 1)
+    torch.testing.assert_close(raw(time, spectrogram), weights)
+    assert not torch.equal(weights, torch.full((3, 2), 0.5))
 
 
 def test_a_gate_can_close():
