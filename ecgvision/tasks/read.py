@@ -73,7 +73,10 @@ class ReadTask(BaseTask):
             "waveform": lambda: reading.laplace_nll(
                 read["signal"], read["log_scale"], target, printed
             ),
-            "presence": lambda: reading.presence_bce(read["presence"], printed),
+            "presence": lambda: (
+                reading.presence_bce(read["presence"], printed)
+                + reading.presence_bce(read["there"], printed.unflatten(2, cut).any(-1))
+            ),
             "einthoven": lambda: reading.einthoven(read["signal"], printed),
             "place": lambda: reading.place_loss(read["points"], place, printed),
             "where": lambda: reading.where_nll(
@@ -121,6 +124,5 @@ class ReadTask(BaseTask):
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         read = self.model(batch["image"])
-        return {k: read[k].float() for k in ("signal", "log_scale", "presence")} | {
-            "index": batch["index"]
-        }
+        kept = ("signal", "log_scale", "presence", "trace")
+        return {k: read[k].float() for k in kept} | {"index": batch["index"]}
