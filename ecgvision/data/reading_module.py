@@ -49,6 +49,7 @@ class ReadingDataModule(EcgDataModule):
         pages: of each split: of an epoch in training, at most so many in `val` and `test`, where a
             record gives one.
         variation: of the training signals; None shows them as recorded.
+        unreadable: share of training pages of which nothing can be read; see `ReadingDataset`.
         Others: see `EcgDataModule`.
 
     Raises:
@@ -59,10 +60,11 @@ class ReadingDataModule(EcgDataModule):
 
     def __init__(
         self, cohort: Cohort, settings: PageSettings, *, pages: dict[str, int],
-        variation: SignalVariation | None, **loader: Any,
+        variation: SignalVariation | None, unreadable: float = 0.0, **loader: Any,
     ) -> None:  # fmt: skip
         super().__init__(cohort, **loader)
-        self.settings, self.pages, self.variation = settings, pages, variation
+        self.settings, self.pages = settings, pages
+        self.variation, self.unreadable = variation, unreadable
         if pages["train"] < self.batch_size:
             raise ConfigError("data.pages_per_epoch must fill a batch at least",
                               value=pages["train"],
@@ -95,7 +97,7 @@ class ReadingDataModule(EcgDataModule):
             records = ReadingDataset(
                 self.cohort.stores, self.settings, folds=self.cohort.folds[split], train=train,
                 seed=self.seed, limit=None if train else self._limit(split),
-                variation=self.variation,
+                variation=self.variation, unreadable=self.unreadable,
             )  # fmt: skip
             self._made[split] = (
                 EndlessPages(records, self.pages["train"], seed=self.seed) if train else records

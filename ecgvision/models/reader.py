@@ -112,7 +112,7 @@ class PageReader(nn.Module):
         """
         small = image if self.zoom == 1 else F.avg_pool2d(image.float(), self.zoom)
         tokens = self.page(small).flatten(2).transpose(1, 2)
-        x = (self.lead + self.time).flatten(0, 1).expand(len(image), -1, -1)
+        x = (self.lead + self.time).flatten(0, 1).expand(image.shape[0], -1, -1)
         for layer in self.layers:
             x = layer(x, tokens)
         x = self.norm(x)

@@ -211,7 +211,7 @@ class TraceHead(nn.Module):
     def _moments(self, coarse: Tensor, read: Tensor) -> Tensor:
         """(B * N, 3, columns) of the votes of coarse heights and fine ink: their mean height, their
         spread, and their third moment over the second, all in cm of a letter page."""
-        count = len(read)
+        count = read.shape[0]
         with torch.autocast(read.device.type, enabled=False):  # differences want all their digits
             lifted = self.finer.expand(count, -1, -1)
             votes = torch.baddbmm(read, lifted, coarse, beta=CONTRAST).softmax(1)

@@ -68,7 +68,8 @@ class Read(System):
                               value=pages)  # fmt: skip
         return ReadingDataModule(
             cohort, reader_settings(config), pages=pages,
-            variation=SignalVariation() if data["augment"] else None, **loader_arguments(config),
+            variation=SignalVariation() if data["augment"] else None,
+            unreadable=data["unreadable"], **loader_arguments(config),
         )  # fmt: skip
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> ReadTask:

@@ -15,6 +15,9 @@ from ecgvision.models.reader import PageReader
 from ecgvision.models.reading_heads import ends_of
 from ecgvision.tasks.base import BaseTask, Batch
 
+BACKBONE = "model.page.scales.encoder."
+"""What stands before the image encoder's keys in a checkpoint of reading."""
+
 WEIGHTS = {"waveform": 1.0, "presence": 1.0, "einthoven": 0.1, "place": 5.0, "where": 0.2}
 """Our defaults: every part is then of the order of 1 in the first steps and none outweighs the
 waveform at the end."""
