@@ -15,7 +15,7 @@ from ecgvision import build, rundir
 from ecgvision.data.reading_module import ReadingDataModule
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.reader_bundle import ReaderBundle
-from ecgvision.ecg import BundleError, EcgVisionError
+from ecgvision.ecg import BundleError, ConfigError, EcgVisionError
 from ecgvision.evaluate.digitisation import snr_db
 from ecgvision.evaluate.reading import summarise
 from ecgvision.models.reading import DeployedReader
@@ -181,3 +181,28 @@ def test_the_encoder_stands_under_its_prefix(trained: Path) -> None:
     theirs = {k.removeprefix(BACKBONE): v for k, v in state.items() if k.startswith(BACKBONE)}
     assert theirs.keys() == kept.keys()
     assert all(torch.equal(theirs[k], kept[k]) for k in kept)
+
+
+VIZECG = ("+exp=vizecg", "data=store", "data.num_workers=0", "data.small=true", "draws=20",
+          "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.max_epochs=1",
+          "data.image_size=[32,48]", "data.train_dpi=[25]", "data.dpi=25", "data.batch_size=8",
+          "model.width=32", "model.heads=4", "model.streams=image")  # fmt: skip
+
+
+def test_a_student_starts_as_a_reader(trained: Path, tiny_store: Path, tmp_path: Path) -> None:
+    def config(*more: str) -> dict:
+        base = [*VIZECG, f"data.store=[{tiny_store}]", f"run_dir={tmp_path}"]
+        return configure([*base, f"model.image_checkpoint={trained}", *more])
+
+    given = config()
+    data = build.build_data(given, build.build_cohort(given))
+    network = build.build_task(given, data, pretrained=True).model
+    wanted = build.open_run(trained).task.model.page.encoder.state_dict()
+    found = network.image_tower.encoder.state_dict()
+    assert found.keys() == wanted.keys()
+    assert all(torch.equal(found[k], wanted[k]) for k in wanted)
+    with pytest.raises(ConfigError, match=r"another data\.image_size.*\[32, 48\]"):
+        run(config("data.image_size=[64,96]"))
+    with pytest.raises(ConfigError, match=r"another model\.image_encoder"):
+        run(config("model.image_encoder=test_efficientnet"))
+    assert (run(given) / "bundle").is_dir()
