@@ -18,8 +18,8 @@ from torch.nn import functional as F
 from ecgvision.ecg import LEADS, ConfigError
 from ecgvision.models.attention import SMAM, Attention
 from ecgvision.models.page_map import PageMap
-from ecgvision.models.reading_heads import Locator, QueryHead, TraceHead, along
-from ecgvision.models.straight import straighten
+from ecgvision.models.reading_heads import Locator, QueryHead, TraceHead, along, usual_ink
+from ecgvision.models.straight import settle, straighten
 
 Head = Literal["trace", "query"]
 
@@ -120,7 +120,9 @@ class PageReader(nn.Module):
         leads = (len(LEADS), self.patches)
         there = self.there(x).float()[..., 0].unflatten(1, leads)
         if not self.training:
-            ends = straighten(ends.unflatten(1, leads), there.sigmoid()).flatten(1, 2)
+            found = there.sigmoid()
+            ends = straighten(ends.unflatten(1, leads), found)
+            ends = settle(ends, found, usual_ink(image)).flatten(1, 2)
         line = ends if told is None else torch.where(told[1][..., None, None], told[0], ends)
         parts = self.head(x, image, line).unflatten(1, leads)  # (B, 12, patches, 4, length)
         signal, log_scale, presence, rise = (part.flatten(2) for part in parts.unbind(3))

@@ -102,6 +102,17 @@ def ink_of(image: Tensor) -> Tensor:
     return F.relu(dark - F.interpolate(paper, size=dark.shape[2:], mode="bilinear")) / 255
 
 
+def usual_ink(image: Tensor) -> Tensor:
+    """`ink_of` over what most ink of the page is, so that faded print is print.
+
+    Shape:
+        image: (B, 3, H, W) uint8; result: (B, 1, H, W) float32, 1 where it is usual.
+    """
+    ink = ink_of(image)
+    usual = ink.square().sum((1, 2, 3)) / ink.sum((1, 2, 3)).clamp(min=1e-3)
+    return ink / usual.clamp(min=1e-3)[:, None, None, None]
+
+
 class QueryHead(nn.Module):
     """The samples from the query alone: what attention brought together. All that is read has gone
     through the encoder, which so learns waveforms.
@@ -187,10 +198,7 @@ class TraceHead(nn.Module):
         line = along(ends, self.length + 2 * MARGIN)
         down = torch.stack([torch.zeros_like(self.heights), -self.heights], dim=-1)
         spots = line[:, :, None] + down[:, None]  # (B, N, FINE * TAPS, columns, 2)
-        ink = ink_of(image)
-        usual = ink.square().sum((1, 2, 3)) / ink.sum((1, 2, 3)).clamp(min=1e-3)
-        ink = ink / usual.clamp(min=1e-3)[:, None, None, None]  # faded print is print
-        read = F.grid_sample(ink, 2 * spots.flatten(1, 2) - 1, align_corners=False)
+        read = F.grid_sample(usual_ink(image), 2 * spots.flatten(1, 2) - 1, align_corners=False)
         return read[:, 0].unflatten(1, (-1, FINE * TAPS)).flatten(0, 1)
 
     def forward(self, x: Tensor, image: Tensor, ends: Tensor) -> Tensor:
