@@ -54,7 +54,6 @@ class PageNet(nn.Module):
         self.reader, self.network = reader, network
         self.length, self.patch_length, self.stride = length, patch_length, stride
         self.frozen = frozen
-        reader.eval()  # a trainer may never call `train`
         if frozen:
             reader.requires_grad_(False)
 

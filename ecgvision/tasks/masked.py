@@ -47,5 +47,9 @@ class MaskedTask(BaseTask):
 class PageTask(MaskedTask):
     """The same loss over a network that reads the picture of the page; see `PageNet`."""
 
+    def on_train_epoch_start(self) -> None:
+        super().on_train_epoch_start()
+        self.model.train()  # Lightning leaves modes as they are; this one keeps its reader's
+
     def answer(self, batch: Batch) -> dict[str, Tensor]:
         return self.model(batch["image"])
