@@ -53,6 +53,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"ecgvision {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_predict(commands)
+    _add_digitize(commands)
     render = commands.add_parser("render", help="draw a record as a page (needs the train extra)")
     if words[:1] == ["render"]:  # its arguments live with the renderer, which is slow to import
         import ecgvision.render.command as command
@@ -103,6 +104,37 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=_predict)
 
 
+def _add_digitize(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "digitize",
+        help="read the waveforms of a page",
+        description="Read the waveforms of a PNG or JPEG page with the bundle of a run of "
+        "+exp=read: twelve leads in mV, missing where nothing was printed, and how sure the reader "
+        "is of each. Confidence is the reader's own probability that a sample was printed and is "
+        "right to within 0.1 mV. A page that cannot be read, or does not stand upright, is refused "
+        "and nothing is written.",
+        epilog="Example: ecgvision digitize scan.png --bundle runs/read/RUN/bundle --out record "
+        "--figure over.png",
+    )
+    parser.add_argument("file", metavar="FILE", help="the picture")
+    parser.add_argument("--bundle", required=True, metavar="DIR", help="folder of the bundle")
+    parser.add_argument(
+        "--out", metavar="RECORD", help="NAME.csv, or NAME for WFDB's NAME.hea and NAME.dat"
+    )
+    parser.add_argument(
+        "--figure", metavar="PICTURE", help="PNG or JPEG of the page with what was read over it"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument(
+        "--threads",
+        type=_threads,
+        default=0,
+        metavar="N",
+        help="threads of ONNX Runtime; 0 (default) takes one for each physical core",
+    )
+    parser.set_defaults(run=_digitize)
+
+
 def _add_info(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "info",
@@ -127,6 +159,14 @@ def _predict(args: argparse.Namespace) -> int:
 
     bundle = Bundle.open(args.bundle, threads=args.threads, label_hash=args.expect_labels)
     return predict.run(bundle, args.files, as_json=args.json)
+
+
+def _digitize(args: argparse.Namespace) -> int:
+    from ecgvision.deploy import digitize
+    from ecgvision.deploy.reader_bundle import ReaderBundle
+
+    bundle = ReaderBundle.open(args.bundle, threads=args.threads)
+    return digitize.run(bundle, args.file, out=args.out, figure=args.figure, as_json=args.json)
 
 
 def _info(args: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ REPLACED = ("exp", "model", "loss")
 """Keys that a stage brings whole, as it does further sections of its own; of `data`, `optimizer`
 and `trainer` it changes single keys."""
 
-WEIGHTS = ("model.image_checkpoint",)
+WEIGHTS = ("model.image_checkpoint", "model.reader")
 """Keys beside the stages that name weights a run starts from."""
 
 
@@ -61,10 +61,12 @@ def prepare(config: dict[str, Any]) -> None:
     """
     from ecgvision.rundir import BEST, weights_hash
     from ecgvision.systems import get_system
+    from ecgvision.systems.page_input import adopt_reader
     from experiments.run import run
 
     system = get_system(config["exp"])
     system.check(config)
+    adopt_reader(config)
     for name in stages(config):
         could = config[name]["checkpoint"] is None and "exp" in config[name]
         if could and system.needs(config, name):

@@ -53,11 +53,16 @@ def only_one(folder: Path) -> Iterator[None]:
 def summary(folder: Path, result: dict[str, Any]) -> str:
     """The end of a run: each stream's macro AUROC with n and interval, and where to look."""
     from ecgvision.evaluate.summary import lines
-    from experiments.finish_pretrain import headline
+    from experiments import finish_pretrain, finish_read
 
     names = ("report.html", "metrics.json", "predictions.parquet", "bundle")
     made = [str(folder / name) for name in names if (folder / name).exists()]
-    found = headline(result) if "pretraining" in result else lines(result["test"])
+    if "pretraining" in result:
+        found = finish_pretrain.headline(result)
+    elif "reading" in result:
+        found = finish_read.headline(result)
+    else:
+        found = lines(result["test"])
     return "\n".join([found, *made])
 
 
@@ -87,9 +92,11 @@ def run(config: dict[str, Any]) -> Path:
     from ecgvision.evaluate.files import whole_file
     from ecgvision.systems import get_system
     from ecgvision.tasks.quiet import quiet_lightning
+    from ecgvision.tasks.read import ReadTask
     from experiments import chain
     from experiments.finish import finish
     from experiments.finish_pretrain import finish_pretraining
+    from experiments.finish_read import finish_reading
     from experiments.identity import run_id
     from experiments.train import fit
 
@@ -129,7 +136,8 @@ def run(config: dict[str, Any]) -> Path:
             raise ConfigError("interrupted; the same command goes on from the last whole epoch",
                               file=folder)  # fmt: skip
         rundir.load_weights(task, folder / rundir.BEST, label_hash=cohort.scheme.hash)
-        complete = finish if task.streams else finish_pretraining
+        unjudged = finish_reading if isinstance(task, ReadTask) else finish_pretraining
+        complete = finish if task.streams else unjudged
         result = complete(config, task, data, folder, started=started)
         for logger in trainer.loggers:
             if not isinstance(logger, WandbLogger):

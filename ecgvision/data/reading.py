@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from ecgvision.data.pages import PageSettings
 from ecgvision.data.resample import fit_length, resample
 from ecgvision.data.variation import SignalVariation
 from ecgvision.data.views import to_network
-from ecgvision.ecg import LEAD_INDEX, LEADS, DataError
+from ecgvision.ecg import LEAD_INDEX, LEADS, ConfigError, DataError
 from ecgvision.layouts import pick_layout
 from ecgvision.page import Page
 from ecgvision.render import artefacts
@@ -62,6 +63,30 @@ def network_fractions(
     return np.stack([x, y], axis=-1).astype(np.float32)
 
 
+def spoil(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A picture of which no lead can be read: the page turned over or on its side, its empty part
+    alone, or another picture altogether. Our choice of what is met beside pages.
+
+    Args:
+        image: (h, w, 3) uint8 page.
+        rng: which of them.
+
+    Returns:
+        (h, w, 3) or (w, h, 3) uint8.
+    """
+    kind = int(rng.integers(4))
+    if kind == 0:
+        return np.ascontiguousarray(np.rot90(image, 2))
+    if kind == 1:
+        return np.ascontiguousarray(np.rot90(image, 1 if rng.random() < 0.5 else 3))
+    height, width = image.shape[:2]
+    if kind == 2:  # the paper, its ink smeared out of it
+        tile = image[: height // 8, : width // 8]
+        return np.asarray(cv2.resize(tile, (width, height), interpolation=cv2.INTER_LINEAR))
+    coarse = rng.integers(0, 256, (*rng.integers(2, 48, 2), 3), dtype=np.uint8)
+    return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC))
+
+
 class ReadingDataset(Dataset[dict[str, Any]]):
     """Pages of every record of some folds, in layouts of a mix.
 
@@ -78,6 +103,8 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         seed: of training.
         limit: at most so many records, spread evenly; None takes all.
         variation: of signals in training; None shows records as they are.
+        unreadable: probability that a page in training is one of `spoil`, of which nothing is to
+            be read; without any, a reader finds leads on whatever it is shown.
 
     Item:
         image: uint8 (3, H, W) · signal: float32 (12, T) mV at `settings.signal_rate`, 0 where not
@@ -93,10 +120,14 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         self, stores: Sequence[Store], settings: PageSettings, *,
         folds: Sequence[int] | None = None, train: bool = True, seed: int = 0,
         limit: int | None = None, variation: SignalVariation | None = SignalVariation(),  # noqa: B008
+        unreadable: float = 0.0,
     ) -> None:  # fmt: skip
         self.stores, self.settings = list(stores), settings
         self.train, self.seed = train, seed
         self.variation = variation if train else None
+        if not 0 <= unreadable < 1:
+            raise ConfigError("data.unreadable must lie in [0, 1)", value=unreadable)
+        self.unreadable = unreadable if train else 0.0
         places, base = [], 0
         for number, store in enumerate(self.stores):
             kept = np.ones(len(store), bool)
@@ -139,6 +170,9 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         if (kind := self.settings.artefacts[artefact]) != artefacts.CLEAN:
             picture = artefacts.apply(kind, image, seed=journey, dpi=page.dpi)
             image, warp = picture.image, picture.warp
+        if self.unreadable > 0 and rng.random() < self.unreadable:
+            image = spoil(image, rng)
+            window = np.full_like(window, np.nan)
         return {
             **self._truth(window, rate, page, warp, (image.shape[0], image.shape[1])),
             "image": torch.from_numpy(to_network(image, self.settings.image_size)).permute(2, 0, 1),

@@ -70,8 +70,8 @@ class Bundle:
                 value=card["labels"]["hash"],
                 remedy=f"Use a bundle with the label hash {label_hash}",
             )
-        content = _read_files(path, card)
-        session = _load(content, threads, path / MODEL)
+        content = read_files(path, card)
+        session = load_model(content, threads, path / MODEL)
         _check_model(session, card, path / MODEL)
         return cls(path, card, session)
 
@@ -101,7 +101,7 @@ class Bundle:
         return logits, probabilities, decisions.astype(np.bool_)
 
 
-def _read_files(path: Path, card: dict[str, Any]) -> bytes:
+def read_files(path: Path, card: dict[str, Any]) -> bytes:
     """Check every file of the bundle; the bytes checked are the bytes that are loaded."""
     model = b""
     for name, expected in card["files"].items():
@@ -126,7 +126,8 @@ def _read_files(path: Path, card: dict[str, Any]) -> bytes:
     return model
 
 
-def _load(content: bytes, threads: int, file: Path) -> Any:
+def load_model(content: bytes, threads: int, file: Path) -> Any:
+    """A session of ONNX Runtime around a model; BundleError if it cannot be loaded."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     # Idle threads that spin take the cores from decoding the next page: 111 ms a page against 70.

@@ -126,7 +126,7 @@ def make_card(
         "metrics": dict(metrics),
         "info": dict(info),
         "intended_use": INTENDED_USE,
-        "versions": _versions(),
+        "versions": versions(),
     }
     try:  # through JSON once, so that the digest is of what a reader will load
         return json.loads(json.dumps(_finite(card), allow_nan=False))
@@ -146,7 +146,8 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of all that a bundle was made with, where installed."""
     found = {"ecgvision": __version__, "python": platform.python_version(), "opset": str(OPSET)}
     for package in _PACKAGES:
         try:

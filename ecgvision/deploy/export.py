@@ -81,7 +81,7 @@ def export_bundle(
         write_card(temporary, card)
         card["check"] = compare(student, Bundle.open(temporary), check_images, file=target)
         write_card(temporary, card)
-        _replace(temporary, target)
+        put_in_place(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return card
@@ -96,7 +96,7 @@ def to_onnx(student: nn.Module) -> onnx.ModelProto:
     # Two pages: a batch of one would be taken for a constant.
     example = torch.zeros((2, 3, int(height), int(width)), dtype=torch.uint8, device=device)
     try:
-        with _quiet_exporter():
+        with quiet_exporter():
             program = torch.onnx.export(
                 student,
                 (example,),
@@ -190,7 +190,7 @@ def _check_arguments(
             )
 
 
-def _replace(temporary: Path, target: Path) -> None:
+def put_in_place(temporary: Path, target: Path) -> None:
     """Put a finished folder in place; one that is not empty has to move away first."""
     if not target.exists():
         os.replace(temporary, target)
@@ -202,7 +202,7 @@ def _replace(temporary: Path, target: Path) -> None:
 
 
 @contextmanager
-def _quiet_exporter() -> Iterator[None]:
+def quiet_exporter() -> Iterator[None]:
     """Hold back what the exporter says of its own inner workings, and nothing else."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]

@@ -92,7 +92,8 @@ def _settings(
 ) -> dict[str, Any]:
     """What is judged; the configuration is changed to it."""
     data, model = config["data"], config["model"]
-    if fill is not None and (config["exp"] == "patchecg" or model.get("streams") == "image"):
+    pages = config.get("input") == "page" or model.get("streams") == "image"
+    if fill is not None and (config["exp"] == "patchecg" or pages):
         raise ConfigError("this network is not filled: it leaves out what is missing, or reads no "
                           "signal", value=config["exp"], remedy="Leave --fill out")  # fmt: skip
     data["layouts"] = list(layouts)

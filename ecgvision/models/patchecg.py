@@ -135,6 +135,24 @@ class PatchECG(nn.Module):
             return {"patches": self.head(self.transformer.packed(tokens, present))}
         return {"patches": self.head(self.transformer(tokens, present))}
 
+    def dense(self, value: Tensor, observed: Tensor) -> dict[str, Tensor]:
+        """The same answers in evaluation, with every patch encoded, missing or not, and nothing
+        checked: no step depends on what the data are, so that it can be exported.
+
+        Raises:
+            ConfigError: in training, where missing patches would enter batch statistics.
+        """
+        if self.training:
+            raise ConfigError("patches are encoded densely in evaluation only")
+        present = observed.any(-1).flatten(1)
+        clean = torch.where(observed, value, 0.0).flatten(1, 2)
+        masks = observed.flatten(1, 2)
+        encoded = self.encoder(clean.flatten(0, 1), masks.flatten(0, 1))
+        tokens = encoded.unflatten(0, clean.shape[:2]) + self.embedding()
+        tokens = torch.where(present[..., None], tokens, 0.0)
+        tokens, present = self._sequence(tokens, present)
+        return {"patches": self.head(self.transformer(tokens, present))}
+
     def _tokens(self, value: Tensor, observed: Tensor, present: Tensor) -> Tensor:
         """(B, N, width): encoded patches at their places, 0 where missing."""
         row, place = present.nonzero(as_tuple=True)
@@ -151,8 +169,8 @@ class PatchECG(nn.Module):
         """CLS and tokens after S3, (B, 1 + N, width), and which of them are present."""
         if self.shuffle is not None and self.s3 == "before_cls":
             x = self.shuffle(x, present)
-        x = torch.cat([self.cls.expand(len(x), -1, -1).to(x.dtype), x], dim=1)
-        present = torch.cat([present.new_ones(len(x), 1), present], dim=1)
+        x = torch.cat([self.cls.expand(x.shape[0], -1, -1).to(x.dtype), x], dim=1)
+        present = torch.cat([present.new_ones(x.shape[0], 1), present], dim=1)
         if self.shuffle is not None and self.s3 == "official":
             x = self.shuffle(x)
             if self.uniform:

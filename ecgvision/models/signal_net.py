@@ -92,7 +92,7 @@ class SignalNet(nn.Module):
 
     def features(self, value: Tensor, observed: Tensor) -> Tensor:
         """What the head decides on."""
-        shape = (len(value), len(LEADS), -1)
+        shape = (value.shape[0], len(LEADS), -1)
         value, observed = value.reshape(shape), observed.reshape(shape)
         if len(self.pick) < len(LEADS):
             value, observed = value[:, self.pick], observed[:, self.pick]

@@ -6,6 +6,7 @@ from ecgvision.ecg import ConfigError
 from ecgvision.systems.base import System
 from ecgvision.systems.mvkt import Mvkt
 from ecgvision.systems.patches import PatchECGSystem, SignalSystem
+from ecgvision.systems.read import Read
 from ecgvision.systems.ssl_finetune import SslFinetune
 from ecgvision.systems.ssl_pretrain import SslPretrain
 from ecgvision.systems.vizecg import VizECG
@@ -15,6 +16,7 @@ SYSTEMS: dict[str, System] = {
     "patchecg": PatchECGSystem(),
     "signal": SignalSystem(),
     "mvkt": Mvkt(),
+    "read": Read(),
     "ssl_pretrain": SslPretrain(),
     "ssl_finetune": SslFinetune(),
 }

@@ -10,12 +10,18 @@ from torch import nn
 
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.module import EcgDataModule
+from ecgvision.ecg import ConfigError
 from ecgvision.evaluate.operating_points import OperatingPoints
 from ecgvision.models.student import Student
 from ecgvision.tasks.base import BaseTask
 from ecgvision.tasks.optimizer import OptimizerSettings
 
 Config = Mapping[str, Any]
+
+INPUTS = ("signal", "page")
+
+KEYS = ("reader", "reader_frozen")
+"""Of the section `model`, what is not the network's."""
 
 
 class System(ABC):
@@ -72,6 +78,23 @@ def names(given: str | Sequence[Any] | None) -> tuple[str, ...]:
     if given is None:
         return ()
     return (given,) if isinstance(given, str) else tuple(str(name) for name in given)
+
+
+def reads_pages(config: Config) -> bool:
+    """Whether the input is a page; runs of earlier versions have no such key.
+
+    Raises:
+        ConfigError: for an input that is neither.
+    """
+    given = config.get("input", "signal")
+    if given not in INPUTS:
+        raise ConfigError("input must be signal or page", value=given)
+    return given == "page"
+
+
+def network_arguments(config: Config) -> dict[str, Any]:
+    """The section `model` without what is the reader's."""
+    return {key: value for key, value in config["model"].items() if key not in KEYS}
 
 
 def base_arguments(config: Config) -> dict[str, Any]:

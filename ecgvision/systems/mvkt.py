@@ -8,7 +8,6 @@ import torch
 
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.module import EcgDataModule
-from ecgvision.data.patches import PatchDataModule
 from ecgvision.ecg import ConfigError
 from ecgvision.losses.contrastive import ContrastiveTransfer
 from ecgvision.losses.features import FeatureDistillation
@@ -41,7 +40,7 @@ class Mvkt(System):
                               value=config["loss"]["clt_negatives"])  # fmt: skip
         _distillation(config)
 
-    def data(self, config: Config, cohort: Cohort) -> PatchDataModule:
+    def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
         return SignalSystem().data(config, cohort)
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> MvktTask:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
+from torch import nn
 
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.patches import PatchDataModule, network_signal
 from ecgvision.data.patching import FLAT_MV, PatchSettings
+from ecgvision.evaluate.operating_points import OperatingPoints
 from ecgvision.models.patchecg import PatchECG
 from ecgvision.models.signal_net import SignalNet
-from ecgvision.systems.base import Config, System, base_arguments, loader_arguments, names
-from ecgvision.tasks.masked import MaskedTask
+from ecgvision.models.student import Student
+from ecgvision.systems.base import (
+    Config,
+    System,
+    base_arguments,
+    loader_arguments,
+    names,
+    network_arguments,
+    reads_pages,
+)
+from ecgvision.systems.page_input import page_data, page_network, page_student
+from ecgvision.tasks.masked import MaskedTask, PageTask
 
 
 def patch_data(
@@ -53,22 +65,30 @@ class PatchECGSystem(System):
     def streams(self, config: Config) -> tuple[str, ...]:
         return ("patches",)
 
-    def data(self, config: Config, cohort: Cohort) -> PatchDataModule:
+    def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
         data = config["data"]
+        if reads_pages(config):
+            return page_data(config, cohort)
         return patch_data(
             config, cohort, patch_length=data["patch_length"],
             stride=data["patch_length"] if data["patch_stride"] is None else data["patch_stride"],
         )  # fmt: skip
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> MaskedTask:
-        assert isinstance(data, PatchDataModule)
+        section = config["data"]
+        size, step = section["patch_length"], section["patch_stride"]
+        cut = PatchSettings(size, size if step is None else step, section["signal_rate"],
+                            section["seconds"])  # fmt: skip
         network = PatchECG(
-            len(data.cohort.scheme.codes),
-            patches=data.settings.patches,
-            patch_length=data.settings.patch_length,
-            **config["model"],
-        )
-        return MaskedTask(network, "patches", **config["loss"], **base_arguments(config))
+            len(data.cohort.scheme.codes), patches=cut.patches, patch_length=cut.patch_length,
+            **network_arguments(config),
+        )  # fmt: skip
+        return _task(config, network, "patches", cut, pretrained=pretrained)
+
+    def student(
+        self, config: Config, network: nn.Module, points: OperatingPoints
+    ) -> Student | None:
+        return page_student(config, network, points, "patches") if reads_pages(config) else None
 
 
 class SignalSystem(System):
@@ -77,12 +97,35 @@ class SignalSystem(System):
     def streams(self, config: Config) -> tuple[str, ...]:
         return ("signal",)
 
-    def data(self, config: Config, cohort: Cohort) -> PatchDataModule:
+    def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
+        if reads_pages(config):
+            return page_data(config, cohort)
         length = round(config["data"]["seconds"] * config["data"]["signal_rate"])
         return patch_data(config, cohort, patch_length=length, stride=length)
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> MaskedTask:
-        network = SignalNet(len(data.cohort.scheme.codes), **config["model"])
+        section = config["data"]
+        network = SignalNet(len(data.cohort.scheme.codes), **network_arguments(config))
         if pretrained:
             fit_scale(network, data, config)
-        return MaskedTask(network, "signal", **config["loss"], **base_arguments(config))
+        length = round(section["seconds"] * section["signal_rate"])
+        whole = PatchSettings(length, length, section["signal_rate"], section["seconds"])
+        return _task(config, network, "signal", whole, pretrained=pretrained)
+
+    def student(
+        self, config: Config, network: nn.Module, points: OperatingPoints
+    ) -> Student | None:
+        return page_student(config, network, points, "signal") if reads_pages(config) else None
+
+
+def _task(
+    config: Config, network: PatchECG | SignalNet, stream: str, cut: PatchSettings, *,
+    pretrained: bool,
+) -> MaskedTask:  # fmt: skip
+    """The task around a network of signals, or around it and the reader before it."""
+    common = {**config["loss"], **base_arguments(config)}
+    if not reads_pages(config):
+        return MaskedTask(network, stream, **common)
+    whole = page_network(config, network, patch_length=cut.patch_length, stride=cut.stride,
+                         pretrained=pretrained)  # fmt: skip
+    return PageTask(whole, stream, **common)

@@ -17,6 +17,7 @@ from ecgvision.models.standardise import Standardise, estimate
 from ecgvision.rundir import checkpoint_file, read_config
 from ecgvision.systems.base import Config
 from ecgvision.tasks.pretrain import BACKBONE, STANDARDISE
+from ecgvision.tasks.read import BACKBONE as READER
 
 RECORDS = 4096
 """Records that moments are estimated from, evenly over the training split: our default. Of so many
@@ -27,7 +28,8 @@ def load_backbone(
     encoder: nn.Module, checkpoint: str | Path, modality: str, config: Config,
     standardise: Standardise | None = None,
 ) -> None:  # fmt: skip
-    """Fill an encoder from a checkpoint of `+exp=ssl_pretrain`.
+    """Fill an encoder from a checkpoint of `+exp=ssl_pretrain`, or that of images from one of
+    `+exp=read`.
 
     Args:
         encoder: the very kind of network that was pretrained.
@@ -37,16 +39,23 @@ def load_backbone(
         standardise: takes over the moments that the encoder was pretrained with.
 
     Raises:
-        ConfigError: if there is none, it is of another kind of run, modality, rate or encoder;
-            keys that do not fit are named, and nothing is loaded.
+        ConfigError: if there is none, it is of another kind of run, modality, rate or encoder, or
+            learned to read pages of another size; keys that do not fit are named, and nothing is
+            loaded.
     """
     path = checkpoint_file(checkpoint)
     if not path.is_file():
         raise ConfigError("there is no checkpoint", file=path,
                           remedy="Give a run directory of +exp=ssl_pretrain")  # fmt: skip
     theirs = read_config(path.parent.parent)
+    if theirs["exp"] == "read" and modality == "image":
+        _check_reader(theirs, config, path)
+        load_pretrained(encoder, path, prefix=READER)
+        return
     if theirs["exp"] != "ssl_pretrain":
-        raise ConfigError("this is no run of +exp=ssl_pretrain", file=path, value=theirs["exp"])
+        also = " or of +exp=read" if modality == "image" else ""
+        raise ConfigError(f"this is no run of +exp=ssl_pretrain{also}", file=path,
+                          value=theirs["exp"])  # fmt: skip
     if theirs["model"]["modality"] != modality:
         raise ConfigError(
             f"the run pretrained another encoder than that of {modality}", file=path,
@@ -59,6 +68,27 @@ def load_backbone(
     load_pretrained(encoder, path, prefix=BACKBONE)
     if standardise is not None:
         load_pretrained(standardise, path, prefix=STANDARDISE)
+
+
+def _check_reader(theirs: Config, config: Config, path: Path) -> None:
+    """A reader's encoder is taken for the same encoder, and pages of the size that it saw.
+
+    Raises:
+        ConfigError: naming what differs.
+    """
+    wanted = config["model"]["image_encoder"]
+    if theirs["model"]["image_encoder"] != wanted:
+        raise ConfigError("the reader has another model.image_encoder", file=path,
+                          value=theirs["model"]["image_encoder"],
+                          remedy=f"This run has {wanted}")  # fmt: skip
+    zoom = theirs["model"]["zoom"]
+    seen, size = (
+        [s // zoom for s in theirs["data"]["image_size"]],
+        list(config["data"]["image_size"]),
+    )
+    if seen != size:
+        raise ConfigError("the reader's encoder saw pages of another data.image_size", file=path,
+                          value=seen, remedy=f"This run has {size}")  # fmt: skip
 
 
 def fit_moments(

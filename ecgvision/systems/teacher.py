@@ -11,7 +11,7 @@ from ecgvision.ecg import ConfigError
 from ecgvision.models.signal_net import SignalNet
 from ecgvision.rundir import checkpoint_file, load_weights, read_config, weights_hash
 from ecgvision.store import Store
-from ecgvision.systems.base import Config
+from ecgvision.systems.base import Config, network_arguments, reads_pages
 from ecgvision.tasks.teacher import Teacher
 
 
@@ -52,7 +52,9 @@ def load_teacher(
         raise ConfigError("the teacher's weights are others than this run was trained with",
                           file=path, remedy="Put the checkpoint back, or train again")  # fmt: skip
     scheme = data.cohort.scheme
-    network = SignalNet(len(scheme.codes), **theirs["model"])
+    if reads_pages(theirs):
+        raise ConfigError("a teacher reads signals, this run reads pages", file=path)
+    network = SignalNet(len(scheme.codes), **network_arguments(theirs))
     if missing := [lead for lead in leads if lead not in network.leads]:
         raise ConfigError("the teacher does not read every lead of the student", file=path,
                           value=missing, remedy=f"It reads {', '.join(network.leads)}")  # fmt: skip

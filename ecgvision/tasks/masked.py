@@ -32,9 +32,24 @@ class MaskedTask(BaseTask):
             raise ConfigError("loss.name must be focal or bce", value=name)
         self.name, self.alpha, self.gamma = name, focal_alpha, focal_gamma
 
+    def answer(self, batch: Batch) -> dict[str, Tensor]:
+        """The network's logits by stream."""
+        return self.model(batch["value"], batch["observed"])
+
     def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        logits = self.model(batch["value"], batch["observed"])
+        logits = self.answer(batch)
         z, target = logits[self.streams[0]], batch["target"]
         if self.name == "bce":
             return logits, {"bce": F.binary_cross_entropy_with_logits(z.float(), target)}
         return logits, {"focal": focal(z, target, alpha=self.alpha, gamma=self.gamma)}
+
+
+class PageTask(MaskedTask):
+    """The same loss over a network that reads the picture of the page; see `PageNet`."""
+
+    def on_train_epoch_start(self) -> None:
+        super().on_train_epoch_start()
+        self.model.train()  # Lightning leaves modes as they are; this one keeps its reader's
+
+    def answer(self, batch: Batch) -> dict[str, Tensor]:
+        return self.model(batch["image"])

@@ -15,6 +15,9 @@ from ecgvision.models.reader import PageReader
 from ecgvision.models.reading_heads import ends_of
 from ecgvision.tasks.base import BaseTask, Batch
 
+BACKBONE = "model.page.scales.encoder."
+"""What stands before the image encoder's keys in a checkpoint of reading."""
+
 WEIGHTS = {"waveform": 1.0, "presence": 1.0, "einthoven": 0.1, "place": 5.0, "where": 0.2}
 """Our defaults: every part is then of the order of 1 in the first steps and none outweighs the
 waveform at the end."""
@@ -73,7 +76,10 @@ class ReadTask(BaseTask):
             "waveform": lambda: reading.laplace_nll(
                 read["signal"], read["log_scale"], target, printed
             ),
-            "presence": lambda: reading.presence_bce(read["presence"], printed),
+            "presence": lambda: (
+                reading.presence_bce(read["presence"], printed)
+                + reading.presence_bce(read["there"], printed.unflatten(2, cut).any(-1))
+            ),
             "einthoven": lambda: reading.einthoven(read["signal"], printed),
             "place": lambda: reading.place_loss(read["points"], place, printed),
             "where": lambda: reading.where_nll(
@@ -121,6 +127,5 @@ class ReadTask(BaseTask):
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         read = self.model(batch["image"])
-        return {k: read[k].float() for k in ("signal", "log_scale", "presence")} | {
-            "index": batch["index"]
-        }
+        kept = ("signal", "log_scale", "presence", "trace")
+        return {k: read[k].float() for k in kept} | {"index": batch["index"]}

@@ -13,9 +13,11 @@ from ecgvision.models.image_encoder import ImageEncoder, image_encoder
 from ecgvision.models.page_map import PageMap, sine_positions
 from ecgvision.models.reader import PageReader
 from ecgvision.models.reading_heads import (
-    COLUMNS,
+    CONTRAST,
+    FINE,
     GAIN,
     LETTER_MM,
+    MARGIN,
     PATCH_WIDTH,
     REACH_MM,
     TAPS,
@@ -44,7 +46,8 @@ def test_contract(name: str, head: str) -> None:
     rows, columns = model.page.grid
     assert {k: tuple(v.shape) for k, v in out.items()} == {
         "signal": (2, 12, 96), "log_scale": (2, 12, 96), "presence": (2, 12, 96),
-        "where": (2, 12, 3, rows, columns), "points": (2, 12, 96, 2),
+        "there": (2, 12, 3), "where": (2, 12, 3, rows, columns), "points": (2, 12, 96, 2),
+        "trace": (2, 12, 96, 2),
     }  # fmt: skip
     for value in out.values():
         assert value.dtype == torch.float32
@@ -59,7 +62,8 @@ def test_every_weight_learns(name: str, head: str) -> None:
     model = PageReader(name, SIZE, head=head, **SMALL)
     with torch.no_grad():
         for name, part in model.named_parameters():
-            if "line.weight" in name or "votes.weight" in name or "answer.weight" in name:
+            zero = ("line.weight", "votes.weight", "answer.weight", "sharpen.2.weight")
+            if name.endswith(zero):
                 part.normal_(0, 0.05)  # some start at 0, through which nothing passes
     out = model(pages(4))
     sum(
@@ -169,7 +173,7 @@ def test_told_patches_are_read_where_they_are_told() -> None:
     with torch.no_grad():
         free, told = model(image), model(image, (ends, which))
         nothing = model(image, (torch.full_like(ends, math.nan), torch.zeros_like(which)))
-    for name in ("where", "points"):
+    for name in ("where", "points", "there"):
         torch.testing.assert_close(told[name], free[name])
     moved = (told["signal"] != free["signal"]).unflatten(2, (3, 32)).any(-1).flatten(1)
     assert not moved[~which].any()
@@ -203,9 +207,10 @@ def test_a_new_head_already_follows_the_ink() -> None:
     head = TraceHead(8, 64)
     ends = torch.tensor([[[[0.25, 0.5], [0.75, 0.5]]]])
     out = head(torch.zeros(1, 1, 8), drawn(mm), ends)
-    assert out.shape == (1, 1, 3, 64)
+    assert out.shape == (1, 1, 4, 64)
     assert (out[0, 0, 0] - mm / GAIN).abs().max() < 0.12
-    assert (out[0, 0, 1:] == 0).all()
+    assert (out[0, 0, 1:3] == 0).all()
+    torch.testing.assert_close(out[0, 0, 3] * LETTER_MM, out[0, 0, 0] * GAIN)
     ends[..., 1] += 4 / LETTER_MM  # looked for 4 mm too low: everything is 0.4 mV higher
     assert (
         head(torch.zeros(1, 1, 8), drawn(mm), ends)[0, 0, 0] - mm / GAIN - 0.4
@@ -222,13 +227,14 @@ def test_columns_are_the_ink_above_and_below_the_line() -> None:
     page = torch.full((1, 3, 216, 280), 255, dtype=torch.uint8)
     page[:, :, 100:102, 70:210] = 0
     head = TraceHead(8, 32)
+    heights, columns = FINE * TAPS, 32 + 2 * MARGIN
     low = torch.tensor([[[[0.25, 0.5], [0.75, 0.5]], [[0.25, 101 / 216], [0.75, 101 / 216]]]])
     read = head.columns(page, low)
-    assert read.shape == (2, TAPS, COLUMNS)
-    mm = torch.linspace(REACH_MM, -REACH_MM, TAPS)
+    assert read.shape == (2, heights, columns)
+    mm = torch.linspace(REACH_MM, -REACH_MM, heights)
     for patch, height in ((0, 7 / 216 * LETTER_MM), (1, 0.0)):
         darkest = mm[read[patch].argmax(0)]
-        assert (darkest[1:-1] - height).abs().max() < 2 * REACH_MM / TAPS
+        assert (darkest[MARGIN + 1 : -MARGIN - 1] - height).abs().max() < 4 * REACH_MM / heights
 
 
 def test_the_waveform_does_not_move_the_line() -> None:
@@ -243,8 +249,8 @@ def test_the_waveform_does_not_move_the_line() -> None:
 
 
 @pytest.mark.parametrize("wrong", [
-    {"head": "both"}, {"patch_length": 40}, {"patches": 0}, {"depth": 0}, {"width": 18},
-    {"patch_length": 0},
+    {"head": "both"}, {"patch_length": 1}, {"patches": 0}, {"depth": 0}, {"width": 18},
+    {"zoom": 0}, {"zoom": 5},
 ])  # fmt: skip
 def test_what_makes_no_sense_is_refused(wrong: dict) -> None:
     with pytest.raises(ConfigError):
@@ -278,3 +284,39 @@ def test_it_is_exported_as_it_answers(head: str) -> None:
     program = torch.export.export(Signal(), (image,))
     with torch.no_grad():
         torch.testing.assert_close(program.module()(image), model(image)["signal"])
+
+
+def test_the_encoder_sees_a_smaller_page() -> None:
+    """The search is that of a reader of the small page; the head reads the large one."""
+    torch.manual_seed(0)
+    fine = PageReader("tracenet", (192, 256), zoom=2, **SMALL).eval()
+    plain = PageReader("tracenet", SIZE, **SMALL).eval()
+    plain.load_state_dict(fine.state_dict())
+    large = pages(2, (192, 256))
+    small = torch.nn.functional.avg_pool2d(large.float(), 2)
+    with torch.no_grad():
+        a, b = fine(large), plain(small)
+    torch.testing.assert_close(a["where"], b["where"])
+    torch.testing.assert_close(a["there"], b["there"])
+    assert (a["signal"] - b["signal"]).abs().max() > 1e-3
+
+
+def test_a_steep_stroke_shows_in_spread_and_skew() -> None:
+    """The votes' moments against a loop over the heights."""
+    head = TraceHead(8, 16)
+    g = torch.Generator().manual_seed(0)
+    read = torch.rand(3, FINE * TAPS, 5, generator=g)
+    coarse = torch.randn(3, TAPS, 5, generator=g)
+    with torch.no_grad():
+        found = head._moments(coarse, read)
+    cm = torch.linspace(REACH_MM, -REACH_MM, FINE * TAPS).double() / 10
+    for n in range(3):
+        for c in range(5):
+            lifted = torch.nn.functional.interpolate(
+                coarse[n, :, c][None, None], size=FINE * TAPS, mode="linear"
+            )[0, 0]
+            p = torch.softmax((lifted + CONTRAST * read[n, :, c]).double(), 0)
+            mean = (p * cm).sum()
+            second, third = ((p * (cm - mean) ** k).sum() for k in (2, 3))
+            wanted = torch.stack([mean, (second + 1e-4).sqrt(), third / (second + 1e-4)])
+            torch.testing.assert_close(found[n, :, c].double(), wanted, atol=1e-4, rtol=1e-4)

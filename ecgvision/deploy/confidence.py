@@ -1,0 +1,43 @@
+"""How sure a reader is: of a lead, and of a page as a whole. Imports numpy only."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+RIGHT_MV = 0.1
+"""A sample within this of the truth is read rightly: a millimetre of paper, our default."""
+
+LEAST_SECONDS = 1.0
+"""Of a lead that counts as found, our default: a beat of 60 a minute."""
+
+
+def found_samples(presence: ArrayLike) -> NDArray[np.bool_]:
+    """Which samples are more likely printed than not."""
+    return np.asarray(np.asarray(presence) > 0.5, np.bool_)
+
+
+def lead_confidence(presence: ArrayLike, scale: ArrayLike, rate: float) -> NDArray[np.float64]:
+    """(..., 12): the mean probability, over the samples found, that a sample was printed and is
+    right to within `RIGHT_MV`; 0 for a lead of which less than `LEAST_SECONDS` were found.
+
+    The error has a Laplace density of the scale that the reader answers, hence
+    P(|e| < m) = 1 - exp(-m / b).
+
+    Args:
+        presence: (..., 12, T) probabilities.
+        scale: (..., 12, T) mV.
+        rate: Hz.
+    """
+    p, b = np.asarray(presence, np.float64), np.asarray(scale, np.float64)
+    found = found_samples(p)
+    count = found.sum(-1)
+    right = np.where(found, p * (1 - np.exp(-RIGHT_MV / b)), 0).sum(-1) / np.maximum(count, 1)
+    return np.where(count >= LEAST_SECONDS * rate, right, 0.0)
+
+
+def page_confidence(leads: ArrayLike) -> NDArray[np.float64]:
+    """(...): the mean of `lead_confidence` over the leads that were found; 0 where none was."""
+    values = np.asarray(leads, np.float64)
+    found = values > 0
+    return np.asarray(values.sum(-1) / np.maximum(found.sum(-1), 1), np.float64)

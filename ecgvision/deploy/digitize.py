@@ -1,0 +1,189 @@
+"""Waveforms off a picture: the work behind `ecgvision digitize`. Base install only."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgvision.data.views import to_network
+from ecgvision.deploy.confidence import found_samples, lead_confidence, page_confidence
+from ecgvision.deploy.ingest import read_page
+from ecgvision.deploy.reader_bundle import ReaderBundle
+from ecgvision.ecg import LEADS, Ecg, ImageError
+from ecgvision.evaluate.files import whole_file
+from ecgvision.evaluate.overlay import draw_reading
+from ecgvision.record_files import check_path, write_record
+
+TURNS = ("", "upside down", "on its left side", "on its right side")
+"""How a page may lie, in the order in which it is tried."""
+
+UPRIGHT_MARGIN = 1.25
+"""A page is said to lie otherwise when it can be read that much more confidently after turning;
+our default."""
+
+
+@dataclass(frozen=True)
+class Digitised:
+    """What was read of one picture.
+
+    Attributes:
+        ecg: (12, T) mV, NaN where nothing was found printed.
+        confidence: of each lead, 0 where it was not found; see `confidence.lead_confidence`.
+        page: of the page.
+        error_mv: of each lead the mean absolute error the reader expects; NaN where not found.
+        found: (12, T) bool.
+        trace: (12, T, 2) x, y in pixels of the picture.
+    """
+
+    ecg: Ecg
+    confidence: tuple[float, ...]
+    page: float
+    error_mv: tuple[float, ...]
+    found: NDArray[np.bool_]
+    trace: NDArray[np.float64]
+
+
+def digitize(bundle: ReaderBundle, image: NDArray[np.uint8], *, file: str = "") -> Digitised:
+    """Read a picture.
+
+    Args:
+        image: (H, W, 3) uint8 RGB of any size.
+        file: its name in messages.
+
+    Raises:
+        ImageError: if nothing can be read, or the page does not stand upright; it says which.
+    """
+    upright = _read(bundle, image, file)
+    least = bundle.least_confidence
+    for turns, name in ((2, TURNS[1]), (1, TURNS[2]), (3, TURNS[3])):
+        turned = _read(bundle, np.ascontiguousarray(np.rot90(image, -turns)), file)
+        if turned.page >= least and turned.page > UPRIGHT_MARGIN * upright.page:
+            raise ImageError(f"the page lies {name}", file=file,
+                             value=f"confidence {turned.page:.2f} after turning, "
+                             f"{upright.page:.2f} as it is",
+                             remedy="Turn the picture and try again")  # fmt: skip
+    if upright.page < least or upright.page == 0:
+        raise ImageError(
+            "nothing can be read: no lead of a printed ECG was found with confidence", file=file,
+            value=f"{upright.page:.2f}",
+            remedy=f"This reader asks for {least:.2f}. Is the picture a whole page, upright and "
+            "sharp?",
+        )  # fmt: skip
+    return upright
+
+
+def _read(bundle: ReaderBundle, image: NDArray[np.uint8], file: str) -> Digitised:
+    small = to_network(image, bundle.image_size)
+    signal, scale, presence, trace = (v[0] for v in bundle.run(np.moveaxis(small, 2, 0)[None]))
+    leads = lead_confidence(presence, scale, bundle.rate)
+    found = found_samples(presence) & (leads > 0)[:, None]
+    count = np.maximum(found.sum(-1), 1)
+    error = np.where(leads > 0, np.where(found, scale, 0).sum(-1) / count, np.nan)
+    values = np.where(found, signal, np.nan).astype(np.float32)
+    return Digitised(
+        Ecg(values, bundle.rate, Path(file).stem),
+        tuple(leads.tolist()),
+        float(page_confidence(leads)),
+        tuple(error.tolist()),
+        found,
+        picture_points(trace, (image.shape[0], image.shape[1]), bundle.image_size),
+    )
+
+
+def picture_points(
+    fractions: NDArray[np.floating], picture: tuple[int, int], size: Sequence[int]
+) -> NDArray[np.float64]:
+    """Fractions (..., 2) of the network's image as pixels of the picture that `to_network` brought
+    to it: aspect kept, equal margins.
+
+    Args:
+        picture: (height, width) of the picture.
+        size: [height, width] of the network.
+    """
+    scale = min(size[0] / picture[0], size[1] / picture[1])
+    inner = [min(s, max(1, round(p * scale))) for s, p in zip(size, picture, strict=True)]
+    margin = [(s - i) // 2 for s, i in zip(size, inner, strict=True)]
+    x = (fractions[..., 0].astype(np.float64) * size[1] - margin[1]) * picture[1] / inner[1]
+    y = (fractions[..., 1].astype(np.float64) * size[0] - margin[0]) * picture[0] / inner[0]
+    return np.stack([x, y], axis=-1)
+
+
+def summary(found: Digitised, bundle: ReaderBundle, file: str) -> dict[str, Any]:
+    """What was read as plain JSON values: of each lead the seconds found, and how sure."""
+    leads = {}
+    for i, lead in enumerate(LEADS):
+        shown = np.flatnonzero(found.found[i])
+        if not len(shown):
+            leads[lead] = {"confidence": 0.0, "seconds": 0.0}
+            continue
+        leads[lead] = {
+            "confidence": round(found.confidence[i], 3),
+            "seconds": round(len(shown) / found.ecg.rate, 2),
+            "from": round(float(shown[0]) / found.ecg.rate, 2),
+            "to": round(float(shown[-1] + 1) / found.ecg.rate, 2),
+            "expected_error_mv": round(found.error_mv[i], 3),
+        }
+    return {
+        "file": file, "bundle": bundle.id, "rate": found.ecg.rate,
+        "samples": found.ecg.signal.shape[1], "confidence": round(found.page, 3), "leads": leads,
+    }  # fmt: skip
+
+
+def run(
+    bundle: ReaderBundle, file: str, *, out: str | None, figure: str | None, as_json: bool
+) -> int:
+    """Read one picture, write what was asked for, print a summary; the exit code.
+
+    Raises:
+        ImageError, RecordError: then nothing was written.
+    """
+    if out is not None:
+        check_path(out)
+    if figure is not None and Path(figure).suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise ImageError("a figure is a .png or .jpg", file=figure)
+    image = read_page(file)
+    found = digitize(bundle, image, file=os.fspath(file))
+    about = summary(found, bundle, file)
+    if out is not None:
+        comments = [f"digitised by ecgvision from {Path(file).name}, reader {bundle.id}"]
+        comments += [f"confidence {lead}: {about['leads'][lead]['confidence']}" for lead in LEADS]
+        about["written"] = [str(p) for p in write_record(found.ecg, out, comments=comments)]
+    if figure is not None:
+        _write_figure(figure, image, found)
+        about["figure"] = figure
+    print(json.dumps(about, indent=2) if as_json else _lines(about))
+    return 0
+
+
+def _write_figure(path: str, image: NDArray[np.uint8], found: Digitised) -> None:
+    share = found.trace / (image.shape[1], image.shape[0])
+    drawn = draw_reading(image, share, found.found, LEADS)
+    done, data = cv2.imencode(Path(path).suffix, np.ascontiguousarray(drawn[:, :, ::-1]))
+    if not done:
+        raise ImageError("the figure cannot be encoded", file=path)
+    with whole_file(path) as part:
+        part.write_bytes(data.tobytes())
+
+
+def _lines(about: dict[str, Any]) -> str:
+    lines = [f"{about['file']}  confidence {about['confidence']:.2f}"]
+    for lead, told in about["leads"].items():
+        if not told["seconds"]:
+            lines.append(f"  {lead:<4} not found")
+            continue
+        lines.append(
+            f"  {lead:<4} {told['from']:5.2f} to {told['to']:5.2f} s   confidence "
+            f"{told['confidence']:.2f}   expected error {told['expected_error_mv']:.3f} mV"
+        )
+    for key in ("written", "figure"):
+        if key in about:
+            lines.append(f"{key}: {about[key] if key == 'figure' else ' '.join(about[key])}")
+    return "\n".join(lines)

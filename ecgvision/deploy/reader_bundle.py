@@ -1,0 +1,106 @@
+"""A reader's bundle: a folder with `model.onnx` and `bundle.json`, verified as it is opened.
+
+Imports numpy and ONNX Runtime only; see `bundle` for what is verified and why.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgvision.deploy.bundle import load_model, read_files
+from ecgvision.deploy.card import AGAIN, INPUT, MODEL
+from ecgvision.deploy.reader_card import OUTPUTS, read_reader_card, reader_notes
+from ecgvision.ecg import LEADS, BundleError
+
+
+class Reading(NamedTuple):
+    """What is read of pages; T samples of each lead.
+
+    `signal` (B, 12, T) mV; `scale` (B, 12, T) mV, the mean absolute error that the reader expects;
+    `presence` (B, 12, T), the probability that the sample was printed; `trace` (B, 12, T, 2),
+    where its ink was found, x and y as fractions of the network's image.
+    """
+
+    signal: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    presence: NDArray[np.float32]
+    trace: NDArray[np.float32]
+
+
+class ReaderBundle:
+    """A verified reader. Make one with `ReaderBundle.open`.
+
+    Attributes:
+        folder: where it was read from.
+        card: the content of `bundle.json`.
+        image_size: (H, W) of the network's input.
+        rate: Hz of what is read; samples: T.
+        least_confidence: of a page's best lead, below which nothing is readable.
+        id: first 16 hex digits of the card's digest, which covers the model's sha256.
+    """
+
+    def __init__(self, folder: Path, card: dict[str, Any], session: Any) -> None:
+        self.folder, self.card, self._session = folder, card, session
+        height, width = card["input"]["size"]
+        self.image_size: tuple[int, int] = (height, width)
+        self.rate, self.samples = float(card["rate"]), int(card["samples"])
+        self.least_confidence = float(card["least_confidence"])
+        self.id: str = card["digest"][:16]
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str], *, threads: int = 0) -> ReaderBundle:
+        """Verify a reader and load it.
+
+        Args:
+            folder: the bundle's folder.
+            threads: ONNX Runtime threads within an operator; 0 takes one a physical core.
+
+        Raises:
+            BundleError: if a file is missing or altered, the card is incomplete, of another kind
+                or contradicts the model, or the model cannot be loaded.
+        """
+        path = Path(folder)
+        card = read_reader_card(path)
+        session = load_model(read_files(path, card), threads, path / MODEL)
+        notes = session.get_modelmeta().custom_metadata_map
+        inputs = session.get_inputs()
+        outputs = [value.name for value in session.get_outputs()]
+        if any(notes.get(key) != value for key, value in reader_notes(card).items()) or (
+            [value.name for value in inputs] != [INPUT]
+            or inputs[0].type != "tensor(uint8)"
+            or inputs[0].shape[1:] != [3, *card["input"]["size"]]
+            or outputs != list(OUTPUTS)
+        ):
+            raise BundleError("model and card disagree", file=path, value=outputs, remedy=AGAIN)
+        return cls(path, card, session)
+
+    def run(self, batch: NDArray[np.uint8]) -> Reading:
+        """Read a batch of pages.
+
+        Args:
+            batch: (B, 3, H, W) uint8 RGB, each page from `ecgvision.data.views.to_network`.
+
+        Raises:
+            BundleError: if the batch is not of the bundle's input shape and type, or the model
+                answers in another shape than its card says.
+        """
+        if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != (3, *self.image_size):
+            raise BundleError(
+                f"the model takes (B, 3, {self.image_size[0]}, {self.image_size[1]}) uint8",
+                file=self.folder, value=(batch.shape, str(batch.dtype)),
+            )  # fmt: skip
+        values = self._session.run(list(OUTPUTS), {INPUT: np.ascontiguousarray(batch)})
+        reading = Reading(*(np.asarray(value, np.float32) for value in values))
+        if reading.signal.shape != (len(batch), len(LEADS), self.samples):
+            raise BundleError(
+                "the model answers in another shape than its card says",
+                file=self.folder,
+                value=reading.signal.shape,
+                remedy=AGAIN,
+            )
+        return reading

@@ -1,0 +1,132 @@
+"""How well a trained reader reads the pages of a split: by lead, layout and artefact."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning as L
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from ecgvision.data.module import EcgDataModule
+from ecgvision.ecg import LEADS
+from ecgvision.evaluate.digitisation import challenge_snr, correlation, presence_accuracy, rmse
+from ecgvision.tasks.base import BaseTask
+
+FIGURES = ("snr_db", "correlation", "rmse_mv", "presence_accuracy")
+
+EXAMPLES = 6
+"""Pages that are kept to be shown, spread over the split."""
+
+
+def read_split(
+    task: BaseTask, data: EcgDataModule, split: str, *, rate: float, accelerator: str = "auto",
+    limit: float | int = 1.0,
+) -> tuple[pd.DataFrame, list[dict[str, Any]]]:  # fmt: skip
+    """Read every page of a split once, in float32 whatever the training's precision.
+
+    Args:
+        task: a `ReadTask`; data: a `ReadingDataModule`.
+        rate: Hz of its signals.
+        accelerator, limit: as `inference.predict` takes them.
+
+    Returns:
+        A table with a row for each page and lead of which anything was printed: record_id, layout,
+        artefact, lead, snr_db (the Challenge's, after its alignment), correlation, rmse_mv,
+        presence_accuracy; and some pages to look at, with `image` (3, H, W), `trace` (12, T, 2),
+        `found` (12, T), `record_id`, `layout` and `artefact`.
+    """
+    trainer = L.Trainer(
+        accelerator=accelerator, devices=1, precision="32-true", limit_predict_batches=limit,
+        logger=False, enable_checkpointing=False, enable_model_summary=False, inference_mode=True,
+    )  # fmt: skip
+    loader: Any = data.loader(split, shared=False)
+    keep = _Kept(loader)
+    answers: Any = trainer.predict(task, keep)
+    row_of = pd.Series(np.arange(len(data.cohort.index)), index=data.cohort.index)
+    names = data.cohort.records["record_id"].to_numpy()
+    tables, shown = [], []
+    for answer, batch in zip(answers, keep.seen, strict=True):
+        ids = names[row_of.loc[batch["index"].numpy()].to_numpy()]
+        views = [(data.layouts[a], data.artefacts[b])
+                 for a, b in zip(batch["layout"], batch["artefact"], strict=True)]  # fmt: skip
+        tables.append(_judge(answer, batch, ids, views, rate))
+        for i, (layout, artefact) in enumerate(views):
+            shown.append({
+                "image": batch["image"][i].numpy(), "trace": answer["trace"][i].cpu().numpy(),
+                "found": (answer["presence"][i] > 0).cpu().numpy(), "record_id": str(ids[i]),
+                "layout": layout, "artefact": artefact,
+            })  # fmt: skip
+    chosen = np.linspace(0, len(shown) - 1, min(EXAMPLES, len(shown))).round().astype(int)
+    return pd.concat(tables, ignore_index=True), [shown[i] for i in dict.fromkeys(chosen)]
+
+
+class _Kept:
+    """A loader that remembers what it gave, as predictions come back without their truth."""
+
+    def __init__(self, loader: Any) -> None:
+        self.loader = loader
+        self.seen: list[dict[str, torch.Tensor]] = []
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Any:
+        for batch in self.loader:
+            self.seen.append({k: v for k, v in batch.items() if k != "place"})
+            yield batch
+
+
+def curves(
+    answer: dict[str, torch.Tensor], batch: dict[str, torch.Tensor]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Printed and read curves (B, 12, T) mV, NaN where not printed, and where it was printed and
+    where it was said to be. A sample that was printed counts as read wherever it was looked for:
+    what was not seen to be printed is the accuracy of presence."""
+    length = answer["signal"].shape[-1]
+    printed = batch["printed"][..., :length].numpy()
+    truth = np.where(printed, batch["signal"][..., :length].double().numpy(), np.nan)
+    read = np.where(printed, answer["signal"].cpu().double().numpy(), np.nan)
+    return truth, read, printed, (answer["presence"] > 0).cpu().numpy()
+
+
+def _judge(
+    answer: dict[str, torch.Tensor], batch: dict[str, torch.Tensor], ids: NDArray[Any],
+    views: list[tuple[str, str]], rate: float,
+) -> pd.DataFrame:  # fmt: skip
+    truth, read, printed, found = curves(answer, batch)
+    figures = (challenge_snr(truth, read, rate), correlation(truth, read), rmse(truth, read),
+               presence_accuracy(printed, found))  # fmt: skip
+    rows = []
+    for i, (layout, artefact) in enumerate(views):
+        for lead in np.flatnonzero(printed[i].any(-1)):
+            values = {k: float(v[i, lead]) for k, v in zip(FIGURES, figures, strict=True)}
+            rows.append({"record_id": str(ids[i]), "layout": layout, "artefact": artefact,
+                         "lead": LEADS[lead], **values})  # fmt: skip
+    columns = ["record_id", "layout", "artefact", "lead", *FIGURES]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def summarise(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Of all rows (`all`), of each layout (`layout:…`), artefact (`artefact:…`) and lead
+    (`lead:…`): the pages, and of each figure its median, mean and 10th percentile over leads and
+    pages. A figure that no row has is None."""
+    groups: dict[str, pd.DataFrame] = {"all": table}
+    for key in ("layout", "artefact", "lead"):
+        groups |= {f"{key}:{name}": part for name, part in table.groupby(key, sort=False)}
+    return {name: _figures(part) for name, part in groups.items()}
+
+
+def _figures(part: pd.DataFrame) -> dict[str, Any]:
+    pages = part[["record_id", "layout", "artefact"]].drop_duplicates()
+    out: dict[str, Any] = {"pages": len(pages), "leads": len(part)}
+    for name in FIGURES:
+        values = part[name].dropna().to_numpy()
+        out[name] = {
+            "median": round(float(np.median(values)), 4) if len(values) else None,
+            "mean": round(float(values.mean()), 4) if len(values) else None,
+            "p10": round(float(np.percentile(values, 10)), 4) if len(values) else None,
+        }
+    return out

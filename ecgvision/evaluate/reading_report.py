@@ -1,0 +1,99 @@
+"""report.html of a reader: how well it reads, by layout, artefact and lead, and some pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ecgvision.ecg import LEADS
+from ecgvision.evaluate import figures
+from ecgvision.evaluate.files import whole_file
+from ecgvision.evaluate.html import Markup, facts, figure, page, picture, table, tag
+from ecgvision.evaluate.overlay import draw_reading
+
+HEAD = ["", "pages", "leads", "SNR dB, median", "mean", "lowest tenth", "correlation, median",
+        "RMSE mV, median", "presence, mean"]  # fmt: skip
+CAPTION = (
+    "SNR as in the PhysioNet Challenge 2024, after its alignment, of samples that were printed. "
+    "Presence: share of a lead's samples of which it was rightly said whether they were printed."
+)
+
+
+def write_reading_report(
+    path: str | Path, *, config: Mapping[str, Any], metrics: Mapping[str, Any],
+    history: pd.DataFrame | None, examples: Sequence[Mapping[str, Any]],
+) -> None:  # fmt: skip
+    """Writes the report; the file appears whole or not at all.
+
+    Args:
+        path: where.
+        config: the run's configuration, plain containers.
+        metrics: the object of metrics.json.
+        history: one row an epoch, or None.
+        examples: as `reading.read_split` gives them.
+    """
+    found = metrics["reading"]
+    best = found["test"]["all"]["snr_db"]["median"]
+    head = tag(
+        "header",
+        tag("h1", "read: a page reader"),
+        facts([
+            ("data", metrics["data"]["name"]),
+            ("test pages", f"{found['test']['all']['pages']:,}"),
+            ("median SNR", "not defined" if best is None else f"{best:.1f} dB"),
+            ("wall time", f"{metrics['wall_seconds']:.0f} s"),
+        ]),
+    )  # fmt: skip
+    sections = [_table("At a glance", found["test"], ("all",))]
+    sections += [
+        _table(f"By {key}", found["test"], [k for k in found["test"] if k.startswith(f"{key}:")])
+        for key in ("layout", "artefact", "lead")
+    ]
+    content = tag("pre", json.dumps(config, indent=2, default=str))
+    document = page(
+        "read: a page reader", head, *sections, _curves(history), _examples(examples),
+        tag("section", tag("h2", "Configuration"),
+            tag("details", tag("summary", "Every value of this run"), content)),
+    )  # fmt: skip
+    with whole_file(path) as part:
+        part.write_text(document, encoding="utf-8")
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def _table(title: str, found: Mapping[str, Any], keys: Sequence[str]) -> Markup:
+    rows = [
+        [key.partition(":")[2] or "all pages", f"{f['pages']:,}", f"{f['leads']:,}",
+         *(_number(f["snr_db"][k], 1) for k in ("median", "mean", "p10")),
+         _number(f["correlation"]["median"], 3), _number(f["rmse_mv"]["median"], 3),
+         _number(f["presence_accuracy"]["mean"], 3)]
+        for key in keys
+        for f in (found[key],)
+    ]  # fmt: skip
+    body = table(HEAD, rows, numeric=tuple(range(1, len(HEAD))), caption=CAPTION)
+    return tag("section", tag("h2", title), body)
+
+
+def _curves(history: pd.DataFrame | None) -> Markup:
+    if history is None or (svg := figures.training(history)) is None:
+        return Markup("")
+    return tag("section", tag("h2", "Training"), figure(svg, "By epoch."))
+
+
+def _examples(examples: Sequence[Mapping[str, Any]]) -> Markup:
+    shown = []
+    for e in examples:
+        image = np.ascontiguousarray(np.moveaxis(np.asarray(e["image"]), 0, -1))
+        drawn = draw_reading(image, e["trace"], e["found"], LEADS)
+        name = f"record {e['record_id']}, {e['layout']}, {e['artefact']}"
+        shown.append(tag("figure", picture(drawn, name), tag("figcaption", name)))
+    if not shown:
+        return Markup("")
+    return tag("section", tag("h2", "Pages of the test folds, and what was read"), *shown)

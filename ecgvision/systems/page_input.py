@@ -1,0 +1,112 @@
+"""`input=page`: a system of signals behind a page reader."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ecgvision.data.cohort import Cohort
+from ecgvision.data.paired import PairedDataModule
+from ecgvision.ecg import ConfigError
+from ecgvision.evaluate.operating_points import OperatingPoints
+from ecgvision.models.page_net import PageLogits, PageNet
+from ecgvision.models.patchecg import PatchECG
+from ecgvision.models.pretrained import load_pretrained
+from ecgvision.models.signal_net import SignalNet
+from ecgvision.models.student import Student
+from ecgvision.rundir import checkpoint_file, read_config
+from ecgvision.systems.base import Config, loader_arguments, names, reads_pages
+from ecgvision.systems.read import make_reader
+from ecgvision.systems.vizecg import page_settings
+
+TAKEN = ("image_size", "artefacts", "style", "dpi", "train_dpi", "speed", "gain")
+"""Of the section `data`, what a run takes over from its reader unless it says otherwise."""
+
+
+def adopt_reader(config: dict[str, Any]) -> None:
+    """Give a run of `input=page` its reader's settings, so that it can be opened without it.
+
+    The pages are the reader's, in the layouts of this run.
+
+    Raises:
+        ConfigError: if there is no reader, it is none, or it reads another rate or window; or if a
+            reader is named where no page is read.
+    """
+    given = config["model"].get("reader") if "reader" in config["model"] else None
+    if config.get("input", "signal") == "signal" and given is None:
+        return
+    if not reads_pages(config):
+        raise ConfigError("a reader needs pages", value=given, remedy="Set input=page")
+    if "reader" not in config["model"]:
+        raise ConfigError("this system does not read pages through a reader", value=config["exp"],
+                          remedy="patchecg and signal do")  # fmt: skip
+    if given is None:
+        raise ConfigError("input=page needs a reader", remedy="Set model.reader=RUN of +exp=read")
+    path = checkpoint_file(given).resolve()
+    if not path.is_file():
+        raise ConfigError("model.reader is no file", file=path,
+                          remedy="Give a checkpoint or a run directory of +exp=read")  # fmt: skip
+    theirs = read_config(path.parent.parent)
+    if theirs["exp"] != "read":
+        raise ConfigError("model.reader is no run of +exp=read", file=path, value=theirs["exp"])
+    data = config["data"]
+    for key in ("signal_rate", "seconds"):
+        if theirs["data"][key] != data[key]:
+            raise ConfigError(f"the reader was trained with another data.{key}", file=path,
+                              value=theirs["data"][key],
+                              remedy=f"This run has {data[key]}")  # fmt: skip
+    if data.get("normalise", "none") != "none":
+        raise ConfigError("what is read of a page stays in mV", value=data["normalise"],
+                          remedy="Set data.normalise=none")  # fmt: skip
+    if data.get("image_size", theirs["data"]["image_size"]) != theirs["data"]["image_size"]:
+        raise ConfigError("the reader was trained on pages of another data.image_size", file=path,
+                          value=theirs["data"]["image_size"])  # fmt: skip
+    for key in TAKEN:
+        data.setdefault(key, theirs["data"][key])
+    data.setdefault("images", None)
+    data.setdefault("signal_window", "record")
+    config["model"]["reader"] = str(path)
+    config["reader"] = {
+        "model": {**theirs["model"], "pretrained": False},
+        "data": {key: theirs["data"][key] for key in ("image_size", "signal_rate", "seconds")},
+    }
+
+
+def page_data(config: Config, cohort: Cohort) -> PairedDataModule:
+    """Loaders of pages as `+exp=vizecg` has them."""
+    return PairedDataModule(
+        cohort, page_settings(config, images=True), folders=names(config["data"]["images"]),
+        augment=config["data"]["augment"], **loader_arguments(config),
+    )  # fmt: skip
+
+
+def page_network(
+    config: Config, network: PatchECG | SignalNet, *, patch_length: int, stride: int,
+    pretrained: bool,
+) -> PageNet:  # fmt: skip
+    """A network behind the reader of the configuration.
+
+    Args:
+        pretrained: whether to fill the reader from its run; a run that is opened again has it.
+    """
+    if "reader" not in config:
+        raise ConfigError("the configuration lacks its reader's settings",
+                          remedy="Runs are made by experiments.run")  # fmt: skip
+    reader = make_reader(config["reader"], pretrained=False)
+    if pretrained:
+        load_pretrained(reader, Path(config["model"]["reader"]), prefix="model.")
+    length = round(config["data"]["seconds"] * config["data"]["signal_rate"])
+    return PageNet(reader, network, length=length, patch_length=patch_length, stride=stride,
+                   frozen=config["model"]["reader_frozen"])  # fmt: skip
+
+
+def page_student(
+    config: Config, network: nn.Module, points: OperatingPoints, stream: str
+) -> Student:
+    """The whole of it, from page to decisions."""
+    return Student(
+        PageLogits(network, stream), nn.Identity(), image_size=config["data"]["image_size"],
+        temperature=points.temperature, thresholds=points.thresholds,
+    ).eval()  # fmt: skip

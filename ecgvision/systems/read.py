@@ -1,0 +1,84 @@
+"""Learning to read pages: from a picture to the waveform of each lead, without a label."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ecgvision.data.cohort import Cohort
+from ecgvision.data.module import EcgDataModule
+from ecgvision.data.pages import PageSettings
+from ecgvision.data.reading_module import ReadingDataModule
+from ecgvision.data.variation import SignalVariation
+from ecgvision.ecg import ConfigError
+from ecgvision.models.reader import PageReader
+from ecgvision.systems.base import Config, System, base_arguments, loader_arguments
+from ecgvision.systems.vizecg import page_settings
+from ecgvision.tasks.read import WEIGHTS, ReadTask
+
+
+def reader_settings(config: Config) -> PageSettings:
+    """The pages of the configuration; every record whole, as there is no signal stream."""
+    data = {**config["data"], "signal_window": "record", "images": None}
+    return page_settings({**config, "data": data}, images=True)
+
+
+def make_reader(config: Config, *, pretrained: bool) -> PageReader:
+    """A new reader of a configuration of `+exp=read`.
+
+    Args:
+        pretrained: whether the hub's weights may be fetched.
+
+    Raises:
+        ConfigError: where window and patches do not fit, and as `PageReader`.
+    """
+    model, data = config["model"], config["data"]
+    samples = round(data["seconds"] * data["signal_rate"])
+    if model["patches"] * model["patch_length"] > samples:
+        raise ConfigError(
+            "model.patches of model.patch_length samples are longer than the window",
+            value=(model["patches"], model["patch_length"]),
+            remedy=f"data.seconds at data.signal_rate are {samples} samples",
+        )
+    names = ("patches", "patch_length", "width", "depth", "heads", "dropout", "head", "zoom",
+             "stride")  # fmt: skip
+    return PageReader(
+        model["image_encoder"], data["image_size"], pretrained=pretrained and model["pretrained"],
+        **{name: model[name] for name in names},
+    )  # fmt: skip
+
+
+class Read(System):
+    """`+exp=read`."""
+
+    def streams(self, config: Config) -> tuple[str, ...]:
+        return ()
+
+    def monitor(self, config: Config) -> tuple[str, str] | None:
+        return "val/read_correlation", "max"
+
+    def data(self, config: Config, cohort: Cohort) -> ReadingDataModule:
+        data = config["data"]
+        if data.get("images"):
+            raise ConfigError("pages to learn reading from are drawn as they are needed",
+                              value=data["images"], remedy="Leave data.images out")  # fmt: skip
+        pages = {"train": data["pages_per_epoch"], "val": data["val_pages"],
+                 "test": data["test_pages"]}  # fmt: skip
+        if not all(isinstance(count, int) for count in pages.values()):
+            raise ConfigError("data.pages_per_epoch, val_pages and test_pages are whole numbers",
+                              value=pages)  # fmt: skip
+        return ReadingDataModule(
+            cohort, reader_settings(config), pages=pages,
+            variation=SignalVariation() if data["augment"] else None,
+            unreadable=data["unreadable"], **loader_arguments(config),
+        )  # fmt: skip
+
+    def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> ReadTask:
+        loss: dict[str, Any] = dict(config["loss"])
+        tell = loss.pop("tell")
+        if set(loss) != set(WEIGHTS):
+            raise ConfigError(f"the parts of reading's loss are {', '.join(WEIGHTS)}",
+                              value=sorted(loss))  # fmt: skip
+        return ReadTask(
+            make_reader(config, pretrained=pretrained), weights=loss, tell=tell,
+            **base_arguments(config),
+        )  # fmt: skip

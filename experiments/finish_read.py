@@ -1,0 +1,122 @@
+"""From the best checkpoint of a reader to its figures on the test folds, report and bundle."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+import ecgvision
+from ecgvision.data.module import EcgDataModule
+from ecgvision.deploy.confidence import lead_confidence, page_confidence
+from ecgvision.deploy.export_reader import export_reader
+from ecgvision.evaluate.files import whole_file
+from ecgvision.evaluate.reading import read_split, summarise
+from ecgvision.evaluate.reading_report import write_reading_report
+from ecgvision.models.reader import PageReader
+from ecgvision.models.reading import DeployedReader
+from ecgvision.tasks.base import BaseTask
+from ecgvision.tasks.read import BACKBONE
+from experiments.finish import history
+
+READABLE = 0.5
+"""A page is refused whose confidence is below this share of the 5th percentile of the validation
+pages' confidence; our default, so that worse pages than those of validation are still read."""
+
+CHECKED = 12
+"""Validation pages on which the exported graph is compared with the reader."""
+
+
+def finish_reading(
+    config: Mapping[str, Any], task: BaseTask, data: EcgDataModule, folder: Path, *,
+    started: float,
+) -> dict[str, Any]:  # fmt: skip
+    """Write reading.parquet, report.html, bundle/ and, as the last, metrics.json.
+
+    The test folds are read once; what is refused is settled on validation pages.
+    """
+    network, rate = task.model, float(config["data"]["signal_rate"])
+    assert isinstance(network, PageReader)
+    trainer = config["trainer"]
+    read: dict[str, Any] = {}
+    table: pd.DataFrame | None = None
+    shown: list[dict[str, Any]] = []
+    for split in ("val", "test"):
+        table, shown = read_split(task, data, split, rate=rate, accelerator=trainer["accelerator"],
+                                  limit=trainer[f"limit_{split}_batches"])  # fmt: skip
+        read[split] = summarise(table)
+    assert table is not None
+    with whole_file(folder / "reading.parquet") as part:
+        table.to_parquet(part, index=False)
+    cohort = data.cohort
+    result: dict[str, Any] = {
+        "exp": config["exp"],
+        "version": ecgvision.__version__,
+        "data": {
+            "name": config["data"]["name"],
+            "hash": cohort.hash,
+            **{split: len(data.positions(split)) for split in ("train", "val", "test")},
+        },
+        "labels": list(cohort.scheme.codes),
+        "label_hash": cohort.scheme.hash,
+        "layouts": list(data.layouts),
+        "artefacts": list(data.artefacts),
+        "reading": {**read, "prefix": BACKBONE},
+        "operating_points": {},
+        "test": {},
+        "skipped": [],
+        "config": dict(config),
+    }
+    deployed = DeployedReader(network).to("cpu").eval()
+    images = check_pages(data)
+    export_reader(
+        deployed, folder / "bundle", rate=rate, check_images=images,
+        least_confidence=least_confidence(deployed, images, rate),
+        metrics=read["test"],
+        info={"exp": config["exp"], "run": folder.name, "layouts": list(data.layouts),
+              "artefacts": list(data.artefacts)},
+    )  # fmt: skip
+    result["wall_seconds"] = round(time.monotonic() - started, 1)
+    write_reading_report(folder / "report.html", config=dict(config), metrics=result,
+                         history=history(folder), examples=shown)  # fmt: skip
+    with whole_file(folder / "metrics.json") as part:
+        part.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return result
+
+
+def check_pages(data: EcgDataModule) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """(N, 3, H, W) uint8 validation pages, spread over the split."""
+    dataset: Any = data.dataset("val")
+    chosen = np.linspace(0, len(dataset) - 1, min(CHECKED, len(dataset))).round().astype(int)
+    return np.stack([dataset[(0, int(i))]["image"].numpy() for i in dict.fromkeys(chosen)])
+
+
+def least_confidence(
+    reader: DeployedReader, images: np.ndarray[Any, np.dtype[np.uint8]], rate: float
+) -> float:
+    """The confidence below which a page is refused; see `READABLE`."""
+    found = []
+    with torch.inference_mode():
+        for image in images:
+            _, scale, presence, _ = reader(torch.from_numpy(image)[None])
+            found.append(page_confidence(lead_confidence(presence, scale, rate))[0])
+    return float(READABLE * np.percentile(found, 5))
+
+
+def headline(result: Mapping[str, Any]) -> str:
+    """The end of a run for people: how well each layout was read."""
+    found = result["reading"]["test"]
+    lines = []
+    for key in ["all", *(k for k in found if k.startswith(("layout:", "artefact:")))]:
+        snr, r = found[key]["snr_db"]["median"], found[key]["correlation"]["median"]
+        told = "not defined" if snr is None else f"{snr:5.1f} dB"
+        name = key.partition(":")[2] or "all"
+        lines.append(f"  {name:<14} n={found[key]['pages']:<5} pages, median SNR {told}, "
+                     f"correlation {'not defined' if r is None else f'{r:.3f}'}")  # fmt: skip
+    return "\n".join(["Read on the test folds:", *lines])

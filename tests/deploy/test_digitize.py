@@ -1,0 +1,210 @@
+"""Waveforms off a picture, with a reader whose answers are known; and without torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from ecgvision.cli import main
+from ecgvision.deploy.card import MODEL, OPSET, write_card
+from ecgvision.deploy.confidence import lead_confidence, page_confidence
+from ecgvision.deploy.digitize import digitize, picture_points
+from ecgvision.deploy.reader_bundle import ReaderBundle
+from ecgvision.deploy.reader_card import make_reader_card, reader_notes
+from ecgvision.ecg import LEADS, BundleError, ImageError
+from ecgvision.records import read_record
+
+SIZE, T = (64, 96), 300
+RNG = np.random.default_rng(0)
+SIGNAL = RNG.normal(0, 0.5, (12, T)).astype(np.float32)
+SCALE = np.linspace(0.02, 0.2, 12, dtype=np.float32)[:, None].repeat(T, 1)
+SHOWN = np.zeros((12, T), bool)
+SHOWN[:6, :150] = True
+SHOWN[6:11, 150:] = True
+SHOWN[3, 50:] = False  # half a second: too little to count
+TRACE = RNG.random((12, T, 2)).astype(np.float32)
+
+
+def graph() -> onnx.ModelProto:
+    """Presence is 0.95 where SHOWN if the upper half of the page is darker than the lower by more
+    than 8 levels, else 0.05; the rest is constant."""
+    node, real = helper.make_node, TensorProto.FLOAT
+    constants = {
+        "signal0": SIGNAL[None], "scale0": SCALE[None], "trace0": TRACE[None],
+        "shown": np.where(SHOWN, 0.9, 0.0).astype(np.float32)[None], "low": np.float32(0.05),
+        "axes": np.array([1, 2, 3]), "start": np.array([0]), "half": np.array([SIZE[0] // 2]),
+        "end": np.array([SIZE[0]]), "height": np.array([2]), "eight": np.float32(8.0),
+        "shape": np.array([-1, 1, 1]), "shape4": np.array([-1, 1, 1, 1]), "zero": np.float32(0),
+    }  # fmt: skip
+    nodes = [
+        node("Cast", ["image"], ["real"], to=real),
+        node("Slice", ["real", "start", "half", "height"], ["upper"]),
+        node("Slice", ["real", "half", "end", "height"], ["lower"]),
+        node("ReduceMean", ["upper", "axes"], ["a"], keepdims=0),
+        node("ReduceMean", ["lower", "axes"], ["b"], keepdims=0),
+        node("Sub", ["b", "a"], ["darker"]),
+        node("Greater", ["darker", "eight"], ["upright"]),
+        node("Cast", ["upright"], ["yes"], to=real),
+        node("Reshape", ["yes", "shape"], ["yes3"]),
+        node("Reshape", ["yes", "shape4"], ["yes4"]),
+        node("Mul", ["yes3", "shown"], ["part"]),
+        node("Add", ["part", "low"], ["presence"]),
+        node("Mul", ["yes3", "zero"], ["nothing"]),
+        node("Mul", ["yes4", "zero"], ["nothing4"]),
+        node("Add", ["nothing", "signal0"], ["signal"]),
+        node("Add", ["nothing", "scale0"], ["scale"]),
+        node("Add", ["nothing4", "trace0"], ["trace"]),
+    ]
+    info = helper.make_tensor_value_info
+    outputs = [info(n, real, ["batch", 12, T]) for n in ("signal", "scale", "presence")]
+    made = helper.make_graph(
+        nodes, "known", [info("image", TensorProto.UINT8, ["batch", 3, *SIZE])],
+        [*outputs, info("trace", real, ["batch", 12, T, 2])],
+        [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
+    )  # fmt: skip
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reader")
+    card = make_reader_card(SIZE, rate=100.0, samples=T, least_confidence=0.2, metrics={}, info={})
+    model = graph()
+    for key, value in reader_notes(card).items():
+        model.metadata_props.add(key=key, value=value)
+    content = model.SerializeToString()
+    (folder / MODEL).write_bytes(content)
+    card["files"] = {MODEL: hashlib.sha256(content).hexdigest()}
+    write_card(folder, card)
+    return folder
+
+
+def page(size: tuple[int, int] = (300, 400)) -> np.ndarray:
+    """Dark above, white below: the reader finds its leads on it."""
+    image = np.full((*size, 3), 255, np.uint8)
+    image[: size[0] // 2] = 120
+    return image
+
+
+def save(image: np.ndarray, file: Path) -> str:
+    Image.fromarray(image).save(file)
+    return str(file)
+
+
+def test_confidence_against_a_loop() -> None:
+    p, b = RNG.random((12, T)), RNG.random((12, T)) * 0.3 + 0.01
+    p[4] = 0.4
+    p[5, 60:] = 0.1
+    found = lead_confidence(p, b, 100.0)
+    for lead in range(12):
+        seen = [i for i in range(T) if p[lead, i] > 0.5]
+        wanted = np.mean([p[lead, i] * (1 - np.exp(-0.1 / b[lead, i])) for i in seen]) if (
+            len(seen) >= 100
+        ) else 0.0  # fmt: skip
+        assert found[lead] == pytest.approx(wanted)
+    assert found[4] == found[5] == 0
+    assert page_confidence(found) == pytest.approx(found[found > 0].mean())
+    assert page_confidence(np.zeros(12)) == 0
+
+
+@pytest.mark.parametrize("name", ["record", "record.csv"])
+def test_a_page_becomes_a_record(
+    reader: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = save(page(), tmp_path / "scan.png"), tmp_path / name
+    words = ["digitize", file, "--bundle", str(reader), "--out", str(out), "--json",
+             "--figure", str(tmp_path / "over.png")]  # fmt: skip
+    assert main(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    ecg = read_record(out)
+    shown = SHOWN.copy()
+    shown[3] = False
+    np.testing.assert_array_equal(ecg.observed, shown)
+    np.testing.assert_allclose(ecg.signal[shown], SIGNAL[shown], atol=5.1e-4)
+    assert told["leads"]["aVR"] == {"confidence": 0.0, "seconds": 0.0}
+    assert told["leads"]["V1"]["from"] == 1.5
+    assert told["leads"]["V1"]["to"] == 3.0
+    assert told["leads"]["I"]["confidence"] == pytest.approx(
+        0.95 * (1 - np.exp(-0.1 / 0.02)), abs=1e-3
+    )
+    assert told["leads"]["II"]["expected_error_mv"] == pytest.approx(SCALE[1, 0], abs=1e-3)
+    drawn = np.asarray(Image.open(tmp_path / "over.png"))
+    assert drawn.shape == (1200, 1600, 3)
+    assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 20  # coloured lines over a paled page
+    assert {Path(p).name for p in told["written"]} == (
+        {"record.hea", "record.dat"} if name == "record" else {"record.csv"}
+    )
+
+
+@pytest.mark.parametrize(("turns", "said"), [
+    (2, "upside down"), (1, "on its left side"), (3, "on its right side"),
+])  # fmt: skip
+def test_a_page_that_lies_otherwise_is_refused(
+    reader: Path, tmp_path: Path, turns: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = save(np.rot90(page((300, 300)), turns), tmp_path / "scan.png")
+    words = ["digitize", file, "--bundle", str(reader), "--out", str(tmp_path / "r"),
+             "--figure", str(tmp_path / "o.png")]  # fmt: skip
+    assert main(words) == 2
+    assert said in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["scan.png"]
+
+
+def test_what_is_no_page_is_refused(reader: Path, tmp_path: Path) -> None:
+    bundle = ReaderBundle.open(reader)
+    with pytest.raises(ImageError, match="nothing can be read"):
+        digitize(bundle, np.full((80, 90, 3), 255, np.uint8), file="blank.png")
+    for wrong in (["--out", str(tmp_path / "r.edf")], ["--figure", str(tmp_path / "o.gif")],
+                  ["--out", str(tmp_path)]):  # fmt: skip
+        assert (
+            main(["digitize", save(page(), tmp_path / "p.png"), "--bundle", str(reader), *wrong])
+            == 2
+        )
+    assert [p.name for p in tmp_path.iterdir()] == ["p.png"]
+
+
+def test_a_student_is_no_reader(bundle_folder: Path) -> None:
+    with pytest.raises(BundleError, match="not the card of an ecgvision-reader"):
+        ReaderBundle.open(bundle_folder)
+
+
+@pytest.mark.parametrize("picture", [(300, 400), (400, 300), (33, 200)])
+def test_points_go_back_the_way_the_page_came(picture: tuple[int, int]) -> None:
+    from ecgvision.data.reading import network_fractions
+
+    points = RNG.random((50, 2)) * (picture[1], picture[0])
+    there = network_fractions(points, picture, SIZE)
+    np.testing.assert_allclose(picture_points(there, picture, SIZE), points, atol=1e-3)
+
+
+def test_digitizing_needs_no_training_stack(reader: Path, tmp_path: Path) -> None:
+    file = save(page(), tmp_path / "scan.png")
+    code = """
+import sys
+TRAINING = {"torch", "lightning", "timm", "pandas", "numba", "matplotlib", "scipy", "onnx", "PIL",
+            "sklearn", "pyarrow", "wfdb", "hydra"}
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in TRAINING:
+            raise ModuleNotFoundError(f"No module named {name!r} (blocked)", name=name)
+sys.meta_path.insert(0, Block())
+from ecgvision.cli import main
+raise SystemExit(main(sys.argv[1:]))
+"""
+    words = ["digitize", file, "--bundle", str(reader), "--out", str(tmp_path / "r"),
+             "--figure", str(tmp_path / "o.jpg")]  # fmt: skip
+    result = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert len(result.stdout.splitlines()) == 1 + len(LEADS) + 2
+    assert read_record(tmp_path / "r").observed.sum() == SHOWN.sum() - 50

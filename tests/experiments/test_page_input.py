@@ -1,0 +1,231 @@
+"""Signal systems behind a page reader: one network from picture to diagnosis."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ecgvision import build, rundir
+from ecgvision.cli import main
+from ecgvision.ecg import ConfigError, LabelError
+from ecgvision.evaluate.again import evaluate_run
+from ecgvision.models.page_net import PageNet
+from ecgvision.models.patchecg import PatchECG
+from ecgvision.models.reader import PageReader
+from ecgvision.models.signal_net import SignalNet
+from experiments import chain
+from experiments.configure import configure
+from experiments.identity import run_id
+from experiments.run import run
+
+pytestmark = [
+    # https://github.com/Lightning-AI/pytorch-lightning/issues/20978 and kin: Lightning's own
+    pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning"),
+]
+
+COMMON = ("data=store", "data.num_workers=0", "data.small=true", "trainer.accelerator=cpu",
+          "trainer.precision=32-true", "trainer.max_epochs=1", "draws=20")  # fmt: skip
+READ = ("+exp=read", *COMMON, "data.pages_per_epoch=8", "data.val_pages=2", "data.test_pages=2",
+        "data.image_size=[64,96]", "data.dpi=25", "data.train_dpi=[25]", "data.layouts=[3x4+II]",
+        "data.style=kit", "model.width=16", "model.heads=2", "model.depth=1")  # fmt: skip
+PATCH = ("+exp=patchecg", *COMMON, "input=page", "data.batch_size=8", "data.layouts=[3x4+II,6x2]",
+         "model.patch_encoder=linear", "model.width=16", "model.heads=2", "model.depth=1")  # fmt: skip
+SIGNAL = ("+exp=signal", *COMMON, "input=page", "data.batch_size=8", "data.layouts=[3x4+II]",
+          "model.encoder=resnet1d_lite")  # fmt: skip
+
+
+def tiny(base: tuple[str, ...], store: Path, run_dir: Path, *more: str) -> dict:
+    return configure([*base, f"data.store=[{store}]", f"run_dir={run_dir}", *more])
+
+
+@pytest.fixture(scope="module")
+def reader(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two steps of training; that all is printed is then put into its weights, as a presence of
+    one half all over would be decided by the last digit."""
+    folder = run(tiny(READ, tiny_store, tmp_path_factory.mktemp("read")))
+    state = torch.load(folder / rundir.BEST, weights_only=True)
+    state["state_dict"]["model.head.answer.weight"][1] = 0
+    state["state_dict"]["model.head.answer.bias"][1] = 3
+    torch.save(state, folder / rundir.BEST)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def diagnosed(tiny_store: Path, reader: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
+    return run(tiny(PATCH, tiny_store, folder, f"model.reader={reader}"))
+
+
+def small_reader() -> PageReader:
+    torch.manual_seed(0)
+    return PageReader("tracenet", (64, 96), width=16, heads=2, depth=1)
+
+
+def pages(count: int = 3) -> torch.Tensor:
+    g = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (count, 3, 64, 96), dtype=torch.uint8, generator=g)
+
+
+def networks() -> dict[str, tuple[torch.nn.Module, dict[str, int]]]:
+    patches = PatchECG(5, width=16, heads=2, depth=1, patch_encoder="net1d", packed=True)
+    signal = SignalNet(5, encoder="resnet1d_lite")
+    return {
+        "patches": (patches, {"patch_length": 64, "stride": 64}),
+        "signal": (signal, {"patch_length": 1000, "stride": 1000}),
+    }
+
+
+def test_a_network_sees_what_was_read_and_nothing_else() -> None:
+    reader = small_reader()
+    for network, cut in networks().values():
+        whole = PageNet(reader, network, length=1000, **cut).eval()
+        with torch.no_grad():
+            read = reader(pages())
+            value, observed = whole.see(pages())
+        assert value.shape == (3, 12, 15 if cut["stride"] == 64 else 1, cut["patch_length"])
+        flat, mask = value.flatten(2)[..., :960], observed.flatten(2)
+        assert not mask[..., 960:].any()
+        mask = mask[..., :960]
+        for page in range(3):
+            p = read["presence"][page].sigmoid()
+            wanted = p >= min(0.5, float(p.max()))
+            assert torch.equal(mask[page], wanted)
+            assert wanted.any()
+            torch.testing.assert_close(flat[page][wanted], read["signal"][page][wanted])
+            assert (flat[page][~wanted] == 0).all()
+
+
+@pytest.mark.parametrize("stream", ["patches", "signal"])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_diagnosis_teaches_its_reader_unless_it_is_frozen(stream: str, frozen: bool) -> None:
+    network, cut = networks()[stream]
+    reader = small_reader()
+    with torch.no_grad():
+        for part in (reader.head.votes, reader.head.gain, reader.head.answer):
+            part.weight.normal_(0, 0.05)  # these start at 0, through which nothing passes
+    whole = PageNet(reader, network, length=1000, frozen=frozen, **cut).train()
+    assert not reader.training
+    before = {k: v.clone() for k, v in reader.state_dict().items()}
+    whole(pages(4))[stream].square().sum().backward()
+    grads = {k: p.grad for k, p in reader.named_parameters()}
+    if frozen:
+        assert all(g is None for g in grads.values())
+    else:
+        for part in ("head.votes.weight", "head.gain.weight", "head.answer.weight"):
+            assert grads[part] is not None
+            assert grads[part].any(), part
+        assert any(g is not None and g.any() for k, g in grads.items() if k.startswith("page."))
+    after = reader.state_dict()
+    assert all(torch.equal(before[k], after[k]) for k in before)  # batch norms too
+
+
+@pytest.mark.parametrize("kind", ["net1d", "linear"])
+def test_dense_answers_are_the_same(kind: str) -> None:
+    torch.manual_seed(0)
+    network = PatchECG(5, width=16, heads=2, depth=2, patch_encoder=kind).eval()
+    value, observed = torch.randn(4, 12, 15, 64), torch.rand(4, 12, 15, 64) > 0.5
+    observed[:, 3] = False
+    observed[1, :, 4:] = False
+    observed[2] = False
+    observed[2, 7, 9, 5:50] = True
+    with torch.no_grad():
+        found = network.dense(value, observed)["patches"]
+        torch.testing.assert_close(found, network(value, observed)["patches"], atol=1e-5, rtol=1e-5)
+        observed[3] = False
+        assert network.dense(value, observed)["patches"].isfinite().all()
+    with pytest.raises(ConfigError, match="evaluation only"):
+        network.train().dense(value, observed)
+
+
+def test_a_run_from_page_to_bundle(diagnosed: Path, reader: Path, tmp_path: Path) -> None:
+    found = json.loads((diagnosed / "metrics.json").read_text())
+    assert set(found["test"]) == {"patches", "patches@3x4+II", "patches@6x2"}
+    config = rundir.read_config(diagnosed)
+    assert config["data"]["image_size"] == [64, 96]
+    assert config["model"]["reader"] == str((reader / rundir.BEST).resolve())
+    opened = build.open_run(diagnosed)
+    network = opened.task.model
+    assert isinstance(network, PageNet)
+    theirs = build.open_run(reader).task.model.state_dict()
+    ours = network.reader.state_dict()
+    assert ours.keys() == theirs.keys()
+    moved = [k for k in ours if not torch.equal(ours[k], theirs[k])]
+    assert any(k.startswith("head.") for k in moved)  # fine-tuned end to end
+    assert not any("running_" in k for k in moved)
+    image = opened.data.dataset("test")[(0, 0)]["image"]
+    Image.fromarray(image.permute(1, 2, 0).numpy()).save(tmp_path / "page.png")
+    assert main(["predict", "--bundle", str(diagnosed / "bundle"), str(tmp_path / "page.png")]) == 0
+
+
+def test_the_bundle_answers_as_the_run_was_judged(
+    diagnosed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from ecgvision.evaluate import predictions
+
+    opened = build.open_run(diagnosed)
+    image = opened.data.dataset("test")[(0, 1)]["image"]
+    Image.fromarray(image.permute(1, 2, 0).numpy()).save(tmp_path / "page.png")
+    main(["predict", "--json", "--bundle", str(diagnosed / "bundle"), str(tmp_path / "page.png")])
+    told = json.loads(capsys.readouterr().out)["results"][0]["logits"]
+    table = predictions.load(diagnosed / "predictions.parquet")
+    row = predictions.select(table, split="test", layout="3x4+II").iloc[1:2]
+    np.testing.assert_allclose(list(told.values()), predictions.logits_of(row)[0], atol=1e-3)
+
+
+def test_a_frozen_reader_stays(tiny_store: Path, tmp_path: Path, reader: Path) -> None:
+    folder = run(tiny(SIGNAL, tiny_store, tmp_path, f"model.reader={reader / rundir.BEST}",
+                      "model.reader_frozen=true", "trainer.ema_decay=0"))  # fmt: skip
+    found = json.loads((folder / "metrics.json").read_text())
+    assert set(found["test"]) == {"signal"}  # of one layout there is no other figure
+    assert (folder / "bundle" / "model.onnx").is_file()
+    theirs = build.open_run(reader).task.model.state_dict()
+    ours = build.open_run(folder).task.model.reader.state_dict()
+    assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
+    again = evaluate_run(folder, layouts=["6x2", "12x1"], accelerator="cpu")
+    judged = json.loads((again / "metrics.json").read_text())["test"]
+    assert set(judged) == {"signal", "signal@6x2", "signal@12x1"}
+    with pytest.raises(ConfigError, match="not filled"):
+        evaluate_run(folder, layouts=["6x2"], fill="linear", accelerator="cpu")
+
+
+@pytest.mark.parametrize(("override", "said"), [
+    ("model.reader=null", "needs a reader"), ("input=signal", "a reader needs pages"),
+    ("input=scan", "signal or page"), ("model.reader=nowhere", "no file"),
+    ("data.normalise=record", "stays in mV"), ("data.signal_rate=50", "data.signal_rate"),
+    ("+data.image_size=[32,48]", "another data.image_size"),
+])  # fmt: skip
+def test_what_does_not_fit_is_refused(
+    tiny_store: Path, tmp_path: Path, reader: Path, override: str, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        run(tiny(PATCH, tiny_store, tmp_path, f"model.reader={reader}", override))
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_a_diagnosis_is_no_reader_and_no_teacher(
+    tiny_store: Path, tmp_path: Path, diagnosed: Path
+) -> None:
+    with pytest.raises(ConfigError, match="no run of"):
+        run(tiny(PATCH, tiny_store, tmp_path, f"model.reader={diagnosed}"))
+    with pytest.raises((ConfigError, LabelError)):
+        run(configure(["+exp=vizecg", *COMMON, f"data.store=[{tiny_store}]", f"run_dir={tmp_path}",
+                       f"teacher.checkpoint={diagnosed}"]))  # fmt: skip
+
+
+def test_ids_are_what_they_were_without_a_page() -> None:
+    plain = configure(["+exp=signal"])
+    old = json.loads(json.dumps(plain))
+    for key in ("reader", "reader_frozen"):
+        del old["model"][key]
+    del old["input"]
+    assert run_id(plain, ["x"], "y") == run_id(old, ["x"], "y")
+    page = configure(["+exp=signal", "input=page", "model.reader=a"])
+    frozen = configure(["+exp=signal", "input=page", "model.reader=b", "model.reader_frozen=true"])
+    ids = {run_id(c, ["x"], "y") for c in (plain, page, frozen)}
+    assert len(ids) == 3
+    assert "model.reader" in chain.WEIGHTS

@@ -1,0 +1,208 @@
+"""Learning to read as a run: from stores to a bundle that reads without torch."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from ecgvision import build, rundir
+from ecgvision.data.reading_module import ReadingDataModule
+from ecgvision.deploy.bundle import Bundle
+from ecgvision.deploy.reader_bundle import ReaderBundle
+from ecgvision.ecg import BundleError, ConfigError, EcgVisionError
+from ecgvision.evaluate.digitisation import snr_db
+from ecgvision.evaluate.reading import summarise
+from ecgvision.models.reading import DeployedReader
+from ecgvision.tasks.read import BACKBONE, ReadTask
+from experiments import train
+from experiments.configure import configure
+from experiments.run import run
+
+pytestmark = [
+    # https://github.com/Lightning-AI/pytorch-lightning/issues/20978 and kin: Lightning's own
+    pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning"),
+]
+
+READ = ("+exp=read", "data=store", "data.num_workers=0", "data.small=true",
+        "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.max_epochs=2",
+        "data.pages_per_epoch=12", "data.val_pages=3", "data.test_pages=3",
+        "data.image_size=[64,96]", "data.dpi=25", "data.train_dpi=[25]", "data.layouts=[3x4+II,6x2]",
+        "data.style=kit", "model.width=16", "model.heads=2", "model.depth=1")  # fmt: skip
+
+
+def tiny(store: Path, run_dir: Path, *more: str) -> dict:
+    return configure([*READ, f"data.store=[{store}]", f"run_dir={run_dir}", *more])
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run(tiny(tiny_store, tmp_path_factory.mktemp("read")))
+
+
+def metrics_of(folder: Path) -> dict:
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def test_a_run_says_how_well_it_reads(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = {p.name for p in trained.iterdir()} - {".lock"}
+    assert names == {"config.yaml", "checkpoints", "logs", "metrics.json", "report.html",
+                     "reading.parquet", "bundle"}  # fmt: skip
+    found = metrics_of(trained)
+    assert found["test"] == {}
+    assert [found["data"][s] for s in ("train", "val", "test")] == [48, 6, 6]
+    told = found["reading"]["test"]
+    assert told["all"]["pages"] == 3
+    assert told["layout:3x4+II"]["pages"] + told["layout:6x2"]["pages"] == 3
+    assert {"artefact:clean", "lead:V6"} <= set(told)
+    table = pd.read_parquet(trained / "reading.parquet")
+    assert len(table) == told["all"]["leads"] == 36
+    assert told["all"]["snr_db"]["median"] == pytest.approx(table["snr_db"].median(), abs=1e-3)
+    report = (trained / "report.html").read_text()
+    assert "data:image/jpeg" in report
+    assert "3x4+II" in report
+    run(json.loads(json.dumps(found["config"])))  # finished: told again, not trained again
+    assert "Read on the test folds" in capsys.readouterr().out
+
+
+def test_the_bundle_reads_as_the_checkpoint_does(trained: Path) -> None:
+    opened = build.open_run(trained)
+    assert isinstance(opened.task, ReadTask)
+    image = opened.data.dataset("test")[(0, 0)]["image"][None]
+    with torch.no_grad():
+        wanted = DeployedReader(opened.task.model).eval()(image)
+    bundle = ReaderBundle.open(trained / "bundle")
+    assert (bundle.rate, bundle.samples, bundle.image_size) == (100.0, 960, (64, 96))
+    for a, b in zip(wanted, bundle.run(image.numpy()), strict=True):
+        np.testing.assert_allclose(a.numpy(), b, atol=2e-3)
+    assert 0 <= bundle.least_confidence < 1
+    with pytest.raises(BundleError, match="uint8"):
+        bundle.run(image.numpy()[:, :, :32])
+
+
+def test_a_reader_is_no_student_and_an_altered_one_is_refused(
+    trained: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(BundleError, match="not the card"):
+        Bundle.open(trained / "bundle")
+    copy = tmp_path / "bundle"
+    copy.mkdir()
+    for file in (trained / "bundle").iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    ReaderBundle.open(copy)
+    card = json.loads((copy / "bundle.json").read_text())
+    (copy / "bundle.json").write_text(json.dumps(card | {"rate": 500.0}))
+    with pytest.raises(BundleError, match="altered"):
+        ReaderBundle.open(copy)
+    (copy / "bundle.json").write_text(json.dumps(card))
+    with (copy / "model.onnx").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(BundleError, match="sha256"):
+        ReaderBundle.open(copy)
+
+
+def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
+    trained: Path, tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = ReadTask.on_train_epoch_start
+
+    def fail(self):
+        if self.current_epoch == 1:
+            raise RuntimeError("the machine was switched off")
+        real(self)
+
+    monkeypatch.setattr(ReadTask, "on_train_epoch_start", fail)
+    with pytest.raises(RuntimeError, match="switched off"):
+        run(tiny(tiny_store, tmp_path))
+    monkeypatch.undo()
+    folder = run(tiny(tiny_store, tmp_path))
+    assert folder.name == trained.name
+    a, b = (torch.load(f / train.LAST, weights_only=True)["state_dict"] for f in (folder, trained))
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    assert metrics_of(folder)["reading"] == metrics_of(trained)["reading"]
+
+
+def test_pages_have_no_end_and_records_take_turns(tiny_store: Path, tmp_path: Path) -> None:
+    config = tiny(tiny_store, tmp_path, "data.pages_per_epoch=30")
+    data = build.build_data(config, build.build_cohort(config))
+    assert isinstance(data, ReadingDataModule)
+    train_pages = data.dataset("train")
+    keys = [(epoch, i) for epoch in range(8) for i in range(30)]
+    drawn = [train_pages[key]["index"] for key in keys[:96]]
+    assert sorted(drawn[:48]) == sorted(drawn[48:])  # 48 training records, every one each turn
+    assert drawn[:48] != drawn[48:]
+    assert len(set(drawn)) == 48
+    again = train_pages[keys[40]]
+    assert torch.equal(train_pages[keys[40]]["image"], again["image"])
+    repeat = keys[48 + drawn[48:].index(drawn[0])]
+    assert not torch.equal(train_pages[keys[0]]["image"], train_pages[repeat]["image"])
+    assert sorted({data.dataset("val")[(0, i)]["layout"] for i in range(3)}) == [0, 1]
+
+
+def test_the_table_is_judged_as_by_hand() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({
+        "record_id": [f"r{i // 3}" for i in range(12)], "layout": ["3x4"] * 6 + ["6x2"] * 6,
+        "artefact": "clean", "lead": ["I", "II", "V1"] * 4, "snr_db": rng.normal(size=12),
+        "correlation": rng.random(12), "rmse_mv": rng.random(12), "presence_accuracy": 1.0,
+    })  # fmt: skip
+    table.loc[0, "snr_db"] = math.nan
+    found = summarise(table)
+    assert found["all"]["pages"] == 4
+    assert found["layout:6x2"]["snr_db"]["mean"] == pytest.approx(
+        table["snr_db"][6:].mean(), abs=1e-4
+    )
+    assert found["lead:V1"]["leads"] == 4
+    assert found["all"]["snr_db"]["median"] == pytest.approx(
+        np.median(table["snr_db"][1:]), abs=1e-4
+    )
+    assert math.isnan(snr_db(np.zeros(5), np.zeros(5)))  # what a NaN stands for
+
+
+@pytest.mark.parametrize("override", [
+    "data.pages_per_epoch=2", "data.val_pages=0", "model.zoom=3", "model.patches=20",
+    "loss.tell=2", "+loss.colour=1", "+data.images=nowhere", "data.unreadable=1.5", "model.head=eye",
+])  # fmt: skip
+def test_settings_that_make_no_sense(tiny_store: Path, tmp_path: Path, override: str) -> None:
+    with pytest.raises(EcgVisionError):
+        run(tiny(tiny_store, tmp_path, override))
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_the_encoder_stands_under_its_prefix(trained: Path) -> None:
+    state = torch.load(trained / rundir.BEST, weights_only=True)["state_dict"]
+    kept = build.open_run(trained).task.model.page.encoder.state_dict()
+    theirs = {k.removeprefix(BACKBONE): v for k, v in state.items() if k.startswith(BACKBONE)}
+    assert theirs.keys() == kept.keys()
+    assert all(torch.equal(theirs[k], kept[k]) for k in kept)
+
+
+VIZECG = ("+exp=vizecg", "data=store", "data.num_workers=0", "data.small=true", "draws=20",
+          "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.max_epochs=1",
+          "data.image_size=[32,48]", "data.train_dpi=[25]", "data.dpi=25", "data.batch_size=8",
+          "model.width=32", "model.heads=4", "model.streams=image")  # fmt: skip
+
+
+def test_a_student_starts_as_a_reader(trained: Path, tiny_store: Path, tmp_path: Path) -> None:
+    def config(*more: str) -> dict:
+        base = [*VIZECG, f"data.store=[{tiny_store}]", f"run_dir={tmp_path}"]
+        return configure([*base, f"model.image_checkpoint={trained}", *more])
+
+    given = config()
+    data = build.build_data(given, build.build_cohort(given))
+    network = build.build_task(given, data, pretrained=True).model
+    wanted = build.open_run(trained).task.model.page.encoder.state_dict()
+    found = network.image_tower.encoder.state_dict()
+    assert found.keys() == wanted.keys()
+    assert all(torch.equal(found[k], wanted[k]) for k in wanted)
+    with pytest.raises(ConfigError, match=r"another data\.image_size.*\[32, 48\]"):
+        run(config("data.image_size=[64,96]"))
+    with pytest.raises(ConfigError, match=r"another model\.image_encoder"):
+        run(config("model.image_encoder=test_efficientnet"))
+    assert (run(given) / "bundle").is_dir()
