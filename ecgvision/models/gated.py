@@ -96,9 +96,9 @@ class Gate(nn.Module):
             nn.init.zeros_(self.linear.bias)
 
     def forward(self, time: Tensor, spectrogram: Tensor) -> Tensor:
-        parts = (time, spectrogram)
+        parts = [time, spectrogram]
         if not self.raw:
-            parts = tuple(F.layer_norm(part, part.shape[1:]) for part in parts)
+            parts = [F.layer_norm(part, part.shape[1:]) for part in parts]
         return self.linear(torch.cat(parts, dim=1)).softmax(-1)
 
 
