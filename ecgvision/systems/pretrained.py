@@ -16,6 +16,7 @@ from ecgvision.models.pretrained import load_pretrained
 from ecgvision.models.standardise import Standardise, estimate
 from ecgvision.rundir import checkpoint_file, read_config
 from ecgvision.systems.base import Config
+from ecgvision.systems.seen import refuse_seen
 from ecgvision.tasks.pretrain import BACKBONE, STANDARDISE
 
 RECORDS = 4096
@@ -24,7 +25,7 @@ the error of a mean is below a fiftieth of the spread between records."""
 
 
 def load_backbone(
-    encoder: nn.Module, checkpoint: str | Path, modality: str, config: Config,
+    encoder: nn.Module, checkpoint: str | Path, modality: str, config: Config, cohort: Cohort,
     standardise: Standardise | None = None,
 ) -> None:  # fmt: skip
     """Fill an encoder from a checkpoint of `+exp=ssl_pretrain`.
@@ -33,12 +34,13 @@ def load_backbone(
         encoder: the very kind of network that was pretrained.
         checkpoint: a `.ckpt` in a run directory, or the run directory.
         modality: `time`, `spectrogram` or `image`.
-        config: of the run that starts from it.
+        config, cohort: of the run that starts from it.
         standardise: takes over the moments that the encoder was pretrained with.
 
     Raises:
-        ConfigError: if there is none, it is of another kind of run, modality, rate or encoder;
-            keys that do not fit are named, and nothing is loaded.
+        ConfigError: if there is none, it is of another kind of run, modality, rate or encoder,
+            has not finished, or has seen records that this run is judged on; keys that do not fit
+            are named, and nothing is loaded.
     """
     path = checkpoint_file(checkpoint)
     if not path.is_file():
@@ -56,6 +58,7 @@ def load_backbone(
     if modality != "image" and rates[0] != rates[1]:
         raise ConfigError("the encoder was pretrained at another data.signal_rate", file=path,
                           value=rates[0], remedy=f"This run has {rates[1]}")  # fmt: skip
+    refuse_seen(theirs, path, cohort, who="the pretraining", judged="this run", chosen_on=())
     load_pretrained(encoder, path, prefix=BACKBONE)
     if standardise is not None:
         load_pretrained(standardise, path, prefix=STANDARDISE)

@@ -92,6 +92,6 @@ class SslFinetune(System):
         else:
             quantity, standardise = network.spectrogram_input
         if checkpoint is not None:
-            load_backbone(encoder, checkpoint, kind, config, standardise)
+            load_backbone(encoder, checkpoint, kind, config, cohort, standardise)
         else:
             fit_moments(standardise, quantity, cohort, config, std_per_lead=kind == "time")

@@ -81,7 +81,7 @@ class VizECG(System):
             )},
         )  # fmt: skip
         if pretrained and start is not None:
-            load_backbone(network.image_tower.encoder, start, "image", config)
+            load_backbone(network.image_tower.encoder, start, "image", config, data.cohort)
         teacher = None
         if pretrained and config["teacher"]["checkpoint"] is not None:  # it is never judged
             teacher = load_teacher(config["teacher"]["checkpoint"], config, data, leads=LEADS)

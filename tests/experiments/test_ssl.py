@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -242,6 +243,26 @@ def test_what_does_not_fit_is_refused(pretrained, probed, tiny_store, tmp_path):
         run(tiny(FINETUNE, tiny_store, tmp_path, "fusion=sum"))
     with pytest.raises(ConfigError, match="no file"):
         run(tiny(ALONE, tiny_store, tmp_path, "time.checkpoint=nowhere"))
+
+
+def test_records_that_a_pretraining_has_seen_judge_nothing(pretrained, tiny_store, tmp_path):
+    given = f"time.checkpoint={pretrained}"
+    for split in ("val", "test"):
+        folds = {"train": [1, 2, 3], "val": [9], "test": [10]} | {split: [8]}
+        words = [f"data.folds.{name}={found}" for name, found in folds.items()]
+        with pytest.raises(ConfigError, match=r"pretraining was trained.*\[8\]"):
+            run(tiny(ALONE, tiny_store, tmp_path, given, *words))
+    # what validates there may test here: a pretraining looks at neither
+    config = tiny(ALONE, tiny_store, tmp_path, given, "data.folds.val=[10]", "data.folds.test=[9]")
+    build.build_task(config, build.build_data(config, build.build_cohort(config)), pretrained=True)
+
+
+def test_a_pretraining_that_has_not_finished_is_no_start(pretrained, tiny_store, tmp_path):
+    half = tmp_path / "half"
+    shutil.copytree(pretrained, half)
+    (half / "metrics.json").unlink()
+    with pytest.raises(ConfigError, match="pretraining's run has not finished"):
+        run(tiny(ALONE, tiny_store, tmp_path, f"time.checkpoint={half}"))
 
 
 @pytest.mark.parametrize("modality", ["time", "spectrogram"])
