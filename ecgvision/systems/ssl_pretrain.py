@@ -65,6 +65,8 @@ def modality(config: Config, known: tuple[str, ...] = MODALITIES) -> str:
 class SslPretrain(System):
     """`+exp=ssl_pretrain`."""
 
+    needs_labels = False
+
     def streams(self, config: Config) -> tuple[str, ...]:
         return ()
 

@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,6 +15,7 @@ from ecgvision.data.cohort import Cohort
 from ecgvision.ecg import ConfigError, DataError
 from ecgvision.evaluate import predictions
 from ecgvision.evaluate.again import evaluate_run
+from ecgvision.store import StoreWriter
 from ecgvision.tasks.pretrain import BACKBONE, STANDARDISE, PretrainTask
 from experiments import chain, study, train
 from experiments.configure import configure
@@ -106,6 +108,25 @@ def test_validation_and_test_records_are_never_read(tiny_store, tmp_path, monkey
     monkeypatch.setattr(Cohort, "window", watched)
     run(tiny(PRETRAIN, tiny_store, tmp_path, "seed=9"))
     assert read_folds == set(range(1, 9))
+
+
+def test_records_whose_labels_nobody_knows_are_learned_from(tmp_path):
+    rng = np.random.default_rng(0)
+    with StoreWriter(tmp_path / "bare", rate=100, source="bare") as writer:
+        for i in range(30):
+            writer.add(
+                rng.standard_normal((12, 400), np.float32), record_id=f"bare/{i}", patient_id=None,
+                fold=i % 10 + 1, scp_codes={"NORM": 100.0} if i == 3 else None, columns=None,
+                age=None, sex=None, device="", site="", flags=[],
+            )  # fmt: skip
+    data = read(run(tiny(PRETRAIN, tmp_path / "bare", tmp_path)))["data"]
+    assert (data["train"], data["dropped_unlabelled"]) == (24, 0)
+    dropped = build.build_cohort(
+        tiny(PRETRAIN, tmp_path / "bare", tmp_path, "data.unlabelled=drop")
+    )
+    assert len(dropped.index) == 1
+    with pytest.raises(DataError, match="no labelled record"):
+        run(tiny(ALONE, tmp_path / "bare", tmp_path, "data.unlabelled=keep"))
 
 
 @pytest.mark.parametrize(("method", "modality"), [
