@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +176,19 @@ def test_an_interrupted_pretraining_goes_on_as_if_nothing_had_been(
     assert folder.name == pretrained.name
     assert same(weights(folder / train.LAST), weights(pretrained / train.LAST))
     assert read(folder)["pretraining"] == read(pretrained)["pretraining"]
+
+
+def test_ctrl_c_says_how_to_go_on(tiny_store, tmp_path, monkeypatch):
+    def interrupt(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PretrainTask, "on_train_epoch_start", interrupt)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(ConfigError, match="interrupted; the same command goes on"):
+            run(tiny(PRETRAIN, tiny_store, tmp_path))
+    finally:
+        signal.signal(signal.SIGINT, before)  # Lightning turns it off
 
 
 @pytest.mark.parametrize(
