@@ -26,6 +26,7 @@ def build_cohort(config: Config) -> Cohort:
         folds=data["folds"],
         min_likelihood=data["min_likelihood"],
         unlabelled=data["unlabelled"],
+        unknown=not get_system(config["exp"]).needs_labels,
     )
 
 

@@ -2,6 +2,8 @@
 
 A stage is a section of the configuration with a key `checkpoint`. Where it also names an `exp` and
 its checkpoint is null, it is trained first, as a run of its own that is found again by its id.
+Where it names a key `into`, its checkpoint is written there and the section is gone: the run is the
+same as one that is given the checkpoint at that key.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgvision.ecg import ConfigError
+from experiments.check import check_types
 
 REPLACED = ("exp", "model", "loss")
 """Keys that a stage brings whole, as it does further sections of its own; of `data`, `optimizer`
@@ -27,11 +30,18 @@ def stages(config: Mapping[str, Any]) -> list[str]:
     return [k for k, v in config.items() if isinstance(v, Mapping) and "checkpoint" in v]
 
 
+def trainable(config: Mapping[str, Any]) -> list[str]:
+    """Names of the stages that say what to train, and have no checkpoint yet."""
+    return [name for name in stages(config)
+            if config[name]["checkpoint"] is None and config[name].get("exp")]  # fmt: skip
+
+
 def stage_config(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The configuration of the run that a stage describes.
 
     Everything that the stage does not change is as in the main run, but for keys of the main run's
-    own system that the stage lists under `without` (as `section.key`, or a section whole).
+    own system that the stage lists under `without` (as `section.key`, or a section whole). A stage
+    with stores of its own needs no other word on where its data is from.
     """
     stage = config[name]
     apart = stages(config)
@@ -41,7 +51,12 @@ def stage_config(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     for key in (*REPLACED, *own):
         out[key] = copy.deepcopy(stage[key])
     for key in changed:
-        out[key] |= copy.deepcopy(stage.get(key) or {})
+        given = copy.deepcopy(dict(stage.get(key) or {}))
+        if key == "data" and given.get("store", ...) is None:
+            del given["store"]  # null: the main run's own
+        elif key == "data" and "store" in given:
+            given = {"name": "store"} | given
+        out[key] |= given
     for path in stage.get("without", ()):
         section, _, key = path.rpartition(".")
         (out[section] if section else out).pop(key, None)
@@ -54,10 +69,12 @@ def stage_config(config: Mapping[str, Any], name: str) -> dict[str, Any]:
 def prepare(config: dict[str, Any]) -> None:
     """Train every stage whose checkpoint is not given; its checkpoint takes the place.
 
-    Every stage with a checkpoint gets its absolute path, and `weights`, their hash.
+    Every stage with a checkpoint gets its absolute path, and `weights`, their hash; one with `into`
+    leaves its path there. All stages are checked before the first of them is trained.
 
     Raises:
-        ConfigError: if a checkpoint is missing, or the run's own settings make no sense.
+        ConfigError: if a checkpoint is missing, or the settings of the run or of a stage make no
+            sense.
     """
     from ecgvision.rundir import BEST, weights_hash
     from ecgvision.systems import get_system
@@ -67,14 +84,28 @@ def prepare(config: dict[str, Any]) -> None:
     system = get_system(config["exp"])
     system.check(config)
     adopt_reader(config)
+    first = [name for name in trainable(config) if system.needs(config, name)]
+    for name in first:
+        stage = stage_config(config, name)
+        check_types(stage)
+        get_system(stage["exp"]).check(stage)
     for name in stages(config):
-        could = config[name]["checkpoint"] is None and "exp" in config[name]
-        if could and system.needs(config, name):
+        if name in first:
             print(f"First the {name}:", flush=True)
             config[name]["checkpoint"] = str(run(stage_config(config, name)) / BEST)
-        if config[name]["checkpoint"] is not None:
-            path = _file(f"{name}.checkpoint", config[name]["checkpoint"])
-            config[name] |= {"checkpoint": str(path), "weights": weights_hash(path)}
+        given, into = config[name]["checkpoint"], config[name].get("into")
+        path = None if given is None else _file(f"{name}.checkpoint", given)
+        if into is None:
+            if path is not None:
+                config[name] |= {"checkpoint": str(path), "weights": weights_hash(path)}
+            continue
+        section, _, key = into.partition(".")
+        if path is not None and config[section][key] is not None:
+            raise ConfigError(f"{name}.checkpoint and {into} are both given", file=path,
+                              value=config[section][key], remedy="Leave one out")  # fmt: skip
+        if path is not None:
+            config[section][key] = str(path)
+        del config[name]
 
 
 def weights_hashes(config: Mapping[str, Any]) -> list[str]:
@@ -97,6 +128,8 @@ def weights_hashes(config: Mapping[str, Any]) -> list[str]:
 def _file(key: str, given: str) -> Path:
     from ecgvision.rundir import checkpoint_file
 
+    if not isinstance(given, str):
+        raise ConfigError(f"{key} must be a path", value=given)
     path = checkpoint_file(given).resolve()
     if not path.is_file():
         raise ConfigError(f"{key} is no file", file=path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,18 @@ from ecgvision.ecg import ConfigError
 HERE = Path(__file__).parent
 FREE = ("trainer.devices", "trainer.precision")
 """Keys that take numbers and words alike."""
+OR_NULL = ("ssl.final_weight_decay",)
+"""Keys that have a default, and a meaning for null too."""
+_SIZED = re.compile(r"\$\{sized:(.*)\}")
+_BESIDE = re.compile(r"\$\{\.(\w+)\}")
 
 
 def check_types(config: Mapping[str, Any]) -> None:
     """Refuse a word where a number belongs, and the like.
 
-    Keys whose default is null or computed are left to who reads them. A single word may stand
-    where the default is a list of words.
+    Keys whose default is null or of another section are left to who reads them; one that goes by
+    the size of the data has the kind of its values. A single word may stand where the default is a
+    list of words.
 
     Raises:
         ConfigError: naming the key, its value and what belongs there.
@@ -31,7 +37,8 @@ def check_types(config: Mapping[str, Any]) -> None:
             value: Any = config
             for key in path.split("."):
                 value = value.get(key, default) if isinstance(value, Mapping) else None
-            wanted = None if path in FREE else _wanted(default, value)
+            free = path in FREE or (value is None and path in OR_NULL)
+            wanted = None if free else _wanted(default, value)
             if wanted is not None:
                 raise ConfigError(f"{path} must be {wanted}", value=value)
 
@@ -43,7 +50,16 @@ def _leaves(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
         if isinstance(value, Mapping) and value:
             yield from _leaves(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", value
+            yield f"{prefix}{key}", _computed(value, section)
+
+
+def _computed(default: Any, section: Mapping[str, Any]) -> Any:
+    """The first value of `${sized:A,B}`, the neighbour that `${.key}` is; others as they are."""
+    if isinstance(default, str) and (beside := _BESIDE.fullmatch(default)):
+        default = section[beside[1]]
+    if isinstance(default, str) and (sized := _SIZED.fullmatch(default)):
+        default = yaml.safe_load(f"[{sized[1]}]")[0]
+    return default
 
 
 def _wanted(default: Any, value: Any) -> str | None:

@@ -131,5 +131,9 @@ def fit(
     """Train, taking up an unfinished run at its last whole epoch. Returns the trainer."""
     trainer = make_trainer(config, folder, run_id, monitor)
     last = folder / LAST
-    trainer.fit(task, data, ckpt_path=last if last.is_file() else None, weights_only=True)
+    try:
+        trainer.fit(task, data, ckpt_path=last if last.is_file() else None, weights_only=True)
+    except SystemExit:  # Lightning's answer to Ctrl+C; who calls says how to go on
+        if not trainer.interrupted:
+            raise
     return trainer

@@ -48,6 +48,13 @@ def scheme_for(
 class Cohort:
     """Stores joined, labelled and split.
 
+    Args:
+        paths: of the stores.
+        scheme_name, min_likelihood, unlabelled: see `scheme_for`.
+        folds: of each split.
+        unknown: where `unlabelled` is keep, records whose labels nobody knows stay too, with
+            targets of 0: for what looks at no label.
+
     Attributes:
         stores: in the order given.
         scheme: the label scheme.
@@ -62,7 +69,7 @@ class Cohort:
 
     def __init__(
         self, paths: Sequence[str | Path], scheme_name: str, *, folds: Mapping[str, Sequence[int]],
-        min_likelihood: float = 0.0, unlabelled: str | None = None,
+        min_likelihood: float = 0.0, unlabelled: str | None = None, unknown: bool = False,
     ) -> None:  # fmt: skip
         if not paths:
             raise DataError("no store given", remedy="Set data.store=[FOLDER, …]")
@@ -74,6 +81,8 @@ class Cohort:
         base = 0
         for number, store in enumerate(self.stores):
             labels, labelled = targets(store.records, self.scheme)
+            if unknown and self.scheme.unlabelled == "keep":
+                labelled[:] = True
             table = store.records.assign(store=number, row=np.arange(len(store)))
             tables.append(table[labelled])
             wanted.append(labels[labelled])

@@ -57,6 +57,19 @@ def entropy(probabilities: Tensor) -> Tensor:
     return torch.special.entr(probabilities.detach().float()).sum(-1)
 
 
+def check_finite(*outputs: Tensor) -> None:
+    """Refuse what a network gives that has diverged.
+
+    Raises:
+        DataError: for a value that is not finite.
+    """
+    if not all(bool(x.isfinite().all()) for x in outputs):
+        raise DataError(
+            "features or assignments are not finite",
+            remedy="Training has diverged: lower the rate, clip gradients, warm up longer",
+        )
+
+
 def collapse(features: Tensor, assignments: Tensor) -> Collapse:
     """Judge a batch; the more records the better, 256 or more to trust `used`.
 
@@ -73,11 +86,7 @@ def collapse(features: Tensor, assignments: Tensor) -> Collapse:
         raise DataError("features must be (N, D) and assignments (N, K)", value=shapes)
     if len(features) < 2 or assignments.shape[1] < 2:
         raise DataError("two records and two prototypes are needed", value=shapes)
-    if not bool(features.isfinite().all() & assignments.isfinite().all()):
-        raise DataError(
-            "features or assignments are not finite",
-            remedy="Training has diverged: lower the rate, clip gradients, warm up longer",
-        )
+    check_finite(features, assignments)
     records, prototypes = assignments.shape
     spread = float(feature_std(features).mean()) * math.sqrt(features.shape[1])
     largest = math.log(min(records, prototypes))

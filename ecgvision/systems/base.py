@@ -25,7 +25,13 @@ KEYS = ("reader", "reader_frozen")
 
 
 class System(ABC):
-    """From a run's configuration (plain containers) to objects. Holds no state."""
+    """From a run's configuration (plain containers) to objects. Holds no state.
+
+    Attributes:
+        needs_labels: whether records whose labels are unknown are of no use.
+    """
+
+    needs_labels = True
 
     @abstractmethod
     def streams(self, config: Config) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from ecgvision.models.student import Student
 from ecgvision.rundir import checkpoint_file, read_config
 from ecgvision.systems.base import Config, loader_arguments, names, reads_pages
 from ecgvision.systems.read import make_reader
+from ecgvision.systems.seen import refuse_seen
 from ecgvision.systems.vizecg import page_settings
 
 TAKEN = ("image_size", "artefacts", "style", "dpi", "train_dpi", "speed", "gain")
@@ -83,20 +84,26 @@ def page_data(config: Config, cohort: Cohort) -> PairedDataModule:
 
 
 def page_network(
-    config: Config, network: PatchECG | SignalNet, *, patch_length: int, stride: int,
-    pretrained: bool,
+    config: Config, network: PatchECG | SignalNet, cohort: Cohort, *, patch_length: int,
+    stride: int, pretrained: bool,
 ) -> PageNet:  # fmt: skip
     """A network behind the reader of the configuration.
 
     Args:
         pretrained: whether to fill the reader from its run; a run that is opened again has it.
+
+    Raises:
+        ConfigError: if the reader has not finished, or has seen records that this run is judged on.
     """
     if "reader" not in config:
         raise ConfigError("the configuration lacks its reader's settings",
                           remedy="Runs are made by experiments.run")  # fmt: skip
     reader = make_reader(config["reader"], pretrained=False)
     if pretrained:
-        load_pretrained(reader, Path(config["model"]["reader"]), prefix="model.")
+        path = Path(config["model"]["reader"])
+        theirs = read_config(path.parent.parent)
+        refuse_seen(theirs, path, cohort, who="the reader", judged="this run")
+        load_pretrained(reader, path, prefix="model.")
     length = round(config["data"]["seconds"] * config["data"]["signal_rate"])
     return PageNet(reader, network, length=length, patch_length=patch_length, stride=stride,
                    frozen=config["model"]["reader_frozen"])  # fmt: skip

@@ -83,7 +83,7 @@ class PatchECGSystem(System):
             len(data.cohort.scheme.codes), patches=cut.patches, patch_length=cut.patch_length,
             **network_arguments(config),
         )  # fmt: skip
-        return _task(config, network, "patches", cut, pretrained=pretrained)
+        return _task(config, network, "patches", cut, data.cohort, pretrained=pretrained)
 
     def student(
         self, config: Config, network: nn.Module, points: OperatingPoints
@@ -110,7 +110,7 @@ class SignalSystem(System):
             fit_scale(network, data, config)
         length = round(section["seconds"] * section["signal_rate"])
         whole = PatchSettings(length, length, section["signal_rate"], section["seconds"])
-        return _task(config, network, "signal", whole, pretrained=pretrained)
+        return _task(config, network, "signal", whole, data.cohort, pretrained=pretrained)
 
     def student(
         self, config: Config, network: nn.Module, points: OperatingPoints
@@ -119,13 +119,13 @@ class SignalSystem(System):
 
 
 def _task(
-    config: Config, network: PatchECG | SignalNet, stream: str, cut: PatchSettings, *,
-    pretrained: bool,
+    config: Config, network: PatchECG | SignalNet, stream: str, cut: PatchSettings,
+    cohort: Cohort, *, pretrained: bool,
 ) -> MaskedTask:  # fmt: skip
     """The task around a network of signals, or around it and the reader before it."""
     common = {**config["loss"], **base_arguments(config)}
     if not reads_pages(config):
         return MaskedTask(network, stream, **common)
-    whole = page_network(config, network, patch_length=cut.patch_length, stride=cut.stride,
-                         pretrained=pretrained)  # fmt: skip
+    whole = page_network(config, network, cohort, patch_length=cut.patch_length,
+                         stride=cut.stride, pretrained=pretrained)  # fmt: skip
     return PageTask(whole, stream, **common)

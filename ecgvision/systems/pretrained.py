@@ -16,6 +16,7 @@ from ecgvision.models.pretrained import load_pretrained
 from ecgvision.models.standardise import Standardise, estimate
 from ecgvision.rundir import checkpoint_file, read_config
 from ecgvision.systems.base import Config
+from ecgvision.systems.seen import refuse_seen
 from ecgvision.tasks.pretrain import BACKBONE, STANDARDISE
 from ecgvision.tasks.read import BACKBONE as READER
 
@@ -25,7 +26,7 @@ the error of a mean is below a fiftieth of the spread between records."""
 
 
 def load_backbone(
-    encoder: nn.Module, checkpoint: str | Path, modality: str, config: Config,
+    encoder: nn.Module, checkpoint: str | Path, modality: str, config: Config, cohort: Cohort,
     standardise: Standardise | None = None,
 ) -> None:  # fmt: skip
     """Fill an encoder from a checkpoint of `+exp=ssl_pretrain`, or that of images from one of
@@ -35,13 +36,13 @@ def load_backbone(
         encoder: the very kind of network that was pretrained.
         checkpoint: a `.ckpt` in a run directory, or the run directory.
         modality: `time`, `spectrogram` or `image`.
-        config: of the run that starts from it.
+        config, cohort: of the run that starts from it.
         standardise: takes over the moments that the encoder was pretrained with.
 
     Raises:
-        ConfigError: if there is none, it is of another kind of run, modality, rate or encoder, or
-            learned to read pages of another size; keys that do not fit are named, and nothing is
-            loaded.
+        ConfigError: if there is none, it is of another kind of run, modality, rate or encoder,
+            learned to read pages of another size, has not finished, or has seen records that this
+            run is judged on; keys that do not fit are named, and nothing is loaded.
     """
     path = checkpoint_file(checkpoint)
     if not path.is_file():
@@ -50,6 +51,7 @@ def load_backbone(
     theirs = read_config(path.parent.parent)
     if theirs["exp"] == "read" and modality == "image":
         _check_reader(theirs, config, path)
+        refuse_seen(theirs, path, cohort, who="the reader", judged="this run")
         load_pretrained(encoder, path, prefix=READER)
         return
     if theirs["exp"] != "ssl_pretrain":
@@ -65,6 +67,7 @@ def load_backbone(
     if modality != "image" and rates[0] != rates[1]:
         raise ConfigError("the encoder was pretrained at another data.signal_rate", file=path,
                           value=rates[0], remedy=f"This run has {rates[1]}")  # fmt: skip
+    refuse_seen(theirs, path, cohort, who="the pretraining", judged="this run", chosen_on=())
     load_pretrained(encoder, path, prefix=BACKBONE)
     if standardise is not None:
         load_pretrained(standardise, path, prefix=STANDARDISE)
@@ -89,6 +92,31 @@ def _check_reader(theirs: Config, config: Config, path: Path) -> None:
     if seen != size:
         raise ConfigError("the reader's encoder saw pages of another data.image_size", file=path,
                           value=seen, remedy=f"This run has {size}")  # fmt: skip
+
+
+def check_stage(config: Config, stage: str, modality: str, encoder: str | None = None) -> None:
+    """Refuse a stage of pretraining whose encoder could not be loaded once it is trained.
+
+    Args:
+        stage: its section.
+        encoder: key of `model` that both must agree on.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    theirs = config[stage]
+    wanted = [(f"{stage}.exp", theirs["exp"], "ssl_pretrain"),
+              (f"{stage}.model.modality", theirs["model"]["modality"], modality)]  # fmt: skip
+    if encoder is not None:
+        ours = config["model"][encoder]
+        wanted.append((f"{stage}.model.{encoder}", theirs["model"][encoder], ours))
+    if modality != "image":
+        ours = config["data"]["signal_rate"]
+        rate = theirs["data"].get("signal_rate", ours)
+        wanted.append((f"{stage}.data.signal_rate", rate, ours))
+    for key, given, needed in wanted:
+        if given != needed:
+            raise ConfigError(f"{key} must be {needed} here", value=given)
 
 
 def fit_moments(

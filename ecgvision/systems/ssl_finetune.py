@@ -10,7 +10,7 @@ from ecgvision.data.module import EcgDataModule
 from ecgvision.ecg import ConfigError
 from ecgvision.models.gated import Fusion, GatedNet, xavier_
 from ecgvision.systems.base import Config, System, base_arguments, loader_arguments, names
-from ecgvision.systems.pretrained import fit_moments, load_backbone
+from ecgvision.systems.pretrained import check_stage, fit_moments, load_backbone
 from ecgvision.systems.ssl_pretrain import crop_settings, modality
 from ecgvision.tasks.finetune import FinetuneTask, encoders
 
@@ -46,6 +46,20 @@ class SslFinetune(System):
         kind = fusion(config)
         return kind not in SIGNALS or kind == stage
 
+    def check(self, config: Config) -> None:
+        kind = fusion(config)
+        used = (kind,) if kind in SIGNALS else SIGNALS
+        base_arguments(config)
+        if strangers := set(self.streams(config)) - {"fused", *used}:
+            raise ConfigError("model.heads may hold fused, time and spectrogram",
+                              value=sorted(strangers))  # fmt: skip
+        given = {name: config[name]["checkpoint"] for name in SIGNALS}
+        for name in used:
+            if given[name] is None and config[name].get("exp"):  # it will be trained
+                check_stage(config, name, name, "time_encoder" if name == "time" else None)
+                given[name] = name
+        self._check(config, given, used)
+
     def data(self, config: Config, cohort: Cohort) -> CropDataModule:
         data = config["data"]
         return CropDataModule(
@@ -62,14 +76,14 @@ class SslFinetune(System):
         )  # fmt: skip
         given = {kind: config[kind]["checkpoint"] for kind in SIGNALS}
         present = encoders(network)
-        self._check(config, given, present)
+        self._check(config, given, tuple(present))
         if pretrained:
             xavier_(network)
             for kind, encoder in present.items():
                 self._start(network, kind, encoder, given[kind], config, data.cohort)
         return FinetuneTask(network, probe=config["probe"], **base_arguments(config))
 
-    def _check(self, config: Config, given: dict[str, Any], present: dict[str, Any]) -> None:
+    def _check(self, config: Config, given: dict[str, Any], present: tuple[str, ...]) -> None:
         for kind, checkpoint in given.items():
             if checkpoint is not None and kind not in present:
                 raise ConfigError(
@@ -93,6 +107,6 @@ class SslFinetune(System):
         else:
             quantity, standardise = network.spectrogram_input
         if checkpoint is not None:
-            load_backbone(encoder, checkpoint, kind, config, standardise)
+            load_backbone(encoder, checkpoint, kind, config, cohort, standardise)
         else:
             fit_moments(standardise, quantity, cohort, config, std_per_lead=kind == "time")

@@ -13,6 +13,7 @@ from ecgvision.data.image_views import ImageViews
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.ssl_views import SpectrogramViews, TimeViews
 from ecgvision.data.unlabelled import CropsForPretraining, PagesForPretraining
+from ecgvision.data.view_draws import check_share
 from ecgvision.ecg import LEADS, ConfigError
 from ecgvision.losses.self_distillation import DINOLoss
 from ecgvision.models.gated import SpectrogramEncoder, TimeEncoder
@@ -64,6 +65,8 @@ def modality(config: Config, known: tuple[str, ...] = MODALITIES) -> str:
 class SslPretrain(System):
     """`+exp=ssl_pretrain`."""
 
+    needs_labels = False
+
     def streams(self, config: Config) -> tuple[str, ...]:
         return ()
 
@@ -72,6 +75,25 @@ class SslPretrain(System):
         if choose not in ("last", "loss"):
             raise ConfigError("ssl.choose must be last or loss", value=choose)
         return ("train/loss", "min") if choose == "loss" else None
+
+    def check(self, config: Config) -> None:
+        self.monitor(config)
+        self._views(config)
+        if config["ssl"]["method"] == "dino":
+            self._loss(config)
+        base_arguments(config)
+        for key in ("momentum", "final_momentum"):
+            check_share(f"ssl.{key}", config["ssl"][key])
+        for key in ("ema_decay", "patience"):
+            if config["trainer"][key]:
+                raise ConfigError(
+                    "pretraining has a teacher for an average, and no labels to stop by",
+                    value=config["trainer"][key], remedy=f"Set trainer.{key}=0",
+                )  # fmt: skip
+        if modality(config) == "image":
+            page_settings(config, images=True)
+        else:
+            crop_settings(config)
 
     def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
         if modality(config) == "image":
@@ -85,12 +107,7 @@ class SslPretrain(System):
         )  # fmt: skip
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> PretrainTask:
-        for key in ("ema_decay", "patience"):
-            if config["trainer"][key]:
-                raise ConfigError(
-                    "pretraining has a teacher for an average, and no labels to stop by",
-                    value=config["trainer"][key], remedy=f"Set trainer.{key}=0",
-                )  # fmt: skip
+        self.check(config)
         views = self._views(config)
         if pretrained and not isinstance(views, PageInput):
             fit_moments(views.standardise, views.quantity, data.cohort, config,
@@ -153,12 +170,16 @@ class SslPretrain(System):
                         momentum=ssl["momentum"])  # fmt: skip
         return Dino(
             branch,
-            DINOLoss(
-                loss["prototypes"],
-                student_temperature=loss["student_temperature"],
-                teacher_temperature=loss["teacher_temperature"],
-            ),
+            self._loss(config),
             global_views=ssl["global_views"],
             momentum=ssl["momentum"],
             final_momentum=ssl["final_momentum"],
+        )
+
+    def _loss(self, config: Config) -> DINOLoss:
+        loss = config["loss"]
+        return DINOLoss(
+            loss["prototypes"],
+            student_temperature=loss["student_temperature"],
+            teacher_temperature=loss["teacher_temperature"],
         )

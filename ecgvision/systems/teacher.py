@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,8 +9,8 @@ from ecgvision.data.module import EcgDataModule
 from ecgvision.ecg import ConfigError
 from ecgvision.models.signal_net import SignalNet
 from ecgvision.rundir import checkpoint_file, load_weights, read_config, weights_hash
-from ecgvision.store import Store
 from ecgvision.systems.base import Config, network_arguments, reads_pages
+from ecgvision.systems.seen import refuse_seen
 from ecgvision.tasks.teacher import Teacher
 
 
@@ -46,7 +45,7 @@ def load_teacher(
                 f"the teacher was trained with another data.{key}", file=path,
                 value=theirs["data"].get(key, default), remedy=f"The student has {ours}",
             )  # fmt: skip
-    _check_folds(theirs, path, data)
+    refuse_seen(theirs, path, data.cohort, who="the teacher", judged="its student")
     known = config["teacher"].get("weights")
     if known is not None and known != weights_hash(path):
         raise ConfigError("the teacher's weights are others than this run was trained with",
@@ -60,29 +59,6 @@ def load_teacher(
                           value=missing, remedy=f"It reads {', '.join(network.leads)}")  # fmt: skip
     load_weights(network, path, label_hash=scheme.hash, prefix="model.")
     return Teacher(network, remember=_remembered(config, data))
-
-
-def _check_folds(theirs: Config, path: Path, data: EcgDataModule) -> None:
-    """What a teacher has learnt from, or been chosen on, is not what its student is tested on."""
-    file = path.parent.parent / "metrics.json"
-    if not file.is_file():
-        raise ConfigError("the teacher's run has not finished", file=file)
-    ours = {store.hash for store in data.cohort.stores}
-    if json.loads(file.read_text(encoding="utf-8"))["data"]["hash"] == data.cohort.hash:
-        shared = ours
-    else:
-        stores = [Path(store) for store in theirs["data"]["store"]]
-        shared = ours & {Store(store).hash for store in stores if store.is_dir()}
-    if not shared:
-        return
-    folds, mine = theirs["data"]["folds"], data.cohort.folds
-    seen = set(folds["train"]) & {*mine["val"], *mine["test"]}
-    seen |= set(folds["val"]) & set(mine["test"])
-    if seen:
-        raise ConfigError(
-            "the teacher was trained or chosen on folds that its student is judged on", file=path,
-            value=sorted(seen), remedy="Give both the same data.folds",
-        )  # fmt: skip
 
 
 def _remembered(config: Config, data: EcgDataModule) -> int:

@@ -17,7 +17,7 @@ from ecgvision.models.student import Student
 from ecgvision.models.vizecg import VizECGNet
 from ecgvision.render.artefacts import CLEAN
 from ecgvision.systems.base import Config, System, base_arguments, loader_arguments, names
-from ecgvision.systems.pretrained import load_backbone
+from ecgvision.systems.pretrained import check_stage, load_backbone
 from ecgvision.systems.teacher import load_teacher
 from ecgvision.tasks.vizecg import VizECGTask
 
@@ -51,6 +51,26 @@ class VizECG(System):
         fused = model["cmam"] and model["variant"] == "A1"
         return ("image", "signal", "fused") if fused else ("image", "signal")
 
+    def needs(self, config: Config, stage: str) -> bool:
+        model = config["model"]
+        alone = model["streams"] != "signal" and model.get("image_checkpoint") is None
+        return alone if stage == "image" else True
+
+    def check(self, config: Config) -> None:
+        model = config["model"]
+        start = model.get("image_checkpoint")  # runs of earlier versions have no such key
+        stage = config.get("image", {})
+        first = stage.get("exp") and stage["checkpoint"] is None and self.needs(config, "image")
+        if first:
+            check_stage(config, "image", "image", "image_encoder")
+        given = start is not None or stage.get("checkpoint") is not None
+        if (first or given) and (model["pretrained"] or model["streams"] == "signal"):
+            raise ConfigError(
+                "a pretraining is where the image encoder starts",
+                value={key: model[key] for key in ("pretrained", "streams")},
+                remedy="Set model.pretrained=false and model.streams to both or image",
+            )
+
     def data(self, config: Config, cohort: Cohort) -> PairedDataModule:
         return PairedDataModule(
             cohort,
@@ -64,12 +84,7 @@ class VizECG(System):
         model = config["model"]
         assert isinstance(data, PairedDataModule)
         start = model.get("image_checkpoint")  # runs of earlier versions have no such key
-        if start is not None and (model["pretrained"] or model["streams"] == "signal"):
-            raise ConfigError(
-                "model.image_checkpoint is where the image encoder starts",
-                value={key: model[key] for key in ("pretrained", "streams")},
-                remedy="Set model.pretrained=false and model.streams to both or image",
-            )
+        self.check(config)
         network = VizECGNet(
             len(data.cohort.scheme.codes),
             image_size=config["data"]["image_size"],
@@ -81,7 +96,7 @@ class VizECG(System):
             )},
         )  # fmt: skip
         if pretrained and start is not None:
-            load_backbone(network.image_tower.encoder, start, "image", config)
+            load_backbone(network.image_tower.encoder, start, "image", config, data.cohort)
         teacher = None
         if pretrained and config["teacher"]["checkpoint"] is not None:  # it is never judged
             teacher = load_teacher(config["teacher"]["checkpoint"], config, data, leads=LEADS)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ecgvision.losses.collapse import SPREAD, Collapse, Verdict, collapse, feature_std
+from ecgvision.losses.collapse import SPREAD, Collapse, Verdict, check_finite, collapse, feature_std
 from ecgvision.models.pretrain_inputs import Branch
 from ecgvision.tasks.base import BaseTask, Batch
 from ecgvision.tasks.ssl_methods import Method
@@ -103,6 +103,7 @@ class PretrainTask(BaseTask):
         given = [a for _, a in self._seen if a is not None]
         if given:
             return collapse(features, torch.cat(given)[-WATCHED:])
+        check_finite(features)
         spread = float(feature_std(features).mean()) * math.sqrt(features.shape[1])
         verdict: Verdict = "healthy" if spread >= SPREAD else "constant features"
         return Collapse(spread, float("nan"), float("nan"), verdict)

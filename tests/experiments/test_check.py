@@ -31,6 +31,22 @@ def test_a_wrong_kind_is_named(override):
         check_types(configure(["+exp=patchecg", override]))
 
 
+@pytest.mark.parametrize(
+    "override",
+    ["ssl.local_views=x", "ssl.momentum=x", "ssl.final_momentum=x", "loss.prototypes=[16]",
+     "data.image_size=x", "data.batch_size=x", "model.time_encoder=[a]"],
+)  # fmt: skip
+def test_the_kind_is_known_of_what_goes_by_the_datas_size_or_by_a_neighbour(override):
+    with pytest.raises(ConfigError, match=override.split("=")[0]):
+        check_types(configure(["+exp=ssl_pretrain", override]))
+
+
+def test_null_is_taken_where_it_means_something():
+    check_types(configure(["+exp=ssl_pretrain", "ssl.final_weight_decay=null"]))
+    with pytest.raises(ConfigError, match=r"ssl\.momentum"):
+        check_types(configure(["+exp=ssl_pretrain", "ssl.momentum=null"]))
+
+
 def test_words_may_stand_alone_and_devices_may_be_words():
     check_types(configure(["+exp=mvkt", "data.layouts=12x1", "data.student_leads=II",
                            "trainer.devices=auto", "trainer.precision=32"]))  # fmt: skip

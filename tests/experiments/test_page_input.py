@@ -207,6 +207,17 @@ def test_what_does_not_fit_is_refused(
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
+def test_a_reader_that_has_seen_the_judged_folds_is_refused(
+    tiny_store: Path, tmp_path: Path, reader: Path
+) -> None:
+    folds = rundir.read_config(reader)["data"]["folds"]
+    swapped = [f"data.folds.train={[*folds['train'][1:], *folds['test']]}",
+               f"data.folds.test={folds['train'][:1]}"]  # fmt: skip
+    for base in (PATCH, SIGNAL):
+        with pytest.raises(ConfigError, match="the reader was trained or chosen on folds"):
+            run(tiny(base, tiny_store, tmp_path, f"model.reader={reader}", *swapped))
+
+
 def test_a_diagnosis_is_no_reader_and_no_teacher(
     tiny_store: Path, tmp_path: Path, diagnosed: Path
 ) -> None:

@@ -205,4 +205,8 @@ def test_a_student_starts_as_a_reader(trained: Path, tiny_store: Path, tmp_path:
         run(config("data.image_size=[64,96]"))
     with pytest.raises(ConfigError, match=r"another model\.image_encoder"):
         run(config("model.image_encoder=test_efficientnet"))
+    folds = rundir.read_config(trained)["data"]["folds"]
+    with pytest.raises(ConfigError, match="the reader was trained or chosen on folds"):
+        run(config(f"data.folds.train={[*folds['train'][1:], *folds['test']]}",
+                   f"data.folds.test={folds['train'][:1]}"))  # fmt: skip
     assert (run(given) / "bundle").is_dir()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,8 +16,9 @@ from ecgvision.data.cohort import Cohort
 from ecgvision.ecg import ConfigError, DataError
 from ecgvision.evaluate import predictions
 from ecgvision.evaluate.again import evaluate_run
+from ecgvision.store import StoreWriter
 from ecgvision.tasks.pretrain import BACKBONE, STANDARDISE, PretrainTask
-from experiments import chain, train
+from experiments import chain, study, train
 from experiments.configure import configure
 from experiments.identity import run_id
 from experiments.run import run
@@ -107,6 +111,25 @@ def test_validation_and_test_records_are_never_read(tiny_store, tmp_path, monkey
     assert read_folds == set(range(1, 9))
 
 
+def test_records_whose_labels_nobody_knows_are_learned_from(tmp_path):
+    rng = np.random.default_rng(0)
+    with StoreWriter(tmp_path / "bare", rate=100, source="bare") as writer:
+        for i in range(30):
+            writer.add(
+                rng.standard_normal((12, 400), np.float32), record_id=f"bare/{i}", patient_id=None,
+                fold=i % 10 + 1, scp_codes={"NORM": 100.0} if i == 3 else None, columns=None,
+                age=None, sex=None, device="", site="", flags=[],
+            )  # fmt: skip
+    data = read(run(tiny(PRETRAIN, tmp_path / "bare", tmp_path)))["data"]
+    assert (data["train"], data["dropped_unlabelled"]) == (24, 0)
+    dropped = build.build_cohort(
+        tiny(PRETRAIN, tmp_path / "bare", tmp_path, "data.unlabelled=drop")
+    )
+    assert len(dropped.index) == 1
+    with pytest.raises(DataError, match="no labelled record"):
+        run(tiny(ALONE, tmp_path / "bare", tmp_path, "data.unlabelled=keep"))
+
+
 @pytest.mark.parametrize(("method", "modality"), [
     ("simclr", "time"), ("byol", "time"), ("dino", "image"), ("simclr", "image"),
 ])  # fmt: skip
@@ -153,6 +176,19 @@ def test_an_interrupted_pretraining_goes_on_as_if_nothing_had_been(
     assert folder.name == pretrained.name
     assert same(weights(folder / train.LAST), weights(pretrained / train.LAST))
     assert read(folder)["pretraining"] == read(pretrained)["pretraining"]
+
+
+def test_ctrl_c_says_how_to_go_on(tiny_store, tmp_path, monkeypatch):
+    def interrupt(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PretrainTask, "on_train_epoch_start", interrupt)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(ConfigError, match="interrupted; the same command goes on"):
+            run(tiny(PRETRAIN, tiny_store, tmp_path))
+    finally:
+        signal.signal(signal.SIGINT, before)  # Lightning turns it off
 
 
 @pytest.mark.parametrize(
@@ -244,6 +280,52 @@ def test_what_does_not_fit_is_refused(pretrained, probed, tiny_store, tmp_path):
         run(tiny(ALONE, tiny_store, tmp_path, "time.checkpoint=nowhere"))
 
 
+def test_records_that_a_pretraining_has_seen_judge_nothing(pretrained, tiny_store, tmp_path):
+    given = f"time.checkpoint={pretrained}"
+    for split in ("val", "test"):
+        folds = {"train": [1, 2, 3], "val": [9], "test": [10]} | {split: [8]}
+        words = [f"data.folds.{name}={found}" for name, found in folds.items()]
+        with pytest.raises(ConfigError, match=r"pretraining was trained.*\[8\]"):
+            run(tiny(ALONE, tiny_store, tmp_path, given, *words))
+    # what validates there may test here: a pretraining looks at neither
+    config = tiny(ALONE, tiny_store, tmp_path, given, "data.folds.val=[10]", "data.folds.test=[9]")
+    build.build_task(config, build.build_data(config, build.build_cohort(config)), pretrained=True)
+
+
+def test_a_pretraining_that_has_not_finished_is_no_start(pretrained, tiny_store, tmp_path):
+    half = tmp_path / "half"
+    shutil.copytree(pretrained, half)
+    (half / "metrics.json").unlink()
+    with pytest.raises(ConfigError, match="pretraining's run has not finished"):
+        run(tiny(ALONE, tiny_store, tmp_path, f"time.checkpoint={half}"))
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["model.heads=[foo]"], r"model\.heads.*foo"),
+        (["spectrogram.ssl.local_views=x"], "local_views"),
+        (["spectrogram.ssl.global_views=0"], "global_views"),
+        (["spectrogram.loss.prototypes=1"], "prototypes"),
+        (["spectrogram.model.modality=time"], r"spectrogram\.model\.modality"),
+        (["time.model.time_encoder=resnet1d_wang"], r"time\.model\.time_encoder"),
+        (["+spectrogram.data.signal_rate=50"], r"spectrogram\.data\.signal_rate"),
+        (["spectrogram.trainer.patience=3"], r"trainer\.patience"),
+        (["fusion=none", "model.modality=spectrogram", "time.checkpoint=x"], "no such encoder"),
+        (["optimizer.schedule=none"], r"optimizer\.schedule"),
+    ],
+)
+def test_a_mistake_is_found_before_the_first_pretraining(words, named, monkeypatch):
+    monkeypatch.setattr("experiments.run.run", lambda _: pytest.fail("something was trained"))
+    with pytest.raises(ConfigError, match=named):
+        chain.prepare(configure(["+exp=ssl", "data.small=true", *words]))
+
+
+def test_a_checkpoint_is_a_path():
+    with pytest.raises(ConfigError, match=r"time\.checkpoint must be a path"):
+        chain.prepare(configure(["+exp=ssl_finetune", "time.checkpoint=3"]))
+
+
 @pytest.mark.parametrize("modality", ["time", "spectrogram"])
 def test_a_stage_has_the_id_of_the_same_run_by_itself(modality):
     config = configure(["+exp=ssl", "seed=3", "probe=true", "data.label_fraction=0.1",
@@ -303,3 +385,96 @@ def test_the_image_tower_starts_from_a_pretraining(tiny_store, tmp_path, pretrai
     ):
         with pytest.raises(ConfigError, match=error):
             run(tiny(VIZECG, tiny_store, tmp_path, f"model.image_checkpoint={folder}", more))
+
+
+IMAGE_STAGE = ("image.data.batch_size=16", "image.loss.prototypes=16", "image.loss.hidden=16",
+               "image.loss.bottleneck=8", "image.ssl.local_views=0",
+               "image.trainer.max_epochs=1")  # fmt: skip
+
+
+def test_a_students_pretraining_is_found_again_and_leaves_the_run_as_it_was(
+    tiny_store, make_store, tmp_path
+):
+    base = ("+exp=vizecg_ssl", *VIZECG[1:], *IMAGE_STAGE)
+    other = make_store(tmp_path / "other", records=30, name="other")
+    words = (tiny_store, tmp_path, f"image.data.store=[{other}]")
+    folder = run(tiny(base, *words))
+    (made,) = (tmp_path / "ssl_pretrain").iterdir()
+    assert (folder.parent.name, read(made)["data"]["train"]) == ("vizecg", 24)  # of the other store
+    config = rundir.read_config(folder)
+    assert config["model"]["image_checkpoint"] == str(made / rundir.BEST)
+    assert "image" not in config
+    before = (made / "metrics.json").stat().st_mtime_ns
+    # the same run by itself, and the same without any pretraining
+    given = f"model.image_checkpoint={made}"
+    assert run(tiny(VIZECG, tiny_store, tmp_path, given)) == folder
+    assert run(tiny(base, *words, given)) == folder
+    assert run(tiny(base, *words, f"image.checkpoint={made}")) == folder
+    assert run(tiny(base, *words)) == folder
+    assert (made / "metrics.json").stat().st_mtime_ns == before
+    with pytest.raises(ConfigError, match="both given"):
+        run(tiny(base, *words, given, f"image.checkpoint={made}"))
+
+
+def test_a_students_pretraining_sees_its_pages(tmp_path):
+    words = ["data.image_size=[64,96]", "data.artefacts=[clean,scan]", "data.train_dpi=[25]",
+             "data.layouts=[6x2]", "seed=3", "data.style=muse"]  # fmt: skip
+    stage = chain.stage_config(configure(["+exp=vizecg_ssl", *words]), "image")
+    alone = configure(["+exp=ssl_pretrain", "model.modality=image", *words])
+    assert run_id(stage, ["x"], "y") == run_id(alone, ["x"], "y")
+    assert stage["data"]["name"] == "synthetic"
+    given = configure(["+exp=vizecg_ssl", "data=ptbxl", "data.root=x", "image.data.store=[y]"])
+    data = chain.stage_config(given, "image")["data"]
+    assert (data["name"], data["store"]) == ("store", ["y"])
+    given = configure(
+        ["+exp=vizecg_ssl", "data=ptbxl", "data.root=x", "+data@image.data=synthetic"]
+    )
+    data = chain.stage_config(given, "image")["data"]
+    assert (data["name"], data["records"], data["batch_size"]) == ("synthetic", 4000, 256)
+    plain = configure(["+exp=vizecg", *words])
+    scratch = configure(["+exp=vizecg_ssl", *words, "image.exp=null"])
+    chain.prepare(scratch)
+    assert scratch == plain
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["model.pretrained=true"], "image encoder starts"),
+        (["image.model.image_encoder=test_efficientnet"], "image_encoder must be tracenet"),
+        (["image.model.modality=time"], r"image\.model\.modality"),
+        (["image.ssl.method=mae"], r"ssl\.method"),
+        (["image.checkpoint=nowhere", "model.streams=signal"], "image encoder starts"),
+    ],
+)
+def test_a_students_mistake_is_found_before_its_pretraining(words, named, monkeypatch):
+    monkeypatch.setattr("experiments.run.run", lambda _: pytest.fail("something was trained"))
+    with pytest.raises(ConfigError, match=named):
+        chain.prepare(configure(["+exp=vizecg_ssl", *words]))
+
+
+def test_a_signal_student_needs_no_image_pretraining(monkeypatch):
+    monkeypatch.setattr("experiments.run.run", lambda _: pytest.fail("something was trained"))
+    config = configure(["+exp=vizecg_ssl", "model.streams=signal"])
+    chain.prepare(config)
+    assert config == configure(["+exp=vizecg", "model.streams=signal"])
+
+
+def test_the_study_of_image_pretraining(tiny_store, tmp_path, capsys):
+    words = [w for w in (*VIZECG, *IMAGE_STAGE) if not w.startswith(("+exp", "model.streams"))]
+    given = [f"data.store=[{tiny_store}]", f"run_dir={tmp_path}", *words]
+    plan = study.read_plan("image_pretraining", given)
+    configs = {arm.name: configure(arm.run) for arm in plan.arms}
+    first = {name: chain.trainable(config) for name, config in configs.items()}
+    assert {name for name, found in first.items() if found == ["image"]} == {
+        "image alone, pretrained", "both streams, pretrained",
+    }  # fmt: skip
+    stages = [chain.stage_config(configs[name], "image") for name, found in first.items() if found]
+    assert run_id(stages[0], ["x"], "y") == run_id(stages[1], ["x"], "y")  # trained once
+    arms = "arms=['image alone, pretrained']"
+    assert study.main(["image_pretraining", "seeds=[0]", arms, *given]) == 0
+    assert "image alone, pretrained" in capsys.readouterr().out
+    (made,) = (tmp_path / "ssl_pretrain").iterdir()
+    starts = {rundir.read_config(f)["model"]["image_checkpoint"]
+              for f in (tmp_path / "vizecg").iterdir()}  # fmt: skip
+    assert starts == {None, str(made / rundir.BEST)}

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ecgvision.data.ssl_views import TimeViews
+from ecgvision.ecg import DataError
 from ecgvision.losses.self_distillation import DINOLoss
 from ecgvision.models.pretrain_inputs import Branch, TimeInput
 from ecgvision.models.projection import DINOHead, byol_head, simclr_head
@@ -114,3 +115,12 @@ def test_the_watch_knows_a_collapse_without_prototypes():
     one = torch.zeros(32, 8)
     one[:, 3] = 1
     assert watched(apart, one)._watched().verdict == "one prototype"
+
+
+@pytest.mark.parametrize("prototypes", [False, True])
+def test_the_watch_stops_what_has_diverged(prototypes):
+    features = torch.randn(32, 16)
+    features[20, 3] = float("nan")
+    given = torch.full((32, 8), 1 / 8) if prototypes else None
+    with pytest.raises(DataError, match="diverged"):
+        watched(features, given)._watched()
