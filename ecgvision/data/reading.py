@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from ecgvision.data.pages import PageSettings
+from ecgvision.data.reading_places import network_fractions, sample_places
 from ecgvision.data.resample import fit_length, resample
+from ecgvision.data.trace_mask import trace_mask
 from ecgvision.data.variation import SignalVariation
 from ecgvision.data.views import to_network
-from ecgvision.ecg import LEAD_INDEX, LEADS, ConfigError, DataError
+from ecgvision.ecg import ConfigError, DataError
 from ecgvision.layouts import pick_layout
 from ecgvision.page import Page
 from ecgvision.render import artefacts
@@ -27,40 +29,6 @@ from ecgvision.render.artefacts import Warp
 from ecgvision.render.paper import draw
 from ecgvision.render.styles import paper_of
 from ecgvision.store import Store
-
-
-def sample_places(page: Page, length: int, rate: float, warp: Warp | None) -> NDArray[np.float64]:
-    """Where each sample's 0 mV lies in the picture: (12, length, 2) x, y in pixels.
-
-    NaN where the page does not show the sample. Where it shows it twice, the rhythm strip counts.
-    """
-    places = np.full((len(LEADS), length, 2), np.nan)
-    for cell in page.cells:  # strips come last
-        span = page.samples(cell, length, rate)
-        seconds = np.arange(span.start, span.stop) / rate
-        x, y = page.to_pixel(cell, seconds, np.zeros_like(seconds))
-        points = np.stack([x, y], axis=-1)
-        places[LEAD_INDEX[cell.lead], span] = points if warp is None else warp(points)
-    return places
-
-
-def network_fractions(
-    points: NDArray[np.float64], picture: tuple[int, int], size: Sequence[int]
-) -> NDArray[np.float32]:
-    """Points (..., 2) of a picture as fractions of the network's width and height.
-
-    The way of `to_network`: aspect kept, equal margins.
-
-    Args:
-        picture: (height, width) of the picture.
-        size: [height, width] of the network.
-    """
-    scale = min(size[0] / picture[0], size[1] / picture[1])
-    inner = [min(s, max(1, round(p * scale))) for s, p in zip(size, picture, strict=True)]
-    margin = [(s - i) // 2 for s, i in zip(size, inner, strict=True)]
-    x = (points[..., 0] * inner[1] / picture[1] + margin[1]) / size[1]
-    y = (points[..., 1] * inner[0] / picture[0] + margin[0]) / size[0]
-    return np.stack([x, y], axis=-1).astype(np.float32)
 
 
 def spoil(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -110,7 +78,9 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         image: uint8 (3, H, W) · signal: float32 (12, T) mV at `settings.signal_rate`, 0 where not
         printed · printed: bool (12, T), what the page shows, at its true time · place: float32
         (12, T, 2), where the 0 mV of each sample lies, x and y as fractions of the image, NaN where
-        not printed · index: the record's row over all stores · layout, artefact: which of the mix.
+        not printed · rise: float32 (12, T), how far above it 1 mV stands, as a fraction of the
+        height, below 0 where a lead is printed upside down, NaN where not printed ·
+        trace: uint8 (1, H, W) and below: float16 (1, H / 2, W / 2), see `trace_mask` · index: the record's row over all stores · layout, artefact: which of the mix.
 
     Raises:
         DataError: if no record is left.
@@ -196,10 +166,14 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         rate, length = self.settings.signal_rate, self.settings.signal_length
         signal = fit_length(resample(window, own, rate), length)
         printed = page.observed(length, rate) & ~np.isnan(signal)
-        places = sample_places(page, length, rate, warp)
+        places, above = (sample_places(page, length, rate, warp, mv=mv) for mv in (0.0, 1.0))
         places[~printed] = np.nan
+        place = network_fractions(places, picture, self.settings.image_size)
+        rise = place - network_fractions(above, picture, self.settings.image_size)
+        trace, below = trace_mask(page, window, own, warp, picture, self.settings.image_size)
         return {
             "signal": torch.from_numpy(np.where(printed, signal, np.float32(0))),
             "printed": torch.from_numpy(printed),
-            "place": torch.from_numpy(network_fractions(places, picture, self.settings.image_size)),
+            "place": torch.from_numpy(place), "rise": torch.from_numpy(rise[..., 1]),
+            "trace": torch.from_numpy(trace)[None], "below": torch.from_numpy(below)[None],
         }

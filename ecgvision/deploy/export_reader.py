@@ -65,7 +65,7 @@ def export_reader(
             file=target,
             value=(check_images.shape, str(check_images.dtype)),
         )
-    samples = reader.reader.patches * reader.reader.patch_length
+    samples = reader.reader.length
     card = make_reader_card(reader.image_size, rate=rate, samples=samples, metrics=metrics,
                             least_confidence=least_confidence, info=info)  # fmt: skip
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What reading a page costs: the waveform, what was printed at all, where, and Einthoven's law."""
+"""What reading a page costs: the waveform, the ink of it, and Einthoven's law."""
 
 from __future__ import annotations
 
@@ -43,31 +43,6 @@ def laplace_nll(signal: Tensor, log_scale: Tensor, target: Tensor, printed: Tens
     return _mean(terms, printed)
 
 
-def huber(signal: Tensor, target: Tensor, printed: Tensor, *, delta: float = 0.1) -> Tensor:
-    """Mean over printed samples of Huber's loss over `delta`: `e^2 / 2 delta`, then `|e|`-like.
-
-    Args:
-        delta: mV; our default is a millimetre of paper, above which a sample counts as misread.
-
-    Shape:
-        all (B, 12, T); result: scalar, float32.
-    """
-    _same(signal=signal, target=target, printed=printed)
-    error = _error(signal, target, printed)
-    terms = F.huber_loss(error, torch.zeros_like(error), reduction="none", delta=delta) / delta
-    return _mean(terms, printed)
-
-
-def presence_bce(logits: Tensor, printed: Tensor) -> Tensor:
-    """Binary cross-entropy of every sample: was it printed?
-
-    Shape:
-        logits, printed: (B, 12, T); result: scalar, float32.
-    """
-    _same(logits=logits, printed=printed)
-    return F.binary_cross_entropy_with_logits(logits.float(), printed.float())
-
-
 def _relations() -> Tensor:
     """(20, 6): for every three limb leads the sum that is 0, its largest factor 1."""
     rows = []
@@ -102,49 +77,28 @@ def einthoven(signal: Tensor, printed: Tensor) -> Tensor:
     return _mean(sums.abs(), absent == 0)
 
 
-def place_loss(points: Tensor, place: Tensor, printed: Tensor) -> Tensor:
-    """Mean distance, in x plus in y, of where samples were looked for from where they are.
-
-    Shape:
-        points, place: (B, 12, T, 2) as fractions of the image; printed: (B, 12, T) bool, place may
-        be NaN where it is False; result: scalar, float32.
-    """
-    _same(points=points, place=place)
-    _same(place=place[..., 0], printed=printed)
-    gap = (points.float() - place.float().nan_to_num()).abs().sum(-1)
-    return _mean(gap, printed)
-
-
-def where_nll(where: Tensor, place: Tensor, printed: Tensor) -> Tensor:
-    """Cross-entropy of the map on which each patch was looked for, at the middle of its print.
-
-    The truth is shared among the four cells of the map around that point as in bilinear
-    interpolation.
+def trace_bce(logits: Tensor, trace: Tensor) -> Tensor:
+    """Binary cross-entropy of every pixel: was a trace drawn on it? Over the pixels that were.
 
     Args:
-        where: log-probabilities over the map's cells, which divide the image evenly.
-        place, printed: of the samples of each patch, as in `place_loss`.
+        trace: uint8, 255 on a trace, less where it covers a pixel in part.
 
     Shape:
-        where: (B, 12, P, rows, columns); place: (B, 12, P, L, 2); printed: (B, 12, P, L);
-        result: scalar, float32, mean over patches with a printed sample.
+        logits, trace: (B, 1, H, W); result: scalar, float32.
     """
-    _same(place=place[..., 0], printed=printed)
-    _same(where=where[..., 0, 0], printed=printed[..., 0])
-    rows, columns = where.shape[-2:]
-    count = printed.sum(-1)
-    middle = (place.float().nan_to_num() * printed[..., None]).sum(-2)
-    middle = middle / count.clamp(min=1)[..., None]  # (B, 12, P, 2)
-    x = (middle[..., 0] * columns - 0.5).clamp(0, columns - 1)
-    y = (middle[..., 1] * rows - 0.5).clamp(0, rows - 1)
-    flat, terms = where.flatten(-2), torch.zeros_like(x)
-    for down, right in itertools.product((0, 1), repeat=2):
-        row, column = y.floor() + down, x.floor() + right
-        weight = (1 - (y - row).abs()) * (1 - (x - column).abs())
-        cell = row.clamp(max=rows - 1) * columns + column.clamp(max=columns - 1)
-        found = flat.gather(-1, cell.long()[..., None])[..., 0]
-        terms = terms - weight * found
-    return _mean(terms, count > 0)
+    share = trace.float() / 255
+    terms = F.binary_cross_entropy_with_logits(logits.float(), share, reduction="sum")
+    return terms / share.sum().clamp(min=share[0, 0, 0].numel())  # of an empty page, over a line
+
+
+def below_error(offset: Tensor, below: Tensor) -> Tensor:
+    """Mean error of how far below a trace its 0 mV lies, in fiftieths of the page (4 mm).
+
+    Shape:
+        offset, below: (B, 1, h, w), NaN where there is no trace; result: scalar, float32.
+    """
+    known = ~below.isnan()
+    return 50 * _mean((offset.float() - below.float().nan_to_num()).abs(), known)
 
 
 def _error(signal: Tensor, target: Tensor, printed: Tensor) -> Tensor:

@@ -11,10 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from ecgvision.ecg import ConfigError
+from ecgvision.models.read_encoder import ReadEncoder
 from ecgvision.models.trace_encoder import TraceEncoder
 
 LITE0 = "tf_efficientnet_lite0"
 TRACENET = "tracenet"
+READNET = "readnet"
+OWN = {TRACENET: TraceEncoder, READNET: ReadEncoder}
 
 
 def _create(name: str, size: tuple[int, int], pretrained: bool) -> nn.Module:
@@ -69,7 +72,7 @@ def create_backbone(name: str, size: tuple[int, int], *, pretrained: bool) -> nn
         raise ConfigError(
             "unknown model.image_encoder",
             value=name,
-            remedy="tracenet or any name of timm.list_models() will do",
+            remedy="tracenet, readnet or any name of timm.list_models() will do",
         )
     if not pretrained:
         return _create(name, size, pretrained=False)
@@ -129,15 +132,15 @@ class ImageEncoder(nn.Module):
 
 def image_encoder(
     name: str, size: Sequence[int], *, pretrained: bool = False
-) -> ImageEncoder | TraceEncoder:
-    """`tracenet`, our own, or any timm network by its name.
+) -> ImageEncoder | TraceEncoder | ReadEncoder:
+    """`tracenet` or `readnet`, our own, or any timm network by its name.
 
     Raises:
         ConfigError: for an unknown name, or pretrained weights that cannot be had.
     """
-    if name != TRACENET:
+    if name not in OWN:
         return ImageEncoder(name, size, pretrained=pretrained)
     if pretrained:
         raise ConfigError("there are no pretrained weights", value=name,
                           remedy="Set model.pretrained=false or choose a timm network")  # fmt: skip
-    return TraceEncoder(size)
+    return OWN[name](size)

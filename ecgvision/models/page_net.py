@@ -49,7 +49,7 @@ class PageNet(nn.Module):
         super().__init__()
         if not 1 <= patch_length <= length or stride < 1:
             raise ConfigError("patches do not fit the window", value=(patch_length, stride, length))
-        if (read := reader.patches * reader.patch_length) > length:
+        if (read := reader.length) > length:
             raise ConfigError("the reader reads more than the window", value=(read, length))
         self.reader, self.network = reader, network
         self.length, self.patch_length, self.stride = length, patch_length, stride

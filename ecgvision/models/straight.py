@@ -1,128 +1,119 @@
-"""Where patches were found, made to agree: those of a lead lie on one line, time runs alike for all
-leads of a page, and the line lies where most ink does."""
+"""From what cells say to where each sample's 0 mV lies: a lead's row is a straight line, time runs
+alike for all leads of a page, and what bends is followed where it is seen."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-FAR = 0.01
-"""How far a patch may lie from where its fellows put it before it counts less: a hundredth of the
-page, our default, about twice what a search that has learned is off by."""
+from ecgvision.models.cells import Cells
 
-ROUNDS = 3
+FAR = 0.01
+"""How far a cell's answer may lie from where the others put it before it counts less: a hundredth
+of the page, our default, several times what a trained network is off by."""
+
+ROUNDS = 4
 """How often the fit is repeated with the weights that its own residuals give; our default."""
 
 TURNED = 1e-4
 """Variance of y over a page's rows, as a fraction of its height squared, below which a turn of the
 page is held to be none; our default. Three rows have 0.03."""
 
-FLOOR = 1e-3
-"""Weight of a patch that was not found at all, our default, so that there always is a fit."""
+FLOOR = 1e-6
+"""Weight of a cell that says another lead, our default, so that there always is a fit."""
 
-RANGE, NEAR, STEPS = 0.05, 0.02, 65
-"""How far up and down the ink is looked at, where it is at home (a standard deviation), and at how
-many heights; as fractions of the page's height, our defaults: 11 and 4 mm of a letter page in steps
-of a third of a millimetre. Rows are 15 mm apart where they are closest."""
-
-PEAK = 6.0
-"""How many standard deviations of the prior a height's share of the ink is worth; our default."""
+NEAR = 1.0
+"""Seconds before and after a sample from which its place is followed; our default."""
 
 
-def straighten(ends: Tensor, found: Tensor) -> Tensor:
-    """One line for each lead through the middles of its patches, and one time axis for the page.
+class Rows(NamedTuple):
+    """Where samples are.
+
+    Attributes:
+        points: (B, 12, T, 2), where each sample's 0 mV lies, x and y as fractions of the image.
+        pace: (B,), fraction of the image's width that the whole window takes.
+        presence: (B, 12, T), the probability that the sample was printed.
+    """
+
+    points: Tensor
+    pace: Tensor
+    presence: Tensor
+
+
+def find_rows(cells: Cells, grid: tuple[int, int], length: int, near: int) -> Rows:
+    """The rows of all leads.
+
+    Args:
+        cells: of a map of `grid` (rows, columns).
+        length: samples of the window.
+        near: samples to either side that a place is followed from.
+    """
+    leads = cells.of_leads()
+    time = (torch.arange(length, device=leads.device) + 0.5) / length
+    points, pace = _straight(cells, leads, time)
+    told = torch.stack([cells.x, cells.y, cells.time], dim=1).unflatten(2, grid)
+    seen = F.grid_sample(told, 2 * points - 1, align_corners=False)  # (B, 3, 12, T)
+    off_x = seen[:, 0] + (time - seen[:, 2]) * pace[:, None, None] - points[..., 0]
+    off = torch.stack([off_x, seen[:, 1] - points[..., 1]], dim=-1)
+    # what a cell says counts as far as the cell is the lead's, and near the line
+    weight = _presence(leads, grid, points) / (1 + off.square().sum(-1) / FAR**2)
+    points = points + _around(off, weight, near)
+    return Rows(points, pace, _presence(leads, grid, points))
+
+
+def _straight(cells: Cells, leads: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+    """One line for each lead, (B, 12, T, 2), and the pace of time, (B,).
 
     On a page that lies flat, x is one straight function of time for all leads, and y a constant of
     each lead; turning the page adds to x a share of y, and to y a share of time, the same for all
     leads. Least squares with the weights of Cauchy's estimator (iteratively reweighted, e.g.
-    Holland and Welsch 1977), so that a patch that was found in the wrong place does not pull the
-    others.
-
-    Args:
-        ends: both ends of each patch, x and y as fractions of the image.
-        found: weights, the probability that the patch was printed.
-
-    Shape:
-        ends: (B, leads, patches, 2, 2); found: (B, leads, patches); result: as ends.
+    Holland and Welsch 1977), so that cells that are mistaken do not pull the others. Written out
+    instead of solved as equations, for which ONNX has no operator.
     """
-    patches = ends.shape[2]
-    if patches < 2:
-        return ends
-    middle = ends.mean(3)
-    time = torch.arange(patches, device=ends.device, dtype=ends.dtype) - (patches - 1) / 2
-    prior = found.to(ends.dtype) + FLOOR
+    x, y, t = (v[:, None] for v in (cells.x, cells.y, cells.time))  # (B, 1, N)
+    prior = leads.square() + FLOOR
     weight = prior
-    line = middle
-    for _ in range(ROUNDS):
-        line = _fit(middle, time, weight)
-        off = (middle - line).square().sum(-1)
-        weight = prior / (1 + off / FAR**2)
-    slope = (line[:, :, -1:] - line[:, :, :1]) / (patches - 1)  # of one patch
-    return torch.stack([line - slope / 2, line + slope / 2], dim=3)
+    for turn in range(ROUNDS):
+        total = weight.sum(2, keepdim=True)
+        lead_y, lead_t = ((weight * v).sum(2, keepdim=True) / total for v in (y, t))
+        spread = (weight * (t - lead_t).square()).sum((1, 2), keepdim=True).clamp(min=1e-9)
+        slope = (weight * (t - lead_t) * (y - lead_y)).sum((1, 2), keepdim=True) / spread
+        mean_t, mean_x, mean_y = (_mean(v, weight) for v in (t, x, lead_y))
+        dt, dx, dy = t - mean_t, x - mean_x, lead_y - mean_y
+        tt, yy, ty, xt, xy = (
+            (weight * a * b).sum((1, 2), keepdim=True)
+            for a, b in ((dt, dt), (dy, dy), (dt, dy), (dx, dt), (dx, dy))
+        )
+        yy = yy + TURNED * weight.sum((1, 2), keepdim=True)  # one row says nothing of a turn
+        scale = (tt * yy - ty**2).clamp(min=1e-12)
+        by_time, by_y = (xt * yy - xy * ty) / scale, (xy * tt - xt * ty) / scale
+        if turn + 1 < ROUNDS:
+            miss_x = x - (mean_x + by_time * dt + by_y * dy)
+            miss_y = y - (lead_y + slope * (t - lead_t))
+            weight = prior / (1 + (miss_x.square() + miss_y.square()) / FAR**2)
+    line_x = mean_x + by_time * (time - mean_t) + by_y * dy
+    line_y = lead_y + slope * (time - lead_t)
+    return torch.stack([line_x, line_y], dim=-1), by_time[:, 0, 0]
 
 
-def _fit(middle: Tensor, time: Tensor, weight: Tensor) -> Tensor:
-    """(B, leads, patches, 2): the lines at `time`.
-
-    Written out instead of solved as equations, for which ONNX has no operator.
-    """
-    x, y = middle.unbind(-1)
-    total = weight.sum(2, keepdim=True)
-    lead_y = (weight * y).sum(2, keepdim=True) / total  # (B, leads, 1)
-    off = time - (weight * time).sum(2, keepdim=True) / total
-    spread = (weight * off**2).sum((1, 2), keepdim=True).clamp(min=1e-9)
-    rise = (weight * off * (y - lead_y)).sum((1, 2), keepdim=True) / spread
-    whole = weight.sum((1, 2), keepdim=True)
-
-    def centred(v: Tensor) -> tuple[Tensor, Tensor]:
-        mean = (weight * v).sum((1, 2), keepdim=True) / whole
-        return v - mean, mean
-
-    dt, _ = centred(time.expand_as(x))
-    dy, _ = centred(lead_y.expand_as(x))
-    dx, mean_x = centred(x)
-    tt, yy, ty = ((weight * a * b).sum((1, 2), keepdim=True) for a, b in
-                  ((dt, dt), (dy, dy), (dt, dy)))  # fmt: skip
-    xt, xy = ((weight * dx * v).sum((1, 2), keepdim=True) for v in (dt, dy))
-    yy = yy + TURNED * whole  # a page of one row says nothing of its turn
-    tt = tt.clamp(min=1e-9)
-    scale = (tt * yy - ty**2).clamp(min=1e-12)
-    by_time, by_y = (xt * yy - xy * ty) / scale, (xy * tt - xt * ty) / scale
-    line_x = mean_x + by_time * dt + by_y * dy
-    return torch.stack([line_x, lead_y + off * rise], dim=-1)
+def _mean(values: Tensor, weight: Tensor) -> Tensor:
+    return (weight * values).sum((1, 2), keepdim=True) / weight.sum((1, 2), keepdim=True)
 
 
-def settle(ends: Tensor, found: Tensor, ink: Tensor) -> Tensor:
-    """Move each lead's line up or down to where most of its ink lies.
-
-    A trace spends most of its time near 0 mV, so that along its true line the ink of all columns
-    adds up; a line that is off by a few millimetres runs beside that ridge. The height is the mean
-    of a softmax over heights of the ink along the line, near the line that was found.
-
-    Args:
-        ends, found: as `straighten`.
-        ink: (B, 1, H, W), 1 where it is as dark as the page's usual ink.
-
-    Shape:
-        ends: (B, leads, patches, 2, 2); result: the same.
-    """
-    for _ in range(2):
-        ends = _settled(ends, found, ink)
-    return ends
+def _presence(leads: Tensor, grid: tuple[int, int], points: Tensor) -> Tensor:
+    """(B, 12, T): each lead's probability along its own row."""
+    maps = leads.unflatten(2, grid).flatten(0, 1)[:, None]
+    spots = 2 * points.flatten(0, 1)[:, None] - 1
+    return F.grid_sample(maps, spots, align_corners=False)[:, 0, 0].unflatten(0, leads.shape[:2])
 
 
-def _settled(ends: Tensor, found: Tensor, ink: Tensor) -> Tensor:
-    columns = 8  # of a patch: one every 80 ms, between beats mostly
-    share = (torch.arange(columns, device=ends.device) + 0.5) / columns
-    line = ends[:, :, :, :1] + share[:, None] * (ends[:, :, :, 1:] - ends[:, :, :, :1])
-    heights = torch.linspace(-RANGE, RANGE, STEPS, device=ends.device)
-    down = torch.stack([torch.zeros_like(heights), heights], dim=-1)[:, None]  # (STEPS, 1, 2)
-    flat = line.flatten(2, 3).unsqueeze(2) + down  # (B, leads, STEPS, patches * columns, 2)
-    read = F.grid_sample(ink, 2 * flat.flatten(1, 2) - 1, align_corners=False)
-    read = read[:, 0].unflatten(1, (-1, STEPS)).clamp(max=1)
-    weight = (found + FLOOR).repeat_interleave(columns, dim=2).unsqueeze(2)
-    ridge = (read * weight).sum(-1) / weight.sum(-1)  # (B, leads, STEPS), 1 for a flat black line
-    votes = (PEAK * 4 * ridge - 0.5 * (heights / NEAR) ** 2).softmax(-1)
-    shift = (votes * heights).sum(-1)[..., None, None]  # (B, leads, 1, 1)
-    return torch.stack([ends[..., 0], ends[..., 1] + shift], dim=-1)
+def _around(off: Tensor, weight: Tensor, near: int) -> Tensor:
+    """The weighted mean of (B, 12, T, 2) over `near` samples to either side."""
+    both = torch.cat([off * weight[..., None], weight[..., None]], dim=-1)
+    rows = both.flatten(0, 1).transpose(1, 2)
+    mean = F.avg_pool1d(rows, 2 * near + 1, stride=1, padding=near)
+    mean = (mean[:, :2] / (mean[:, 2:] + FLOOR)).transpose(1, 2)
+    return mean.unflatten(0, off.shape[:2])

@@ -84,11 +84,7 @@ def _check_reader(theirs: Config, config: Config, path: Path) -> None:
         raise ConfigError("the reader has another model.image_encoder", file=path,
                           value=theirs["model"]["image_encoder"],
                           remedy=f"This run has {wanted}")  # fmt: skip
-    zoom = theirs["model"]["zoom"]
-    seen, size = (
-        [s // zoom for s in theirs["data"]["image_size"]],
-        list(config["data"]["image_size"]),
-    )
+    seen, size = (list(c["data"]["image_size"]) for c in (theirs, config))
     if seen != size:
         raise ConfigError("the reader's encoder saw pages of another data.image_size", file=path,
                           value=seen, remedy=f"This run has {size}")  # fmt: skip

@@ -29,21 +29,13 @@ def make_reader(config: Config, *, pretrained: bool) -> PageReader:
         pretrained: whether the hub's weights may be fetched.
 
     Raises:
-        ConfigError: where window and patches do not fit, and as `PageReader`.
+        ConfigError: as `PageReader`.
     """
     model, data = config["model"], config["data"]
-    samples = round(data["seconds"] * data["signal_rate"])
-    if model["patches"] * model["patch_length"] > samples:
-        raise ConfigError(
-            "model.patches of model.patch_length samples are longer than the window",
-            value=(model["patches"], model["patch_length"]),
-            remedy=f"data.seconds at data.signal_rate are {samples} samples",
-        )
-    names = ("patches", "patch_length", "width", "depth", "heads", "dropout", "head", "zoom",
-             "stride")  # fmt: skip
     return PageReader(
         model["image_encoder"], data["image_size"], pretrained=pretrained and model["pretrained"],
-        **{name: model[name] for name in names},
+        length=round(data["seconds"] * data["signal_rate"]), seconds=data["seconds"],
+        width=model["width"], dropout=model["dropout"],
     )  # fmt: skip
 
 
@@ -74,11 +66,9 @@ class Read(System):
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> ReadTask:
         loss: dict[str, Any] = dict(config["loss"])
-        tell = loss.pop("tell")
         if set(loss) != set(WEIGHTS):
             raise ConfigError(f"the parts of reading's loss are {', '.join(WEIGHTS)}",
                               value=sorted(loss))  # fmt: skip
         return ReadTask(
-            make_reader(config, pretrained=pretrained), weights=loss, tell=tell,
-            **base_arguments(config),
+            make_reader(config, pretrained=pretrained), weights=loss, **base_arguments(config),
         )  # fmt: skip

@@ -11,38 +11,43 @@ from torch import Tensor
 
 from ecgvision.ecg import ConfigError, DataError
 from ecgvision.losses import reading
-from ecgvision.models.reader import PageReader
-from ecgvision.models.reading_heads import ends_of
+from ecgvision.losses.cells import cell_losses, cell_truth
+from ecgvision.models.reader import PACE_TO_GAIN, PageReader
 from ecgvision.tasks.base import BaseTask, Batch
+from ecgvision.tasks.read_windows import Windows, draw_windows
 
-BACKBONE = "model.page.scales.encoder."
+BACKBONE = "model.page.encoder."
 """What stands before the image encoder's keys in a checkpoint of reading."""
 
-WEIGHTS = {"waveform": 1.0, "presence": 1.0, "einthoven": 0.1, "place": 5.0, "where": 0.2}
+WEIGHTS = {"lead": 1.0, "place": 1.0, "time": 1.0, "gain": 1.0, "trace": 1.0, "below": 0.2,
+           "waveform": 1.0, "einthoven": 0.1}  # fmt: skip
 """Our defaults: every part is then of the order of 1 in the first steps and none outweighs the
 waveform at the end."""
+
+WINDOW = 256
+"""Samples of each lead whose columns are read in a training step; our default, a lead of 3x4."""
 
 
 class ReadTask(BaseTask):
     """A `PageReader` and the parts of its loss; validation logs what was read of printed samples.
 
-    Logs `val/read_correlation`, the correlation of read and printed samples over the whole split,
-    `val/read_rmse` in mV and `val/presence_accuracy`.
+    In training columns are read where the rows truly are, a few pixels too high or too low as rows
+    that are found would be, so that reading is learned while finding is. In validation a page is
+    read as in use. Logs `val/read_correlation`, the correlation of read and printed samples over
+    the whole split, `val/read_rmse` in mV and `val/presence_accuracy`.
 
     Args:
-        model: whose patches the pages' samples are cut to, from the first.
+        model: a reader of the pages' window.
         weights: of the parts, over `WEIGHTS`; 0 leaves a part out.
-        tell: probability that in training a patch is read at its true place instead of where it
-            was found. Our default: with 0, the head unlearns to follow the ink while the search
-            still looks in the wrong place, with 1 it would never meet the search's errors.
         Others: see `BaseTask`.
 
     Raises:
         ConfigError: for an unknown part or a weight below 0.
     """
 
-    def __init__(self, model: PageReader, *, weights: dict[str, float] | None = None,
-                 tell: float = 0.5, **base: Any) -> None:  # fmt: skip
+    def __init__(
+        self, model: PageReader, *, weights: dict[str, float] | None = None, **base: Any
+    ) -> None:
         super().__init__(model, (), **base)
         self.weights = WEIGHTS | (weights or {})
         if set(self.weights) != set(WEIGHTS) or not all(
@@ -50,55 +55,50 @@ class ReadTask(BaseTask):
         ):
             raise ConfigError(f"weights of reading are {', '.join(WEIGHTS)}, none below 0",
                               value=weights)  # fmt: skip
-        if not 0 <= tell <= 1:
-            raise ConfigError("loss.tell must be a probability", value=tell)
-        self.tell = tell
         self.sums = np.zeros(8)  # of the split under validation, in all digits
 
-    def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """What was read, and the weighted parts of the loss."""
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """The weighted parts of the loss on pages whose truth is known."""
         model = self.model
         assert isinstance(model, PageReader)
-        cut = (model.patches, model.patch_length)
-        length = model.patches * model.patch_length
-        target, printed = batch["signal"][..., :length], batch["printed"][..., :length]
-        if target.shape[-1] < length:
-            raise DataError("pages hold fewer samples than the network's patches",
-                            value=(target.shape[-1], length),
-                            remedy="Set data.seconds or model.patches to fit")  # fmt: skip
-        place = batch["place"][:, :, :length]
-        told = None
-        if self.training and self.tell > 0:
-            ends, known = ends_of(*(v.unflatten(2, cut).flatten(1, 2) for v in (place, printed)))
-            told = ends, known & (torch.rand(known.shape, device=known.device) < self.tell)
-        read = model(batch["image"], told)
-        parts = {
-            "waveform": lambda: reading.laplace_nll(
-                read["signal"], read["log_scale"], target, printed
-            ),
-            "presence": lambda: (
-                reading.presence_bce(read["presence"], printed)
-                + reading.presence_bce(read["there"], printed.unflatten(2, cut).any(-1))
-            ),
-            "einthoven": lambda: reading.einthoven(read["signal"], printed),
-            "place": lambda: reading.place_loss(read["points"], place, printed),
-            "where": lambda: reading.where_nll(
-                read["where"], place.unflatten(2, cut), printed.unflatten(2, cut)
-            ),
+        if batch["signal"].shape[-1] != model.length:
+            raise DataError("pages hold another number of samples than the network reads",
+                            value=(batch["signal"].shape[-1], model.length))  # fmt: skip
+        windows = draw_windows(batch, min(WINDOW, model.length))
+        seen, height, log_scale = model(batch["image"], windows.points)
+        height_px, width_px = model.image_size
+        grid = model.page.grid
+        truth = cell_truth(
+            batch["place"], batch["rise"], grid,
+            to_gain=PACE_TO_GAIN / model.seconds * width_px / height_px,
+        )  # fmt: skip
+        parts = cell_losses(seen.cells, truth, grid)
+        parts |= {
+            "trace": reading.trace_bce(seen.ink, batch["trace"]),
+            "below": reading.below_error(seen.offset, batch["below"]),
         }
-        weighed = {name: self.weights[name] * part() for name, part in parts.items()
-                   if self.weights[name] > 0}  # fmt: skip
-        return read, weighed
+        parts |= self._waveform(height, log_scale, windows)
+        return {k: self.weights[k] * part for k, part in parts.items() if self.weights[k] > 0}
+
+    def _waveform(self, height: Tensor, log_scale: Tensor, windows: Windows) -> dict[str, Tensor]:
+        rise = windows.rise[..., None]
+        log_scale = log_scale - rise.abs().log()
+        # what was read stands over the row as it was told, the truth over the row as it is
+        read = (height - windows.moved[..., None]) / rise
+        return {
+            "waveform": reading.laplace_nll(read, log_scale, windows.signal, windows.printed),
+            "einthoven": reading.einthoven(windows.spread(read), windows.spread(windows.printed)),
+        }
 
     def _shared_step(self, batch: Batch, stage: str) -> Tensor:
-        read, parts = self.compute(batch)
+        parts = self.losses(batch)
         loss = torch.stack(list(parts.values())).sum()
         values = {f"{stage}/{name}": part.detach() for name, part in parts.items()}
         values[f"{stage}/loss"] = loss.detach()
         size = len(batch["image"])
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
         if stage == "val":
-            self._count(read, batch)
+            self._count(self.model(batch["image"]), batch)
         return loss
 
     def _count(self, read: dict[str, Tensor], batch: Batch) -> None:

@@ -1,0 +1,62 @@
+"""The truth of a page's ink: which pixels a trace was drawn on, and where each has its 0 mV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgvision.data.reading_places import network_fractions
+from ecgvision.ecg import LEAD_INDEX
+from ecgvision.page import Page
+from ecgvision.render.artefacts import Warp
+
+FRACTION = 4
+"""Binary digits of a pixel that a line's ends are given in; OpenCV's `shift`."""
+
+
+def trace_mask(
+    page: Page, signal: NDArray[np.float32], rate: float, warp: Warp | None,
+    picture: tuple[int, int], size: Sequence[int],
+) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:  # fmt: skip
+    """Every trace of a page as a line of one pixel, in every cell where it stands.
+
+    Args:
+        signal: (12, T) mV at `rate` Hz, NaN where nothing is drawn.
+        warp: what an artefact did to the places.
+        picture: (height, width) of the picture.
+        size: [height, width] of the network.
+
+    Returns:
+        (H, W) uint8, 255 on a line; and (H / 2, W / 2) float16, how far below each cell of 2 x 2
+        pixels the 0 mV of the trace through it lies as a fraction of the height, NaN where none is.
+    """
+    height, width = int(size[0]), int(size[1])
+    mask = np.zeros((height, width), np.uint8)
+    below = np.full((height // 2, width // 2), np.nan, np.float16)
+    for cell in page.cells:
+        values = signal[LEAD_INDEX[cell.lead], page.samples(cell, signal.shape[1], rate)]
+        seconds = (page.samples(cell, signal.shape[1], rate).start + np.arange(len(values))) / rate
+        lines = []
+        for mv in (values, np.zeros_like(values)):
+            points = np.stack(page.to_pixel(cell, seconds, mv), axis=-1)
+            points = points if warp is None else warp(points)
+            lines.append(network_fractions(points, picture, size) * (width, height))
+        drawn = np.zeros_like(mask)
+        for run in _runs(np.isfinite(lines[0]).all(1)):
+            fine = np.round((lines[0][run] - 0.5) * 2**FRACTION).astype(np.int32)
+            cv2.polylines(drawn, [fine], False, 255, 1, cv2.LINE_AA, FRACTION)
+        np.maximum(mask, drawn, out=mask)
+        y, x = np.nonzero(drawn[: height // 2 * 2, : width // 2 * 2] > 127)
+        order = np.argsort(lines[1][:, 0])
+        zero = np.interp(x + 0.5, lines[1][order, 0], lines[1][order, 1])
+        below[y // 2, x // 2] = (zero - (y // 2 * 2 + 1)) / height
+    return mask, below
+
+
+def _runs(there: NDArray[np.bool_]) -> list[slice]:
+    """The stretches of True that are longer than one."""
+    edges = np.flatnonzero(np.diff(there.astype(np.int8), prepend=0, append=0))
+    return [slice(a, b) for a, b in edges.reshape(-1, 2) if b - a > 1]

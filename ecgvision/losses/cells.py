@@ -1,0 +1,117 @@
+"""What the answers of a page's cells should be, and what it costs where they are not."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ecgvision.ecg import LEAD_INDEX
+from ecgvision.models.cells import INVERTED, NOTHING, Cells
+
+BESIDE = 1.2
+"""Rows of cells above and below a trace's 0 mV that stand by it: two, at times three of each
+column; our default."""
+
+LEAST = 8
+"""Samples that a column of cells must show of a lead to stand by it, of 23 at 576 x 768 pixels and
+100 Hz; our default."""
+
+QUIET = 0.5
+"""Weight of a cell that stands by no trace, our default: nine of ten are such."""
+
+KNEE = 0.05
+"""Where the absolute error's tip is rounded, in cells (less than a pixel); our default."""
+
+
+class CellTruth(NamedTuple):
+    """Attributes as of `Cells`, (B, N) each, and `answer` (B, N) int64, `near` (B, N) bool."""
+
+    answer: Tensor
+    x: Tensor
+    y: Tensor
+    time: Tensor
+    gain: Tensor
+    near: Tensor
+
+
+def cell_truth(
+    place: Tensor, rise: Tensor, grid: tuple[int, int], *, to_gain: Tensor | float
+) -> CellTruth:
+    """For every cell the trace whose 0 mV is nearest, above or below its middle.
+
+    Args:
+        place: (B, 12, T, 2), where each sample's 0 mV lies as fractions of the image, NaN where
+            not printed.
+        rise: (B, 12, T), fraction of the height that 1 mV takes, below 0 where upside down.
+        grid: (rows, columns).
+        to_gain: `rise` over the fraction of the width that the window takes, at 10 mm/mV and
+            25 mm/s.
+    """
+    rows, columns = grid
+    batch, leads, length, _ = place.shape
+    shown = ~place.isnan().any(-1)
+    x, y = (place[..., i].nan_to_num() * n for i, n in ((0, columns), (1, rows)))
+    shown = shown & (x >= 0) & (x < columns)
+    column = x.long().clamp(0, columns - 1)
+    time = ((torch.arange(length, device=place.device) + 0.5) / length).expand_as(x)
+
+    def mean(values: Tensor) -> Tensor:
+        empty = torch.zeros(batch, leads, columns, device=place.device)
+        return empty.scatter_add_(2, column, torch.where(shown, values, 0.0)) / count.clamp(min=1)
+
+    count = torch.ones(())
+    count = mean(torch.ones_like(x))
+    means = torch.stack([mean(x), mean(y), mean(time), mean(rise.nan_to_num())])
+    middle = torch.arange(rows, device=place.device)[:, None] + 0.5
+    gap = torch.where(count >= LEAST, means[1], torch.inf)[:, :, None] - middle
+    distance, lead = gap.abs().min(1)  # (B, rows, columns)
+    near = distance < BESIDE
+    chosen = means[:, :, :, None].expand(-1, -1, -1, rows, -1)
+    chosen = chosen.gather(2, lead[None, :, None].expand(4, -1, -1, -1, -1))[:, :, 0]
+    answer = torch.where((chosen[3] < 0) & (lead == LEAD_INDEX["aVR"]), INVERTED, lead)
+    answer = torch.where(near, answer, NOTHING)
+    pace = _pace(place, shown)[:, None, None]
+    gain = (chosen[3].abs() / (to_gain * pace).clamp(min=1e-6)).clamp(min=1e-3).log()
+    parts = (answer, chosen[0] / columns, chosen[1] / rows, chosen[2], gain, near)
+    return CellTruth(*(part.flatten(1) for part in parts))
+
+
+def _pace(place: Tensor, shown: Tensor) -> Tensor:
+    """(B,): fraction of the width that the whole window takes, from leads as far as printed."""
+    length = place.shape[2]
+    index = torch.arange(length, device=place.device)
+    first = torch.where(shown, index, length - 1).amin(2, keepdim=True)
+    last = torch.where(shown, index, 0).amax(2, keepdim=True)
+    x = place[..., 0].nan_to_num()
+    span = (x.gather(2, last) - x.gather(2, first))[..., 0]
+    steps = (last - first).clamp(min=0)[..., 0]
+    held = (steps > 0).float()
+    return (span * held).sum(1) / (steps * held).sum(1).clamp(min=1) * length
+
+
+def cell_losses(cells: Cells, truth: CellTruth, grid: tuple[int, int]) -> dict[str, Tensor]:
+    """Cross-entropy of the answers; mean errors of place (in cells), time (in tenths of the window) and
+    gain of the cells that stand by a trace.
+
+    Returns:
+        `lead`, `place`, `time`, `gain`: scalars, float32.
+    """
+    weight = torch.ones(NOTHING + 1, device=cells.logits.device)
+    weight[NOTHING] = QUIET
+    lead = F.cross_entropy(cells.logits.float(), truth.answer, weight=weight)
+    count = truth.near.sum().clamp(min=1)
+
+    def error(given: Tensor, wanted: Tensor, scale: float) -> Tensor:
+        terms = F.smooth_l1_loss(scale * given.float(), scale * wanted, reduction="none", beta=KNEE)
+        return torch.where(truth.near, terms, 0.0).sum() / count
+
+    rows, columns = grid
+    return {
+        "lead": lead,
+        "place": error(cells.x, truth.x, columns) + error(cells.y, truth.y, rows),
+        "time": error(cells.time, truth.time, 10.0),
+        "gain": error(cells.gain, truth.gain, 1.0),
+    }

@@ -1,0 +1,77 @@
+"""What each cell of a page's map says: whose trace runs here, where its 0 mV is, and when."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ecgvision.ecg import LEAD_INDEX, LEADS
+
+INVERTED = len(LEADS)
+"""The answer "-aVR", as Cabrera's order prints it."""
+
+NOTHING = len(LEADS) + 1
+"""The answer that no trace's 0 mV is near."""
+
+AVR = LEAD_INDEX["aVR"]
+
+
+class Cells(NamedTuple):
+    """Answers of all cells, N = rows * columns of them.
+
+    Attributes:
+        logits: (B, 14, N): the leads, -aVR, nothing.
+        x, y: (B, N), the nearest point of the trace's 0 mV line, as fractions of the image.
+        time: (B, N), of that point, as a fraction of the window.
+        gain: (B, N), log of how many times higher a millivolt is than at 10 mm/mV where time runs
+            at 25 mm/s.
+    """
+
+    logits: Tensor
+    x: Tensor
+    y: Tensor
+    time: Tensor
+    gain: Tensor
+
+    def of_leads(self) -> Tensor:
+        """(B, 12, N): the probability that the cell stands by each lead's 0 mV."""
+        shares = self.logits.softmax(1)
+        turned = shares[:, INVERTED, None] * _is_avr(shares.device)[:, None]
+        return shares[:, : len(LEADS)] + turned
+
+    def sign(self) -> Tensor:
+        """(B, 12): -1 where the lead stands upside down."""
+        shares = self.logits.softmax(1)
+        turned = shares[:, INVERTED].square().sum(1) > shares[:, AVR].square().sum(1)
+        return 1 - 2 * turned[:, None] * _is_avr(shares.device)
+
+
+def _is_avr(device: torch.device) -> Tensor:
+    return (torch.arange(len(LEADS), device=device) == AVR).float()
+
+
+class CellHead(nn.Module):
+    """From a map to `Cells`; offsets are in cells, so that a new head points at itself.
+
+    Shape:
+        x: (B, width, rows, columns).
+    """
+
+    middle: Tensor
+
+    def __init__(self, width: int, grid: tuple[int, int]) -> None:
+        super().__init__()
+        rows, columns = grid
+        self.grid = grid
+        self.answer = nn.Conv2d(width, NOTHING + 1 + 4, 1)
+        y, x = torch.meshgrid(torch.arange(rows) + 0.5, torch.arange(columns) + 0.5, indexing="ij")
+        self.register_buffer("middle", torch.stack([x.flatten(), y.flatten()]), persistent=False)
+
+    def forward(self, x: Tensor) -> Cells:
+        answer = self.answer(x).float().flatten(2)
+        rows, columns = self.grid
+        logits, offsets, time, gain = answer.split([NOTHING + 1, 2, 1, 1], dim=1)
+        place = self.middle + offsets
+        return Cells(logits, place[:, 0] / columns, place[:, 1] / rows, time[:, 0], gain[:, 0])
