@@ -54,14 +54,11 @@ def find_rows(cells: Cells, grid: tuple[int, int], length: int, near: int) -> Ro
     leads = cells.of_leads()
     time = (torch.arange(length, device=leads.device) + 0.5) / length
     points, pace = _straight(cells, leads, time)
-    told = torch.stack([cells.x, cells.y, cells.time], dim=1).unflatten(2, grid)
-    seen = F.grid_sample(told, 2 * points - 1, align_corners=False)  # (B, 3, 12, T)
-    off_x = seen[:, 0] + (time - seen[:, 2]) * pace[:, None, None] - points[..., 0]
-    off = torch.stack([off_x, seen[:, 1] - points[..., 1]], dim=-1)
-    # what a cell says counts as far as the cell is the lead's, and near the line
-    weight = _presence(leads, grid, points) / (1 + off.square().sum(-1) / FAR**2)
-    points = points + _around(off, weight, near)
-    return Rows(points, pace, _presence(leads, grid, points))
+    there, x, y, when = _along(cells, leads, grid, points)
+    off = torch.stack([x + (time - when) * pace[:, None, None], y], dim=-1) - points
+    # what cells say counts as far as they are the lead's, and near the line
+    points = points + _around(off, there / (1 + off.square().sum(-1) / FAR**2), near)
+    return Rows(points, pace, _along(cells, leads, grid, points)[0])
 
 
 def _straight(cells: Cells, leads: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,11 +100,18 @@ def _mean(values: Tensor, weight: Tensor) -> Tensor:
     return (weight * values).sum((1, 2), keepdim=True) / weight.sum((1, 2), keepdim=True)
 
 
-def _presence(leads: Tensor, grid: tuple[int, int], points: Tensor) -> Tensor:
-    """(B, 12, T): each lead's probability along its own row."""
-    maps = leads.unflatten(2, grid).flatten(0, 1)[:, None]
+def _along(
+    cells: Cells, leads: Tensor, grid: tuple[int, int], points: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """(B, 12, T) each: the probability of each lead along its own row, and what those cells that
+    are the lead's say of x, y and time there."""
+    told = torch.stack([torch.ones_like(cells.x), cells.x, cells.y, cells.time], dim=1)
+    maps = (leads[:, :, None] * told[:, None]).unflatten(3, grid).flatten(0, 1)
     spots = 2 * points.flatten(0, 1)[:, None] - 1
-    return F.grid_sample(maps, spots, align_corners=False)[:, 0, 0].unflatten(0, leads.shape[:2])
+    seen = F.grid_sample(maps, spots, align_corners=False)[:, :, 0].unflatten(0, leads.shape[:2])
+    there = seen[:, :, 0]
+    x, y, when = (seen[:, :, 1:] / there[:, :, None].clamp(min=FLOOR)).unbind(2)
+    return there, x, y, when
 
 
 def _around(off: Tensor, weight: Tensor, near: int) -> Tensor:

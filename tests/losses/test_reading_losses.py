@@ -13,12 +13,10 @@ from ecgvision.ecg import DataError
 from ecgvision.losses.reading import (
     LOG_SCALES,
     RELATIONS,
+    below_error,
     einthoven,
-    huber,
     laplace_nll,
-    place_loss,
-    presence_bce,
-    where_nll,
+    trace_bce,
 )
 
 B, T = 2, 7
@@ -29,7 +27,7 @@ def draws() -> dict[str, torch.Tensor]:
     g = torch.Generator().manual_seed(0)
     draw = lambda *s: torch.randn(*s, generator=g)  # noqa: E731
     return {"signal": draw(B, 12, T), "target": draw(B, 12, T), "log_scale": 3 * draw(B, 12, T),
-            "logits": draw(B, 12, T), "printed": draw(B, 12, T) > 0}  # fmt: skip
+            "printed": draw(B, 12, T) > 0}  # fmt: skip
 
 
 def cells(printed: torch.Tensor):
@@ -55,21 +53,6 @@ def test_the_best_scale_is_the_mean_error() -> None:
     best = laplace_nll(signal, log_b, target, printed)
     for step in (-0.1, 0.1):
         assert laplace_nll(signal, log_b + step, target, printed) > best
-
-
-def test_huber_by_loop(draws) -> None:
-    terms = []
-    for i in cells(draws["printed"]):
-        e = abs(draws["signal"][i] - draws["target"][i]).item()
-        terms.append(e * e / 0.6 if e <= 0.3 else e - 0.15)
-    found = huber(draws["signal"], draws["target"], draws["printed"], delta=0.3)
-    assert found.item() == pytest.approx(np.mean(terms), rel=1e-5)
-
-
-def test_presence_by_loop(draws) -> None:
-    p = torch.sigmoid(draws["logits"])
-    expected = torch.where(draws["printed"], -p.log(), -(1 - p).log()).mean()
-    assert presence_bce(draws["logits"], draws["printed"]).item() == pytest.approx(expected.item())
 
 
 def limb(i: torch.Tensor, ii: torch.Tensor) -> torch.Tensor:
@@ -126,48 +109,13 @@ def test_columns_of_a_page_are_no_moment_together() -> None:
     assert einthoven(signal, printed).item() == pytest.approx(1 / 8)  # of 2 laws x 4 moments
 
 
-def test_place_by_loop(draws) -> None:
-    g = torch.Generator().manual_seed(1)
-    points, place = torch.rand(B, 12, T, 2, generator=g), torch.rand(B, 12, T, 2, generator=g)
-    terms = [(points[i] - place[i]).abs().sum().item() for i in cells(draws["printed"])]
-    place[~draws["printed"]] = math.nan
-    assert place_loss(points, place, draws["printed"]).item() == pytest.approx(
-        np.mean(terms), rel=1e-5
-    )
-
-
-def test_where_by_loop() -> None:
-    g = torch.Generator().manual_seed(2)
-    rows, columns, patches, length = 5, 6, 3, 4
-    where = torch.randn(1, 12, patches, rows * columns, generator=g).log_softmax(-1)
-    where = where.unflatten(-1, (rows, columns))
-    place = torch.rand(1, 12, patches, length, 2, generator=g)
-    printed = torch.rand(1, 12, patches, length, generator=g) > 0.5
-    terms = []
-    for lead, patch in itertools.product(range(12), range(patches)):
-        seen = printed[0, lead, patch]
-        if not seen.any():
-            continue
-        x, y = place[0, lead, patch][seen].mean(0).tolist()
-        x = min(max(x * columns - 0.5, 0), columns - 1)
-        y = min(max(y * rows - 0.5, 0), rows - 1)
-        total = 0.0
-        for r, c in itertools.product(range(rows), range(columns)):
-            weight = max(0, 1 - abs(y - r)) * max(0, 1 - abs(x - c))
-            total -= weight * where[0, lead, patch, r, c].item()
-        terms.append(total)
-    place[~printed] = math.nan
-    assert where_nll(where, place, printed).item() == pytest.approx(np.mean(terms), rel=1e-4)
-
-
 def test_what_was_not_printed_has_no_say(draws) -> None:
     printed = draws["printed"]
     signal = draws["signal"].clone().requires_grad_()
     log_scale = draws["log_scale"].clone().requires_grad_()
     target = draws["target"].clone()
     target[~printed] = math.nan
-    loss = laplace_nll(signal, log_scale, target, printed) + huber(signal, target, printed)
-    loss = loss + einthoven(signal, printed)
+    loss = laplace_nll(signal, log_scale, target, printed) + einthoven(signal, printed)
     loss.backward()
     assert math.isfinite(loss.item())
     for gradient in (signal.grad, log_scale.grad):
@@ -178,21 +126,33 @@ def test_what_was_not_printed_has_no_say(draws) -> None:
 
 def test_an_empty_page_costs_nothing(draws) -> None:
     nothing = torch.zeros(B, 12, T, dtype=torch.bool)
-    place = torch.full((B, 12, T, 2), math.nan)
-    where = torch.zeros(B, 12, 1, 2, 2)
+    below = torch.full((B, 1, 4, 6), math.nan)
     losses = [laplace_nll(draws["signal"], draws["log_scale"], draws["target"], nothing),
-              huber(draws["signal"], draws["target"], nothing), einthoven(draws["signal"], nothing),
-              place_loss(torch.zeros(B, 12, T, 2), place, nothing),
-              where_nll(where, place[:, :, None], nothing[:, :, None])]  # fmt: skip
-    assert [loss.item() for loss in losses] == [0.0] * 5
+              einthoven(draws["signal"], nothing), below_error(torch.ones(B, 1, 4, 6), below)]
+    assert [loss.item() for loss in losses] == [0.0] * 3
+    logits, blank = torch.full((B, 1, 4, 6), -40.0), torch.zeros(B, 1, 4, 6, dtype=torch.uint8)
+    assert trace_bce(logits, blank).item() == pytest.approx(0.0, abs=1e-9)
+
+
+def test_trace_and_below_by_loop() -> None:
+    g = torch.Generator().manual_seed(3)
+    logits, trace = torch.randn(B, 1, 4, 6, generator=g), torch.zeros(B, 1, 4, 6)
+    trace[:, :, 1:3] = torch.rand(B, 1, 2, 6, generator=g)
+    trace = (255 * trace).to(torch.uint8)
+    total = 0.0
+    for i in itertools.product(*map(range, logits.shape)):
+        p, share = torch.sigmoid(logits[i]).item(), trace[i].item() / 255
+        total -= share * math.log(p) + (1 - share) * math.log(1 - p)
+    count = max(trace.double().sum().item() / 255, 6)
+    assert trace_bce(logits, trace).item() == pytest.approx(total / count, rel=1e-5)
+    below = torch.where(trace > 128, 0.1 * logits + 0.02, math.nan).half()
+    errors = [abs(0.1 * logits[i].item() - below[i].item())
+              for i in itertools.product(*map(range, logits.shape)) if not below[i].isnan()]  # fmt: skip
+    assert below_error(0.1 * logits, below).item() == pytest.approx(50 * np.mean(errors), rel=1e-4)
 
 
 def test_other_shapes_are_refused(draws) -> None:
     with pytest.raises(DataError, match="one shape"):
         laplace_nll(draws["signal"], draws["log_scale"], draws["target"][..., 1:], draws["printed"])
     with pytest.raises(DataError, match="one shape"):
-        presence_bce(draws["logits"][:, :3], draws["printed"][:, :3])
-    with pytest.raises(DataError, match="one shape"):
         einthoven(draws["signal"][0], draws["printed"][0])
-    with pytest.raises(DataError, match="one shape"):
-        place_loss(torch.zeros(B, 12, T, 2), torch.zeros(B, 12, 3, 2), draws["printed"])

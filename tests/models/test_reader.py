@@ -1,4 +1,4 @@
-"""The reader: its contract, its geometry in loops, and that it can learn to read."""
+"""The reader: its contract, its geometry, and that its parts are those of a diagnosis."""
 
 from __future__ import annotations
 
@@ -8,29 +8,17 @@ import pytest
 import torch
 from torch import nn
 
-from ecgvision.ecg import ConfigError
+from ecgvision.ecg import LEADS, ConfigError
+from ecgvision.models.cells import NOTHING
 from ecgvision.models.image_encoder import ImageEncoder, image_encoder
-from ecgvision.models.page_map import PageMap, sine_positions
+from ecgvision.models.page_context import PageContext, sine_positions
+from ecgvision.models.page_map import PageMap
 from ecgvision.models.reader import PageReader
-from ecgvision.models.reading_heads import (
-    CONTRAST,
-    FINE,
-    GAIN,
-    LETTER_MM,
-    MARGIN,
-    PATCH_WIDTH,
-    REACH_MM,
-    TAPS,
-    Locator,
-    TraceHead,
-    along,
-    ends_of,
-    ink_of,
-)
+from ecgvision.models.strips import MARGIN
 
 SIZE = (96, 128)
-SMALL = {"patches": 3, "patch_length": 32, "width": 16, "depth": 1, "heads": 2}
-HEADS = ("query", "trace")
+SMALL = {"length": 96, "seconds": 1.0, "width": 16}
+NETWORKS = ("readnet", "test_efficientnet")
 
 
 def pages(count: int = 2, size: tuple[int, int] = SIZE, seed: int = 0) -> torch.Tensor:
@@ -38,81 +26,87 @@ def pages(count: int = 2, size: tuple[int, int] = SIZE, seed: int = 0) -> torch.
     return torch.randint(0, 256, (count, 3, *size), dtype=torch.uint8, generator=g)
 
 
-@pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize("name", ["tracenet", "test_efficientnet"])
-def test_contract(name: str, head: str) -> None:
-    model = PageReader(name, SIZE, head=head, **SMALL)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_contract(name: str) -> None:
+    model = PageReader(name, SIZE, **SMALL)
     out = model(pages())
-    rows, columns = model.page.grid
     assert {k: tuple(v.shape) for k, v in out.items()} == {
         "signal": (2, 12, 96), "log_scale": (2, 12, 96), "presence": (2, 12, 96),
-        "there": (2, 12, 3), "where": (2, 12, 3, rows, columns), "points": (2, 12, 96, 2),
-        "trace": (2, 12, 96, 2),
+        "points": (2, 12, 96, 2), "trace": (2, 12, 96, 2),
     }  # fmt: skip
     for value in out.values():
         assert value.dtype == torch.float32
         assert value.isfinite().all()
-    torch.testing.assert_close(out["where"].exp().sum((-1, -2)), torch.ones(2, 12, 3))
+    seen = model.see(pages())
+    assert seen.ink.shape == (2, 1, *SIZE)
+    assert seen.offset.shape == (2, 1, SIZE[0] // 2, SIZE[1] // 2)
+    assert seen.cells.logits.shape == (2, NOTHING + 1, 48)
 
 
-@pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize("name", ["tracenet", "test_efficientnet"])
-def test_every_weight_learns(name: str, head: str) -> None:
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_weight_learns(name: str) -> None:
+    """From the parts that training has a loss for."""
     torch.manual_seed(0)
-    model = PageReader(name, SIZE, head=head, **SMALL)
-    with torch.no_grad():
-        for name, part in model.named_parameters():
-            zero = ("line.weight", "votes.weight", "answer.weight", "sharpen.2.weight")
-            if name.endswith(zero):
-                part.normal_(0, 0.05)  # some start at 0, through which nothing passes
-    out = model(pages(4))
+    model = PageReader(name, SIZE, **SMALL)
+    nn.init.normal_(model.strips.sharpen[4].weight, std=0.05)  # 0, through which nothing passes
+    points = torch.rand(4, 12, 40 + 2 * MARGIN, 2)
+    seen, *read = model(pages(4), points)
+    parts = (*seen.cells, seen.ink, seen.offset, *read)
     sum(
-        (v.sin() * torch.linspace(1, 2, v.numel()).view_as(v)).sum() for v in out.values()
+        (v.sin() * torch.linspace(1, 2, v.numel()).view_as(v)).sum() for v in parts
     ).backward()
     silent = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     assert silent == []
 
 
-@pytest.mark.parametrize("head", HEADS)
-def test_pages_do_not_touch_one_another(head: str) -> None:
-    model = PageReader("tracenet", SIZE, head=head, **SMALL).eval()
+def test_a_diagnosis_teaches_the_reader() -> None:
+    """What a network of signals asks of the waveform and of presence reaches the encoder."""
+    torch.manual_seed(0)
+    model = PageReader("readnet", SIZE, **SMALL).eval()
+    for part in ("signal", "presence"):
+        model.zero_grad()
+        model(pages())[part].sin().sum().backward()
+        assert model.page.encoder.first[0].weight.grad.abs().sum() > 0
+
+
+def test_pages_do_not_touch_one_another() -> None:
+    model = PageReader("readnet", SIZE, **SMALL).eval()
     image = pages(3)
     with torch.no_grad():
         together, alone = model(image), model(image[1:2])
     for name in together:
-        torch.testing.assert_close(together[name][1:2], alone[name], atol=1e-4, rtol=1e-4)
-
-
-def test_patches_keep_their_order() -> None:
-    """Lead by lead, time running on: the answer of a patch stands at its own samples."""
-    model = PageReader("tracenet", SIZE, head="query", **SMALL).eval()
-    with torch.no_grad():
-        before = model(pages(1))["signal"]
-        model.time[2] += torch.randn(16)
-        moved = (model(pages(1))["signal"] - before).abs()[0].unflatten(1, (3, 32)).mean((0, 2))
-        assert moved[2] > 3 * moved[:2].max()
-        before = model(pages(1))["signal"]
-        model.lead[4] += torch.randn(16)
-        moved = (model(pages(1))["signal"] - before).abs()[0].mean(1)
-    assert moved.argmax() == 4
+        torch.testing.assert_close(together[name][1:2], alone[name], atol=1e-3, rtol=1e-3)
 
 
 def test_what_is_kept_is_the_network_of_a_diagnosis() -> None:
-    for name in ("tracenet", "test_efficientnet"):
-        kept = PageMap(name, SIZE, 16).encoder
-        fresh = image_encoder(name, SIZE)
-        fresh.load_state_dict(kept.state_dict())
+    image = pages(1)
+    for name in NETWORKS:
+        kept = PageMap(name, SIZE, 128).eval()
+        fresh = image_encoder(name, SIZE).eval()
+        fresh.load_state_dict(kept.encoder.state_dict())
         if isinstance(fresh, ImageEncoder):
-            kept.eval(), fresh.eval()
-            image = pages(1)
-            torch.testing.assert_close(
-                fresh(image), kept.backbone((image.float() / 255 - kept.mean) / kept.std)[-1]
-            )
+            encoder = kept.encoder
+            last = encoder.backbone((image.float() / 255 - encoder.mean) / encoder.std)[-1]
+            torch.testing.assert_close(fresh(image), last)
+        else:
+            torch.testing.assert_close(fresh(image), kept(image)[-1])
 
 
-def test_a_timm_map_has_the_stride_asked_for() -> None:
-    assert PageMap("test_efficientnet", SIZE, 16, stride=8).grid == (12, 16)
-    assert PageMap("test_efficientnet", SIZE, 16, stride=4).grid == (24, 32)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_maps_have_their_strides(name: str) -> None:
+    page = PageMap(name, SIZE, 16)
+    maps = page(pages(1))
+    assert page.grid == (6, 8)
+    for found, stride, channels in zip(maps, (4, 8, 16), page.channels, strict=True):
+        assert found.shape == (1, channels, SIZE[0] // stride, SIZE[1] // stride)
+
+
+def test_every_cell_hears_of_every_other() -> None:
+    torch.manual_seed(0)
+    context = PageContext(16, (9, 14)).eval()
+    x = torch.randn(1, 16, 9, 14, requires_grad=True)
+    context(x)[0, :, 0, 0].sum().backward()
+    assert (x.grad.abs().sum((0, 1)) > 0).all()
 
 
 def test_positions_tell_cells_apart() -> None:
@@ -125,152 +119,37 @@ def test_positions_tell_cells_apart() -> None:
     assert torch.equal(found[16:, 0], found[16:, 4])
 
 
-def test_the_locator_returns_the_mean_place_of_its_search() -> None:
-    torch.manual_seed(0)
-    locator = Locator(8, (3, 4))
-    x, tokens = torch.randn(1, 2, 8), torch.randn(1, 12, 8)
-    where, ends = locator(x, tokens)
-    q, k = locator.query(x)[0], locator.key(tokens)[0]
-    for n in range(2):
-        weights = torch.softmax(torch.stack([q[n] @ k[i] for i in range(12)]) / math.sqrt(8), 0)
-        torch.testing.assert_close(where[0, n].flatten().exp(), weights)
-        cx = sum(weights[i] * (i % 4 + 0.5) / 4 for i in range(12))
-        cy = sum(weights[i] * (i // 4 + 0.5) / 3 for i in range(12))
-        for end, side in enumerate((-0.5, 0.5)):
-            torch.testing.assert_close(ends[0, n, end], torch.stack([cx + side * PATCH_WIDTH, cy]))
-
-
-@pytest.mark.parametrize("length", [16, 64])
-def test_samples_lie_in_the_middle_of_their_share(length: int) -> None:
-    start, way = torch.tensor([0.2, 0.3]), torch.tensor([0.5, -0.1])
-    found = along(torch.stack([start, start + way])[None, None], length)[0, 0]
-    for i in range(length):
-        torch.testing.assert_close(found[i], start + (i + 0.5) / length * way)
-
-
-def test_ends_are_found_again_from_any_two_samples() -> None:
-    g = torch.Generator().manual_seed(0)
-    ends = torch.rand(2, 5, 2, 2, generator=g)
-    place = along(ends, 64)
-    printed = torch.rand(2, 5, 64, generator=g) > 0.7
-    printed[0, 0] = False
-    printed[0, 1] = False
-    printed[0, 1, 7] = True
-    printed[1, 2] = False
-    printed[1, 2, 30:32] = True
-    place[~printed] = math.nan
-    found, known = ends_of(place, printed)
-    assert (~known).nonzero().tolist() == [[0, 0], [0, 1]]
-    assert found.isfinite().all()
-    torch.testing.assert_close(found[known], ends[known], atol=1e-4, rtol=0)
-
-
-def test_told_patches_are_read_where_they_are_told() -> None:
-    model = PageReader("tracenet", SIZE, **SMALL).eval()
-    image, g = pages(2), torch.Generator().manual_seed(0)
-    ends = torch.rand(2, 36, 2, 2, generator=g)
-    which = torch.rand(2, 36, generator=g) > 0.5
-    with torch.no_grad():
-        free, told = model(image), model(image, (ends, which))
-        nothing = model(image, (torch.full_like(ends, math.nan), torch.zeros_like(which)))
-    for name in ("where", "points", "there"):
-        torch.testing.assert_close(told[name], free[name])
-    moved = (told["signal"] != free["signal"]).unflatten(2, (3, 32)).any(-1).flatten(1)
-    assert not moved[~which].any()
-    assert moved[which].float().mean() > 0.9
-    torch.testing.assert_close(nothing["signal"], free["signal"])
-
-
-def test_ink_is_dark_in_every_channel() -> None:
-    page = torch.full((1, 3, 64, 64), 255, dtype=torch.uint8)
-    page[:, :, 20] = 0  # a black line
-    page[:, 1:, 40] = 60  # a red one, as of a grid
-    ink = ink_of(page)
-    assert ink[0, 0, 20].min() > 0.9
-    assert ink[0, 0, 40].max() < 0.05
-    assert ink[0, 0, 30].max() == 0
-
-
-def drawn(curve: torch.Tensor, height: int = 432, width: int = 560) -> torch.Tensor:
-    """A page with a curve of mm above its middle, over its middle half, two pixels thick."""
-    page = torch.full((1, 3, height, width), 255, dtype=torch.uint8)
-    for i in range(width // 4, 3 * width // 4):
-        mm = curve[(i - width // 4) * len(curve) // (width // 2)]
-        y = round(height / 2 - float(mm) / LETTER_MM * height)
-        page[:, :, y - 1 : y + 1, i] = 0
-    return page
-
-
-def test_a_new_head_already_follows_the_ink() -> None:
-    time = torch.arange(64) / 64
-    mm = 6 * torch.sin(2 * torch.pi * time) + 3 * torch.exp(-((time - 0.6) ** 2) / 0.01)
-    head = TraceHead(8, 64)
-    ends = torch.tensor([[[[0.25, 0.5], [0.75, 0.5]]]])
-    out = head(torch.zeros(1, 1, 8), drawn(mm), ends)
-    assert out.shape == (1, 1, 4, 64)
-    assert (out[0, 0, 0] - mm / GAIN).abs().max() < 0.12
-    assert (out[0, 0, 1:3] == 0).all()
-    torch.testing.assert_close(out[0, 0, 3] * LETTER_MM, out[0, 0, 0] * GAIN)
-    ends[..., 1] += 4 / LETTER_MM  # looked for 4 mm too low: everything is 0.4 mV higher
-    assert (
-        head(torch.zeros(1, 1, 8), drawn(mm), ends)[0, 0, 0] - mm / GAIN - 0.4
-    ).mean().abs() < 0.08
-    with torch.no_grad():
-        head.gain.bias.fill_(-2.0)
-    assert (
-        head(torch.zeros(1, 1, 8), drawn(mm), ends - torch.tensor([0, 4 / LETTER_MM]))[0, 0, 0]
-        + mm / GAIN
-    ).abs().max() < 0.12
-
-
-def test_columns_are_the_ink_above_and_below_the_line() -> None:
-    page = torch.full((1, 3, 216, 280), 255, dtype=torch.uint8)
-    page[:, :, 100:102, 70:210] = 0
-    head = TraceHead(8, 32)
-    heights, columns = FINE * TAPS, 32 + 2 * MARGIN
-    low = torch.tensor([[[[0.25, 0.5], [0.75, 0.5]], [[0.25, 101 / 216], [0.75, 101 / 216]]]])
-    read = head.columns(page, low)
-    assert read.shape == (2, heights, columns)
-    mm = torch.linspace(REACH_MM, -REACH_MM, heights)
-    for patch, height in ((0, 7 / 216 * LETTER_MM), (1, 0.0)):
-        darkest = mm[read[patch].argmax(0)]
-        assert (darkest[MARGIN + 1 : -MARGIN - 1] - height).abs().max() < 4 * REACH_MM / heights
-
-
-def test_the_waveform_does_not_move_the_line() -> None:
-    head = TraceHead(8, 64)
-    ends = torch.tensor([[[[0.25, 0.5], [0.75, 0.5]]]], requires_grad=True)
-    x = torch.randn(1, 1, 8, requires_grad=True)
-    with torch.no_grad():
-        head.answer.weight.normal_()
-    head(x, pages(1), ends).sum().backward()
-    assert ends.grad is None
-    assert x.grad is not None
+def test_a_millivolt_is_as_high_as_the_pace_of_time_says() -> None:
+    """A page of 250 mm x 200 mm with 10 s over its width: 1 mV is 10 mm, a twentieth."""
+    model = PageReader("readnet", (128, 160), length=100, seconds=10.0, width=16)
+    cells = model.cells(torch.zeros(1, 16, *model.page.grid))
+    rows, columns = model.page.grid
+    logits = torch.full_like(cells.logits, -20.0)
+    logits[:, 1] = 20.0  # lead II everywhere
+    x = model.cells.middle[0] / columns
+    told = cells._replace(logits=logits, x=x[None], y=torch.full_like(x, 0.5)[None],
+                          time=x[None], gain=torch.full_like(x, math.log(0.5))[None])  # fmt: skip
+    found, rise = model.rows(told)
+    assert found.pace.item() == pytest.approx(1.0, abs=1e-3)
+    # 25 mm/s x 10 s = 250 mm wide, so 250 x 128 / 160 = 200 mm high; half the usual gain
+    torch.testing.assert_close(rise[0, 1].item(), 0.5 * 10 / 200, atol=1e-4, rtol=0)
+    turned = told._replace(logits=logits.roll(len(LEADS) - 1, 1))
+    assert model.rows(turned)[1][0, 3].item() == pytest.approx(-0.025, abs=1e-4)
 
 
 @pytest.mark.parametrize("wrong", [
-    {"head": "both"}, {"patch_length": 1}, {"patches": 0}, {"depth": 0}, {"width": 18},
-    {"zoom": 0}, {"zoom": 5},
+    {"length": 1}, {"seconds": 0.0}, {"width": 18}, {"size": (100, 128)}, {"name": "tracenet"},
+    {"name": "vit_tiny_patch16_224"}, {"pretrained": True},
 ])  # fmt: skip
 def test_what_makes_no_sense_is_refused(wrong: dict) -> None:
+    given = {"name": "readnet", "size": SIZE} | SMALL | wrong
     with pytest.raises(ConfigError):
-        PageReader("tracenet", SIZE, **(SMALL | wrong))
+        PageReader(given.pop("name"), given.pop("size"), **given)
 
 
-def test_a_stride_that_is_not_there_is_refused() -> None:
-    for stride in (3, 32):
-        with pytest.raises(ConfigError, match=r"model\.stride"):
-            PageMap("test_efficientnet", SIZE, 16, stride=stride)
-
-
-def test_there_is_no_pretrained_tracenet() -> None:
-    with pytest.raises(ConfigError, match="no pretrained"):
-        PageReader("tracenet", SIZE, pretrained=True, **SMALL)
-
-
-@pytest.mark.parametrize("head", HEADS)
-def test_it_is_exported_as_it_answers(head: str) -> None:
-    model = PageReader("tracenet", SIZE, head=head, **SMALL).eval()
+@pytest.mark.parametrize("name", NETWORKS)
+def test_it_is_exported_as_it_answers(name: str) -> None:
+    model = PageReader(name, SIZE, **SMALL).eval()
     image = pages(2)
 
     class Signal(nn.Module):
@@ -284,39 +163,3 @@ def test_it_is_exported_as_it_answers(head: str) -> None:
     program = torch.export.export(Signal(), (image,))
     with torch.no_grad():
         torch.testing.assert_close(program.module()(image), model(image)["signal"])
-
-
-def test_the_encoder_sees_a_smaller_page() -> None:
-    """The search is that of a reader of the small page; the head reads the large one."""
-    torch.manual_seed(0)
-    fine = PageReader("tracenet", (192, 256), zoom=2, **SMALL).eval()
-    plain = PageReader("tracenet", SIZE, **SMALL).eval()
-    plain.load_state_dict(fine.state_dict())
-    large = pages(2, (192, 256))
-    small = torch.nn.functional.avg_pool2d(large.float(), 2)
-    with torch.no_grad():
-        a, b = fine(large), plain(small)
-    torch.testing.assert_close(a["where"], b["where"])
-    torch.testing.assert_close(a["there"], b["there"])
-    assert (a["signal"] - b["signal"]).abs().max() > 1e-3
-
-
-def test_a_steep_stroke_shows_in_spread_and_skew() -> None:
-    """The votes' moments against a loop over the heights."""
-    head = TraceHead(8, 16)
-    g = torch.Generator().manual_seed(0)
-    read = torch.rand(3, FINE * TAPS, 5, generator=g)
-    coarse = torch.randn(3, TAPS, 5, generator=g)
-    with torch.no_grad():
-        found = head._moments(coarse, read)
-    cm = torch.linspace(REACH_MM, -REACH_MM, FINE * TAPS).double() / 10
-    for n in range(3):
-        for c in range(5):
-            lifted = torch.nn.functional.interpolate(
-                coarse[n, :, c][None, None], size=FINE * TAPS, mode="linear"
-            )[0, 0]
-            p = torch.softmax((lifted + CONTRAST * read[n, :, c]).double(), 0)
-            mean = (p * cm).sum()
-            second, third = ((p * (cm - mean) ** k).sum() for k in (2, 3))
-            wanted = torch.stack([mean, (second + 1e-4).sqrt(), third / (second + 1e-4)])
-            torch.testing.assert_close(found[n, :, c].double(), wanted, atol=1e-4, rtol=1e-4)

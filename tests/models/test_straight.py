@@ -1,4 +1,4 @@
-"""Patches made to agree: against a weighted fit by numpy, and with patches that lie."""
+"""Rows from the votes of cells: exact where the votes are, and with votes that lie."""
 
 from __future__ import annotations
 
@@ -6,103 +6,157 @@ import numpy as np
 import pytest
 import torch
 
-from ecgvision.models.straight import ROUNDS, settle, straighten
+from ecgvision.ecg import LEADS
+from ecgvision.models.cells import INVERTED, NOTHING, Cells
+from ecgvision.models.straight import ROUNDS, find_rows
+
+GRID = (24, 32)
+LENGTH = 200
 
 
-def page(angle: float = 0.02) -> torch.Tensor:
-    """(1, 12, 15, 2, 2): twelve rows of a page, turned a little."""
-    time = (torch.arange(16).double() / 16) * 0.9 + 0.05
-    rows = (torch.arange(12).double() + 1) / 13
-    x = time[None, :] - angle * (rows[:, None] - 0.5)
-    y = rows[:, None] + angle * (time[None, :] - 0.5)
-    points = torch.stack([x, y], dim=-1)
-    return torch.stack([points[:, :-1], points[:, 1:]], dim=2)[None]
+def page(angle: float = 0.0, *, bend: float = 0.0, columns: int = 1) -> tuple[Cells, torch.Tensor]:
+    """A page of twelve rows, or of three with four leads each, turned by `angle` and bent.
+
+    Every cell whose middle is near a row is the lead's. Result: the cells, and where each lead's
+    samples are, (12, LENGTH, 2), NaN where not printed.
+    """
+    time = (torch.arange(LENGTH).double() + 0.5) / LENGTH
+    count = 12 // columns
+    truth = torch.full((12, LENGTH, 2), float("nan"), dtype=torch.float64)
+    for lead in range(12):
+        row, column = lead % count, lead // count
+        y0 = (row + 1) / (count + 1)
+        x = 0.05 + 0.9 * time - angle * (y0 - 0.5)
+        y = y0 + angle * (x - 0.5) + bend * (x - 0.5) ** 2
+        shown = (time >= column / columns) & (time < (column + 1) / columns)
+        truth[lead, shown] = torch.stack([x, y], -1)[shown]
+    rows, cols = GRID
+    middle_y, middle_x = torch.meshgrid(
+        (torch.arange(rows).double() + 0.5) / rows, (torch.arange(cols).double() + 0.5) / cols,
+        indexing="ij",
+    )  # fmt: skip
+    logits = torch.full((NOTHING + 1, rows * cols), -12.0, dtype=torch.float64)
+    logits[NOTHING] = 0
+    x, y, when = middle_x.flatten().clone(), middle_y.flatten().clone(), torch.zeros(rows * cols)
+    when = when.double()
+    for n in range(rows * cols):
+        gap = (truth[..., 0] - middle_x.flatten()[n]).abs()
+        gap = torch.where(gap.isnan(), torch.inf, gap)
+        sample = gap.argmin(1)
+        off = (truth[torch.arange(12), sample, 1] - middle_y.flatten()[n]).abs()
+        off = torch.where(gap.amin(1) < 0.5 / cols, off, torch.inf)
+        lead = int(off.argmin())
+        if off[lead] < 1.2 / rows:
+            logits[:, n], logits[lead, n] = -12.0, 0.0
+            x[n], y[n] = truth[lead, sample[lead]]
+            when[n] = time[sample[lead]]
+    cells = Cells(*(v[None].float() for v in (logits, x, y, when, torch.zeros_like(x))))
+    return cells, truth.float()
 
 
-def test_what_is_straight_stays() -> None:
-    ends = page()
-    torch.testing.assert_close(straighten(ends, torch.ones(1, 12, 15)), ends, atol=2e-5, rtol=0)
+def miss(found: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    shown = ~truth.isnan().any(-1)
+    return (found[0] - truth)[shown].norm(dim=-1)
 
 
 @pytest.mark.parametrize("columns", [1, 4])
-def test_noise_and_wrong_places_are_mended(columns: int) -> None:
-    """Where four leads share a row, four patches of each lead are printed."""
+@pytest.mark.parametrize("angle", [0.0, 0.02])
+def test_rows_are_found(angle: float, columns: int) -> None:
+    cells, truth = page(angle, columns=columns)
+    rows = find_rows(cells, GRID, LENGTH, 20)
+    assert miss(rows.points, truth).max() < 0.002
+    assert rows.pace.item() == pytest.approx(0.9, abs=0.01)
+    shown = ~truth.isnan().any(-1)
+    assert ((rows.presence[0] > 0.5) == shown).float().mean() > 0.97
+
+
+@pytest.mark.parametrize("columns", [1, 4])
+def test_cells_that_lie_do_not_pull_the_others(columns: int) -> None:
+    cells, truth = page(0.01, columns=columns)
     g = torch.Generator().manual_seed(0)
-    truth = page()
-    found = torch.zeros(1, 12, 15)
-    for lead in range(12):
-        share = 15 // columns
-        first = (lead // 3) * share if columns > 1 else 0
-        found[0, lead, first : first + share + (columns > 1)] = 1
-    seen = truth + 0.003 * torch.randn(1, 12, 15, 1, 2, generator=g, dtype=torch.float64)
-    seen[0, 2, 1] += torch.tensor([0.3, -0.4])  # the search looked at another lead
-    seen = torch.where(found.bool()[..., None, None], seen, torch.rand(1, 12, 15, 2, 2).double())
-    mended = straighten(seen, found)
-    shown = found.bool()
-    good = shown.clone()
-    good[0, 2, 1] = False
-    before = (seen - truth)[good].square().mean().sqrt()
-    after = (mended - truth)[shown].square().mean().sqrt()
-    assert after < before / (2.5 if columns == 1 else 1.3)
-    assert (mended - truth)[0, 2, 1].abs().max() < 0.006
+    noise = 0.003 * torch.randn(2, *cells.x.shape, generator=g)
+    named = cells.logits.argmax(1) < NOTHING
+    liars = named & (torch.rand(cells.x.shape, generator=g) < 0.15)
+    wild = torch.rand(3, *cells.x.shape, generator=g)
+    logits = torch.where(liars[:, None], cells.logits.roll(3, 1), cells.logits)
+    wrong = Cells(
+        logits, torch.where(liars, wild[0], cells.x + noise[0]),
+        torch.where(liars, wild[1], cells.y + noise[1]),
+        torch.where(liars, wild[2], cells.time), cells.gain,
+    )  # fmt: skip
+    rows = find_rows(wrong, GRID, LENGTH, 20)
+    assert miss(rows.points, truth).median() < 0.0025
+    assert miss(rows.points, truth).quantile(0.95) < 0.006
+
+
+def test_what_bends_is_followed() -> None:
+    cells, truth = page(bend=0.04)
+    assert miss(find_rows(cells, GRID, LENGTH, 20).points, truth).max() < 0.003
 
 
 def test_against_least_squares_of_numpy() -> None:
-    """The same equations, solved by numpy with the same weights in each round."""
+    """The straight part by the same equations, solved by numpy with the same weights."""
     rng = np.random.default_rng(0)
-    leads, patches = 5, 7
-    ends, found = rng.random((1, leads, patches, 2, 2)), rng.random((1, leads, patches))
-    mended = straighten(torch.from_numpy(ends), torch.from_numpy(found)).numpy()[0]
-    middle, prior = ends[0].mean(2), found[0] + 1e-3
-    time = np.tile(np.arange(patches) - (patches - 1) / 2, (leads, 1))
-    weight = prior
-    one = np.eye(leads)[:, None].repeat(patches, 1)  # (leads, patches, leads)
+    cells, _ = page(0.015)
+    x, y, t = (v[0].double().numpy() + 0.01 * rng.standard_normal(v.shape[1])
+               for v in (cells.x, cells.y, cells.time))  # fmt: skip
+    given = cells._replace(**{k: torch.from_numpy(v)[None] for k, v in
+                              (("x", x), ("y", y), ("time", t))})  # fmt: skip
+    given = Cells(*(v.double() for v in given))
+    shares = torch.softmax(given.logits[0], 0).numpy()
+    leads = shares[:12].copy()
+    leads[3] += shares[INVERTED]
+    prior = leads**2 + 1e-6
+    weight, one = prior, np.eye(12)[:, None].repeat(len(x), 1)
+    when = np.tile(t, (12, 1))
     for _ in range(ROUNDS):
         root = np.sqrt(weight).ravel()
-        design = np.concatenate([one, time[..., None]], -1).reshape(-1, leads + 1)
-        fit = np.linalg.lstsq(design * root[:, None], middle[..., 1].ravel() * root, rcond=None)[0]
-        lead_y = (weight * middle[..., 1]).sum(1) / weight.sum(1)
-        y = (design @ fit).reshape(leads, patches)
+        design = np.concatenate([one, when[..., None]], -1).reshape(-1, 13)
+        fit = np.linalg.lstsq(design * root[:, None], np.tile(y, 12) * root, rcond=None)[0]
+        lead_y = (weight * y).sum(1) / weight.sum(1)
         mean = (weight * lead_y[:, None]).sum() / weight.sum()
-        columns = [np.ones_like(time), time, (lead_y - mean)[:, None].repeat(patches, 1)]
-        flat = np.stack(columns, -1).reshape(-1, 3)
+        flat = np.stack([np.ones_like(when), when, (lead_y - mean)[:, None].repeat(len(x), 1)], -1)
+        flat = flat.reshape(-1, 3)
         normal = flat.T @ (weight.ravel()[:, None] * flat)
         normal[2, 2] += 1e-4 * weight.sum()
-        x = flat @ np.linalg.solve(normal, flat.T @ (weight * middle[..., 0]).ravel())
-        line = np.stack([x.reshape(leads, patches), y], -1)
-        weight = prior / (1 + ((middle - line) ** 2).sum(-1) / 0.01**2)
-    slope = (line[:, -1:] - line[:, :1]) / (patches - 1)
-    np.testing.assert_allclose(mended[:, :, 0], line - slope / 2, atol=1e-8)
-    np.testing.assert_allclose(mended[:, :, 1], line + slope / 2, atol=1e-8)
+        across = np.linalg.solve(normal, flat.T @ (weight * x).ravel())
+        off_x = x - (flat @ across).reshape(12, -1)
+        off_y = y - (design @ fit).reshape(12, -1)
+        weight = prior / (1 + (off_x**2 + off_y**2) / 0.01**2)
+    from ecgvision.models.straight import _straight
+
+    time = (torch.arange(LENGTH).double() + 0.5) / LENGTH
+    line, pace = _straight(given, given.of_leads(), time)
+    assert pace.item() == pytest.approx(across[1], abs=1e-6)
+    steps = time.numpy()
+    wanted_y = fit[:12, None] + fit[12] * steps
+    np.testing.assert_allclose(line[0, ..., 1], wanted_y, atol=1e-6)
+    wanted_x = across[0] + across[1] * steps + across[2] * (lead_y - mean)[:, None]
+    np.testing.assert_allclose(line[0, ..., 0], wanted_x, atol=1e-6)
 
 
-def test_a_page_where_nothing_was_found_has_lines_all_the_same() -> None:
-    ends = page().float()
-    assert straighten(ends, torch.zeros(1, 12, 15)).isfinite().all()
-    one = ends[:, :, :1]
-    torch.testing.assert_close(straighten(one, torch.ones(1, 12, 1)), one)
+def test_a_page_of_which_nothing_is_known_has_rows_all_the_same() -> None:
+    cells, _ = page()
+    empty = torch.full_like(cells.logits, -30.0)
+    empty[:, NOTHING] = 30.0
+    rows = find_rows(cells._replace(logits=empty), GRID, LENGTH, 20)
+    assert rows.points.isfinite().all()
+    assert rows.presence.max() < 0.01
+
+
+def test_minus_avr_is_avr_upside_down() -> None:
+    cells, truth = page()
+    logits = cells.logits.clone()
+    logits[:, [3, INVERTED]] = logits[:, [INVERTED, 3]]
+    turned = cells._replace(logits=logits)
+    assert turned.sign()[0].tolist() == [1, 1, 1, -1] + [1] * 8
+    assert cells.sign()[0].tolist() == [1] * len(LEADS)
+    torch.testing.assert_close(turned.of_leads(), cells.of_leads())
+    assert miss(find_rows(turned, GRID, LENGTH, 20).points, truth).max() < 0.002
 
 
 def test_pages_do_not_touch_one_another() -> None:
-    ends, found = torch.rand(3, 12, 15, 2, 2), torch.rand(3, 12, 15)
-    torch.testing.assert_close(straighten(ends, found)[1:2], straighten(ends[1:2], found[1:2]))
-
-
-@pytest.mark.parametrize("off", [-0.015, 0.0, 0.015])
-def test_a_line_is_settled_on_its_ridge(off: float) -> None:
-    """Three rows of flat traces with spikes; lines a few pixels off come home to each."""
-    rows = (0.25, 0.5, 0.75)
-    ink = torch.zeros(1, 1, 200, 300)
-    for row in rows:
-        ink[..., int(row * 200) - 1 : int(row * 200) + 1, 15:285] = 1
-        ink[..., int(row * 200) - 30 : int(row * 200), 60:270:40] = 1
-    time = torch.arange(16) / 16 * 0.9 + 0.05
-    points = torch.stack([time.expand(3, -1), torch.tensor(rows)[:, None].expand(-1, 16)], -1)
-    ends = torch.stack([points[:, :-1], points[:, 1:]], dim=2)[None]
-    moved = ends.clone()
-    moved[..., 1] += off
-    found = settle(moved, torch.ones(1, 3, 15), ink)
-    torch.testing.assert_close(found[..., 0], ends[..., 0])
-    assert (found[..., 1] - ends[..., 1]).abs().max() < max(0.004, 0.35 * abs(off))
-    blank = settle(moved, torch.ones(1, 3, 15), torch.zeros_like(ink))
-    torch.testing.assert_close(blank, moved, atol=1e-6, rtol=0)
+    (a, _), (b, _) = page(0.02), page(columns=4)
+    both = Cells(*(torch.cat(pair) for pair in zip(a, b, strict=True)))
+    together, alone = find_rows(both, GRID, LENGTH, 20), find_rows(b, GRID, LENGTH, 20)
+    torch.testing.assert_close(together.points[1:], alone.points)

@@ -1,4 +1,4 @@
-"""Training to read: it learns, counts rightly, and tells the truth only in training."""
+"""Training to read: it learns, counts rightly, and is told rows only in training."""
 
 from __future__ import annotations
 
@@ -15,68 +15,90 @@ from ecgvision.data.reading import ReadingDataset
 from ecgvision.data.sampler import EpochSampler
 from ecgvision.ecg import ConfigError, DataError
 from ecgvision.models.reader import PageReader
+from ecgvision.models.strips import MARGIN
 from ecgvision.store import Store
 from ecgvision.tasks.optimizer import OptimizerSettings
 from ecgvision.tasks.read import WEIGHTS, ReadTask
+from ecgvision.tasks.read_windows import draw_windows
 
-SIZE = (128, 176)
+SIZE = (192, 256)
 FIT = OptimizerSettings(lr=2e-3, weight_decay=1e-2)
 
 
-def reader(head: str = "trace") -> PageReader:
+def reader() -> PageReader:
     torch.manual_seed(0)
-    return PageReader("tracenet", SIZE, width=32, depth=1, heads=2, head=head)
+    return PageReader("readnet", SIZE, width=32)
 
 
-def pages(store: Path, count: int, **given) -> dict[str, torch.Tensor]:
-    mix = PageSettings(layouts=("3x4+II",), image_size=SIZE, style="kit", dpi=60)
+def pages(store: Path, count: int, layouts: tuple[str, ...] = ("3x4+II",), **given):
+    mix = PageSettings(layouts=layouts, image_size=SIZE, style="kit", dpi=60)
     data = ReadingDataset([Store(store)], mix, train=False, **given)
     return default_collate([data[(0, i)] for i in range(count)])
 
 
-@pytest.mark.parametrize("head", ["trace", "query"])
-def test_it_learns_a_handful_of_pages(tiny_store: Path, head: str) -> None:
+def test_it_learns_a_handful_of_pages(tiny_store: Path) -> None:
+    """Two pages by heart: found, and read as they are."""
     batch = pages(tiny_store, 2)
-    task = ReadTask(reader(head), optimizer=FIT, tell=0.5)
+    task = ReadTask(reader(), optimizer=FIT)
     optimizer = torch.optim.AdamW(task.parameters(), lr=3e-3)
     task.train()
     losses = []
-    for _ in range(25):
-        _, parts = task.compute(batch)
-        loss = torch.stack(list(parts.values())).sum()
+    for _ in range(60):
+        parts = task.losses(batch)
         optimizer.zero_grad()
-        loss.backward()
+        torch.stack(list(parts.values())).sum().backward()
         optimizer.step()
         losses.append({k: v.item() for k, v in parts.items()})
-    assert losses[-1]["where"] < 0.8 * losses[0]["where"]
-    assert losses[-1]["place"] < 0.5 * losses[0]["place"]
-    assert losses[-1]["waveform"] < losses[0]["waveform"] - 0.3
+    assert losses[-1]["lead"] < 0.2 * losses[0]["lead"]
+    assert losses[-1]["trace"] < 0.5 * losses[0]["trace"]
+    assert losses[-1]["waveform"] < losses[0]["waveform"] - 0.5
+    for part in task.modules():  # of so few pages no mean for evaluation is known yet
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.train()
+            part.momentum = 0.0
+    task.model.training = False
+    with torch.no_grad():
+        read = task.model(batch["image"])
+    printed = batch["printed"]
+    found = np.corrcoef(read["signal"][printed], batch["signal"][printed])[0, 1]
+    assert found > 0.5
+    assert ((read["presence"] > 0) == printed).float().mean() > 0.9
 
 
-def test_a_head_that_is_told_reads_a_page_at_once(tiny_store: Path) -> None:
-    """At the true places an untrained reader follows the ink; where it looks by itself it cannot."""
-    batch = pages(tiny_store, 4)
-    task = ReadTask(reader(), optimizer=FIT, tell=1.0)
-    printed, target = batch["printed"][..., :960], batch["signal"][..., :960]
-
-    def correlation() -> float:
-        with torch.no_grad():
-            read, _ = task.compute(batch)
-        return float(np.corrcoef(read["signal"][printed], target[printed])[0, 1])
-
-    task.train()
-    assert correlation() > 0.25
-    task.eval()
-    assert abs(correlation()) < 0.2
+def test_windows_show_the_truth(tiny_store: Path) -> None:
+    batch = pages(tiny_store, 4, ("3x4+II", "12x1:cabrera"))
+    torch.manual_seed(1)
+    windows = draw_windows(batch, 256)
+    index = windows.first[..., None] + torch.arange(256)
+    torch.testing.assert_close(windows.signal, batch["signal"].gather(2, index))
+    assert torch.equal(windows.printed, batch["printed"].gather(2, index))
+    assert windows.printed.any(-1).equal(batch["printed"].any(-1))
+    place = batch["place"].gather(2, index[..., None].expand(-1, -1, -1, 2))
+    told = windows.points[:, :, MARGIN:-MARGIN]
+    off = (told - place)[windows.printed]
+    assert off[:, 0].abs().max() < 1e-4  # the time is right, the height wrong by what is said
+    wanted = windows.moved[..., None].expand(-1, -1, 256)[windows.printed]
+    torch.testing.assert_close(off[:, 1], wanted, atol=1e-4, rtol=0)
+    step = windows.points.diff(dim=2)[..., 0]
+    torch.testing.assert_close(step, step[:, :, :1].expand_as(step), atol=1e-4, rtol=0)
+    assert (windows.rise[1, 3] < 0).item()  # -aVR
+    spread = windows.spread(windows.signal)
+    assert spread.shape == batch["signal"].shape
+    torch.testing.assert_close(spread.gather(2, index), windows.signal)
+    torch.manual_seed(2)
+    assert not torch.equal(draw_windows(batch, 256).first, windows.first)
 
 
 def test_parts_follow_their_weights(tiny_store: Path) -> None:
     batch = pages(tiny_store, 2)
-    task = ReadTask(reader(), optimizer=FIT, weights={"place": 10.0, "where": 0.0}).eval()
+    task = ReadTask(reader(), optimizer=FIT, weights={"place": 10.0, "time": 0.0}).eval()
     plain = ReadTask(task.model, optimizer=FIT).eval()
     with torch.no_grad():
-        (_, parts), (_, usual) = task.compute(batch), plain.compute(batch)
-    assert set(parts) == set(WEIGHTS) - {"where"}
+        torch.manual_seed(0)
+        parts = task.losses(batch)
+        torch.manual_seed(0)
+        usual = plain.losses(batch)
+    assert set(parts) == set(WEIGHTS) - {"time"}
     assert parts["place"].item() == pytest.approx(usual["place"].item() * 10 / WEIGHTS["place"])
     assert parts["waveform"].item() == pytest.approx(usual["waveform"].item())
 
@@ -95,7 +117,7 @@ def test_validation_counts_over_all_batches(tiny_store: Path) -> None:
     read = torch.cat([part["signal"] for part in told])
     presence = torch.cat([part["presence"] for part in told]) > 0
     items = default_collate([data[(0, i)] for i in range(5)])
-    printed, target = items["printed"][..., :960], items["signal"][..., :960]
+    printed, target = items["printed"], items["signal"]
     x, y = read[printed].double().numpy(), target[printed].double().numpy()
     assert found["val/read_correlation"] == pytest.approx(np.corrcoef(x, y)[0, 1], abs=1e-5)
     assert found["val/read_rmse"] == pytest.approx(np.sqrt(np.mean((x - y) ** 2)), rel=1e-5)
@@ -104,17 +126,16 @@ def test_validation_counts_over_all_batches(tiny_store: Path) -> None:
     assert torch.cat([part["index"] for part in told]).tolist() == items["index"].tolist()
 
 
-def test_short_pages_are_refused(tiny_store: Path) -> None:
+def test_pages_of_another_length_are_refused(tiny_store: Path) -> None:
     batch = pages(tiny_store, 2)
     batch["signal"] = batch["signal"][..., :500]
-    with pytest.raises(DataError, match="fewer samples"):
-        ReadTask(reader(), optimizer=FIT).compute(batch)
+    with pytest.raises(DataError, match="number of samples"):
+        ReadTask(reader(), optimizer=FIT).losses(batch)
 
 
 @pytest.mark.parametrize("wrong", [
-    {"weights": {"colour": 1.0}}, {"weights": {"place": -1.0}}, {"tell": 1.5},
-    {"weights": {"where": float("nan")}},
+    {"colour": 1.0}, {"place": -1.0}, {"lead": float("nan")},
 ])  # fmt: skip
 def test_what_makes_no_sense_is_refused(wrong: dict) -> None:
     with pytest.raises(ConfigError):
-        ReadTask(reader(), optimizer=FIT, **wrong)
+        ReadTask(reader(), optimizer=FIT, weights=wrong)
