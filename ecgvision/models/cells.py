@@ -53,7 +53,8 @@ def _is_avr(device: torch.device) -> Tensor:
 
 
 class CellHead(nn.Module):
-    """From a map to `Cells`; offsets are in cells, so that a new head points at itself.
+    """From a map to `Cells`. A new head points at the cells themselves, as if the window took the
+    whole width.
 
     Shape:
         x: (B, width, rows, columns).
@@ -74,4 +75,5 @@ class CellHead(nn.Module):
         rows, columns = self.grid
         logits, offsets, time, gain = answer.split([NOTHING + 1, 2, 1, 1], dim=1)
         place = self.middle + offsets
-        return Cells(logits, place[:, 0] / columns, place[:, 1] / rows, time[:, 0], gain[:, 0])
+        x, y = place[:, 0] / columns, place[:, 1] / rows
+        return Cells(logits, x, y, x.detach() + time[:, 0], gain[:, 0])
