@@ -79,8 +79,9 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         printed · printed: bool (12, T), what the page shows, at its true time · place: float32
         (12, T, 2), where the 0 mV of each sample lies, x and y as fractions of the image, NaN where
         not printed · rise: float32 (12, T), how far above it 1 mV stands, as a fraction of the
-        height, below 0 where a lead is printed upside down, NaN where not printed ·
-        trace: uint8 (1, H, W) and below: float16 (1, H / 2, W / 2), see `trace_mask` · index: the record's row over all stores · layout, artefact: which of the mix.
+        height, below 0 where a lead is printed upside down, NaN where not printed · trace: uint8
+        (1, H, W) and below: float16 (1, H / 2, W / 2), see `trace_mask` · index: the record's row
+        over all stores · layout, artefact: which of the mix.
 
     Raises:
         DataError: if no record is left.
@@ -174,6 +175,8 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         return {
             "signal": torch.from_numpy(np.where(printed, signal, np.float32(0))),
             "printed": torch.from_numpy(printed),
-            "place": torch.from_numpy(place), "rise": torch.from_numpy(rise[..., 1]),
-            "trace": torch.from_numpy(trace)[None], "below": torch.from_numpy(below)[None],
+            "place": torch.from_numpy(place),
+            "rise": torch.from_numpy(rise[..., 1]),
+            "trace": torch.from_numpy(trace)[None],
+            "below": torch.from_numpy(below)[None],
         }

@@ -93,8 +93,8 @@ def _pace(place: Tensor, shown: Tensor) -> Tensor:
 
 
 def cell_losses(cells: Cells, truth: CellTruth, grid: tuple[int, int]) -> dict[str, Tensor]:
-    """Cross-entropy of the answers; mean errors of place (in cells), time (in tenths of the window) and
-    gain of the cells that stand by a trace.
+    """Cross-entropy of the answers; mean errors of place (in cells), time (in tenths of the window)
+    and gain of the cells that stand by a trace.
 
     Returns:
         `lead`, `place`, `time`, `gain`: scalars, float32.

@@ -17,7 +17,7 @@ from ecgvision.models.trace_encoder import TraceEncoder
 LITE0 = "tf_efficientnet_lite0"
 TRACENET = "tracenet"
 READNET = "readnet"
-OWN = {TRACENET: TraceEncoder, READNET: ReadEncoder}
+OWN = (TRACENET, READNET)
 
 
 def _create(name: str, size: tuple[int, int], pretrained: bool) -> nn.Module:
@@ -143,4 +143,4 @@ def image_encoder(
     if pretrained:
         raise ConfigError("there are no pretrained weights", value=name,
                           remedy="Set model.pretrained=false or choose a timm network")  # fmt: skip
-    return OWN[name](size)
+    return TraceEncoder(size) if name == TRACENET else ReadEncoder(size)

@@ -89,11 +89,13 @@ class PageMap(nn.Module):
         super().__init__()
         height, across = int(size[0]), int(size[1])
         if height % STRIDE or across % STRIDE:
-            raise ConfigError(f"a reader takes pages whose data.image_size is multiples of {STRIDE}",
+            raise ConfigError(f"a reader's data.image_size must be multiples of {STRIDE}",
                               value=list(size))  # fmt: skip
         if name == TRACENET:
-            raise ConfigError("tracenet keeps no rows apart and cannot learn to read", value=name,
-                              remedy="Set model.image_encoder=readnet or a timm network")  # fmt: skip
+            raise ConfigError(
+                "tracenet keeps no rows apart and cannot learn to read", value=name,
+                remedy="Set model.image_encoder=readnet or a timm network",
+            )  # fmt: skip
         self.grid: tuple[int, int] = (height // STRIDE, across // STRIDE)
         self.encoder: ReadEncoder | ImageEncoder
         if name == READNET:

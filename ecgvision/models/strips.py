@@ -70,8 +70,9 @@ class StripHead(nn.Module):
             nn.Conv1d(hidden, 2, 5, padding=2),
         )  # fmt: skip
         with torch.no_grad():
-            self.sharpen[4].weight.zero_()
-            self.sharpen[4].bias.copy_(torch.tensor([0.0, math.log(USUAL_MISS)]))
+            weight, bias = self.sharpen[4].parameters()
+            weight.zero_()
+            bias.copy_(torch.tensor([0.0, math.log(USUAL_MISS)]))
 
     def forward(self, ink: Tensor, offset: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast(ink.device.type, enabled=False):  # heights want all their digits

@@ -35,7 +35,7 @@ def make_reader(config: Config, *, pretrained: bool) -> PageReader:
     return PageReader(
         model["image_encoder"], data["image_size"], pretrained=pretrained and model["pretrained"],
         length=round(data["seconds"] * data["signal_rate"]), seconds=data["seconds"],
-        width=model["width"], dropout=model["dropout"],
+        dropout=model["dropout"],
     )  # fmt: skip
 
 

@@ -57,8 +57,8 @@ class ReadTask(BaseTask):
                               value=weights)  # fmt: skip
         self.sums = np.zeros(8)  # of the split under validation, in all digits
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The weighted parts of the loss on pages whose truth is known."""
+    def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """No logits, and the weighted parts of the loss on pages whose truth is known."""
         model = self.model
         assert isinstance(model, PageReader)
         if batch["signal"].shape[-1] != model.length:
@@ -78,7 +78,8 @@ class ReadTask(BaseTask):
             "below": reading.below_error(seen.offset, batch["below"]),
         }
         parts |= self._waveform(height, log_scale, windows)
-        return {k: self.weights[k] * part for k, part in parts.items() if self.weights[k] > 0}
+        weighed = {k: self.weights[k] * part for k, part in parts.items() if self.weights[k] > 0}
+        return {}, weighed
 
     def _waveform(self, height: Tensor, log_scale: Tensor, windows: Windows) -> dict[str, Tensor]:
         rise = windows.rise[..., None]
@@ -91,7 +92,7 @@ class ReadTask(BaseTask):
         }
 
     def _shared_step(self, batch: Batch, stage: str) -> Tensor:
-        parts = self.losses(batch)
+        _, parts = self.compute(batch)
         loss = torch.stack(list(parts.values())).sum()
         values = {f"{stage}/{name}": part.detach() for name, part in parts.items()}
         values[f"{stage}/loss"] = loss.detach()

@@ -127,8 +127,11 @@ def test_what_was_not_printed_has_no_say(draws) -> None:
 def test_an_empty_page_costs_nothing(draws) -> None:
     nothing = torch.zeros(B, 12, T, dtype=torch.bool)
     below = torch.full((B, 1, 4, 6), math.nan)
-    losses = [laplace_nll(draws["signal"], draws["log_scale"], draws["target"], nothing),
-              einthoven(draws["signal"], nothing), below_error(torch.ones(B, 1, 4, 6), below)]
+    losses = [
+        laplace_nll(draws["signal"], draws["log_scale"], draws["target"], nothing),
+        einthoven(draws["signal"], nothing),
+        below_error(torch.ones(B, 1, 4, 6), below),
+    ]
     assert [loss.item() for loss in losses] == [0.0] * 3
     logits, blank = torch.full((B, 1, 4, 6), -40.0), torch.zeros(B, 1, 4, 6, dtype=torch.uint8)
     assert trace_bce(logits, blank).item() == pytest.approx(0.0, abs=1e-9)

@@ -52,9 +52,7 @@ def test_every_weight_learns(name: str) -> None:
     points = torch.rand(4, 12, 40 + 2 * MARGIN, 2)
     seen, *read = model(pages(4), points)
     parts = (*seen.cells, seen.ink, seen.offset, *read)
-    sum(
-        (v.sin() * torch.linspace(1, 2, v.numel()).view_as(v)).sum() for v in parts
-    ).backward()
+    sum((v.sin() * torch.linspace(1, 2, v.numel()).view_as(v)).sum() for v in parts).backward()
     silent = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     assert silent == []
 
@@ -123,7 +121,7 @@ def test_a_millivolt_is_as_high_as_the_pace_of_time_says() -> None:
     """A page of 250 mm x 200 mm with 10 s over its width: 1 mV is 10 mm, a twentieth."""
     model = PageReader("readnet", (128, 160), length=100, seconds=10.0, width=16)
     cells = model.cells(torch.zeros(1, 16, *model.page.grid))
-    rows, columns = model.page.grid
+    columns = model.page.grid[1]
     logits = torch.full_like(cells.logits, -20.0)
     logits[:, 1] = 20.0  # lead II everywhere
     x = model.cells.middle[0] / columns

@@ -44,7 +44,7 @@ def test_it_learns_a_handful_of_pages(tiny_store: Path) -> None:
     task.train()
     losses = []
     for _ in range(60):
-        parts = task.losses(batch)
+        _, parts = task.compute(batch)
         optimizer.zero_grad()
         torch.stack(list(parts.values())).sum().backward()
         optimizer.step()
@@ -95,9 +95,9 @@ def test_parts_follow_their_weights(tiny_store: Path) -> None:
     plain = ReadTask(task.model, optimizer=FIT).eval()
     with torch.no_grad():
         torch.manual_seed(0)
-        parts = task.losses(batch)
+        _, parts = task.compute(batch)
         torch.manual_seed(0)
-        usual = plain.losses(batch)
+        _, usual = plain.compute(batch)
     assert set(parts) == set(WEIGHTS) - {"time"}
     assert parts["place"].item() == pytest.approx(usual["place"].item() * 10 / WEIGHTS["place"])
     assert parts["waveform"].item() == pytest.approx(usual["waveform"].item())
@@ -130,7 +130,7 @@ def test_pages_of_another_length_are_refused(tiny_store: Path) -> None:
     batch = pages(tiny_store, 2)
     batch["signal"] = batch["signal"][..., :500]
     with pytest.raises(DataError, match="number of samples"):
-        ReadTask(reader(), optimizer=FIT).losses(batch)
+        ReadTask(reader(), optimizer=FIT).compute(batch)
 
 
 @pytest.mark.parametrize("wrong", [
