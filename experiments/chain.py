@@ -21,7 +21,7 @@ REPLACED = ("exp", "model", "loss")
 """Keys that a stage brings whole, as it does further sections of its own; of `data`, `optimizer`
 and `trainer` it changes single keys."""
 
-WEIGHTS = ("model.image_checkpoint", "model.reader")
+WEIGHTS = ("model.image_checkpoint", "model.reader", "model.weights")
 """Keys beside the stages that name weights a run starts from."""
 
 

@@ -20,7 +20,7 @@ Config = Mapping[str, Any]
 
 INPUTS = ("signal", "page")
 
-KEYS = ("reader", "reader_frozen")
+KEYS = ("reader", "reader_frozen", "weights")
 """Of the section `model`, what is not the network's."""
 
 

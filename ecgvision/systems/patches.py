@@ -23,6 +23,7 @@ from ecgvision.systems.base import (
     reads_pages,
 )
 from ecgvision.systems.page_input import page_data, page_network, page_student
+from ecgvision.systems.start import start_from_weights
 from ecgvision.tasks.masked import MaskedTask, PageTask
 
 
@@ -123,6 +124,8 @@ def _task(
     cohort: Cohort, *, pretrained: bool,
 ) -> MaskedTask:  # fmt: skip
     """The task around a network of signals, or around it and the reader before it."""
+    if pretrained:
+        start_from_weights(network, config, cohort)
     common = {**config["loss"], **base_arguments(config)}
     if not reads_pages(config):
         return MaskedTask(network, stream, **common)

@@ -12,6 +12,7 @@ from ecgvision.data.variation import SignalVariation
 from ecgvision.ecg import ConfigError
 from ecgvision.models.reader import PageReader
 from ecgvision.systems.base import Config, System, base_arguments, loader_arguments
+from ecgvision.systems.start import start_from_weights
 from ecgvision.systems.vizecg import page_settings
 from ecgvision.tasks.read import WEIGHTS, ReadTask
 
@@ -69,6 +70,9 @@ class Read(System):
         if set(loss) != set(WEIGHTS):
             raise ConfigError(f"the parts of reading's loss are {', '.join(WEIGHTS)}",
                               value=sorted(loss))  # fmt: skip
+        reader = make_reader(config, pretrained=pretrained)
+        if pretrained:
+            start_from_weights(reader, config, data.cohort)
         return ReadTask(
-            make_reader(config, pretrained=pretrained), weights=loss, **base_arguments(config),
+            reader, weights=loss, **base_arguments(config),
         )  # fmt: skip

@@ -19,6 +19,7 @@ from ecgvision.models.page_net import PageNet
 from ecgvision.models.patchecg import PatchECG
 from ecgvision.models.reader import PageReader
 from ecgvision.models.signal_net import SignalNet
+from ecgvision.systems.page_input import adopt_reader
 from experiments import chain
 from experiments.configure import configure
 from experiments.identity import run_id
@@ -242,3 +243,40 @@ def test_ids_are_what_they_were_without_a_page() -> None:
     ids = {run_id(c, ["x"], "y") for c in (plain, page, frozen)}
     assert len(ids) == 3
     assert "model.reader" in chain.WEIGHTS
+
+
+def test_a_network_goes_on_from_signals_to_pages_and_on_pages(
+    tiny_store: Path, tmp_path: Path, reader: Path, diagnosed: Path
+) -> None:
+    signals = tuple(o for o in PATCH if o != "input=page")
+    first = run(tiny(signals, tiny_store, tmp_path))
+    cohort = build.build_cohort(rundir.read_config(first))
+
+    def network(*more: str) -> torch.nn.Module:
+        config = tiny(PATCH, tiny_store, tmp_path, f"model.reader={reader}", *more)
+        adopt_reader(config)
+        data = build.build_data(config, cohort)
+        return build.build_task(config, data, pretrained=True).model.network
+
+    for path, theirs in ((first, build.open_run(first).task.model),
+                         (diagnosed, build.open_run(diagnosed).task.model.network)):  # fmt: skip
+        found = network(f"model.weights={path}").state_dict()
+        wanted = theirs.state_dict()
+        assert found.keys() == wanted.keys()
+        assert all(torch.equal(found[k], wanted[k]) for k in wanted)
+    for wrong, said in ((reader, "another system"), (tmp_path, "no file")):
+        with pytest.raises(ConfigError, match=said):
+            network(f"model.weights={wrong}")
+    with pytest.raises(ConfigError, match="does not hold the weights"):
+        network(f"model.weights={first}", "model.depth=2")
+
+
+def test_a_reader_goes_on_from_a_reader(tiny_store: Path, tmp_path: Path, reader: Path) -> None:
+    config = tiny(READ, tiny_store, tmp_path, f"model.weights={reader}", "data.artefacts=[scan]")
+    data = build.build_data(config, build.build_cohort(config))
+    found = build.build_task(config, data, pretrained=True).model.state_dict()
+    wanted = build.open_run(reader).task.model.state_dict()
+    assert all(torch.equal(found[k], wanted[k]) for k in wanted)
+    again = run_id(config, ["x"], "y")
+    assert again == run_id(configure([*READ, "data.artefacts=[scan]"]), ["x"], "y")
+    assert chain.weights_hashes(config)  # which tell the two apart
