@@ -25,6 +25,9 @@ WITHOUT_EFFECT = (
 # Of no account where no page is read, as in runs that were made before there were such keys.
 OF_PAGES = ("input", "model.reader_frozen")
 
+# Sections that speak to the stages alone, whose weights say what came of them.
+OF_STAGES = {"ssl_finetune": ("ssl",)}
+
 
 def run_id(config: Mapping[str, Any], data: Sequence[str], label_hash: str) -> str:
     """10 hex digits over the configuration, the label scheme and the data.
@@ -37,6 +40,8 @@ def run_id(config: Mapping[str, Any], data: Sequence[str], label_hash: str) -> s
     """
     apart = stages(config)  # the hashes of their weights say it all
     relevant = {key: copy.deepcopy(value) for key, value in config.items() if key not in apart}
+    for key in OF_STAGES.get(config["exp"], ()):
+        relevant.pop(key, None)
     once = OF_PAGES if config.get("input", "signal") == "signal" else ()
     for path in (*WITHOUT_EFFECT, *WEIGHTS, *once):
         *parents, key = path.split(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,10 @@ def load_backbone(
         raise ConfigError("the encoder was pretrained at another data.signal_rate", file=path,
                           value=rates[0], remedy=f"This run has {rates[1]}")  # fmt: skip
     refuse_seen(theirs, path, cohort, who="the pretraining", judged="this run", chosen_on=())
+    found = json.loads((path.parent.parent / "metrics.json").read_text(encoding="utf-8"))
+    if (verdict := found["pretraining"]["collapse"]["verdict"]) != "healthy":
+        print(f"Warning: the pretraining of {modality} collapsed ({verdict}); little can come of "
+              f"it: {path.parent.parent}", flush=True)  # fmt: skip
     load_pretrained(encoder, path, prefix=BACKBONE)
     if standardise is not None:
         load_pretrained(standardise, path, prefix=STANDARDISE)

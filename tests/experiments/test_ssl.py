@@ -460,6 +460,36 @@ def test_a_signal_student_needs_no_image_pretraining(monkeypatch):
     assert config == configure(["+exp=vizecg", "model.streams=signal"])
 
 
+def test_a_study_takes_another_method(tiny_store, tmp_path):
+    """Arms from scratch are the runs of +exp=ssl_finetune, whatever the method of the others."""
+    base = [f"data.store=[{tiny_store}]", f"run_dir={tmp_path}", *COMMON]
+    arms = {arm.name: configure(arm.run)
+            for arm in study.read_plan("ssl", [*base, "ssl.method=byol"]).arms}  # fmt: skip
+    for name, config in arms.items():
+        first = chain.trainable(config)
+        if name.endswith("scratch"):
+            assert first == []
+            alone = configure(["+exp=ssl_finetune", *base, f"fusion={config['fusion']}",
+                               f"model.modality={config['model']['modality']}"])  # fmt: skip
+            assert run_id(config, ["x"], "y") == run_id(alone, ["x"], "y")
+        else:
+            assert first == ["time", "spectrogram"]
+            for stage in first:
+                assert chain.stage_config(config, stage)["ssl"]["method"] == "byol"
+
+
+def test_a_start_that_collapsed_is_said_to_be_one(pretrained, tiny_store, tmp_path, capsys):
+    copy = shutil.copytree(pretrained, tmp_path / "ssl_pretrain" / pretrained.name)
+    metrics = read(copy)
+    metrics["pretraining"]["collapse"]["verdict"] = "constant"
+    (copy / "metrics.json").write_text(json.dumps(metrics))
+    for folder, said in ((pretrained, False), (copy, True)):
+        config = tiny(ALONE, tiny_store, tmp_path, f"time.checkpoint={folder}")
+        data = build.build_data(config, build.build_cohort(config))
+        build.build_task(config, data, pretrained=True)
+        assert ("collapsed (constant)" in capsys.readouterr().out) is said
+
+
 def test_the_study_of_image_pretraining(tiny_store, tmp_path, capsys):
     words = [w for w in (*VIZECG, *IMAGE_STAGE) if not w.startswith(("+exp", "model.streams"))]
     given = [f"data.store=[{tiny_store}]", f"run_dir={tmp_path}", *words]
