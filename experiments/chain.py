@@ -83,8 +83,9 @@ def prepare(config: dict[str, Any]) -> None:
 
     system = get_system(config["exp"])
     system.check(config)
-    adopt_reader(config)
     first = [name for name in trainable(config) if system.needs(config, name)]
+    if not any(config[name].get("into") == "model.reader" for name in stages(config)):
+        adopt_reader(config)
     for name in first:
         stage = stage_config(config, name)
         check_types(stage)
@@ -106,6 +107,8 @@ def prepare(config: dict[str, Any]) -> None:
         if path is not None:
             config[section][key] = str(path)
         del config[name]
+        if into == "model.reader":
+            adopt_reader(config)
 
 
 def weights_hashes(config: Mapping[str, Any]) -> list[str]:

@@ -91,6 +91,7 @@ def run(config: dict[str, Any]) -> Path:
     from ecgvision import build, rundir
     from ecgvision.evaluate.files import whole_file
     from ecgvision.systems import get_system
+    from ecgvision.systems.base import reads_pages
     from ecgvision.tasks.quiet import quiet_lightning
     from ecgvision.tasks.read import ReadTask
     from experiments import chain
@@ -103,7 +104,9 @@ def run(config: dict[str, Any]) -> Path:
     quiet_lightning()
     system = get_system(config["exp"])
     cohort = build.build_cohort(config)
-    if chain.stages(config):  # what is wrong is said now, not when the first stage is through
+    # what is wrong is said now, not when the first stage is through; of what pages a reader's run
+    # reads, only the reader knows
+    if chain.stages(config) and not reads_pages(config):
         build.build_data(config, cohort).setup()
     chain.prepare(config)
     hashes = [cohort.hash, *(pages.hash for pages in drawn), *chain.weights_hashes(config)]

@@ -106,6 +106,12 @@ def check_stage(config: Config, stage: str, modality: str, encoder: str | None =
         ConfigError: naming the key.
     """
     theirs = config[stage]
+    if theirs["exp"] == "read" and modality == "image":
+        for section, key in (("model", "image_encoder"), ("data", "image_size")):
+            given, ours = theirs[section].get(key, config[section][key]), config[section][key]
+            if given != ours:
+                raise ConfigError(f"{stage}.{section}.{key} must be {ours} here", value=given)
+        return
     wanted = [(f"{stage}.exp", theirs["exp"], "ssl_pretrain"),
               (f"{stage}.model.modality", theirs["model"]["modality"], modality)]  # fmt: skip
     if encoder is not None:

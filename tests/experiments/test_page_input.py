@@ -280,3 +280,33 @@ def test_a_reader_goes_on_from_a_reader(tiny_store: Path, tmp_path: Path, reader
     again = run_id(config, ["x"], "y")
     assert again == run_id(configure([*READ, "data.artefacts=[scan]"]), ["x"], "y")
     assert chain.weights_hashes(config)  # which tell the two apart
+
+
+@pytest.mark.parametrize("exp", ["signal_page", "patchecg_page", "vizecg_read"])
+def test_the_reader_is_trained_first_and_the_run_is_as_if_it_had_been_given(
+    tiny_store: Path, exp: str
+) -> None:
+    main_run = {"signal_page": SIGNAL, "patchecg_page": PATCH}.get(exp, ("+exp=vizecg", *COMMON))
+    stage = "image" if exp == "vizecg_read" else "reading"
+    own = [w for w in main_run if not w.startswith(("+exp", "input"))]
+    small = [*READ[len(COMMON) + 1 :], "trainer.max_epochs=1"]
+    config = tiny((f"+exp={exp}", *own), tiny_store, Path("x"),
+                  *(f"{stage}.{w}" for w in small),
+                  *(["data.image_size=[64,96]"] if stage == "image" else []))  # fmt: skip
+    assert chain.trainable(config) == [stage]
+    alone = tiny(READ, tiny_store, Path("x"))
+    found = chain.stage_config(config, stage)
+    assert run_id(found, ["x"], "y") == run_id(alone, ["x"], "y")
+
+
+def test_from_page_to_diagnosis_by_one_command(tiny_store: Path, tmp_path: Path) -> None:
+    small = [f"reading.{w}" for w in (*READ[len(COMMON) + 1 :], "trainer.max_epochs=1")]
+    own = [w for w in SIGNAL if not w.startswith(("+exp", "input"))]
+    config = tiny(("+exp=signal_page", *own), tiny_store, tmp_path, *small)
+    folder = run(config)
+    (reader,) = (tmp_path / "read").iterdir()
+    given = rundir.read_config(folder)
+    assert given["model"]["reader"] == str((reader / rundir.BEST).resolve())
+    assert given["data"]["image_size"] == [64, 96]
+    plain = tiny(SIGNAL, tiny_store, tmp_path, f"model.reader={reader}")
+    assert run(plain) == folder  # the very run: it is found again
