@@ -1,9 +1,10 @@
 """Read a page: from a picture to the waveform of every lead, and to what was printed at all.
 
-Three questions, each asked where it is easiest to answer. Cells of 16 pixels say whose trace runs
-by them, where its 0 mV is and when: a few hundred votes for every row, of whichever layout. A map
-of the whole page says which pixels a trace was drawn on. And along each row that the votes agree
-on, the columns of that map are read, one for each sample. Our own design.
+Each question is asked where it is easiest to answer. Cells of 16 pixels say whose trace runs by
+them, where its 0 mV is and when: a few hundred votes for every row, of whichever layout. The grid
+says how wide a second is, where there is one. A map of the whole page says which pixels a trace was
+drawn on. And along each row that the votes agree on, the columns of that map are read, one for each
+sample. Our own design.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from ecgvision.ecg import ConfigError
 from ecgvision.models.cells import CellHead, Cells
+from ecgvision.models.grid_pace import measure_pace
 from ecgvision.models.ink_map import InkMap
 from ecgvision.models.page_map import PageMap
 from ecgvision.models.straight import NEAR, Rows, find_rows
@@ -73,11 +75,12 @@ class PageReader(nn.Module):
         maps = self.page(image)
         return Seen(self.cells(maps[-1]), *self.ink(image, maps))
 
-    def rows(self, cells: Cells) -> tuple[Rows, Tensor]:
+    def rows(self, cells: Cells, image: Tensor) -> tuple[Rows, Tensor]:
         """Where the cells have the rows, and by how much of the page's height 1 mV rises there,
         (B, 12), below 0 where a lead stands upside down."""
         near = round(NEAR * self.length / self.seconds)
-        rows = find_rows(cells, self.page.grid, self.length, near)
+        rows = find_rows(cells, self.page.grid, self.length, near,
+                         lambda pace: measure_pace(image, pace, self.seconds))  # fmt: skip
         height, width = self.image_size
         weight = cells.of_leads().sum(1).square()
         gain = (weight * cells.gain).sum(1) / weight.sum(1).clamp(min=1e-6)
@@ -98,7 +101,7 @@ class PageReader(nn.Module):
         seen = self.see(image)
         if points is not None:
             return seen, *self.strips(seen.ink, seen.offset, points)
-        rows, rise = self.rows(seen.cells)
+        rows, rise = self.rows(seen.cells, image)
         height, log_scale = self.strips(seen.ink, seen.offset, more_points(rows.points))
         rise = rise[..., None]
         above = torch.stack([torch.zeros_like(height), height], dim=-1)

@@ -1,8 +1,9 @@
 """From what cells say to where each sample's 0 mV lies: a lead's row is a straight line, time runs
-alike for all leads of a page, and what bends is followed where it is seen."""
+alike for all leads of a page, and a row that bends is followed where it is seen."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -26,7 +27,7 @@ FLOOR = 1e-6
 """Weight of a cell that says another lead, our default, so that there always is a fit."""
 
 NEAR = 1.0
-"""Seconds before and after a sample from which its place is followed; our default."""
+"""Seconds before and after a sample from which its row's height is followed; our default."""
 
 
 class Rows(NamedTuple):
@@ -43,25 +44,32 @@ class Rows(NamedTuple):
     presence: Tensor
 
 
-def find_rows(cells: Cells, grid: tuple[int, int], length: int, near: int) -> Rows:
+def find_rows(
+    cells: Cells, grid: tuple[int, int], length: int, near: int,
+    sharpen: Callable[[Tensor], Tensor] | None = None,
+) -> Rows:  # fmt: skip
     """The rows of all leads.
 
     Args:
         cells: of a map of `grid` (rows, columns).
         length: samples of the window.
-        near: samples to either side that a place is followed from.
+        near: samples to either side that a row's height is followed from.
+        sharpen: from the pace that the cells agree on to a better one.
     """
     leads = cells.of_leads()
     time = (torch.arange(length, device=leads.device) + 0.5) / length
-    points, pace = _straight(cells, leads, time)
-    there, x, y, when = _along(cells, leads, grid, points)
-    off = torch.stack([x + (time - when) * pace[:, None, None], y], dim=-1) - points
+    points, pace = _straight(cells, leads, time, sharpen)
+    there, y = _along(cells, leads, grid, points)
+    off = y - points[..., 1]
     # what cells say counts as far as they are the lead's, and near the line
-    points = points + _around(off, there / (1 + off.square().sum(-1) / FAR**2), near)
+    off = _around(off, there / (1 + off.square() / FAR**2), near)
+    points = torch.stack([points[..., 0], points[..., 1] + off], dim=-1)
     return Rows(points, pace, _along(cells, leads, grid, points)[0])
 
 
-def _straight(cells: Cells, leads: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+def _straight(
+    cells: Cells, leads: Tensor, time: Tensor, sharpen: Callable[[Tensor], Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
     """One line for each lead, (B, 12, T, 2), and the pace of time, (B,).
 
     On a page that lies flat, x is one straight function of time for all leads, and y a constant of
@@ -91,9 +99,10 @@ def _straight(cells: Cells, leads: Tensor, time: Tensor) -> tuple[Tensor, Tensor
             miss_x = x - (mean_x + by_time * dt + by_y * dy)
             miss_y = y - (lead_y + slope * (t - lead_t))
             weight = prior / (1 + (miss_x.square() + miss_y.square()) / FAR**2)
-    line_x = mean_x + by_time * (time - mean_t) + by_y * dy
+    pace = by_time[:, 0, 0] if sharpen is None else sharpen(by_time[:, 0, 0])
+    line_x = mean_x + pace[:, None, None] * (time - mean_t) + by_y * dy
     line_y = lead_y + slope * (time - lead_t)
-    return torch.stack([line_x, line_y], dim=-1), by_time[:, 0, 0]
+    return torch.stack([line_x, line_y], dim=-1), pace
 
 
 def _mean(values: Tensor, weight: Tensor) -> Tensor:
@@ -102,22 +111,19 @@ def _mean(values: Tensor, weight: Tensor) -> Tensor:
 
 def _along(
     cells: Cells, leads: Tensor, grid: tuple[int, int], points: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """(B, 12, T) each: the probability of each lead along its own row, and what those cells that
-    are the lead's say of x, y and time there."""
-    told = torch.stack([torch.ones_like(cells.x), cells.x, cells.y, cells.time], dim=1)
+) -> tuple[Tensor, Tensor]:
+    """(B, 12, T) each: the probability of each lead along its own row, and the y that those cells
+    that are the lead's say there."""
+    told = torch.stack([torch.ones_like(cells.y), cells.y], dim=1)
     maps = (leads[:, :, None] * told[:, None]).unflatten(3, grid).flatten(0, 1)
     spots = 2 * points.flatten(0, 1)[:, None] - 1
     seen = F.grid_sample(maps, spots, align_corners=False)[:, :, 0].unflatten(0, leads.shape[:2])
-    there = seen[:, :, 0]
-    x, y, when = (seen[:, :, 1:] / there[:, :, None].clamp(min=FLOOR)).unbind(2)
-    return there, x, y, when
+    there, y = seen.unbind(2)
+    return there, y / there.clamp(min=FLOOR)
 
 
 def _around(off: Tensor, weight: Tensor, near: int) -> Tensor:
-    """The weighted mean of (B, 12, T, 2) over `near` samples to either side."""
-    both = torch.cat([off * weight[..., None], weight[..., None]], dim=-1)
-    rows = both.flatten(0, 1).transpose(1, 2)
-    mean = F.avg_pool1d(rows, 2 * near + 1, stride=1, padding=near)
-    mean = (mean[:, :2] / (mean[:, 2:] + FLOOR)).transpose(1, 2)
-    return mean.unflatten(0, off.shape[:2])
+    """The weighted mean of (B, 12, T) over `near` samples to either side."""
+    both = torch.stack([off * weight, weight], dim=2).flatten(0, 1)
+    mean = F.avg_pool1d(both, 2 * near + 1, stride=1, padding=near)
+    return (mean[:, 0] / (mean[:, 1] + FLOOR)).unflatten(0, off.shape[:2])

@@ -83,7 +83,7 @@ def test_half_the_gain_is_seen(tiny_store) -> None:
     truth = cell_truth(item["place"], item["rise"], GRID, to_gain=TO_GAIN)
     assert truth.gain[truth.near].mean().item() == pytest.approx(math.log(0.5), abs=0.01)
     model = PageReader("readnet", SIZE, width=16)
-    _, rise = model.rows(answers(truth))
+    _, rise = model.rows(answers(truth), item["image"])
     shown = item["printed"][0].any(-1)
     wanted = item["rise"][0].nanmedian(1).values
     torch.testing.assert_close(rise[0][shown], wanted[shown], rtol=0.02, atol=0)

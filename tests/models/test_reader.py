@@ -127,12 +127,13 @@ def test_a_millivolt_is_as_high_as_the_pace_of_time_says() -> None:
     x = model.cells.middle[0] / columns
     told = cells._replace(logits=logits, x=x[None], y=torch.full_like(x, 0.5)[None],
                           time=x[None], gain=torch.full_like(x, math.log(0.5))[None])  # fmt: skip
-    found, rise = model.rows(told)
+    page = torch.full((1, 3, 128, 160), 255, dtype=torch.uint8)  # without a grid
+    found, rise = model.rows(told, page)
     assert found.pace.item() == pytest.approx(1.0, abs=1e-3)
     # 25 mm/s x 10 s = 250 mm wide, so 250 x 128 / 160 = 200 mm high; half the usual gain
     torch.testing.assert_close(rise[0, 1].item(), 0.5 * 10 / 200, atol=1e-4, rtol=0)
     turned = told._replace(logits=logits.roll(len(LEADS) - 1, 1))
-    assert model.rows(turned)[1][0, 3].item() == pytest.approx(-0.025, abs=1e-4)
+    assert model.rows(turned, page)[1][0, 3].item() == pytest.approx(-0.025, abs=1e-4)
 
 
 @pytest.mark.parametrize("wrong", [

@@ -1,0 +1,69 @@
+"""How wide a second is, measured on the grid of the paper: its large squares are 5 mm."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+SPEEDS = (25.0, 50.0)
+"""mm/s that papers run at; which of them a page has is taken from the pace that is refined."""
+
+SQUARE_MM = 5.0
+
+SPAN, STEPS = 0.03, 121
+"""How far from the given pace the grid is looked for, and at how many periods: our defaults, a few
+times what a trained search is off by, in steps of a twentieth of a per cent."""
+
+EDGE = 0.002
+"""A best period that near the end of the span is none."""
+
+BANDS = 12
+"""Parts of the height that are measured each by itself: a page may be turned by a degree."""
+
+FAINT, LEVELS = 0.01, 15.0
+"""Share of a profile's variance that a grid must explain, and the levels of 255 that one pixel may
+count, so that print is no stronger than the grid; our defaults. Of 40 validation pages 25 had such
+a grid, and all but three of those were measured to within 0.25 %."""
+
+
+def measure_pace(image: Tensor, pace: Tensor, seconds: float) -> Tensor:
+    """The pace that the grid near it has, or the given one where no grid is seen.
+
+    The power of the columns' mean darkness at the period of 5 mm, summed over bands.
+
+    Args:
+        pace: fraction of the width that the window takes, right to within `SPAN`.
+        seconds: of the window.
+
+    Shape:
+        image: (B, 3, H, W); pace: (B,); result: (B,), without gradient to the image.
+    """
+    with torch.no_grad(), torch.autocast(image.device.type, enabled=False):
+        return pace * _factor(image, pace.float(), seconds)
+
+
+def _factor(image: Tensor, pace: Tensor, seconds: float) -> Tensor:
+    dark = (255 - image.float()).amax(1, keepdim=True)  # the channel that sees a coloured grid
+    around = F.avg_pool2d(dark, 25, stride=1, padding=12, count_include_pad=False)
+    dark = (dark - around).clamp(-LEVELS, LEVELS)[:, 0]
+    width = dark.shape[-1]
+    profile = F.adaptive_avg_pool2d(dark, (BANDS, width))
+    profile = profile * torch.hann_window(width, periodic=False, device=dark.device)
+    variance = profile.square().sum(-1, keepdim=True).clamp(min=1e-3)
+    factor = torch.linspace(1 - SPAN, 1 + SPAN, STEPS, device=dark.device)
+    x = torch.arange(width, device=dark.device) - width / 2
+    strength = []
+    for speed in SPEEDS:
+        period = (pace * width / seconds / speed * SQUARE_MM)[:, None] * factor
+        phase = 2 * math.pi * x / period.clamp(min=1.0)[..., None]  # (B, STEPS, W)
+        waves = [profile @ wave.transpose(1, 2) for wave in (phase.cos(), phase.sin())]
+        power = waves[0].square() + waves[1].square()
+        strength.append((power / variance * (2 / width)).mean(1))
+    both = torch.stack(strength, dim=1)  # (B, speeds, STEPS)
+    found, at = both.amax(1).max(1)
+    best = factor[at]
+    seen = (found > FAINT) & ((best - 1).abs() < SPAN - EDGE)
+    return torch.where(seen, best, 1.0)
