@@ -27,6 +27,10 @@ PACE_TO_GAIN = 0.4
 """Seconds of paper for a millivolt of height: 10 mm/mV over 25 mm/s."""
 
 
+LEAST_RISE = 0.005
+"""Of the page's height 1 mV takes at least so much, our default: a millimetre of a letter page."""
+
+
 class Seen(NamedTuple):
     """What there is before any row is read: `Cells`, and an `InkMap`'s two maps."""
 
@@ -85,7 +89,7 @@ class PageReader(nn.Module):
         weight = cells.of_leads().sum(1).square()
         gain = (weight * cells.gain).sum(1) / weight.sum(1).clamp(min=1e-6)
         rise = PACE_TO_GAIN * rows.pace / self.seconds * (width / height) * gain.exp()
-        return rows, rise.clamp(min=1e-3)[:, None] * cells.sign()
+        return rows, rise.clamp(min=LEAST_RISE)[:, None] * cells.sign()
 
     def forward(
         self, image: Tensor, points: Tensor | None = None

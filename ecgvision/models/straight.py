@@ -78,8 +78,9 @@ def _straight(
     Holland and Welsch 1977), so that cells that are mistaken do not pull the others. Written out
     instead of solved as equations, for which ONNX has no operator.
     """
-    x, y, t = (v[:, None] for v in (cells.x, cells.y, cells.time))  # (B, 1, N)
-    prior = leads.square() + FLOOR
+    # sums of differences want all their digits, on whatever runs the exported graph
+    x, y, t = (v[:, None].double() for v in (cells.x, cells.y, cells.time))  # (B, 1, N)
+    prior, time = leads.double().square() + FLOOR, time.double()
     weight = prior
     for turn in range(ROUNDS):
         total = weight.sum(2, keepdim=True)
@@ -102,7 +103,7 @@ def _straight(
     pace = by_time[:, 0, 0] if sharpen is None else sharpen(by_time[:, 0, 0])
     line_x = mean_x + pace[:, None, None] * (time - mean_t) + by_y * dy
     line_y = lead_y + slope * (time - lead_t)
-    return torch.stack([line_x, line_y], dim=-1), pace
+    return torch.stack([line_x, line_y], dim=-1).to(leads.dtype), pace.to(leads.dtype)
 
 
 def _mean(values: Tensor, weight: Tensor) -> Tensor:
