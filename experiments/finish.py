@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.paired import PairedDataModule
-from ecgvision.deploy.export import export_bundle
+from ecgvision.deploy.export import READ_TOLERANCE, TOLERANCE, export_bundle
 from ecgvision.evaluate import operating_points, predictions
 from ecgvision.evaluate.files import whole_file
 from ecgvision.evaluate.inference import predict
 from ecgvision.evaluate.report import write_report
 from ecgvision.evaluate.summary import describe
 from ecgvision.systems import get_system
+from ecgvision.systems.base import reads_pages
 from ecgvision.tasks.base import BaseTask
 from experiments.train import LOGS
 
@@ -94,6 +95,7 @@ def finish(
             metrics=result["test"][student_stream], check_images=check_pages(data),
             info={"exp": config["exp"], "run": folder.name, "layouts": list(data.layouts),
                   "artefacts": list(data.artefacts)},
+            tolerance=READ_TOLERANCE if reads_pages(config) else TOLERANCE,
         )  # fmt: skip
     result["wall_seconds"] = round(time.monotonic() - started, 1)
     write_report(folder / "report.html", config=dict(config), metrics=result, predictions=table,
