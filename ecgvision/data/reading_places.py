@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgvision.data.views import placement
 from ecgvision.ecg import LEAD_INDEX, LEADS
 from ecgvision.page import Page
 from ecgvision.render.artefacts import Warp
@@ -34,15 +35,13 @@ def network_fractions(
 ) -> NDArray[np.float32]:
     """Points (..., 2) of a picture as fractions of the network's width and height.
 
-    The way of `to_network`: aspect kept, equal margins.
+    The way of `to_network`.
 
     Args:
         picture: (height, width) of the picture.
         size: [height, width] of the network.
     """
-    scale = min(size[0] / picture[0], size[1] / picture[1])
-    inner = [min(s, max(1, round(p * scale))) for s, p in zip(size, picture, strict=True)]
-    margin = [(s - i) // 2 for s, i in zip(size, inner, strict=True)]
-    x = (points[..., 0] * inner[1] / picture[1] + margin[1]) / size[1]
-    y = (points[..., 1] * inner[0] / picture[0] + margin[0]) / size[0]
+    inner = placement(picture, size)
+    x = (points[..., 0] * inner.width / picture[1] + inner.left) / size[1]
+    y = (points[..., 1] * inner.height / picture[0] + inner.top) / size[0]
     return np.stack([x, y], axis=-1).astype(np.float32)

@@ -37,8 +37,9 @@ def trace_mask(
     mask = np.zeros((height, width), np.uint8)
     below = np.full((height // 2, width // 2), np.nan, np.float16)
     for cell in page.cells:
-        values = signal[LEAD_INDEX[cell.lead], page.samples(cell, signal.shape[1], rate)]
-        seconds = (page.samples(cell, signal.shape[1], rate).start + np.arange(len(values))) / rate
+        span = page.samples(cell, signal.shape[1], rate)
+        values = signal[LEAD_INDEX[cell.lead], span]
+        seconds = np.arange(span.start, span.stop) / rate
         lines = []
         for mv in (values, np.zeros_like(values)):
             points = np.stack(page.to_pixel(cell, seconds, mv), axis=-1)
@@ -48,8 +49,13 @@ def trace_mask(
         for run in _runs(np.isfinite(lines[0]).all(1)):
             fine = np.round((lines[0][run] - 0.5) * 2**FRACTION).astype(np.int32)
             cv2.polylines(drawn, [fine], False, 255, 1, cv2.LINE_AA, FRACTION)
-        np.maximum(mask, drawn, out=mask)
-        y, x = np.nonzero(drawn[: height // 2 * 2, : width // 2 * 2] > 127)
+        inked = np.flatnonzero(drawn.any(1))
+        if not len(inked):
+            continue
+        band = slice(inked[0], inked[-1] + 1)  # a tenth of the page, to be searched and joined
+        np.maximum(mask[band], drawn[band], out=mask[band])
+        y, x = np.nonzero(drawn[: height // 2 * 2, : width // 2 * 2][band] > 127)
+        y += band.start
         order = np.argsort(lines[1][:, 0])
         zero = np.interp(x + 0.5, lines[1][order, 0], lines[1][order, 1])
         below[y // 2, x // 2] = (zero - (y // 2 * 2 + 1)) / height

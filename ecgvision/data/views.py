@@ -7,6 +7,7 @@ picture that was prepared otherwise. Imports numpy and OpenCV only: a base insta
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -15,6 +16,27 @@ from numpy.typing import NDArray
 from ecgvision.ecg import ImageError
 
 PAPER_WHITE = 255
+
+
+class Placement(NamedTuple):
+    """Where a picture stands in the network's input: its size there, and the margins above and to
+    the left, in pixels."""
+
+    height: int
+    width: int
+    top: int
+    left: int
+
+
+def placement(picture: Sequence[int], size: Sequence[int]) -> Placement:
+    """As large as it fits, its aspect kept, in equal margins.
+
+    Args:
+        picture, size: (height, width) of the picture and of the network's input.
+    """
+    scale = min(size[0] / picture[0], size[1] / picture[1])
+    height, width = (min(s, max(1, round(p * scale))) for s, p in zip(size, picture, strict=True))
+    return Placement(height, width, (size[0] - height) // 2, (size[1] - width) // 2)
 
 
 def to_network(image: NDArray[np.uint8], size: Sequence[int]) -> NDArray[np.uint8]:
@@ -40,8 +62,7 @@ def to_network(image: NDArray[np.uint8], size: Sequence[int]) -> NDArray[np.uint
     height, width = int(size[0]), int(size[1])
     h, w = image.shape[:2]
     scale = min(height / h, width / w)
-    inner_h = min(height, max(1, round(h * scale)))
-    inner_w = min(width, max(1, round(w * scale)))
+    inner_h, inner_w, top, left = placement((h, w), (height, width))
     while scale <= 1 / 4:  # exact means of 2 x 2 pixels are far cheaper than one large step
         image, scale = _halve(image), scale * 2
     if (inner_h, inner_w) != image.shape[:2]:
@@ -50,7 +71,6 @@ def to_network(image: NDArray[np.uint8], size: Sequence[int]) -> NDArray[np.uint
     if (inner_h, inner_w) == (height, width):
         return image
     out = np.full((height, width, 3), PAPER_WHITE, np.uint8)
-    top, left = (height - inner_h) // 2, (width - inner_w) // 2
     out[top : top + inner_h, left : left + inner_w] = image
     return out
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.data.views import to_network
+from ecgvision.data.views import placement, to_network
 from ecgvision.deploy.confidence import found_samples, lead_confidence, page_confidence
 from ecgvision.deploy.ingest import read_page
 from ecgvision.deploy.reader_bundle import ReaderBundle
@@ -102,17 +102,15 @@ def picture_points(
     fractions: NDArray[np.floating], picture: tuple[int, int], size: Sequence[int]
 ) -> NDArray[np.float64]:
     """Fractions (..., 2) of the network's image as pixels of the picture that `to_network` brought
-    to it: aspect kept, equal margins.
+    to it.
 
     Args:
         picture: (height, width) of the picture.
         size: [height, width] of the network.
     """
-    scale = min(size[0] / picture[0], size[1] / picture[1])
-    inner = [min(s, max(1, round(p * scale))) for s, p in zip(size, picture, strict=True)]
-    margin = [(s - i) // 2 for s, i in zip(size, inner, strict=True)]
-    x = (fractions[..., 0].astype(np.float64) * size[1] - margin[1]) * picture[1] / inner[1]
-    y = (fractions[..., 1].astype(np.float64) * size[0] - margin[0]) * picture[0] / inner[0]
+    inner = placement(picture, size)
+    x = (fractions[..., 0].astype(np.float64) * size[1] - inner.left) * picture[1] / inner.width
+    y = (fractions[..., 1].astype(np.float64) * size[0] - inner.top) * picture[0] / inner.height
     return np.stack([x, y], axis=-1)
 
 

@@ -37,9 +37,7 @@ class CellTruth(NamedTuple):
     near: Tensor
 
 
-def cell_truth(
-    place: Tensor, rise: Tensor, grid: tuple[int, int], *, to_gain: Tensor | float
-) -> CellTruth:
+def cell_truth(place: Tensor, rise: Tensor, grid: tuple[int, int], *, to_gain: float) -> CellTruth:
     """For every cell the trace whose 0 mV is nearest, above or below its middle.
 
     Args:
@@ -47,8 +45,7 @@ def cell_truth(
             not printed.
         rise: (B, 12, T), fraction of the height that 1 mV takes, below 0 where upside down.
         grid: (rows, columns).
-        to_gain: `rise` over the fraction of the width that the window takes, at 10 mm/mV and
-            25 mm/s.
+        to_gain: `PageReader.rise_of_pace`.
     """
     rows, columns = grid
     batch, leads, length, _ = place.shape

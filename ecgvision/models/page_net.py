@@ -25,8 +25,8 @@ class PageNet(nn.Module):
     was, the likeliest. That step has the slope of the probability itself (straight-through: Bengio,
     Leonard and Courville 2013), so that a diagnosis teaches the reader waveform and presence alike.
 
-    The reader's batch norms keep what they have learned, and its lines are mended as in
-    evaluation, in training too.
+    The reader's batch norms keep what they have learned, and it finds its rows by itself, in
+    training too.
 
     Args:
         reader: a trained one.

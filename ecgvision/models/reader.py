@@ -74,6 +74,13 @@ class PageReader(nn.Module):
         self.ink = InkMap(self.page.channels)
         self.strips = StripHead()
 
+    @property
+    def rise_of_pace(self) -> float:
+        """The share of the height that 1 mV takes over the share of the width that the window
+        takes, where a millivolt is 10 mm and a second 25."""
+        height, width = self.image_size
+        return PACE_TO_GAIN / self.seconds * width / height
+
     def see(self, image: Tensor) -> Seen:
         """The cells and the ink of pages."""
         maps = self.page(image)
@@ -85,10 +92,9 @@ class PageReader(nn.Module):
         near = round(NEAR * self.length / self.seconds)
         rows = find_rows(cells, self.page.grid, self.length, near,
                          lambda pace: measure_pace(image, pace, self.seconds))  # fmt: skip
-        height, width = self.image_size
         weight = cells.of_leads().sum(1).square()
         gain = (weight * cells.gain).sum(1) / weight.sum(1).clamp(min=1e-6)
-        rise = PACE_TO_GAIN * rows.pace / self.seconds * (width / height) * gain.exp()
+        rise = self.rise_of_pace * rows.pace * gain.exp()
         return rows, rise.clamp(min=LEAST_RISE)[:, None] * cells.sign()
 
     def forward(

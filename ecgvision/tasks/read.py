@@ -12,7 +12,7 @@ from torch import Tensor
 from ecgvision.ecg import ConfigError, DataError
 from ecgvision.losses import reading
 from ecgvision.losses.cells import cell_losses, cell_truth
-from ecgvision.models.reader import PACE_TO_GAIN, PageReader
+from ecgvision.models.reader import PageReader
 from ecgvision.tasks.base import BaseTask, Batch
 from ecgvision.tasks.read_windows import Windows, draw_windows
 
@@ -66,12 +66,8 @@ class ReadTask(BaseTask):
                             value=(batch["signal"].shape[-1], model.length))  # fmt: skip
         windows = draw_windows(batch, min(WINDOW, model.length))
         seen, height, log_scale = model(batch["image"], windows.points)
-        height_px, width_px = model.image_size
         grid = model.page.grid
-        truth = cell_truth(
-            batch["place"], batch["rise"], grid,
-            to_gain=PACE_TO_GAIN / model.seconds * width_px / height_px,
-        )  # fmt: skip
+        truth = cell_truth(batch["place"], batch["rise"], grid, to_gain=model.rise_of_pace)
         parts = cell_losses(seen.cells, truth, grid)
         parts |= {
             "trace": reading.trace_bce(seen.ink, batch["trace"]),
