@@ -11,9 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from ecgvision.data.module import EcgDataModule
+from ecgvision.data.resample import resample
 from ecgvision.ecg import LEADS
 from ecgvision.evaluate.digitisation import challenge_snr, correlation, presence_accuracy, rmse
 from ecgvision.tasks.base import BaseTask
+
+JUDGED_RATE = 500.0
+"""Hz that curves are brought to before their SNR is taken: the Challenge's records have it, and its
+alignment by whole samples would be as coarse as a QRS is steep at 100 Hz."""
 
 FIGURES = ("snr_db", "correlation", "rmse_mv", "presence_accuracy")
 
@@ -34,7 +39,8 @@ def read_split(
 
     Returns:
         A table with a row for each page and lead of which anything was printed: record_id, layout,
-        artefact, lead, snr_db (the Challenge's, after its alignment), correlation, rmse_mv,
+        artefact, lead, snr_db (the Challenge's, at its 500 Hz and
+        after its alignment), correlation, rmse_mv,
         presence_accuracy; and some pages to look at, with `image` (3, H, W), `trace` (12, T, 2),
         `found` (12, T), `record_id`, `layout` and `artefact`.
     """
@@ -97,7 +103,9 @@ def _judge(
     views: list[tuple[str, str]], rate: float,
 ) -> pd.DataFrame:  # fmt: skip
     truth, read, printed, found = curves(answer, batch)
-    figures = (challenge_snr(truth, read, rate), correlation(truth, read), rmse(truth, read),
+    finer = (np.stack([resample(page, rate, JUDGED_RATE) for page in curve])
+             for curve in (truth.astype(np.float32), read.astype(np.float32)))  # fmt: skip
+    figures = (challenge_snr(*finer, JUDGED_RATE), correlation(truth, read), rmse(truth, read),
                presence_accuracy(printed, found))  # fmt: skip
     rows = []
     for i, (layout, artefact) in enumerate(views):
