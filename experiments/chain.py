@@ -83,17 +83,17 @@ def prepare(config: dict[str, Any]) -> None:
 
     system = get_system(config["exp"])
     system.check(config)
-    first = [name for name in trainable(config) if system.needs(config, name)]
+    first = {name: stage_config(config, name) for name in trainable(config)
+             if system.needs(config, name)}  # fmt: skip
     if not any(config[name].get("into") == "model.reader" for name in stages(config)):
         adopt_reader(config)
-    for name in first:
-        stage = stage_config(config, name)
+    for stage in first.values():
         check_types(stage)
         get_system(stage["exp"]).check(stage)
     for name in stages(config):
         if name in first:
             print(f"First the {name}:", flush=True)
-            config[name]["checkpoint"] = str(run(stage_config(config, name)) / BEST)
+            config[name]["checkpoint"] = str(run(first[name]) / BEST)
         given, into = config[name]["checkpoint"], config[name].get("into")
         path = None if given is None else _file(f"{name}.checkpoint", given)
         if into is None:

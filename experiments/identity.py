@@ -23,7 +23,7 @@ WITHOUT_EFFECT = (
 
 
 # Of no account where no page is read, as in runs that were made before there were such keys.
-OF_PAGES = ("input", "model.reader_frozen")
+OF_PAGES = ("input", "model.reader_frozen", "loss.distill", "loss.kd_temperature", "loss.tokens")
 
 # Sections that speak to the stages alone, whose weights say what came of them.
 OF_STAGES = {"ssl_finetune": ("ssl",)}
@@ -42,7 +42,8 @@ def run_id(config: Mapping[str, Any], data: Sequence[str], label_hash: str) -> s
     relevant = {key: copy.deepcopy(value) for key, value in config.items() if key not in apart}
     for key in OF_STAGES.get(config["exp"], ()):
         relevant.pop(key, None)
-    once = OF_PAGES if config.get("input", "signal") == "signal" else ()
+    signals = config["exp"] in ("signal", "patchecg") and config.get("input", "signal") == "signal"
+    once = OF_PAGES if signals else ()
     for path in (*WITHOUT_EFFECT, *WEIGHTS, *once):
         *parents, key = path.split(".")
         section = relevant

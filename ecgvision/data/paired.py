@@ -43,7 +43,8 @@ class PairedDataset(Dataset[dict[str, Any]]):
 
     Item:
         image: uint8 (3, H, W) · signal: float32 (12, T) mV, 0 where unobserved ·
-        observed: bool (12, T) · target: float32 (C,) · index: the record's row over all stores ·
+        observed: bool (12, T) · printed: bool (12, T), observed and on the page ·
+        target: float32 (C,) · index: the record's row over all stores ·
         layout: which of `settings.layouts` was asked for · artefact: which of
         `settings.artefacts`.
     """
@@ -114,10 +115,13 @@ class PairedDataset(Dataset[dict[str, Any]]):
         signal = resample(scene.window, scene.rate, wanted)
         signal = fit_length(signal, self.settings.signal_length)
         observed = ~np.isnan(signal)
+        printed = observed & scene.sheet.observed(signal.shape[1], wanted)
         if self.settings.signal_window == "printed":
-            observed &= scene.sheet.observed(signal.shape[1], wanted)
-        signal = np.where(observed, signal, np.float32(0))
-        return {"signal": torch.from_numpy(signal), "observed": torch.from_numpy(observed)}
+            observed = printed
+        return {
+            "signal": torch.from_numpy(np.where(observed, signal, np.float32(0))),
+            "observed": torch.from_numpy(observed), "printed": torch.from_numpy(printed),
+        }  # fmt: skip
 
     def _draw(self, scene: Scene) -> NDArray[np.uint8]:
         drawing, journey = (int(v) for v in scene.rng.integers(2**31, size=2))

@@ -103,10 +103,10 @@ def _judge(
     views: list[tuple[str, str]], rate: float,
 ) -> pd.DataFrame:  # fmt: skip
     truth, read, printed, found = curves(answer, batch)
-    finer = (np.stack([resample(page, rate, JUDGED_RATE) for page in curve])
-             for curve in (truth.astype(np.float32), read.astype(np.float32)))  # fmt: skip
-    figures = (challenge_snr(*finer, JUDGED_RATE), correlation(truth, read), rmse(truth, read),
-               presence_accuracy(printed, found))  # fmt: skip
+    fine = [np.stack([resample(page, rate, JUDGED_RATE) for page in curve.astype(np.float32)])
+            for curve in (truth, read)]  # fmt: skip
+    figures = (challenge_snr(fine[0], fine[1], JUDGED_RATE), correlation(truth, read),
+               rmse(truth, read), presence_accuracy(printed, found))  # fmt: skip
     rows = []
     for i, (layout, artefact) in enumerate(views):
         for lead in np.flatnonzero(printed[i].any(-1)):

@@ -71,10 +71,12 @@ class PageNet(nn.Module):
         observed = presence >= likeliest.clamp(max=0.5)
         hard = observed.to(presence.dtype)
         value = read["signal"] * (hard + presence - presence.detach())
-        more = (0, self.length - value.shape[-1])
-        value, observed = F.pad(value, more), F.pad(observed, more)
-        cut = (2, self.patch_length, self.stride)
-        return value.unfold(*cut), observed.unfold(*cut)
+        return self.cut(value), self.cut(observed)
+
+    def cut(self, signal: Tensor) -> Tensor:
+        """(B, 12, T) as the network takes it: (B, 12, P, L)."""
+        whole = F.pad(signal, (0, self.length - signal.shape[-1]))
+        return whole.unfold(2, self.patch_length, self.stride)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         value, observed = self.see(image)

@@ -123,14 +123,26 @@ class PatchECG(nn.Module):
         self.cls = nn.Parameter(nn.init.trunc_normal_(torch.empty(1, 1, width), std=0.02))
         self.drop = nn.Dropout(dropout)
         self.head = nn.Linear(width, labels)
+        self.token_width = width
 
     def forward(
         self, value: Tensor, observed: Tensor, packed: bool | None = None
     ) -> dict[str, Tensor]:
         """Logits; `packed` runs the transformer without missing tokens, to the same result."""
+        return self.decide(*self.tokens(value, observed), packed=packed)
+
+    def tokens(self, value: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
+        """The encoded patches at their places, (B, leads * patches, width), 0 where missing, and
+        which are present; raises as `forward`."""
         self._check(value, observed)
         present = observed.any(-1).flatten(1)  # (B, N)
-        tokens, present = self._sequence(self._tokens(value, observed, present), present)
+        return self._tokens(value, observed, present), present
+
+    def decide(
+        self, tokens: Tensor, present: Tensor, packed: bool | None = None
+    ) -> dict[str, Tensor]:
+        """The logits of `tokens`."""
+        tokens, present = self._sequence(tokens, present)
         if self.packed if packed is None else packed:
             return {"patches": self.head(self.transformer.packed(tokens, present))}
         return {"patches": self.head(self.transformer(tokens, present))}
@@ -149,9 +161,7 @@ class PatchECG(nn.Module):
         masks = observed.flatten(1, 2)
         encoded = self.encoder(clean.flatten(0, 1), masks.flatten(0, 1))
         tokens = encoded.unflatten(0, clean.shape[:2]) + self.embedding()
-        tokens = torch.where(present[..., None], tokens, 0.0)
-        tokens, present = self._sequence(tokens, present)
-        return {"patches": self.head(self.transformer(tokens, present))}
+        return self.decide(torch.where(present[..., None], tokens, 0.0), present, packed=False)
 
     def _tokens(self, value: Tensor, observed: Tensor, present: Tensor) -> Tensor:
         """(B, N, width): encoded patches at their places, 0 where missing."""

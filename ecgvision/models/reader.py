@@ -20,7 +20,7 @@ from ecgvision.models.cells import CellHead, Cells
 from ecgvision.models.grid_pace import measure_pace
 from ecgvision.models.ink_map import InkMap
 from ecgvision.models.page_map import PageMap
-from ecgvision.models.straight import NEAR, Rows, find_rows
+from ecgvision.models.rows import NEAR, Rows, find_rows
 from ecgvision.models.strips import StripHead, more_points
 
 PACE_TO_GAIN = 0.4

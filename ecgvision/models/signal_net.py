@@ -87,20 +87,34 @@ class SignalNet(nn.Module):
         self.pick = [LEADS.index(lead) for lead in self.leads]
         self.input = SignalInput(len(self.pick), scale)
         self.encoder = signal_encoder(encoder, len(self.pick))
-        self.width = 2 * int(self.encoder.channels)  # type: ignore[arg-type]
+        self.token_width = int(self.encoder.channels)  # type: ignore[arg-type]
+        self.width = 2 * self.token_width
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.width, labels))
 
-    def features(self, value: Tensor, observed: Tensor) -> Tensor:
-        """What the head decides on."""
+    def tokens(self, value: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
+        """What the encoder makes of the leads from step to step, (B, steps, F / 2), and that all
+        steps are present."""
         shape = (value.shape[0], len(LEADS), -1)
         value, observed = value.reshape(shape), observed.reshape(shape)
         if len(self.pick) < len(LEADS):
             value, observed = value[:, self.pick], observed[:, self.pick]
-        x = self.encoder(self.input(value, observed))
-        return torch.cat([x.mean(-1), x.amax(-1)], dim=1)
+        x = self.encoder(self.input(value, observed)).transpose(1, 2)
+        return x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+
+    def features(self, value: Tensor, observed: Tensor) -> Tensor:
+        """What the head decides on."""
+        return _pooled(self.tokens(value, observed)[0])
+
+    def decide(self, tokens: Tensor, present: Tensor) -> dict[str, Tensor]:
+        """The logits of `tokens`, all of which are present."""
+        return {"signal": self.head(_pooled(tokens))}
 
     def forward(self, value: Tensor, observed: Tensor) -> dict[str, Tensor]:
-        return {"signal": self.head(self.features(value, observed))}
+        return self.decide(*self.tokens(value, observed))
+
+
+def _pooled(tokens: Tensor) -> Tensor:
+    return torch.cat([tokens.mean(1), tokens.amax(1)], dim=1)
 
 
 def lead_names(given: Sequence[str] | str | None) -> tuple[str, ...]:

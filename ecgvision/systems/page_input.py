@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from ecgvision.data.cohort import Cohort
+from ecgvision.data.module import EcgDataModule
 from ecgvision.data.paired import PairedDataModule
-from ecgvision.ecg import ConfigError
+from ecgvision.data.patching import PatchSettings
+from ecgvision.ecg import LEADS, ConfigError
 from ecgvision.evaluate.operating_points import OperatingPoints
+from ecgvision.losses.pairs import Distillation
+from ecgvision.losses.tokens import TokenDistillation
 from ecgvision.models.page_net import PageLogits, PageNet
 from ecgvision.models.patchecg import PatchECG
 from ecgvision.models.pretrained import load_pretrained
@@ -20,7 +25,9 @@ from ecgvision.rundir import checkpoint_file, read_config
 from ecgvision.systems.base import Config, loader_arguments, names, reads_pages
 from ecgvision.systems.read import make_reader
 from ecgvision.systems.seen import refuse_seen
+from ecgvision.systems.teacher import load_teacher
 from ecgvision.systems.vizecg import page_settings
+from ecgvision.tasks.page_lesson import PageLesson
 
 TAKEN = ("image_size", "artefacts", "style", "dpi", "train_dpi", "speed", "gain")
 """Of the section `data`, what a run takes over from its reader unless it says otherwise."""
@@ -84,8 +91,8 @@ def page_data(config: Config, cohort: Cohort) -> PairedDataModule:
 
 
 def page_network(
-    config: Config, network: PatchECG | SignalNet, cohort: Cohort, *, patch_length: int,
-    stride: int, pretrained: bool,
+    config: Config, network: PatchECG | SignalNet, cohort: Cohort, *, cut: PatchSettings,
+    pretrained: bool,
 ) -> PageNet:  # fmt: skip
     """A network behind the reader of the configuration.
 
@@ -105,8 +112,26 @@ def page_network(
         refuse_seen(theirs, path, cohort, who="the reader", judged="this run")
         load_pretrained(reader, path, prefix="model.")
     length = round(config["data"]["seconds"] * config["data"]["signal_rate"])
-    return PageNet(reader, network, length=length, patch_length=patch_length, stride=stride,
+    return PageNet(reader, network, length=length, patch_length=cut.patch_length, stride=cut.stride,
                    frozen=config["model"]["reader_frozen"])  # fmt: skip
+
+
+def page_lesson(
+    config: Config, data: EcgDataModule, network: PatchECG | SignalNet, stream: str, *,
+    distill: Mapping[str, float] | None = None, kd_temperature: float = 1.0, tokens: float = 1.0,
+) -> PageLesson:  # fmt: skip
+    """What the run of `teacher.checkpoint`, of the same system on signals, teaches.
+
+    Raises:
+        ConfigError: as `load_teacher`; or for weights that make no sense.
+    """
+    if not tokens >= 0:
+        raise ConfigError("loss.tokens must not be negative", value=tokens)
+    teacher = load_teacher(config["teacher"]["checkpoint"], config, data, leads=LEADS,
+                           exp=config["exp"])  # fmt: skip
+    pairs = Distillation(distill or {}, temperature=kd_temperature, streams=(stream, "teacher"))
+    compare = TokenDistillation(network.token_width, teacher.network.token_width)
+    return PageLesson(teacher, pairs, compare, weight=tokens)
 
 
 def page_student(

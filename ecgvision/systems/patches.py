@@ -9,8 +9,8 @@ from ecgvision.data.cohort import Cohort
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.patches import PatchDataModule, network_signal
 from ecgvision.data.patching import FLAT_MV, PatchSettings
+from ecgvision.ecg import ConfigError
 from ecgvision.evaluate.operating_points import OperatingPoints
-from ecgvision.models.patchecg import PatchECG
 from ecgvision.models.signal_net import SignalNet
 from ecgvision.models.student import Student
 from ecgvision.systems.base import (
@@ -19,10 +19,10 @@ from ecgvision.systems.base import (
     base_arguments,
     loader_arguments,
     names,
-    network_arguments,
     reads_pages,
 )
-from ecgvision.systems.page_input import page_data, page_network, page_student
+from ecgvision.systems.networks import cut_of, signal_network
+from ecgvision.systems.page_input import page_data, page_lesson, page_network, page_student
 from ecgvision.systems.start import start_from_weights
 from ecgvision.tasks.masked import MaskedTask, PageTask
 
@@ -60,7 +60,15 @@ def fit_scale(network: SignalNet, data: EcgDataModule, config: Config) -> None:
     network.input.set_scale(mean, max(np.sqrt(max(squares / count - mean**2, 0.0)), FLAT_MV))
 
 
-class PatchECGSystem(System):
+class _OfSignals(System):
+    """What both systems share."""
+
+    def needs(self, config: Config, stage: str) -> bool:
+        key = {"reading": "reader", "signals": "weights"}.get(stage)
+        return key is None or config["model"][key] is None
+
+
+class PatchECGSystem(_OfSignals):
     """`+exp=patchecg`."""
 
     def streams(self, config: Config) -> tuple[str, ...]:
@@ -76,15 +84,7 @@ class PatchECGSystem(System):
         )  # fmt: skip
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> MaskedTask:
-        section = config["data"]
-        size, step = section["patch_length"], section["patch_stride"]
-        cut = PatchSettings(size, size if step is None else step, section["signal_rate"],
-                            section["seconds"])  # fmt: skip
-        network = PatchECG(
-            len(data.cohort.scheme.codes), patches=cut.patches, patch_length=cut.patch_length,
-            **network_arguments(config),
-        )  # fmt: skip
-        return _task(config, network, "patches", cut, data.cohort, pretrained=pretrained)
+        return _task(config, data, "patches", pretrained=pretrained)
 
     def student(
         self, config: Config, network: nn.Module, points: OperatingPoints
@@ -92,7 +92,7 @@ class PatchECGSystem(System):
         return page_student(config, network, points, "patches") if reads_pages(config) else None
 
 
-class SignalSystem(System):
+class SignalSystem(_OfSignals):
     """`+exp=signal`."""
 
     def streams(self, config: Config) -> tuple[str, ...]:
@@ -105,13 +105,7 @@ class SignalSystem(System):
         return patch_data(config, cohort, patch_length=length, stride=length)
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> MaskedTask:
-        section = config["data"]
-        network = SignalNet(len(data.cohort.scheme.codes), **network_arguments(config))
-        if pretrained:
-            fit_scale(network, data, config)
-        length = round(section["seconds"] * section["signal_rate"])
-        whole = PatchSettings(length, length, section["signal_rate"], section["seconds"])
-        return _task(config, network, "signal", whole, data.cohort, pretrained=pretrained)
+        return _task(config, data, "signal", pretrained=pretrained)
 
     def student(
         self, config: Config, network: nn.Module, points: OperatingPoints
@@ -119,16 +113,24 @@ class SignalSystem(System):
         return page_student(config, network, points, "signal") if reads_pages(config) else None
 
 
-def _task(
-    config: Config, network: PatchECG | SignalNet, stream: str, cut: PatchSettings,
-    cohort: Cohort, *, pretrained: bool,
-) -> MaskedTask:  # fmt: skip
+def _task(config: Config, data: EcgDataModule, stream: str, *, pretrained: bool) -> MaskedTask:
     """The task around a network of signals, or around it and the reader before it."""
+    network = signal_network(config, len(data.cohort.scheme.codes))
     if pretrained:
-        start_from_weights(network, config, cohort)
-    common = {**config["loss"], **base_arguments(config)}
+        if isinstance(network, SignalNet):
+            fit_scale(network, data, config)
+        start_from_weights(network, config, data.cohort)
+    loss = dict(config["loss"])
+    further = {key: loss.pop(key) for key in ("distill", "kd_temperature", "tokens") if key in loss}
+    common = {**loss, **base_arguments(config)}
+    given = config.get("teacher", {}).get("checkpoint")
     if not reads_pages(config):
+        if given is not None:
+            raise ConfigError("a teacher needs a student that reads pages", value=given,
+                              remedy="Set input=page")  # fmt: skip
         return MaskedTask(network, stream, **common)
-    whole = page_network(config, network, cohort, patch_length=cut.patch_length,
-                         stride=cut.stride, pretrained=pretrained)  # fmt: skip
-    return PageTask(whole, stream, **common)
+    whole = page_network(config, network, data.cohort, cut=cut_of(config), pretrained=pretrained)
+    if given is None or not pretrained:  # of a run that is opened again nothing is taught
+        return PageTask(whole, stream, **common)
+    return PageTask(whole, stream, lesson=page_lesson(config, data, network, stream, **further),
+                    **common)  # fmt: skip

@@ -6,39 +6,45 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ecgvision.data.module import EcgDataModule
-from ecgvision.ecg import ConfigError
+from ecgvision.ecg import LEADS, ConfigError
 from ecgvision.models.signal_net import SignalNet
 from ecgvision.rundir import checkpoint_file, load_weights, read_config, weights_hash
-from ecgvision.systems.base import Config, network_arguments, reads_pages
+from ecgvision.systems.base import Config, reads_pages
+from ecgvision.systems.networks import signal_network
 from ecgvision.systems.seen import refuse_seen
 from ecgvision.tasks.teacher import Teacher
 
 
 def load_teacher(
-    checkpoint: str | Path | None, config: Config, data: EcgDataModule, *, leads: Sequence[str]
-) -> Teacher:
-    """The network of a checkpoint of `+exp=signal`.
+    checkpoint: str | Path | None, config: Config, data: EcgDataModule, *, leads: Sequence[str],
+    exp: str = "signal",
+) -> Teacher:  # fmt: skip
+    """The network of a checkpoint of `+exp=signal` or, where it is asked for, `+exp=patchecg`.
 
     Args:
         checkpoint: a `.ckpt` in a run directory, or the run directory (then its best).
         config: of the run that is taught; `teacher.cache` keeps answers.
         data: what it is taught on.
         leads: that the taught network reads.
+        exp: the system that the teacher must be of.
 
     Raises:
-        ConfigError: if there is none, it has not finished or is not of `+exp=signal`, reads
-            another rate, length or scale, lacks a lead of the student's, has seen records that the
-            student is judged on, is another than a run was trained with, or `teacher.cache` is set
-            where records vary.
+        ConfigError: if there is none, it has not finished or is not of that system, reads
+            another rate, length, scale or patches, lacks a lead of the student's, has seen records
+            that the student is judged on, is another than a run was trained with, or
+            `teacher.cache` is set where records vary.
         LabelError: if it was trained for other labels; both hashes are named.
     """
     if checkpoint is None:
         raise ConfigError("there is no teacher", remedy="Set teacher.checkpoint=RUN/checkpoints/…")
     path = checkpoint_file(checkpoint)
     theirs = read_config(path.parent.parent)
-    if theirs["exp"] != "signal":
-        raise ConfigError("a teacher is a run of +exp=signal", file=path, value=theirs["exp"])
-    for key, default in (("signal_rate", None), ("seconds", None), ("normalise", "none")):
+    if theirs["exp"] != exp:
+        raise ConfigError(f"a teacher is a run of +exp={exp}", file=path, value=theirs["exp"])
+    same = {"signal_rate": None, "seconds": None, "normalise": "none"}
+    if exp == "patchecg":
+        same |= {"patch_length": None, "patch_stride": None}
+    for key, default in same.items():
         ours = config["data"].get(key, default)
         if theirs["data"].get(key, default) != ours:
             raise ConfigError(
@@ -53,10 +59,11 @@ def load_teacher(
     scheme = data.cohort.scheme
     if reads_pages(theirs):
         raise ConfigError("a teacher reads signals, this run reads pages", file=path)
-    network = SignalNet(len(scheme.codes), **network_arguments(theirs))
-    if missing := [lead for lead in leads if lead not in network.leads]:
+    network = signal_network(theirs, len(scheme.codes))
+    known_leads = network.leads if isinstance(network, SignalNet) else LEADS
+    if missing := [lead for lead in leads if lead not in known_leads]:
         raise ConfigError("the teacher does not read every lead of the student", file=path,
-                          value=missing, remedy=f"It reads {', '.join(network.leads)}")  # fmt: skip
+                          value=missing, remedy=f"It reads {', '.join(known_leads)}")  # fmt: skip
     load_weights(network, path, label_hash=scheme.hash, prefix="model.")
     return Teacher(network, remember=_remembered(config, data))
 

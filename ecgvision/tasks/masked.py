@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -9,7 +10,9 @@ from torch.nn import functional as F
 
 from ecgvision.ecg import ConfigError
 from ecgvision.losses.focal import focal
+from ecgvision.models.page_net import PageNet
 from ecgvision.tasks.base import BaseTask, Batch
+from ecgvision.tasks.page_lesson import PageLesson
 
 
 class MaskedTask(BaseTask):
@@ -38,14 +41,36 @@ class MaskedTask(BaseTask):
 
     def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         logits = self.answer(batch)
+        return logits, self.classify(logits, batch)
+
+    def classify(self, logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """The classification loss, by its name."""
         z, target = logits[self.streams[0]], batch["target"]
         if self.name == "bce":
-            return logits, {"bce": F.binary_cross_entropy_with_logits(z.float(), target)}
-        return logits, {"focal": focal(z, target, alpha=self.alpha, gamma=self.gamma)}
+            return {"bce": F.binary_cross_entropy_with_logits(z.float(), target)}
+        return {"focal": focal(z, target, alpha=self.alpha, gamma=self.gamma)}
 
 
 class PageTask(MaskedTask):
-    """The same loss over a network that reads the picture of the page; see `PageNet`."""
+    """The same loss over a network that reads the picture of the page, see `PageNet`; in training
+    with what a teacher of signals has to say.
+
+    Args:
+        lesson: of a teacher; None: there is none.
+        Others: see `MaskedTask`.
+    """
+
+    def __init__(
+        self, model: PageNet, stream: str, *, lesson: PageLesson | None = None, **base: Any
+    ) -> None:
+        super().__init__(model, stream, **base)
+        self.lesson = lesson
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **named: Any) -> Any:
+        """As every module's; what the lesson has learned stays away where there is none."""
+        if self.lesson is None:
+            state_dict = {k: v for k, v in state_dict.items() if not k.startswith("lesson.")}
+        return super().load_state_dict(state_dict, *args, **named)
 
     def on_train_epoch_start(self) -> None:
         super().on_train_epoch_start()
@@ -53,3 +78,13 @@ class PageTask(MaskedTask):
 
     def answer(self, batch: Batch) -> dict[str, Tensor]:
         return self.model(batch["image"])
+
+    def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        if self.lesson is None or not self.training:
+            return super().compute(batch)
+        model = self.model
+        assert isinstance(model, PageNet)
+        tokens, present = model.network.tokens(*model.see(batch["image"]))
+        logits = model.network.decide(tokens, present)
+        taught = self.lesson(model, tokens, present, logits, batch)
+        return logits, self.classify(logits, batch) | taught

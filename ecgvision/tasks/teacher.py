@@ -15,7 +15,8 @@ class Teacher:
     the task does not reach it. It follows its input to the device.
 
     Args:
-        network: has `features` and `head`, as `SignalNet`.
+        network: has `features` and `head` as `SignalNet`, or, where its tokens are asked for,
+            `tokens` and `decide` as it and `PatchECG`.
         remember: records whose answers are kept, by `index`; 0 keeps none. Right only where a
             record always looks the same: no augmentation, no mask, one layout.
     """
@@ -46,6 +47,14 @@ class Teacher:
         if self.remember and index is not None:
             self._keep(index, *answer)
         return answer
+
+    @torch.no_grad()
+    def tokens(self, value: Tensor, observed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Tokens (B, N, F), which are present (B, N), and logits (B, C), in float32."""
+        self.network.to(value.device)
+        tokens, present = self.network.tokens(value, observed)
+        (logits,) = self.network.decide(tokens, present).values()
+        return tokens.float(), present, logits.float()
 
     def _keep(self, index: Tensor, *answer: Tensor) -> None:
         if self._known is None or self._answers is None:

@@ -50,6 +50,7 @@ def test_batch_contract(tiny_store):
         "image": ((8, 3, 96, 128), torch.uint8),
         "signal": ((8, 12, 1000), torch.float32),
         "observed": ((8, 12, 1000), torch.bool),
+        "printed": ((8, 12, 1000), torch.bool),
         "target": ((8, 5), torch.float32),
         "index": ((8,), torch.int64),
         "layout": ((8,), torch.int64),

@@ -19,6 +19,7 @@ from ecgvision.models.page_net import PageNet
 from ecgvision.models.patchecg import PatchECG
 from ecgvision.models.reader import PageReader
 from ecgvision.models.signal_net import SignalNet
+from ecgvision.systems import get_system
 from ecgvision.systems.page_input import adopt_reader
 from experiments import chain
 from experiments.configure import configure
@@ -293,20 +294,62 @@ def test_the_reader_is_trained_first_and_the_run_is_as_if_it_had_been_given(
     config = tiny((f"+exp={exp}", *own), tiny_store, Path("x"),
                   *(f"{stage}.{w}" for w in small),
                   *(["data.image_size=[64,96]"] if stage == "image" else []))  # fmt: skip
-    assert chain.trainable(config) == [stage]
+    signals = [] if stage == "image" else ["signals"]
+    assert chain.trainable(config) == [stage, *signals]
     alone = tiny(READ, tiny_store, Path("x"))
     found = chain.stage_config(config, stage)
     assert run_id(found, ["x"], "y") == run_id(alone, ["x"], "y")
 
 
+@pytest.mark.parametrize(("exp", "base"), [("signal_page", SIGNAL), ("patchecg_page", PATCH)])
+def test_signals_are_learned_first_as_by_a_run_of_their_own(
+    tiny_store: Path, exp: str, base: tuple[str, ...]
+) -> None:
+    own = [w for w in base if not w.startswith(("+exp", "input"))]
+    config = tiny((f"+exp={exp}", *own), tiny_store, Path("x"), "signals.trainer.max_epochs=3",
+                  f"teacher.exp={base[0].removeprefix('+exp=')}")  # fmt: skip
+    stage = chain.stage_config(config, "signals")
+    default = configure([base[0], "data.small=true"])["optimizer"]
+    alone = tiny(base, tiny_store, Path("x"), "input=signal", "trainer.max_epochs=3",
+                 "data.train_mask=layouts", f"optimizer.lr={default['lr']}")  # fmt: skip
+    assert run_id(stage, ["x"], "y") == run_id(alone, ["x"], "y")
+    assert chain.stage_config(config, "teacher") == stage
+    for given, stays in (("model.weights=a", "reading"), ("model.reader=a", "signals")):
+        config = configure([f"+exp={exp}", given])
+        system = get_system(config["exp"])
+        assert [s for s in chain.trainable(config) if system.needs(config, s)] == [stays]
+
+
 def test_from_page_to_diagnosis_by_one_command(tiny_store: Path, tmp_path: Path) -> None:
     small = [f"reading.{w}" for w in (*READ[len(COMMON) + 1 :], "trainer.max_epochs=1")]
     own = [w for w in SIGNAL if not w.startswith(("+exp", "input"))]
-    config = tiny(("+exp=signal_page", *own), tiny_store, tmp_path, *small)
+    config = tiny(("+exp=signal_page", *own), tiny_store, tmp_path, *small,
+                  "signals.trainer.max_epochs=1", "teacher.exp=signal")  # fmt: skip
     folder = run(config)
     (reader,) = (tmp_path / "read").iterdir()
+    (signals,) = (f for f in (tmp_path / "signal").iterdir() if f != folder)  # the teacher, too
     given = rundir.read_config(folder)
     assert given["model"]["reader"] == str((reader / rundir.BEST).resolve())
+    assert given["model"]["weights"] == given["teacher"]["checkpoint"]
+    assert given["model"]["weights"] == str((signals / rundir.BEST).resolve())
     assert given["data"]["image_size"] == [64, 96]
-    plain = tiny(SIGNAL, tiny_store, tmp_path, f"model.reader={reader}")
+    plain = tiny(SIGNAL, tiny_store, tmp_path, f"model.reader={reader}", "optimizer.lr=5e-4",
+                 f"model.weights={signals}", f"teacher.checkpoint={signals}")  # fmt: skip
     assert run(plain) == folder  # the very run: it is found again
+    logged = next(folder.rglob("metrics.csv")).read_text().splitlines()[0].split(",")
+    assert {"train/bce", "train/tokens", "train/kd_teacher_to_signal"} <= set(logged)
+    assert build.open_run(folder).task.lesson is None
+
+
+def test_a_teacher_is_refused_where_no_page_is_read_or_it_is_none(
+    tiny_store: Path, tmp_path: Path, reader: Path
+) -> None:
+    signals = tuple(o for o in SIGNAL if o != "input=page")
+    with pytest.raises(ConfigError, match="reads pages"):
+        run(tiny(signals, tiny_store, tmp_path, f"teacher.checkpoint={reader}"))
+    with pytest.raises(ConfigError, match="a teacher is a run of"):
+        run(tiny(SIGNAL, tiny_store, tmp_path, f"model.reader={reader}",
+                 f"teacher.checkpoint={reader}"))  # fmt: skip
+    with pytest.raises(ConfigError, match=r"loss\.tokens"):
+        run(tiny(SIGNAL, tiny_store, tmp_path, f"model.reader={reader}", "loss.tokens=-1",
+                 f"teacher.checkpoint={reader}"))  # fmt: skip

@@ -12,7 +12,7 @@ from ecgvision.data.reading import ReadingDataset
 from ecgvision.losses.cells import BESIDE, LEAST, cell_losses, cell_truth
 from ecgvision.models.cells import INVERTED, NOTHING, Cells
 from ecgvision.models.reader import PACE_TO_GAIN, PageReader
-from ecgvision.models.straight import find_rows
+from ecgvision.models.rows import find_rows
 from ecgvision.store import Store
 
 SIZE, GRID = (384, 512), (24, 32)

@@ -8,7 +8,7 @@ import torch
 
 from ecgvision.ecg import LEADS
 from ecgvision.models.cells import INVERTED, NOTHING, Cells
-from ecgvision.models.straight import ROUNDS, find_rows
+from ecgvision.models.rows import ROUNDS, find_rows
 
 GRID = (24, 32)
 LENGTH = 200
@@ -123,7 +123,7 @@ def test_against_least_squares_of_numpy() -> None:
         off_x = x - (flat @ across).reshape(12, -1)
         off_y = y - (design @ fit).reshape(12, -1)
         weight = prior / (1 + (off_x**2 + off_y**2) / 0.01**2)
-    from ecgvision.models.straight import _straight
+    from ecgvision.models.rows import _straight
 
     time = (torch.arange(LENGTH).double() + 0.5) / LENGTH
     line, pace = _straight(given, given.of_leads(), time)

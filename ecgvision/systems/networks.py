@@ -1,0 +1,33 @@
+"""The networks of signals that are told by a configuration alone."""
+
+from __future__ import annotations
+
+from ecgvision.data.patching import PatchSettings
+from ecgvision.ecg import ConfigError
+from ecgvision.models.patchecg import PatchECG
+from ecgvision.models.signal_net import SignalNet
+from ecgvision.systems.base import Config, network_arguments
+
+
+def cut_of(config: Config) -> PatchSettings:
+    """How windows are cut for the network: into patches, or not at all."""
+    data = config["data"]
+    size = step = round(data["signal_rate"] * data["seconds"])
+    if config["exp"] == "patchecg":
+        size, step = data["patch_length"], data["patch_stride"]
+    return PatchSettings(size, size if step is None else step, data["signal_rate"], data["seconds"])
+
+
+def signal_network(config: Config, labels: int) -> PatchECG | SignalNet:
+    """A new network of `+exp=patchecg` or `+exp=signal`.
+
+    Raises:
+        ConfigError: for another system.
+    """
+    if config["exp"] == "patchecg":
+        cut = cut_of(config)
+        return PatchECG(labels, patches=cut.patches, patch_length=cut.patch_length,
+                        **network_arguments(config))  # fmt: skip
+    if config["exp"] == "signal":
+        return SignalNet(labels, **network_arguments(config))
+    raise ConfigError("no system of signals", value=config["exp"])
