@@ -33,8 +33,8 @@ class ReadTask(BaseTask):
 
     In training columns are read where the rows truly are, a few pixels too high or too low as rows
     that are found would be, so that reading is learned while finding is. In validation a page is
-    read as in use. Logs `val/read_correlation`, the correlation of read and printed samples over
-    the whole split, `val/read_rmse` in mV and `val/presence_accuracy`.
+    read as in use. Logs `val/read_correlation`, the mean over pages and leads of the correlation of
+    read and printed samples, `val/read_rmse` in mV and `val/presence_accuracy`.
 
     Args:
         model: a reader of the pages' window.
@@ -55,7 +55,7 @@ class ReadTask(BaseTask):
         ):
             raise ConfigError(f"weights of reading are {', '.join(WEIGHTS)}, none below 0",
                               value=weights)  # fmt: skip
-        self.sums = np.zeros(8)  # of the split under validation, in all digits
+        self.sums = np.zeros(6)  # of the split under validation, in all digits
 
     def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """No logits, and the weighted parts of the loss on pages whose truth is known."""
@@ -101,10 +101,18 @@ class ReadTask(BaseTask):
     def _count(self, read: dict[str, Tensor], batch: Batch) -> None:
         length = read["signal"].shape[-1]
         printed = batch["printed"][..., :length]
-        x = read["signal"].detach()[printed].cpu().double().numpy()
-        y = batch["signal"][..., :length][printed].cpu().double().numpy()
-        right = int(((read["presence"] > 0) == printed).sum())
-        self.sums += [len(x), x.sum(), y.sum(), x @ x, y @ y, x @ y, right, printed.numel()]
+        n = printed.sum(-1).clamp(min=1)
+        x, y = (torch.where(printed, v[..., :length].double(), 0.0)
+                for v in (read["signal"].detach(), batch["signal"]))  # fmt: skip
+        missed = (x - y).square().sum()
+        x, y = (torch.where(printed, v - v.sum(-1, keepdim=True) / n[..., None], 0.0)
+                for v in (x, y))  # fmt: skip
+        power = x.square().sum(-1) * y.square().sum(-1)
+        known = y.square().sum(-1) > 0
+        r = torch.where(known, (x * y).sum(-1) / power.clamp(min=1e-12).sqrt(), 0.0)
+        right = ((read["presence"] > 0) == printed).sum()
+        parts = (r.sum(), known.sum(), missed, printed.sum(), right, printed.numel())
+        self.sums += [float(part) for part in parts]
 
     def on_validation_epoch_start(self) -> None:
         self.sums[:] = 0
@@ -112,12 +120,10 @@ class ReadTask(BaseTask):
     def on_validation_epoch_end(self) -> None:
         gathered = self.all_gather(torch.tensor(self.sums, dtype=torch.float32, device=self.device))
         assert isinstance(gathered, Tensor)
-        sums = gathered.reshape(-1, 8).sum(0)
-        n, x, y, xx, yy, xy, right, seen = sums.unbind()
-        spread = ((xx - x * x / n) * (yy - y * y / n)).clamp(min=1e-12).sqrt()
+        r, leads, missed, samples, right, seen = gathered.reshape(-1, 6).sum(0).unbind()
         values = {
-            "val/read_correlation": (xy - x * y / n) / spread,
-            "val/read_rmse": ((xx - 2 * xy + yy).clamp(min=0) / n).sqrt(),
+            "val/read_correlation": r / leads.clamp(min=1),
+            "val/read_rmse": (missed / samples.clamp(min=1)).sqrt(),
             "val/presence_accuracy": right / seen,
         }
         self.log_dict({k: v.float() for k, v in values.items()}, prog_bar=True)
