@@ -108,16 +108,17 @@ def _add_digitize(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "digitize",
         help="read the waveforms of a page",
-        description="Read the waveforms of a PNG or JPEG page with the bundle of a run of "
-        "+exp=read: twelve leads in mV, missing where nothing was printed, and how sure the reader "
-        "is of each. Confidence is the reader's own probability that a sample was printed and is "
-        "right to within 0.1 mV. A page that cannot be read, or does not stand upright, is refused "
-        "and nothing is written.",
-        epilog="Example: ecgvision digitize scan.png --bundle runs/read/RUN/bundle --out record "
-        "--figure over.png",
+        description="Read the waveforms of a PNG or JPEG page, by the reader that comes with the "
+        "package or the bundle of a run of +exp=read: twelve leads in mV, missing where nothing "
+        "was printed, and how sure the reader is of each. Confidence is the reader's own "
+        "probability that a sample was printed and is right to within 0.1 mV. A page that cannot "
+        "be read, or does not stand upright, is refused and nothing is written.",
+        epilog="Example: ecgvision digitize scan.png --out record --figure over.png",
     )
     parser.add_argument("file", metavar="FILE", help="the picture")
-    parser.add_argument("--bundle", required=True, metavar="DIR", help="folder of the bundle")
+    parser.add_argument(
+        "--bundle", metavar="DIR", help="folder of the bundle (default: the package's reader)"
+    )
     parser.add_argument(
         "--out", metavar="RECORD", help="NAME.csv, or NAME for WFDB's NAME.hea and NAME.dat"
     )
@@ -164,8 +165,10 @@ def _predict(args: argparse.Namespace) -> int:
 def _digitize(args: argparse.Namespace) -> int:
     from ecgvision.deploy import digitize
     from ecgvision.deploy.reader_bundle import ReaderBundle
+    from ecgvision.shipped import READER
 
-    bundle = ReaderBundle.open(args.bundle, threads=args.threads)
+    folder = READER / "bundle" if args.bundle is None else args.bundle
+    bundle = ReaderBundle.open(folder, threads=args.threads)
     return digitize.run(bundle, args.file, out=args.out, figure=args.figure, as_json=args.json)
 
 

@@ -12,6 +12,7 @@ import yaml
 from torch import nn
 
 from ecgvision.ecg import ConfigError, LabelError
+from ecgvision.shipped import NAME, READER
 
 CONFIG_FILE = "config.yaml"
 BEST = "checkpoints/best.ckpt"
@@ -51,8 +52,8 @@ def weights_hash(file: str | Path) -> str:
 
 
 def checkpoint_file(given: str | Path) -> Path:
-    """A checkpoint itself, or the best of a run directory."""
-    path = Path(given).expanduser()
+    """A checkpoint itself, or the best of a run directory; `shipped` is the package's reader."""
+    path = READER if str(given) == NAME else Path(given).expanduser()
     return path / BEST if path.is_dir() else path
 
 

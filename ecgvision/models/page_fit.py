@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ecgvision.models.cells import Cells
 
@@ -23,6 +24,10 @@ page is held to be none; our default. Three rows have 0.03."""
 BENT = 1e-4
 """Variance of a product of time and y, or of a square, below which a bend is held to be none; our
 default. A square of time over a whole row has 0.0055."""
+
+TRUE = 0.004
+"""How far (a standard deviation, as a fraction of the width) a bent page may differ from a flat one
+and still be more likely flat; our default, to be set beside what a trained network is off by."""
 
 FLOOR = 1e-6
 """Weight of a cell that says another lead, our default, so that there always is a fit."""
@@ -62,7 +67,7 @@ def fit_page(
         slopes = _shares(along - middle, y - lead_y, weight, (0.0, BENT, BENT))
         across = _across(dt, dy)
         centre = (weight[:, None] * across).sum((2, 3), keepdim=True) / total.sum(1)[:, None, None]
-        paces = _shares(across - centre, x - mean_x, weight, (0.0, TURNED, BENT, BENT, BENT))
+        paces = _as_flat_as_may_be(across - centre, x - mean_x, weight)
         if turn + 1 < ROUNDS:
             miss_x = x - mean_x - _sum(paces, across - centre)
             miss_y = y - lead_y - _sum(slopes, along - middle)
@@ -73,6 +78,17 @@ def fit_page(
     line_x = mean_x + _sum(paces, _across(dt, dy) - centre)
     line_y = lead_y + _sum(slopes, _along(dt, dy) - middle)
     return torch.stack([line_x, line_y], dim=-1).to(leads.dtype), paces[:, 0].to(leads.dtype)
+
+
+def _as_flat_as_may_be(terms: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """(B, 5): the shares of a bent page as far as it differs from a flat one by more than `TRUE`.
+
+    What cells say of time is off alike for neighbours, which a bend would follow.
+    """
+    bent = _shares(terms, x, weight, (0.0, TURNED, BENT, BENT, BENT))
+    flat = F.pad(_shares(terms[:, :2], x, weight, (0.0, TURNED)), (0, 3))
+    gap = _mean(_sum(bent - flat, terms).square(), weight)[:, 0]
+    return flat + gap / (gap + TRUE**2) * (bent - flat)
 
 
 def _along(t: Tensor, y: Tensor) -> Tensor:

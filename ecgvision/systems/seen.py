@@ -36,8 +36,11 @@ def refuse_seen(
         raise ConfigError(f"{who}'s run has not finished", file=file,
                           remedy="Repeat its command, which goes on where it stopped")  # fmt: skip
     ours = {store.hash for store in cohort.stores}
-    if json.loads(file.read_text(encoding="utf-8"))["data"]["hash"] == cohort.hash:
+    data = json.loads(file.read_text(encoding="utf-8"))["data"]
+    if data["hash"] == cohort.hash:
         shared = ours
+    elif "stores" in data:  # a shipped run: its stores stayed where it was trained
+        shared = ours & set(data["stores"])
     else:
         stores = [Path(store) for store in theirs["data"]["store"]]
         shared = ours & {Store(store).hash for store in stores if store.is_dir()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from ecgvision.evaluate.digitisation import snr_db
 from ecgvision.evaluate.reading import summarise
 from ecgvision.models.reading import DeployedReader
 from ecgvision.tasks.read import BACKBONE, ReadTask
-from experiments import train
+from experiments import ship, train
 from experiments.configure import configure
 from experiments.run import run
 
@@ -210,3 +211,40 @@ def test_a_student_starts_as_a_reader(trained: Path, tiny_store: Path, tmp_path:
         run(config(f"data.folds.train={[*folds['train'][1:], *folds['test']]}",
                    f"data.folds.test={folds['train'][:1]}"))  # fmt: skip
     assert (run(given) / "bundle").is_dir()
+
+
+def test_a_reader_is_shipped_whole_and_without_paths(
+    trained: Path, tiny_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "package" / "reader"
+    for _ in range(2):  # the second takes the place of the first
+        assert ship.main([str(trained), "--out", str(target), "--note", "Records of nobody."]) == 0
+    assert [p.name for p in target.parent.iterdir()] == ["reader"]
+    capsys.readouterr()
+    texts = [f for f in target.rglob("*") if f.suffix in (".json", ".yaml", ".md")]
+    assert len(texts) == 4
+    for text in texts:
+        assert str(tmp_path.parent) not in text.read_text()
+        assert str(tiny_store) not in text.read_text()
+    card = (target / "CARD.md").read_text()
+    assert "Records of nobody." in card
+    assert rundir.weights_hash(target / rundir.BEST) == rundir.weights_hash(trained / rundir.BEST)
+    assert rundir.weights_hash(target / rundir.BEST) in card
+    assert "| all | 3 |" in card
+    start = tiny(tiny_store, tmp_path, f"model.weights={target}")
+    data = build.build_data(start, build.build_cohort(start))
+    theirs = build.open_run(trained).task.model.state_dict()
+    ours = build.build_task(start, data, pretrained=True).model.state_dict()
+    assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
+    other = tiny(tiny_store, tmp_path, f"model.weights={target}", "data.folds.test=[1]",
+                 f"data.folds.train=[2,3,{','.join(map(str, start['data']['folds']['test']))}]")  # fmt: skip
+    with pytest.raises(ConfigError, match="trained or chosen on folds"):
+        build.build_task(other, build.build_data(other, build.build_cohort(other)), pretrained=True)
+
+
+def test_what_is_no_finished_reader_is_not_shipped(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "run")
+    (tmp_path / "run" / "metrics.json").unlink()
+    assert ship.main([str(tmp_path / "run"), "--out", str(tmp_path / "out")]) == 2
+    assert ship.main([str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert not (tmp_path / "out").exists()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
 from ecgvision.ecg import LEADS
 from ecgvision.models.cells import INVERTED, NOTHING, Cells
-from ecgvision.models.rows import ROUNDS, find_rows
+from ecgvision.models.rows import find_rows
 
 GRID = (24, 32)
 LENGTH = 200
@@ -92,47 +91,6 @@ def test_cells_that_lie_do_not_pull_the_others(columns: int) -> None:
 def test_what_bends_is_followed() -> None:
     cells, truth = page(bend=0.04)
     assert miss(find_rows(cells, GRID, LENGTH, 20).points, truth).max() < 0.003
-
-
-def test_against_least_squares_of_numpy() -> None:
-    """The straight part by the same equations, solved by numpy with the same weights."""
-    rng = np.random.default_rng(0)
-    cells, _ = page(0.015)
-    x, y, t = (v[0].double().numpy() + 0.01 * rng.standard_normal(v.shape[1])
-               for v in (cells.x, cells.y, cells.time))  # fmt: skip
-    given = cells._replace(**{k: torch.from_numpy(v)[None] for k, v in
-                              (("x", x), ("y", y), ("time", t))})  # fmt: skip
-    given = Cells(*(v.double() for v in given))
-    shares = torch.softmax(given.logits[0], 0).numpy()
-    leads = shares[:12].copy()
-    leads[3] += shares[INVERTED]
-    prior = leads**2 + 1e-6
-    weight, one = prior, np.eye(12)[:, None].repeat(len(x), 1)
-    when = np.tile(t, (12, 1))
-    for _ in range(ROUNDS):
-        root = np.sqrt(weight).ravel()
-        design = np.concatenate([one, when[..., None]], -1).reshape(-1, 13)
-        fit = np.linalg.lstsq(design * root[:, None], np.tile(y, 12) * root, rcond=None)[0]
-        lead_y = (weight * y).sum(1) / weight.sum(1)
-        mean = (weight * lead_y[:, None]).sum() / weight.sum()
-        flat = np.stack([np.ones_like(when), when, (lead_y - mean)[:, None].repeat(len(x), 1)], -1)
-        flat = flat.reshape(-1, 3)
-        normal = flat.T @ (weight.ravel()[:, None] * flat)
-        normal[2, 2] += 1e-4 * weight.sum()
-        across = np.linalg.solve(normal, flat.T @ (weight * x).ravel())
-        off_x = x - (flat @ across).reshape(12, -1)
-        off_y = y - (design @ fit).reshape(12, -1)
-        weight = prior / (1 + (off_x**2 + off_y**2) / 0.01**2)
-    from ecgvision.models.rows import _straight
-
-    time = (torch.arange(LENGTH).double() + 0.5) / LENGTH
-    line, pace = _straight(given, given.of_leads(), time)
-    assert pace.item() == pytest.approx(across[1], abs=1e-6)
-    steps = time.numpy()
-    wanted_y = fit[:12, None] + fit[12] * steps
-    np.testing.assert_allclose(line[0, ..., 1], wanted_y, atol=1e-6)
-    wanted_x = across[0] + across[1] * steps + across[2] * (lead_y - mean)[:, None]
-    np.testing.assert_allclose(line[0, ..., 0], wanted_x, atol=1e-6)
 
 
 def test_a_page_of_which_nothing_is_known_has_rows_all_the_same() -> None:

@@ -1,0 +1,139 @@
+"""Put a finished reader into the package: `python -m experiments.ship RUN`.
+
+What a deployment needs, its bundle, and what another run needs to start from it: weights and
+configuration, without paths of this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from ecgvision.deploy.card import MODEL
+from ecgvision.deploy.export import put_in_place
+from ecgvision.deploy.reader_bundle import ReaderBundle
+from ecgvision.ecg import ConfigError, EcgVisionError
+from ecgvision.rundir import BEST, CONFIG_FILE, read_config, weights_hash
+from ecgvision.shipped import READER
+from ecgvision.store import Store
+
+CARD = "CARD.md"
+PRIVATE = {"data": {"store": [], "root": None, "cache_dir": None}, "model": {"weights": None},
+           "run_dir": "runs"}  # fmt: skip
+"""Paths of the machine that trained it, and what stands in their place."""
+
+
+def ship(run: Path, target: Path = READER, *, note: str = "") -> Path:
+    """Write a finished run of `+exp=read` to a folder, whole or not at all.
+
+    Raises:
+        ConfigError: if it is no such run, or has not finished.
+        BundleError: if its bundle is not as it was written.
+        StoreError: if a store that it learned from is no longer there.
+    """
+    config = read_config(run)
+    if config["exp"] != "read":
+        raise ConfigError("only a reader is shipped", file=run, value=config["exp"])
+    if not (run / "metrics.json").is_file():
+        raise ConfigError("the run has not finished", file=run,
+                          remedy="Repeat its command, which goes on where it stopped")  # fmt: skip
+    ReaderBundle.open(run / "bundle")
+    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    stores = [Store(folder) for folder in config["data"]["store"]]
+    kept = {key: metrics[key] for key in ("exp", "version", "layouts", "artefacts", "reading")}
+    kept["data"] = metrics["data"] | {"stores": [store.hash for store in stores]}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        temporary.chmod(0o755)
+        shutil.copytree(run / "bundle", temporary / "bundle")
+        (temporary / CONFIG_FILE).write_text(yaml.safe_dump(_public(config), sort_keys=False),
+                                             encoding="utf-8")  # fmt: skip
+        (temporary / "metrics.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        (temporary / BEST).parent.mkdir()
+        state = torch.load(run / BEST, map_location="cpu", weights_only=True)
+        lean = {key: state[key] for key in ("state_dict", "label_hash")}
+        torch.save(lean, temporary / BEST)
+        text = card(kept, config, [store.manifest["source"] for store in stores], temporary,
+                    note)  # fmt: skip
+        (temporary / CARD).write_text(text, encoding="utf-8")
+        put_in_place(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def _public(config: Mapping[str, Any]) -> dict[str, Any]:
+    out = dict(config)
+    for key, value in PRIVATE.items():
+        out[key] = {**config[key], **value} if isinstance(value, dict) else value
+    return out
+
+
+def card(
+    metrics: Mapping[str, Any], config: Mapping[str, Any], sources: Sequence[str], folder: Path,
+    note: str = "",
+) -> str:  # fmt: skip
+    """The model card, in Markdown."""
+    data, folds = metrics["data"], config["data"]["folds"]
+    rows = [_row(name.partition(":")[2] or "all", found)
+            for name, found in metrics["reading"]["test"].items()
+            if name == "all" or name.startswith(("layout:", "artefact:"))]  # fmt: skip
+    digest = hashlib.sha256((folder / "bundle" / MODEL).read_bytes()).hexdigest()
+    size = "x".join(map(str, config["data"]["image_size"]))
+    lines = [
+        "# A reader of printed ECG pages", "",
+        f"`{config['model']['image_encoder']}` at {size} pixels: twelve leads of "
+        f"{config['data']['seconds']:g} s in mV, at {config['data']['signal_rate']} Hz, with "
+        "presence and expected error of each sample.", "",
+        f"- Learned from drawn pages of {data['train']} records ({', '.join(sources)}), folds "
+        f"{', '.join(map(str, folds['train']))}; chosen on pages of {data['val']}, folds "
+        f"{', '.join(map(str, folds['val']))}; no label was used. {note}".rstrip(),
+        f"- Pages: {', '.join(metrics['layouts'])}; {', '.join(metrics['artefacts'])}.",
+        f"- Weights: `{weights_hash(folder / BEST)}` (`ecgvision.rundir.weights_hash`).",
+        f"- Bundle: sha256 `{digest}` of `{MODEL}`.", "",
+        "Drawn pages of records of the test folds "
+        f"({', '.join(map(str, folds['test']))}), read once; SNR as the PhysioNet Challenge 2024 "
+        "defines it, over pages and leads:", "",
+        "| pages | n | median dB | mean dB | median correlation |", "|---|---|---|---|---|", *rows,
+        "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _row(name: str, found: Mapping[str, Any]) -> str:
+    snr, r = found["snr_db"], found["correlation"]
+    told = ["–" if v is None else f"{v:.{d}f}"
+            for v, d in ((snr["median"], 1), (snr["mean"], 1), (r["median"], 3))]  # fmt: skip
+    return f"| {name} | {found['pages']} | {' | '.join(told)} |"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m experiments.ship", description=__doc__)
+    parser.add_argument("run", type=Path, help="run directory of a finished +exp=read")
+    parser.add_argument("--out", type=Path, default=READER,
+                        help="folder to write (default: %(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--note", default="", help="where the records are from, under which licence"
+    )
+    args = parser.parse_args(argv)
+    try:
+        print(ship(args.run, args.out, note=args.note))
+    except EcgVisionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
