@@ -1,0 +1,74 @@
+"""The reader that comes with the package: whole, as its card says, and able to read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_prep.synthesize import synthesize
+from ecgvision import rundir
+from ecgvision.cli import main
+from ecgvision.data.resample import resample
+from ecgvision.deploy.card import MODEL
+from ecgvision.ecg import LEADS, ConfigError
+from ecgvision.evaluate.digitisation import challenge_snr
+from ecgvision.layouts import get_layout
+from ecgvision.page import Page
+from ecgvision.records import read_record
+from ecgvision.render.paper import draw
+from ecgvision.shipped import NAME, READER
+from ecgvision.store import Store
+
+
+def test_the_files_are_those_of_the_card() -> None:
+    card = (READER / "CARD.md").read_text(encoding="utf-8")
+    assert rundir.weights_hash(rundir.checkpoint_file(NAME)) in card
+    assert hashlib.sha256((READER / "bundle" / MODEL).read_bytes()).hexdigest() in card
+    assert sum(f.stat().st_size for f in READER.rglob("*") if f.is_file()) < 12e6
+    for file in (MODEL, rundir.BEST):
+        assert max(f.stat().st_size for f in READER.rglob(Path(file).name)) < 10e6
+    config = rundir.read_config(READER)
+    assert config["exp"] == "read"
+    assert not config["data"]["store"]
+
+
+def test_a_page_is_read_without_naming_a_reader(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(synthesize(tmp_path / "store", records=4, seed=5, progress=False))
+    signal = store.read(2)[:, : round(10 * store.rate)]
+    page = Page(get_layout("3x4+II"), dpi=110)
+    picture = draw(signal, store.rate, page, seed=0).image
+    Image.fromarray(picture).save(tmp_path / "page.png")
+    assert main(["digitize", str(tmp_path / "page.png"), "--json",
+                 "--out", str(tmp_path / "record.csv")]) == 0  # fmt: skip
+    told = json.loads(capsys.readouterr().out)
+    assert (
+        told["bundle"] == json.loads((READER / "bundle" / "bundle.json").read_text())["digest"][:16]
+    )
+    read = read_record(tmp_path / "record.csv")
+    truth = resample(signal, store.rate, read.rate)
+    printed = page.observed(truth.shape[1], read.rate)
+    truth = np.where(printed, truth, np.nan).astype(np.float32)
+    found = np.where(printed, read.signal, np.nan).astype(np.float32)
+    fine = [resample(v, read.rate, 500.0)[None] for v in (truth, found)]
+    snr = challenge_snr(*fine, 500.0)[0]
+    assert len(snr) == len(LEADS)
+    assert np.median(snr) > 8
+
+
+def test_where_a_run_is_asked_for_its_name_will_do() -> None:
+    from ecgvision.systems.page_input import adopt_reader
+    from experiments.configure import configure
+
+    config = configure(["+exp=signal", "input=page", f"model.reader={NAME}"])
+    adopt_reader(config)
+    assert config["model"]["reader"] == str((READER / rundir.BEST).resolve())
+    wrong = configure(["+exp=signal", "input=page", f"model.reader={NAME}", "data.signal_rate=50"])
+    with pytest.raises(ConfigError, match=r"data\.signal_rate"):
+        adopt_reader(wrong)
