@@ -16,6 +16,7 @@ from typing import Any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--exp", default="vizecg", help="system that is trained, e.g. read")
     parser.add_argument("--steps", type=int, default=30, help="steps of each measurement")
     parser.add_argument("--records", type=int, default=400, help="records of the synthetic store")
     parser.add_argument("--accelerator", default="auto", help="auto, cpu or cuda")
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "store"
         synthesize(store, records=args.records, seed=0, progress=False)
-        config = configure(["+exp=vizecg", *args.overrides])
+        config = configure([f"+exp={args.exp}", *args.overrides])
         config["data"]["store"] = [str(store)]
         cohort = build.build_cohort(config)
         data = build.build_data(config, cohort)
@@ -75,6 +76,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     cached, real = (sorted(part)[1] for part in zip(*rounds, strict=True))
     records = args.steps * data.batch_size
     return {
+        "exp": args.exp,
         "device": device,
         "precision": str(dtype or torch.float32).removeprefix("torch."),
         "batch": data.batch_size,
