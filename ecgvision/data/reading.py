@@ -32,22 +32,25 @@ from ecgvision.store import Store
 
 
 def spoil(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A picture of which no lead can be read: the page turned over or on its side, its empty part
-    alone, or another picture altogether. Our choice of what is met beside pages.
+    """A picture of which no lead can be read: the page turned over or on its side, two pages at
+    once, the page's empty part alone, or another picture altogether. Our choice of what is met
+    beside pages.
 
     Args:
         image: (h, w, 3) uint8 page.
         rng: which of them.
 
     Returns:
-        (h, w, 3) or (w, h, 3) uint8.
+        (h, w, 3), (w, h, 3), or of twice the height or the width, uint8.
     """
-    kind = int(rng.integers(4))
+    kind = int(rng.integers(5))
     if kind == 0:
         return np.ascontiguousarray(np.rot90(image, 2))
     if kind == 1:
         return np.ascontiguousarray(np.rot90(image, 1 if rng.random() < 0.5 else 3))
     height, width = image.shape[:2]
+    if kind == 4:  # one after the other
+        return np.concatenate([image, image], axis=int(rng.integers(2)))
     if kind == 2:  # the paper, its ink smeared out of it
         tile = image[: height // 8, : width // 8]
         return np.asarray(cv2.resize(tile, (width, height), interpolation=cv2.INTER_LINEAR))

@@ -26,8 +26,9 @@ TURNS = ("", "upside down", "on its left side", "on its right side")
 """How a page may lie, in the order in which it is tried."""
 
 UPRIGHT_MARGIN = 1.25
-"""A page is said to lie otherwise when it can be read that much more confidently after turning;
-our default."""
+"""A page is said to lie otherwise when that much more of it can be read after turning; our default.
+How much is told in seconds, each as far as the reader is sure of it: a page on its side may hold
+one row that seems sure."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Digitised:
     found: NDArray[np.bool_]
     trace: NDArray[np.float64]
 
+    @property
+    def amount(self) -> float:
+        """How much was read: seconds of all leads, each times its confidence."""
+        return float(self.found.sum(-1) @ np.array(self.confidence) / self.ecg.rate)
+
 
 def digitize(bundle: ReaderBundle, image: NDArray[np.uint8], *, file: str = "") -> Digitised:
     """Read a picture.
@@ -65,7 +71,7 @@ def digitize(bundle: ReaderBundle, image: NDArray[np.uint8], *, file: str = "") 
     least = bundle.least_confidence
     for turns, name in ((2, TURNS[1]), (1, TURNS[2]), (3, TURNS[3])):
         turned = _read(bundle, np.ascontiguousarray(np.rot90(image, -turns)), file)
-        if turned.page >= least and turned.page > UPRIGHT_MARGIN * upright.page:
+        if turned.page >= least and turned.amount > UPRIGHT_MARGIN * upright.amount:
             raise ImageError(f"the page lies {name}", file=file,
                              value=f"confidence {turned.page:.2f} after turning, "
                              f"{upright.page:.2f} as it is",

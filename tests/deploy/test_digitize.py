@@ -17,10 +17,10 @@ from PIL import Image
 from ecgvision.cli import main
 from ecgvision.deploy.card import MODEL, OPSET, write_card
 from ecgvision.deploy.confidence import lead_confidence, page_confidence
-from ecgvision.deploy.digitize import digitize, picture_points
+from ecgvision.deploy.digitize import Digitised, digitize, picture_points
 from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.deploy.reader_card import make_reader_card, reader_notes
-from ecgvision.ecg import LEADS, BundleError, ImageError
+from ecgvision.ecg import LEADS, BundleError, Ecg, ImageError
 from ecgvision.records import read_record
 
 SIZE, T = (64, 96), 300
@@ -157,6 +157,17 @@ def test_a_page_that_lies_otherwise_is_refused(
     assert main(words) == 2
     assert said in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["scan.png"]
+
+
+def test_one_sure_row_of_a_turned_page_does_not_outweigh_a_page() -> None:
+    found = np.zeros((12, T), bool)
+    found[:, :250] = True
+    whole = Digitised(Ecg(SIGNAL, 100.0, "a"), (0.6,) * 12, 0.6, (0.1,) * 12, found, TRACE)
+    one = found & (np.arange(12) == 4)[:, None]
+    sure = (0.0,) * 4 + (0.95,) + (0.0,) * 7
+    row = Digitised(Ecg(SIGNAL, 100.0, "a"), sure, 0.95, (0.01,) * 12, one, TRACE)
+    assert whole.amount == pytest.approx(12 * 2.5 * 0.6)
+    assert row.amount == pytest.approx(2.5 * 0.95)
 
 
 def test_what_is_no_page_is_refused(reader: Path, tmp_path: Path) -> None:
