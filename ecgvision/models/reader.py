@@ -81,10 +81,13 @@ class PageReader(nn.Module):
         height, width = self.image_size
         return PACE_TO_GAIN / self.seconds * width / height
 
-    def see(self, image: Tensor) -> Seen:
-        """The cells and the ink of pages."""
+    def see(self, image: Tensor, inked: int | None = None) -> Seen:
+        """The cells of pages, and the ink of the first `inked` of them; None: of all."""
         maps = self.page(image)
-        return Seen(self.cells(maps[-1]), *self.ink(image, maps))
+        cells = self.cells(maps[-1])
+        if inked is not None:
+            image, maps = image[:inked], [part[:inked] for part in maps]
+        return Seen(cells, *self.ink(image, maps))
 
     def rows(self, cells: Cells, image: Tensor) -> tuple[Rows, Tensor]:
         """Where the cells have the rows, and by how much of the page's height 1 mV rises there,
@@ -106,11 +109,12 @@ class PageReader(nn.Module):
             points: in training, where samples truly are, (B, 12, L + 2 MARGIN, 2), so that columns
                 can be read before the rows are found. The result is then what was `Seen`, the
                 heights (B, 12, L) that were read there as fractions of the page's, and log scales
-                of the same.
+                of the same. Of fewer pages than `image` holds: columns and ink of those alone.
         """
-        seen = self.see(image)
         if points is not None:
+            seen = self.see(image, len(points))
             return seen, *self.strips(seen.ink, seen.offset, points)
+        seen = self.see(image)
         rows, rise = self.rows(seen.cells, image)
         height, log_scale = self.strips(seen.ink, seen.offset, more_points(rows.points))
         rise = rise[..., None]

@@ -67,6 +67,7 @@ class Read(System):
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> ReadTask:
         loss: dict[str, Any] = dict(config["loss"])
+        share = loss.pop("share", 1.0)  # runs of earlier versions have no such key
         if set(loss) != set(WEIGHTS):
             raise ConfigError(f"the parts of reading's loss are {', '.join(WEIGHTS)}",
                               value=sorted(loss))  # fmt: skip
@@ -74,5 +75,5 @@ class Read(System):
         if pretrained:
             start_from_weights(reader, config, data.cohort)
         return ReadTask(
-            reader, weights=loss, **base_arguments(config),
+            reader, weights=loss, share=share, **base_arguments(config),
         )  # fmt: skip

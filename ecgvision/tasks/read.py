@@ -39,6 +39,8 @@ class ReadTask(BaseTask):
     Args:
         model: a reader of the pages' window.
         weights: of the parts, over `WEIGHTS`; 0 leaves a part out.
+        share: of a training batch whose ink and columns are learned, in (0, 1]. The other pages
+            teach to find rows alone, which takes more pages to learn and less than half the time.
         Others: see `BaseTask`.
 
     Raises:
@@ -46,8 +48,9 @@ class ReadTask(BaseTask):
     """
 
     def __init__(
-        self, model: PageReader, *, weights: dict[str, float] | None = None, **base: Any
-    ) -> None:
+        self, model: PageReader, *, weights: dict[str, float] | None = None, share: float = 1.0,
+        **base: Any,
+    ) -> None:  # fmt: skip
         super().__init__(model, (), **base)
         self.weights = WEIGHTS | (weights or {})
         if set(self.weights) != set(WEIGHTS) or not all(
@@ -55,6 +58,9 @@ class ReadTask(BaseTask):
         ):
             raise ConfigError(f"weights of reading are {', '.join(WEIGHTS)}, none below 0",
                               value=weights)  # fmt: skip
+        if not 0 < share <= 1:
+            raise ConfigError("loss.share must lie in (0, 1]", value=share)
+        self.share = share
         self.sums = np.zeros(6)  # of the split under validation, in all digits
 
     def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -64,14 +70,16 @@ class ReadTask(BaseTask):
         if batch["signal"].shape[-1] != model.length:
             raise DataError("pages hold another number of samples than the network reads",
                             value=(batch["signal"].shape[-1], model.length))  # fmt: skip
-        windows = draw_windows(batch, min(WINDOW, model.length))
+        inked = math.ceil(self.share * len(batch["image"])) if self.training else None
+        some = {key: part[:inked] for key, part in batch.items()}
+        windows = draw_windows(some, min(WINDOW, model.length))
         seen, height, log_scale = model(batch["image"], windows.points)
         grid = model.page.grid
         truth = cell_truth(batch["place"], batch["rise"], grid, to_gain=model.rise_of_pace)
         parts = cell_losses(seen.cells, truth, grid)
         parts |= {
-            "trace": reading.trace_bce(seen.ink, batch["trace"]),
-            "below": reading.below_error(seen.offset, batch["below"]),
+            "trace": reading.trace_bce(seen.ink, some["trace"]),
+            "below": reading.below_error(seen.offset, some["below"]),
         }
         parts |= self._waveform(height, log_scale, windows)
         weighed = {k: self.weights[k] * part for k, part in parts.items() if self.weights[k] > 0}

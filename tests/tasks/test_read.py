@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import lightning as L
@@ -102,6 +103,30 @@ def test_parts_follow_their_weights(tiny_store: Path) -> None:
     assert set(parts) == set(WEIGHTS) - {"time"}
     assert parts["place"].item() == pytest.approx(usual["place"].item() * 10 / WEIGHTS["place"])
     assert parts["waveform"].item() == pytest.approx(usual["waveform"].item())
+
+
+def test_a_share_of_the_pages_teaches_columns_and_all_of_them_rows(tiny_store: Path) -> None:
+    batch = pages(tiny_store, 5)
+    task = ReadTask(reader(), optimizer=FIT, share=0.4).train()
+    count = math.ceil(0.4 * len(batch["image"]))
+    assert 0 < count < len(batch["image"])
+    found, rows = {}, {}
+    for name, some in (("all", batch), ("few", {k: v[:count] for k, v in batch.items()})):
+        whole = ReadTask(task.model, optimizer=FIT).eval()
+        torch.manual_seed(0)
+        found[name] = whole.compute(some)[1]
+    task.model.eval()  # batch norms of one batch and of a part of it differ
+    torch.manual_seed(0)
+    rows = task.compute(batch)[1]
+    for part in ("lead", "place", "time", "gain"):
+        torch.testing.assert_close(rows[part], found["all"][part])
+    for part in ("trace", "below", "waveform", "einthoven"):
+        torch.testing.assert_close(rows[part], found["few"][part])
+    task.eval()
+    torch.manual_seed(0)
+    torch.testing.assert_close(task.compute(batch)[1]["trace"], found["all"]["trace"])
+    with pytest.raises(ConfigError, match=r"loss\.share"):
+        ReadTask(reader(), optimizer=FIT, share=0.0)
 
 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers:UserWarning")
