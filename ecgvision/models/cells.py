@@ -7,15 +7,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ecgvision.ecg import LEAD_INDEX, LEADS
+from ecgvision.ecg import LEADS
 
 INVERTED = len(LEADS)
 """The answer "-aVR", as Cabrera's order prints it."""
 
 NOTHING = len(LEADS) + 1
 """The answer that no trace's 0 mV is near."""
-
-AVR = LEAD_INDEX["aVR"]
 
 
 class Cells(NamedTuple):
@@ -34,22 +32,6 @@ class Cells(NamedTuple):
     y: Tensor
     time: Tensor
     gain: Tensor
-
-    def of_leads(self) -> Tensor:
-        """(B, 12, N): the probability that the cell stands by each lead's 0 mV."""
-        shares = self.logits.softmax(1)
-        turned = shares[:, INVERTED, None] * _is_avr(shares.device)[:, None]
-        return shares[:, : len(LEADS)] + turned
-
-    def sign(self) -> Tensor:
-        """(B, 12): -1 where the lead stands upside down."""
-        shares = self.logits.softmax(1)
-        turned = shares[:, INVERTED].square().sum(1) > shares[:, AVR].square().sum(1)
-        return 1 - 2 * turned[:, None] * _is_avr(shares.device)
-
-
-def _is_avr(device: torch.device) -> Tensor:
-    return (torch.arange(len(LEADS), device=device) == AVR).float()
 
 
 class CellHead(nn.Module):

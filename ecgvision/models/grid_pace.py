@@ -13,7 +13,12 @@ SPEEDS = (25.0, 50.0)
 
 SQUARE_MM = 5.0
 
-SPAN, STEPS = 0.03, 121
+REPEATS = (1, 2, 5)
+"""Thick lines and thin ones repeat once, twice and five times in 5 mm; the thin ones' own
+millimetre tells paces apart most finely. Our choice: so 86 % of the validation pages were measured
+to within .1 %, by 5 mm alone 58 %."""
+
+SPAN, STEPS = 0.04, 161
 """How far from the given pace the grid is looked for, and at how many periods: our defaults, a few
 times what a trained search is off by, in steps of a twentieth of a per cent."""
 
@@ -27,10 +32,10 @@ EDGE = 0.002
 BANDS = 12
 """Parts of the height that are measured each by itself: a page may be turned by a degree."""
 
-FAINT, LEVELS = 0.01, 15.0
+FAINT, LEVELS = 0.03, 15.0
 """Share of a profile's variance that a grid must explain to count at all, and the levels of 255
-that one pixel may count, so that print is no stronger than the grid; our defaults. Of 40 validation
-pages 25 had such a grid, and all but three of those were measured to within 0.25 %."""
+that one pixel may count, so that print is no stronger than the grid; our defaults. Grids that were
+measured rightly explained .1 or more, and what was mistaken for one up to .03."""
 
 
 def measure_pace(image: Tensor, pace: Tensor, seconds: float) -> Tensor:
@@ -62,9 +67,9 @@ def _factor(image: Tensor, pace: Tensor, seconds: float) -> Tensor:
     strength = []
     for speed in SPEEDS:
         period = (pace * width / seconds / speed * SQUARE_MM)[:, None] * factor
-        phase = 2 * math.pi * x / period.clamp(min=1.0)[..., None]  # (B, STEPS, W)
-        waves = [profile @ wave.transpose(1, 2) for wave in (phase.cos(), phase.sin())]
-        power = waves[0].square() + waves[1].square()
+        phase = 2 * math.pi * x / period.clamp(min=5.0)[..., None]  # (B, STEPS, W)
+        waves = [f(phase * k) for k in REPEATS for f in (torch.cos, torch.sin)]
+        power = sum((profile @ wave.transpose(1, 2)).square() for wave in waves)
         strength.append((power / variance * (2 / width)).mean(1))
     power = torch.stack(strength, dim=1).amax(1)  # (B, STEPS)
     found = power.amax(1, keepdim=True)

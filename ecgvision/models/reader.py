@@ -19,6 +19,7 @@ from ecgvision.ecg import ConfigError
 from ecgvision.models.cells import CellHead, Cells
 from ecgvision.models.grid_pace import measure_pace
 from ecgvision.models.ink_map import InkMap
+from ecgvision.models.limb_order import by_einthoven, name_cells
 from ecgvision.models.page_map import PageMap
 from ecgvision.models.rows import NEAR, Rows, find_rows
 from ecgvision.models.strips import StripHead, more_points
@@ -89,16 +90,14 @@ class PageReader(nn.Module):
             image, maps = image[:inked], [part[:inked] for part in maps]
         return Seen(cells, *self.ink(image, maps))
 
-    def rows(self, cells: Cells, image: Tensor) -> tuple[Rows, Tensor]:
-        """Where the cells have the rows, and by how much of the page's height 1 mV rises there,
-        (B, 12), below 0 where a lead stands upside down."""
+    def rows(self, cells: Cells, leads: Tensor, image: Tensor) -> tuple[Rows, Tensor]:
+        """Where the cells have the rows, and by how much of the page's height 1 mV rises, (B,)."""
         near = round(NEAR * self.length / self.seconds)
-        rows = find_rows(cells, self.page.grid, self.length, near,
+        rows = find_rows(cells, leads, self.page.grid, self.length, near,
                          lambda pace: measure_pace(image, pace, self.seconds))  # fmt: skip
-        weight = cells.of_leads().sum(1).square()
+        weight = leads.sum(1).square()
         gain = (weight * cells.gain).sum(1) / weight.sum(1).clamp(min=1e-6)
-        rise = self.rise_of_pace * rows.pace * gain.exp()
-        return rows, rise.clamp(min=LEAST_RISE)[:, None] * cells.sign()
+        return rows, (self.rise_of_pace * rows.pace * gain.exp()).clamp(min=LEAST_RISE)
 
     def forward(
         self, image: Tensor, points: Tensor | None = None
@@ -115,12 +114,21 @@ class PageReader(nn.Module):
             seen = self.see(image, len(points))
             return seen, *self.strips(seen.ink, seen.offset, points)
         seen = self.see(image)
-        rows, rise = self.rows(seen.cells, image)
+        named = name_cells(seen.cells)
+        rows, rise = self.rows(seen.cells, named.leads, image)
         height, log_scale = self.strips(seen.ink, seen.offset, more_points(rows.points))
-        rise = rise[..., None]
+        rise = rise[:, None, None]
+        signal = height / rise * named.sign()[..., None]
+        presence = rows.presence.clamp(1e-6, 1 - 1e-6).logit()
+        row, factor = by_einthoven(signal, presence > 0, named.cabrera)
         above = torch.stack([torch.zeros_like(height), height], dim=-1)
-        return {
-            "signal": height / rise, "log_scale": log_scale - rise.abs().log(),
-            "presence": rows.presence.clamp(1e-6, 1 - 1e-6).logit(),
-            "points": rows.points, "trace": rows.points - above,
-        }  # fmt: skip
+        read = {"signal": signal, "log_scale": log_scale - rise.log(), "presence": presence,
+                "points": rows.points, "trace": rows.points - above}  # fmt: skip
+        read = {key: _taken(part, row) for key, part in read.items()}
+        return read | {"signal": read["signal"] * factor[..., None]}
+
+
+def _taken(part: Tensor, row: Tensor) -> Tensor:
+    """(B, 12, …): of each lead what stands in its row, (B, 12)."""
+    index = row.reshape(*row.shape, *[1] * (part.ndim - 2)).expand_as(part)
+    return part.gather(1, index)

@@ -32,18 +32,18 @@ class Rows(NamedTuple):
 
 
 def find_rows(
-    cells: Cells, grid: tuple[int, int], length: int, near: int,
+    cells: Cells, leads: Tensor, grid: tuple[int, int], length: int, near: int,
     sharpen: Callable[[Tensor], Tensor] | None = None,
 ) -> Rows:  # fmt: skip
     """The rows of all leads.
 
     Args:
         cells: of a map of `grid` (rows, columns).
+        leads: (B, 12, N), the probability that a cell stands by a lead.
         length: samples of the window.
         near: samples to either side that a row's height is followed from.
         sharpen: from the pace that the cells agree on to a better one.
     """
-    leads = cells.of_leads()
     time = (torch.arange(length, device=leads.device) + 0.5) / length
     points, pace = fit_page(cells, leads, time, sharpen)
     there, y = _along(cells, leads, grid, points)

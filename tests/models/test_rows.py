@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ecgvision.ecg import LEADS
-from ecgvision.models.cells import INVERTED, NOTHING, Cells
-from ecgvision.models.rows import find_rows
+from ecgvision.models.cells import NOTHING, Cells
+from ecgvision.models.limb_order import name_cells
+from ecgvision.models.rows import Rows, find_rows
 
 GRID = (24, 32)
 LENGTH = 200
@@ -53,16 +53,20 @@ def page(angle: float = 0.0, *, bend: float = 0.0, columns: int = 1) -> tuple[Ce
     return cells, truth.float()
 
 
-def miss(found: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+def found(cells: Cells) -> Rows:
+    return find_rows(cells, name_cells(cells).leads, GRID, LENGTH, 20)
+
+
+def miss(points: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     shown = ~truth.isnan().any(-1)
-    return (found[0] - truth)[shown].norm(dim=-1)
+    return (points[0] - truth)[shown].norm(dim=-1)
 
 
 @pytest.mark.parametrize("columns", [1, 4])
 @pytest.mark.parametrize("angle", [0.0, 0.02])
 def test_rows_are_found(angle: float, columns: int) -> None:
     cells, truth = page(angle, columns=columns)
-    rows = find_rows(cells, GRID, LENGTH, 20)
+    rows = found(cells)
     assert miss(rows.points, truth).max() < 0.002
     assert rows.pace.item() == pytest.approx(0.9, abs=0.01)
     shown = ~truth.isnan().any(-1)
@@ -83,38 +87,27 @@ def test_cells_that_lie_do_not_pull_the_others(columns: int) -> None:
         torch.where(liars, wild[1], cells.y + noise[1]),
         torch.where(liars, wild[2], cells.time), cells.gain,
     )  # fmt: skip
-    rows = find_rows(wrong, GRID, LENGTH, 20)
+    rows = found(wrong)
     assert miss(rows.points, truth).median() < 0.0025
     assert miss(rows.points, truth).quantile(0.95) < 0.006
 
 
 def test_what_bends_is_followed() -> None:
     cells, truth = page(bend=0.04)
-    assert miss(find_rows(cells, GRID, LENGTH, 20).points, truth).max() < 0.003
+    assert miss(found(cells).points, truth).max() < 0.003
 
 
 def test_a_page_of_which_nothing_is_known_has_rows_all_the_same() -> None:
     cells, _ = page()
     empty = torch.full_like(cells.logits, -30.0)
     empty[:, NOTHING] = 30.0
-    rows = find_rows(cells._replace(logits=empty), GRID, LENGTH, 20)
+    rows = found(cells._replace(logits=empty))
     assert rows.points.isfinite().all()
     assert rows.presence.max() < 0.01
-
-
-def test_minus_avr_is_avr_upside_down() -> None:
-    cells, truth = page()
-    logits = cells.logits.clone()
-    logits[:, [3, INVERTED]] = logits[:, [INVERTED, 3]]
-    turned = cells._replace(logits=logits)
-    assert turned.sign()[0].tolist() == [1, 1, 1, -1] + [1] * 8
-    assert cells.sign()[0].tolist() == [1] * len(LEADS)
-    torch.testing.assert_close(turned.of_leads(), cells.of_leads())
-    assert miss(find_rows(turned, GRID, LENGTH, 20).points, truth).max() < 0.002
 
 
 def test_pages_do_not_touch_one_another() -> None:
     (a, _), (b, _) = page(0.02), page(columns=4)
     both = Cells(*(torch.cat(pair) for pair in zip(a, b, strict=True)))
-    together, alone = find_rows(both, GRID, LENGTH, 20), find_rows(b, GRID, LENGTH, 20)
+    together, alone = found(both), found(b)
     torch.testing.assert_close(together.points[1:], alone.points)
