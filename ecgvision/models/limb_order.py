@@ -96,7 +96,8 @@ def by_einthoven(signal: Tensor, printed: Tensor, cabrera: Tensor) -> tuple[Tens
         (B, 12), the lead whose row each lead is to be taken from, and (B, 12), what its values are
         to be multiplied by.
     """
-    order = torch.arange(len(LEADS), device=signal.device).expand(len(signal), -1)
+    # len(signal) would fix the batch in an exported graph
+    order = torch.arange(len(LEADS), device=signal.device).expand(signal.shape[0], -1)
     turned = torch.where(
         cabrera[:, None], order.new_tensor(TO_STANDARD), order.new_tensor(TO_CABRERA)
     )

@@ -158,6 +158,8 @@ def test_it_is_exported_as_it_answers(name: str) -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.model(x)["signal"]
 
-    program = torch.export.export(Signal(), (image,))
-    with torch.no_grad():
-        torch.testing.assert_close(program.module()(image), model(image)["signal"])
+    batch = ({0: torch.export.Dim("batch")},)
+    program = torch.export.export(Signal(), (image,), dynamic_shapes=batch)
+    for other in (image, pages(5)):
+        with torch.no_grad():
+            torch.testing.assert_close(program.module()(other), model(other)["signal"])
