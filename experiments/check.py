@@ -34,13 +34,23 @@ def check_types(config: Mapping[str, Any]) -> None:
     for file in files:
         content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
         for path, default in _leaves({k: v for k, v in content.items() if k != "hydra"}):
-            value: Any = config
-            for key in path.split("."):
-                value = value.get(key, default) if isinstance(value, Mapping) else None
+            value = _value(config, path, default)
             free = path in FREE or (value is None and path in OR_NULL)
             wanted = None if free else _wanted(default, value)
             if wanted is not None:
                 raise ConfigError(f"{path} must be {wanted}", value=value)
+
+
+def _value(config: Mapping[str, Any], path: str, default: Any) -> Any:
+    """What stands at a path; the default where it is absent, None where a section of it is none."""
+    value: Any = config
+    for key in path.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        if key not in value:
+            return default
+        value = value[key]
+    return value
 
 
 def _leaves(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

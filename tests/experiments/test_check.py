@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ecgvision.ecg import ConfigError
+from experiments.chain import stage_config, trainable
 from experiments.check import check_types
 from experiments.configure import configure
 
@@ -17,7 +18,15 @@ EXPS = sorted(file.stem for file in (Path(__file__).parents[2] / "experiments/ex
 @pytest.mark.parametrize("data", ["synthetic", "ptbxl"])
 def test_every_default_is_of_its_own_kind(exp, data):
     more = ["data.root=x"] if data == "ptbxl" else []
-    check_types(configure([f"+exp={exp}", f"data={data}", *more]))
+    config = configure([f"+exp={exp}", f"data={data}", *more])
+    check_types(config)
+    for name in trainable(config):  # a stage need not have every section that its system has
+        check_types(stage_config(config, name))
+
+
+def test_a_section_that_is_no_section_is_refused():
+    with pytest.raises(ConfigError, match=r"loss\.distill"):
+        check_types(configure(["+exp=signal", "loss.distill=1"]))
 
 
 @pytest.mark.parametrize(
