@@ -49,11 +49,11 @@ def spoil(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint
     if kind == 1:
         return np.ascontiguousarray(np.rot90(image, 1 if rng.random() < 0.5 else 3))
     height, width = image.shape[:2]
-    if kind == 4:  # one after the other
-        return np.concatenate([image, image], axis=int(rng.integers(2)))
     if kind == 2:  # the paper, its ink smeared out of it
         tile = image[: height // 8, : width // 8]
         return np.asarray(cv2.resize(tile, (width, height), interpolation=cv2.INTER_LINEAR))
+    if kind == 4:  # one after the other
+        return np.concatenate([image, image], axis=int(rng.integers(2)))
     coarse = rng.integers(0, 256, (*rng.integers(2, 48, 2), 3), dtype=np.uint8)
     return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC))
 

@@ -39,10 +39,9 @@ def read_split(
 
     Returns:
         A table with a row for each page and lead of which anything was printed: record_id, layout,
-        artefact, lead, snr_db (the Challenge's, at its 500 Hz and
-        after its alignment), correlation, rmse_mv,
-        presence_accuracy; and some pages to look at, with `image` (3, H, W), `trace` (12, T, 2),
-        `found` (12, T), `record_id`, `layout` and `artefact`.
+        artefact, lead, snr_db (the Challenge's, at its 500 Hz and after its alignment),
+        correlation, rmse_mv, presence_accuracy; and some pages to look at, with `image` (3, H, W),
+        `trace` (12, T, 2), `found` (12, T), `record_id`, `layout` and `artefact`.
     """
     trainer = L.Trainer(
         accelerator=accelerator, devices=1, precision="32-true", limit_predict_batches=limit,

@@ -71,10 +71,19 @@ def einthoven(signal: Tensor, printed: Tensor) -> Tensor:
         signal: (B, 12, T) mV; printed: (B, 12, T) bool; result: scalar, float32.
     """
     _same(signal=signal, printed=printed)
+    return _mean(*law_sums(signal, printed))
+
+
+def law_sums(signal: Tensor, printed: Tensor) -> tuple[Tensor, Tensor]:
+    """The absolute sum of every law at every sample, and whether its leads were printed there.
+
+    Shape:
+        signal: (B, 12, T) mV; printed: (B, 12, T) bool; results: (B, 20, T) mV and bool.
+    """
     relations = RELATIONS.to(signal.device)
-    sums = torch.einsum("rl,blt->brt", relations, signal[:, :6].float())
+    sums = torch.einsum("rl,blt->brt", relations, signal[:, :6].float()).abs()
     absent = torch.einsum("rl,blt->brt", (relations != 0).float(), (~printed[:, :6]).float())
-    return _mean(sums.abs(), absent == 0)
+    return sums, absent == 0
 
 
 def trace_bce(logits: Tensor, trace: Tensor) -> Tensor:

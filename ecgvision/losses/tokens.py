@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from ecgvision.ecg import DataError
@@ -31,9 +30,8 @@ class TokenDistillation(nn.Module):
         super().__init__()
         self.compare = FeatureDistillation(student_channels, teacher_channels)
         if student_channels == teacher_channels:
-            with torch.no_grad():
-                nn.init.eye_(self.compare.project.weight)
-                nn.init.zeros_(self.compare.project.bias)
+            nn.init.eye_(self.compare.project.weight)
+            nn.init.zeros_(self.compare.project.bias)
 
     def forward(self, student: Tensor, teacher: Tensor, counts: Tensor) -> Tensor:
         if student.shape[:2] != counts.shape or teacher.shape[:2] != counts.shape:

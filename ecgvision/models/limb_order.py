@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ecgvision.ecg import LEAD_INDEX, LEADS
-from ecgvision.losses.reading import RELATIONS
+from ecgvision.losses.reading import law_sums
 from ecgvision.models.cells import INVERTED, Cells
 
 LIMB = 6
@@ -22,14 +22,14 @@ CABRERA = [LEAD_INDEX["aVL"], LEAD_INDEX["I"], INVERTED, LEAD_INDEX["II"], LEAD_
 
 ANSWERS = [*STANDARD, INVERTED]
 
-PLACE_IN_CABRERA = [1, 3, 5, 2, 0, 4]
+PLACE_IN_CABRERA = [CABRERA.index(INVERTED if lead == AVR else lead) for lead in STANDARD]
 """The places of I, II, III, aVR, aVL, aVF there."""
 
 CHEST = list(range(LIMB, len(LEADS)))
 TO_CABRERA = [*PLACE_IN_CABRERA, *CHEST]
 """Whose row a lead is taken from where the usual names were wrong."""
 
-TO_STANDARD = [LEAD_INDEX[lead] for lead in ("aVL", "I", "aVR", "II", "aVF", "III")] + CHEST
+TO_STANDARD = [*(AVR if lead == INVERTED else lead for lead in CABRERA), *CHEST]
 """The other way."""
 
 DOUBTS = (0.02, 0.25, 0.5, 0.75, 0.98)
@@ -37,7 +37,6 @@ DOUBTS = (0.02, 0.25, 0.5, 0.75, 0.98)
 
 SLIP = 0.01
 """Probability of an answer that neither order gives a place; our default."""
-
 
 CLEARER = 0.8
 """What is read must obey Einthoven's law by that much better in the other order than in the one
@@ -103,27 +102,23 @@ def by_einthoven(signal: Tensor, printed: Tensor, cabrera: Tensor) -> tuple[Tens
     )
     factor = _sign(cabrera).gather(1, turned) * _sign(~cabrera)
     own, own_count = _miss(signal, printed)
-    other, other_count = _miss(signal.gather(1, _wide(turned, signal)) * factor[..., None],
-                               printed.gather(1, _wide(turned, signal)))  # fmt: skip
+    other, other_count = _miss(of_rows(signal, turned) * factor[..., None],
+                               of_rows(printed, turned))  # fmt: skip
     known = (own_count > 0) & (other_count > 0)
     flip = (known & (other < CLEARER * own))[:, None]
     return torch.where(flip, turned, order), torch.where(flip, factor, torch.ones_like(factor))
 
 
+def of_rows(part: Tensor, row: Tensor) -> Tensor:
+    """(B, 12, …): of each lead what stands in its row, (B, 12)."""
+    return part.gather(1, row.reshape(*row.shape, *[1] * (part.ndim - 2)).expand_as(part))
+
+
 def _miss(signal: Tensor, printed: Tensor) -> tuple[Tensor, Tensor]:
     """(B,): the mean of how far the limb leads miss their laws in mV, and of how many sums."""
-    relations = RELATIONS.to(signal)
-    sums = torch.einsum("rl,blt->brt", relations, signal[:, :LIMB]).abs()
-    absent = torch.einsum(
-        "rl,blt->brt", (relations != 0).to(signal), (~printed[:, :LIMB]).to(signal)
-    )
-    counts = (absent == 0).to(signal)
-    count = counts.sum((1, 2))
-    return (sums * counts).sum((1, 2)) / count.clamp(min=1), count
-
-
-def _wide(index: Tensor, like: Tensor) -> Tensor:
-    return index[..., None].expand(-1, -1, like.shape[-1])
+    sums, told = law_sums(signal, printed)
+    count = told.sum((1, 2))
+    return (sums * told).sum((1, 2)) / count.clamp(min=1), count
 
 
 def _sign(cabrera: Tensor) -> Tensor:

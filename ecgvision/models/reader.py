@@ -19,14 +19,13 @@ from ecgvision.ecg import ConfigError
 from ecgvision.models.cells import CellHead, Cells
 from ecgvision.models.grid_pace import measure_pace
 from ecgvision.models.ink_map import InkMap
-from ecgvision.models.limb_order import by_einthoven, name_cells
+from ecgvision.models.limb_order import by_einthoven, name_cells, of_rows
 from ecgvision.models.page_map import PageMap
 from ecgvision.models.rows import NEAR, Rows, find_rows
 from ecgvision.models.strips import StripHead, more_points
 
 PACE_TO_GAIN = 0.4
 """Seconds of paper for a millivolt of height: 10 mm/mV over 25 mm/s."""
-
 
 LEAST_RISE = 0.005
 """Of the page's height 1 mV takes at least so much, our default: a millimetre of a letter page."""
@@ -124,11 +123,5 @@ class PageReader(nn.Module):
         above = torch.stack([torch.zeros_like(height), height], dim=-1)
         read = {"signal": signal, "log_scale": log_scale - rise.log(), "presence": presence,
                 "points": rows.points, "trace": rows.points - above}  # fmt: skip
-        read = {key: _taken(part, row) for key, part in read.items()}
+        read = {key: of_rows(part, row) for key, part in read.items()}
         return read | {"signal": read["signal"] * factor[..., None]}
-
-
-def _taken(part: Tensor, row: Tensor) -> Tensor:
-    """(B, 12, …): of each lead what stands in its row, (B, 12)."""
-    index = row.reshape(*row.shape, *[1] * (part.ndim - 2)).expand_as(part)
-    return part.gather(1, index)

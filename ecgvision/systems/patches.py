@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from torch import nn
 
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.patches import PatchDataModule, network_signal
-from ecgvision.data.patching import FLAT_MV, PatchSettings
+from ecgvision.data.patching import FLAT_MV
 from ecgvision.ecg import ConfigError
 from ecgvision.evaluate.operating_points import OperatingPoints
 from ecgvision.models.signal_net import SignalNet
@@ -27,16 +29,11 @@ from ecgvision.systems.start import start_from_weights
 from ecgvision.tasks.masked import MaskedTask, PageTask
 
 
-def patch_data(
-    config: Config, cohort: Cohort, *, patch_length: int, stride: int
-) -> PatchDataModule:
+def patch_data(config: Config, cohort: Cohort) -> PatchDataModule:
     """The loaders of patches; a patch as long as the window leaves the signal whole."""
     data = config["data"]
-    settings = PatchSettings(
-        patch_length=patch_length,
-        stride=stride,
-        rate=data["signal_rate"],
-        seconds=data["seconds"],
+    settings = replace(
+        cut_of(config),
         layouts=names(data["layouts"]),
         train_mask=data["train_mask"],
         fractions=tuple(data["fractions"]),
@@ -61,56 +58,41 @@ def fit_scale(network: SignalNet, data: EcgDataModule, config: Config) -> None:
 
 
 class _OfSignals(System):
-    """What both systems share."""
+    """Both systems: one stream, of signals or of what is read off pages."""
+
+    stream: str
+
+    def streams(self, config: Config) -> tuple[str, ...]:
+        return (self.stream,)
 
     def needs(self, config: Config, stage: str) -> bool:
         key = {"reading": "reader", "signals": "weights"}.get(stage)
         return key is None or config["model"][key] is None
 
-
-class PatchECGSystem(_OfSignals):
-    """`+exp=patchecg`."""
-
-    def streams(self, config: Config) -> tuple[str, ...]:
-        return ("patches",)
-
     def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
-        data = config["data"]
-        if reads_pages(config):
-            return page_data(config, cohort)
-        return patch_data(
-            config, cohort, patch_length=data["patch_length"],
-            stride=data["patch_length"] if data["patch_stride"] is None else data["patch_stride"],
-        )  # fmt: skip
+        return (page_data if reads_pages(config) else patch_data)(config, cohort)
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> MaskedTask:
-        return _task(config, data, "patches", pretrained=pretrained)
+        return _task(config, data, self.stream, pretrained=pretrained)
 
     def student(
         self, config: Config, network: nn.Module, points: OperatingPoints
     ) -> Student | None:
-        return page_student(config, network, points, "patches") if reads_pages(config) else None
+        if not reads_pages(config):
+            return None
+        return page_student(config, network, points, self.stream)
+
+
+class PatchECGSystem(_OfSignals):
+    """`+exp=patchecg`."""
+
+    stream = "patches"
 
 
 class SignalSystem(_OfSignals):
     """`+exp=signal`."""
 
-    def streams(self, config: Config) -> tuple[str, ...]:
-        return ("signal",)
-
-    def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
-        if reads_pages(config):
-            return page_data(config, cohort)
-        length = round(config["data"]["seconds"] * config["data"]["signal_rate"])
-        return patch_data(config, cohort, patch_length=length, stride=length)
-
-    def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> MaskedTask:
-        return _task(config, data, "signal", pretrained=pretrained)
-
-    def student(
-        self, config: Config, network: nn.Module, points: OperatingPoints
-    ) -> Student | None:
-        return page_student(config, network, points, "signal") if reads_pages(config) else None
+    stream = "signal"
 
 
 def _task(config: Config, data: EcgDataModule, stream: str, *, pretrained: bool) -> MaskedTask:

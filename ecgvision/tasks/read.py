@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ecgvision.ecg import ConfigError, DataError
+from ecgvision.evaluate.digitisation import correlation
 from ecgvision.losses import reading
 from ecgvision.losses.cells import cell_losses, cell_truth
 from ecgvision.models.reader import PageReader
@@ -107,19 +108,13 @@ class ReadTask(BaseTask):
         return loss
 
     def _count(self, read: dict[str, Tensor], batch: Batch) -> None:
-        length = read["signal"].shape[-1]
-        printed = batch["printed"][..., :length]
-        n = printed.sum(-1).clamp(min=1)
-        x, y = (torch.where(printed, v[..., :length].double(), 0.0)
-                for v in (read["signal"].detach(), batch["signal"]))  # fmt: skip
-        missed = (x - y).square().sum()
-        x, y = (torch.where(printed, v - v.sum(-1, keepdim=True) / n[..., None], 0.0)
-                for v in (x, y))  # fmt: skip
-        power = x.square().sum(-1) * y.square().sum(-1)
-        known = y.square().sum(-1) > 0
-        r = torch.where(known, (x * y).sum(-1) / power.clamp(min=1e-12).sqrt(), 0.0)
+        printed = batch["printed"]
+        found, true = (torch.where(printed, v.detach().double(), torch.nan).cpu().numpy()
+                       for v in (read["signal"], batch["signal"]))  # fmt: skip
+        r = correlation(true, found)
         right = ((read["presence"] > 0) == printed).sum()
-        parts = (r.sum(), known.sum(), missed, printed.sum(), right, printed.numel())
+        parts = (np.nansum(r), np.isfinite(r).sum(), np.nansum((found - true) ** 2),
+                 printed.sum(), right, printed.numel())  # fmt: skip
         self.sums += [float(part) for part in parts]
 
     def on_validation_epoch_start(self) -> None:
