@@ -7,7 +7,7 @@ import torch
 
 from ecgvision.ecg import LEAD_INDEX, LEADS
 from ecgvision.models.cells import INVERTED, NOTHING, Cells
-from ecgvision.models.limb_order import by_einthoven, name_cells
+from ecgvision.models.limb_order import Named, by_einthoven, name_cells
 
 STANDARD = ("I", "II", "III", "aVR", "aVL", "aVF")
 CABRERA = ("aVL", "I", "-aVR", "II", "aVF", "III")
@@ -34,6 +34,11 @@ def cells(doubt: float) -> Cells:
     return Cells((shares / shares.sum(1, keepdim=True)).log(), *[empty] * 4)
 
 
+def named(*, cabrera: bool, sure: bool = False) -> Named:
+    """Names of which no cell is asked."""
+    return Named(torch.zeros(1, 12, 1), torch.tensor([cabrera]), torch.tensor([sure]))
+
+
 @pytest.mark.parametrize("doubt", [0.0, 0.1, 0.3, 0.45, 0.55, 0.7, 0.9, 1.0])
 def test_all_rows_get_names_of_one_order(doubt: float) -> None:
     named = name_cells(cells(doubt))
@@ -46,6 +51,7 @@ def test_all_rows_get_names_of_one_order(doubt: float) -> None:
         assert found.max() > 0.85
     assert (named.leads[0, :, 12 * VOTES :] < 0.01).all()
     assert named.sign()[0].tolist() == [1, 1, 1, -1 if cabrera else 1] + [1] * 8
+    assert named.sure.tolist() == [doubt in (0.0, 1.0)]
 
 
 def test_cells_that_are_sure_keep_their_answer() -> None:
@@ -94,7 +100,7 @@ def test_einthoven_decides(printed: tuple[str, ...], names: tuple[str, ...], col
     for row, name in enumerate(names):  # in two columns the second follows the first
         part = slice(None) if columns == 1 else slice(200 * (row // 3), 200 * (row // 3) + 200)
         shown[:, LEAD_INDEX[name.removeprefix("-")], part] = True
-    row, factor = by_einthoven(said, shown, torch.tensor([names == CABRERA]))
+    row, factor = by_einthoven(said, shown, named(cabrera=names == CABRERA))
     found = said.gather(1, row[..., None].expand(-1, -1, 400)) * factor[..., None]
     torch.testing.assert_close(found, truth, atol=0.15, rtol=0)
     assert row[0, 6:].tolist() == list(range(6, 12))
@@ -104,6 +110,14 @@ def test_where_no_three_limb_leads_are_shown_at_once_nothing_is_changed() -> Non
     said = taken_for(heart(), printed=CABRERA, names=STANDARD)
     for shown in (torch.zeros(1, 12, 400, dtype=torch.bool),
                   (torch.arange(12) == 1)[None, :, None].expand(1, 12, 400)):  # fmt: skip
-        row, factor = by_einthoven(said, shown, torch.tensor([False]))
+        row, factor = by_einthoven(said, shown, named(cabrera=False))
         assert row[0].tolist() == list(range(12))
         assert (factor == 1).all()
+
+
+def test_cells_that_are_sure_are_believed() -> None:
+    said = taken_for(heart(), printed=CABRERA, names=STANDARD)
+    row, factor = by_einthoven(said, torch.ones(1, 12, 400, dtype=torch.bool),
+                               named(cabrera=False, sure=True))  # fmt: skip
+    assert row[0].tolist() == list(range(12))
+    assert (factor == 1).all()
