@@ -30,6 +30,10 @@ UPRIGHT_MARGIN = 1.25
 How much is told in seconds, each as far as the reader is sure of it: a page on its side may hold
 one row that seems sure."""
 
+HALF_SHARE = 0.75
+"""A picture is said to hold two ECGs when in each half of it there is more than that share of what
+can be read in the whole; our default. Each half of one ECG holds a half, whatever its layout."""
+
 
 @dataclass(frozen=True)
 class Digitised:
@@ -65,7 +69,8 @@ def digitize(bundle: ReaderBundle, image: NDArray[np.uint8], *, file: str = "") 
         file: its name in messages.
 
     Raises:
-        ImageError: if nothing can be read, or the page does not stand upright; it says which.
+        ImageError: if nothing can be read, the page does not stand upright, or the picture holds
+            two ECGs side by side or one above the other; it says which.
     """
     upright = _read(bundle, image, file)
     least = bundle.least_confidence
@@ -73,8 +78,8 @@ def digitize(bundle: ReaderBundle, image: NDArray[np.uint8], *, file: str = "") 
         turned = _read(bundle, np.ascontiguousarray(np.rot90(image, -turns)), file)
         if turned.page >= least and turned.amount > UPRIGHT_MARGIN * upright.amount:
             raise ImageError(f"the page lies {name}", file=file,
-                             value=f"confidence {turned.page:.2f} after turning, "
-                             f"{upright.page:.2f} as it is",
+                             value=f"{turned.amount:.1f} s of leads after turning, "
+                             f"{upright.amount:.1f} s as it is",
                              remedy="Turn the picture and try again")  # fmt: skip
     if upright.page < least or upright.page == 0:
         raise ImageError(
@@ -83,6 +88,13 @@ def digitize(bundle: ReaderBundle, image: NDArray[np.uint8], *, file: str = "") 
             remedy=f"This reader asks for {least:.2f}. Is the picture a whole page, upright and "
             "sharp?",
         )  # fmt: skip
+    for axis, name in enumerate(("one above the other", "side by side")):
+        parts = [_read(bundle, half, file) for half in np.array_split(image, 2, axis=axis)]
+        if all(p.page >= least and p.amount > HALF_SHARE * upright.amount for p in parts):
+            raise ImageError(f"the picture holds two ECGs, {name}", file=file,
+                             value=" and ".join(f"{p.amount:.1f} s" for p in parts)
+                             + f" of leads in the halves, {upright.amount:.1f} s in the whole",
+                             remedy="Cut it into one picture for each")  # fmt: skip
     return upright
 
 

@@ -35,23 +35,28 @@ TRACE = RNG.random((12, T, 2)).astype(np.float32)
 
 
 def graph() -> onnx.ModelProto:
-    """Presence is 0.95 where SHOWN if the upper half of the page is darker than the lower by more
-    than 8 levels, else 0.05; the rest is constant."""
+    """Presence is 0.95 where SHOWN if the upper left quarter of the page is darker by more than 8
+    levels than the upper right one, and than the lower half, else 0.05; the rest is constant."""
     node, real = helper.make_node, TensorProto.FLOAT
     constants = {
         "signal0": SIGNAL[None], "scale0": SCALE[None], "trace0": TRACE[None],
         "shown": np.where(SHOWN, 0.9, 0.0).astype(np.float32)[None], "low": np.float32(0.05),
-        "axes": np.array([1, 2, 3]), "start": np.array([0]), "half": np.array([SIZE[0] // 2]),
-        "end": np.array([SIZE[0]]), "height": np.array([2]), "eight": np.float32(8.0),
+        "axes": np.array([1, 2, 3]), "plane": np.array([2, 3]), "start": np.array([0, 0]),
+        "middle": np.array([SIZE[0] // 2, SIZE[1] // 2]), "left": np.array([SIZE[0] // 2, 0]),
+        "above": np.array([0, SIZE[1] // 2]), "right": np.array([SIZE[0] // 2, SIZE[1]]),
+        "end": np.array(SIZE), "eight": np.float32(8.0),
         "shape": np.array([-1, 1, 1]), "shape4": np.array([-1, 1, 1, 1]), "zero": np.float32(0),
     }  # fmt: skip
     nodes = [
         node("Cast", ["image"], ["real"], to=real),
-        node("Slice", ["real", "start", "half", "height"], ["upper"]),
-        node("Slice", ["real", "half", "end", "height"], ["lower"]),
-        node("ReduceMean", ["upper", "axes"], ["a"], keepdims=0),
-        node("ReduceMean", ["lower", "axes"], ["b"], keepdims=0),
-        node("Sub", ["b", "a"], ["darker"]),
+        node("Slice", ["real", "start", "middle", "plane"], ["quarter"]),
+        node("Slice", ["real", "above", "right", "plane"], ["beside"]),
+        node("Slice", ["real", "left", "end", "plane"], ["lower"]),
+        node("ReduceMean", ["quarter", "axes"], ["a"], keepdims=0),
+        node("ReduceMean", ["beside", "axes"], ["b"], keepdims=0),
+        node("ReduceMean", ["lower", "axes"], ["c"], keepdims=0),
+        node("Min", ["b", "c"], ["other"]),
+        node("Sub", ["other", "a"], ["darker"]),
         node("Greater", ["darker", "eight"], ["upright"]),
         node("Cast", ["upright"], ["yes"], to=real),
         node("Reshape", ["yes", "shape"], ["yes3"]),
@@ -89,9 +94,9 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def page(size: tuple[int, int] = (300, 400)) -> np.ndarray:
-    """Dark above, white below: the reader finds its leads on it."""
+    """Dark above on the left: the reader finds its leads on it."""
     image = np.full((*size, 3), 255, np.uint8)
-    image[: size[0] // 2] = 120
+    image[: size[0] // 2, : size[1] // 2] = 120
     return image
 
 
@@ -157,6 +162,16 @@ def test_a_page_that_lies_otherwise_is_refused(
     assert main(words) == 2
     assert said in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["scan.png"]
+
+
+@pytest.mark.parametrize(("axis", "said"), [(0, "one above the other"), (1, "side by side")])
+@pytest.mark.filterwarnings("error")
+def test_two_ecgs_in_one_picture_are_refused(reader: Path, axis: int, said: str) -> None:
+    both = np.concatenate([page(), np.maximum(page(), 200)], axis=axis)
+    with pytest.raises(ImageError, match=f"two ECGs, {said}") as caught:
+        digitize(ReaderBundle.open(reader), both, file="two.png")
+    assert "two.png" in str(caught.value)
+    assert "Cut it" in str(caught.value)
 
 
 def test_one_sure_row_of_a_turned_page_does_not_outweigh_a_page() -> None:
