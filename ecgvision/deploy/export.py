@@ -7,23 +7,21 @@ deployed is what was evaluated. Needs the training stack; reading a bundle does 
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from ecgvision.deploy.bundle import Bundle
-from ecgvision.deploy.card import INPUT, MODEL, OPSET, OUTPUTS, make_card, model_notes, write_card
+from ecgvision.deploy.card import MODEL, OUTPUTS, make_card, model_notes, write_card
+from ecgvision.deploy.graph import to_onnx
 from ecgvision.ecg import BundleError
 
 TOLERANCE = 1e-4
@@ -78,7 +76,7 @@ def export_bundle(
             metrics=metrics,
             info=info,
         )
-        model = to_onnx(student)
+        model = to_onnx(student, OUTPUTS)
         for key, value in model_notes(card).items():
             model.metadata_props.add(key=key, value=value)
         content = model.SerializeToString()
@@ -93,33 +91,6 @@ def export_bundle(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return card
-
-
-def to_onnx(student: nn.Module) -> onnx.ModelProto:
-    """The student as an ONNX graph: free batch size, named outputs, weights inside."""
-    height, width = student.image_size  # type: ignore[misc]  # a plain attribute of the student
-    was_training = student.training
-    student.eval()
-    device = next(iter(student.parameters())).device
-    # Two pages: a batch of one would be taken for a constant.
-    example = torch.zeros((2, 3, int(height), int(width)), dtype=torch.uint8, device=device)
-    try:
-        with quiet_exporter():
-            program = torch.onnx.export(
-                student,
-                (example,),
-                dynamo=True,
-                opset_version=OPSET,
-                input_names=[INPUT],
-                output_names=list(OUTPUTS),
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
-                external_data=False,
-                verbose=False,
-            )
-    finally:
-        student.train(was_training)
-    assert program is not None  # only the other, file-writing exporter returns nothing
-    return program.model_proto
 
 
 def compare(
@@ -209,17 +180,3 @@ def put_in_place(temporary: Path, target: Path) -> None:
     os.replace(target, aside)
     os.replace(temporary, target)
     shutil.rmtree(aside, ignore_errors=True)
-
-
-@contextmanager
-def quiet_exporter() -> Iterator[None]:
-    """Hold back what the exporter says of its own inner workings, and nothing else."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
 
-from ecgvision.deploy.card import INPUT, MODEL, OPSET, write_card
-from ecgvision.deploy.export import put_in_place, quiet_exporter
+from ecgvision.deploy.card import MODEL, write_card
+from ecgvision.deploy.export import put_in_place
+from ecgvision.deploy.graph import to_onnx
 from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.deploy.reader_card import OUTPUTS, make_reader_card, reader_notes
 from ecgvision.ecg import BundleError
@@ -72,7 +72,7 @@ def export_reader(
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         temporary.chmod(0o755)  # mkdtemp's 0700 would keep others from the finished bundle
-        model = to_onnx(reader)
+        model = to_onnx(reader, OUTPUTS)
         for key, value in reader_notes(card).items():
             model.metadata_props.add(key=key, value=value)
         content = model.SerializeToString()
@@ -85,26 +85,6 @@ def export_reader(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return card
-
-
-def to_onnx(reader: DeployedReader) -> onnx.ModelProto:
-    """The reader as an ONNX graph: free batch size, named outputs, weights inside."""
-    # Two pages: a batch of one would be taken for a constant.
-    device = next(iter(reader.parameters())).device
-    example = torch.zeros((2, 3, *reader.image_size), dtype=torch.uint8, device=device)
-    was_training = reader.training
-    reader.eval()
-    try:
-        with quiet_exporter():
-            program = torch.onnx.export(
-                reader, (example,), dynamo=True, opset_version=OPSET, input_names=[INPUT],
-                output_names=list(OUTPUTS), dynamic_shapes=({0: torch.export.Dim("batch")},),
-                external_data=False, verbose=False,
-            )  # fmt: skip
-    finally:
-        reader.train(was_training)
-    assert program is not None  # only the other, file-writing exporter returns nothing
-    return program.model_proto
 
 
 def compare(

@@ -117,7 +117,7 @@ def test_a_second_export_replaces_the_first(
 ) -> None:
     model = export.onnx.load(exported / MODEL)
     del model.metadata_props[:]
-    monkeypatch.setattr(export, "to_onnx", lambda _: model)
+    monkeypatch.setattr(export, "to_onnx", lambda *_: model)
     folder = tmp_path / "bundle"
     folder.mkdir()
     (folder / "old.txt").touch()
@@ -131,7 +131,7 @@ def test_a_graph_that_differs_is_refused_and_leaves_nothing(
 ) -> None:
     model = export.onnx.load(exported / MODEL)
     del model.metadata_props[:]
-    monkeypatch.setattr(export, "to_onnx", lambda _: model)
+    monkeypatch.setattr(export, "to_onnx", lambda *_: model)
     other = make_student()
     with torch.no_grad():
         other.head.bias += 2e-4

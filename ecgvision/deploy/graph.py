@@ -1,0 +1,74 @@
+"""From a trained network to an ONNX graph."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import onnx
+import torch
+from onnx_ir import passes
+from onnx_ir.passes import common
+from onnxscript.optimizer import fold_constants_ir
+from torch import nn
+
+from ecgvision.deploy.card import INPUT, OPSET
+
+FOLDED = 1024
+"""Bytes up to which what does not depend on the page is stored instead of computed; our default.
+More made a reader's file twice as large, and no faster."""
+
+
+def to_onnx(model: nn.Module, outputs: Sequence[str]) -> onnx.ModelProto:
+    """A model of pages as an ONNX graph: free batch size, named outputs, weights inside.
+
+    The exporter's own optimiser tries every pattern it knows at every node, minutes for the
+    thousands of a reader, and what it made was slower. So only what is constant is folded, and what
+    is there twice or unused left out.
+
+    Args:
+        model: with an `image_size`; it answers (B, 3, H, W) uint8.
+    """
+    height, width = model.image_size  # type: ignore[misc]  # a plain attribute
+    was_training = model.training
+    model.eval()
+    device = next(iter(model.parameters())).device
+    # Two pages: a batch of one would be taken for a constant.
+    example = torch.zeros((2, 3, int(height), int(width)), dtype=torch.uint8, device=device)
+    try:
+        with quiet_exporter():
+            program = torch.onnx.export(
+                model, (example,), dynamo=True, opset_version=OPSET, input_names=[INPUT],
+                output_names=list(outputs), dynamic_shapes=({0: torch.export.Dim("batch")},),
+                external_data=False, verbose=False, optimize=False,
+            )  # fmt: skip
+            assert program is not None  # only the other, file-writing exporter returns nothing
+            fold_constants_ir(program.model, output_size_limit=FOLDED)
+            passes.Sequential(
+                common.ClearMetadataAndDocStringPass(),  # of every node where it was written
+                common.RemoveUnusedNodesPass(),
+                common.RemoveUnusedFunctionsPass(),
+                common.RemoveUnusedOpsetsPass(),
+                common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+                common.DeduplicateInitializersPass(),
+                common.CommonSubexpressionEliminationPass(),
+                common.NameFixPass(),
+            )(program.model)  # fmt: skip
+    finally:
+        model.train(was_training)
+    return program.model_proto
+
+
+@contextmanager
+def quiet_exporter() -> Iterator[None]:
+    """Hold back what the exporter says of its own inner workings, and nothing else."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
