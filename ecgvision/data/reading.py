@@ -81,8 +81,8 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         image: uint8 (3, H, W) · signal: float32 (12, T) mV at `settings.signal_rate`, 0 where not
         printed · printed: bool (12, T), what the page shows, at its true time · place: float32
         (12, T, 2), where the 0 mV of each sample lies, x and y as fractions of the image, NaN where
-        not printed · rise: float32 (12, T), how far above it 1 mV stands, as a fraction of the
-        height, below 0 where a lead is printed upside down, NaN where not printed · trace: uint8
+        not printed · rise: float32 (12, T, 2), what leads there from where 1 mV stands: its height
+        is below 0 where a lead is printed upside down; NaN where not printed · trace: uint8
         (1, H, W) and below: float16 (1, H / 2, W / 2), see `trace_mask` · index: the record's row
         over all stores · layout, artefact: which of the mix.
 
@@ -179,7 +179,7 @@ class ReadingDataset(Dataset[dict[str, Any]]):
             "signal": torch.from_numpy(np.where(printed, signal, np.float32(0))),
             "printed": torch.from_numpy(printed),
             "place": torch.from_numpy(place),
-            "rise": torch.from_numpy(rise[..., 1]),
+            "rise": torch.from_numpy(rise),
             "trace": torch.from_numpy(trace)[None],
             "below": torch.from_numpy(below)[None],
         }

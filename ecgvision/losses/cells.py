@@ -43,7 +43,7 @@ def cell_truth(place: Tensor, rise: Tensor, grid: tuple[int, int], *, to_gain: f
     Args:
         place: (B, 12, T, 2), where each sample's 0 mV lies as fractions of the image, NaN where
             not printed.
-        rise: (B, 12, T), fraction of the height that 1 mV takes, below 0 where upside down.
+        rise: (B, 12, T, 2), from where 1 mV stands to 0 mV.
         grid: (rows, columns).
         to_gain: `PageReader.rise_of_pace`.
     """
@@ -61,7 +61,7 @@ def cell_truth(place: Tensor, rise: Tensor, grid: tuple[int, int], *, to_gain: f
 
     count = torch.ones(())
     count = mean(torch.ones_like(x))
-    means = torch.stack([mean(x), mean(y), mean(time), mean(rise.nan_to_num())])
+    means = torch.stack([mean(x), mean(y), mean(time), mean(rise[..., 1].nan_to_num())])
     middle = torch.arange(rows, device=place.device)[:, None] + 0.5
     gap = torch.where(count >= LEAST, means[1], torch.inf)[:, :, None] - middle
     distance, lead = gap.abs().min(1)  # (B, rows, columns)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from ecgvision.models.cells import Cells
+from ecgvision.models.least_squares import least_squares
 
 FAR = 0.01
 """How far a cell's answer may lie from where the others put it before it counts less: a hundredth
@@ -29,7 +30,11 @@ FLOOR = 1e-6
 
 
 def fit_page(
-    cells: Cells, leads: Tensor, time: Tensor, sharpen: Callable[[Tensor], Tensor] | None = None
+    cells: Cells,
+    leads: Tensor,
+    time: Tensor,
+    flat: Tensor | None = None,
+    rounds: int = ROUNDS,
 ) -> tuple[Tensor, Tensor]:
     """One curve for each lead, (B, 12, T, 2), and the pace of time, (B,).
 
@@ -49,13 +54,18 @@ def fit_page(
         cells: N answers of each page.
         leads: (B, 12, N), the probability that a cell stands by a lead.
         time: (T,), fractions of the window that are asked for.
-        sharpen: from the pace that the cells agree on to a better one.
+        flat: (B,), the pace of a page of which it is known to lie flat, and NaN of others. On it
+            time has that pace, and no row a slope.
+        rounds: as `ROUNDS`; a rough answer needs two.
     """
     # sums of differences want all their digits, on whatever runs the exported graph
     x, y, t = (v[:, None].double() for v in (cells.x, cells.y, cells.time))  # (B, 1, N)
     prior, time = leads.double().square() + FLOOR, time.double()
     weight = prior
-    for turn in range(ROUNDS):
+    flat = torch.full_like(time[:1], torch.nan) if flat is None else flat.double()
+    even = torch.stack([flat, torch.zeros_like(flat)], dim=1)
+    lies = ~flat.isnan()[:, None]
+    for turn in range(rounds):
         total = weight.sum(2, keepdim=True)
         lead_y = (weight * y).sum(2, keepdim=True) / total
         mean_t, mean_x, mean_y = (_mean(v, weight) for v in (t, x, lead_y))
@@ -63,15 +73,15 @@ def fit_page(
         along = _along(dt, dy)
         middle = (weight[:, None] * along).sum(3, keepdim=True) / total[:, None]
         slopes = _shares(along - middle, y - lead_y, weight, (0.0, BENT, BENT))
+        slopes = torch.where(lies, 0.0, slopes)
         across = _across(dt, dy)
         centre = (weight[:, None] * across).sum((2, 3), keepdim=True) / total.sum(1)[:, None, None]
         paces = _shares(across - centre, x - mean_x, weight, (0.0, TURNED))
-        if turn + 1 < ROUNDS:
+        paces = torch.where(lies, even, paces)
+        if turn + 1 < rounds:
             miss_x = x - mean_x - _sum(paces, across - centre)
             miss_y = y - lead_y - _sum(slopes, along - middle)
             weight = prior / (1 + (miss_x.square() + miss_y.square()) / FAR**2)
-    if sharpen is not None:
-        paces = torch.cat([sharpen(paces[:, 0])[:, None], paces[:, 1:]], dim=1)
     dt = time - mean_t
     line_x = mean_x + _sum(paces, _across(dt, dy) - centre)
     line_y = lead_y + _sum(slopes, _along(dt, dy) - middle)
@@ -100,26 +110,5 @@ def _sum(shares: Tensor, terms: Tensor) -> Tensor:
 def _shares(terms: Tensor, wanted: Tensor, weight: Tensor, least: Sequence[float]) -> Tensor:
     """(B, K): of `terms` (B, K, 12, N), by least squares; a term whose variance is far below
     `least` has none."""
-    weighted = (weight[:, None] * terms).flatten(2)
-    ridge = terms.new_tensor(least) * weight.sum((1, 2))[:, None]
-    normal = weighted @ terms.flatten(2).transpose(1, 2) + torch.diag_embed(ridge)
-    right = weighted @ wanted.expand_as(weight).flatten(1)[..., None]
-    return solve(normal, right)[..., 0]
-
-
-def solve(matrix: Tensor, right: Tensor) -> Tensor:
-    """What `matrix`, symmetric and positive definite, takes to `right`; by elimination (Gauss and
-    Jordan), written out as ONNX has no operator for it.
-
-    Shape:
-        matrix: (B, K, K); right and result: (B, K, M).
-    """
-    size = matrix.shape[-1]
-    whole = torch.cat([matrix, right], dim=-1)
-    for k in range(size):
-        pivot = whole[:, k, k].clamp(min=1e-12)
-        row = whole[:, k] / pivot[:, None]
-        unit = torch.zeros(size, 1, dtype=whole.dtype, device=whole.device)
-        unit[k] = 1
-        whole = whole - (whole[:, :, k, None] - unit) * row[:, None]
-    return whole[:, :, size:]
+    wanted = wanted.expand_as(weight).flatten(1)
+    return least_squares(terms.flatten(2), wanted, weight.flatten(1), terms.new_tensor(least))

@@ -12,17 +12,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from ecgvision.ecg import ConfigError
 from ecgvision.models.cells import CellHead, Cells
-from ecgvision.models.grid_pace import measure_pace
 from ecgvision.models.ink_map import InkMap
 from ecgvision.models.limb_order import by_einthoven, name_cells, of_rows
 from ecgvision.models.page_map import PageMap
-from ecgvision.models.rows import NEAR, Rows, find_rows
-from ecgvision.models.strips import StripHead, more_points
+from ecgvision.models.rows import Rows, find_rows
+from ecgvision.models.strips import MARGIN, StripHead, more_points
 
 PACE_TO_GAIN = 0.4
 """Seconds of paper for a millivolt of height: 10 mm/mV over 25 mm/s."""
@@ -90,16 +88,14 @@ class PageReader(nn.Module):
         return Seen(cells, *self.ink(image, maps))
 
     def rows(self, cells: Cells, leads: Tensor, image: Tensor) -> tuple[Rows, Tensor]:
-        """Where the cells have the rows, and by how much of the page's height 1 mV rises, (B,)."""
-        near = round(NEAR * self.length / self.seconds)
-        rows = find_rows(cells, leads, self.page.grid, self.length, near,
-                         lambda pace: measure_pace(image, pace, self.seconds))  # fmt: skip
+        """Where the cells have the rows, and by how much of the sheet's height 1 mV rises, (B,)."""
+        rows = find_rows(cells, leads, self.page.grid, image, self.length, self.seconds)
         weight = leads.sum(1).square()
         gain = (weight * cells.gain).sum(1) / weight.sum(1).clamp(min=1e-6)
         return rows, (self.rise_of_pace * rows.pace * gain.exp()).clamp(min=LEAST_RISE)
 
     def forward(
-        self, image: Tensor, points: Tensor | None = None
+        self, image: Tensor, points: Tensor | None = None, up: Tensor | None = None
     ) -> dict[str, Tensor] | tuple[Seen, Tensor, Tensor]:
         """What is read of pages.
 
@@ -108,20 +104,23 @@ class PageReader(nn.Module):
                 can be read before the rows are found. The result is then what was `Seen`, the
                 heights (B, 12, L) that were read there as fractions of the page's, and log scales
                 of the same. Of fewer pages than `image` holds: columns and ink of those alone.
+            up: where the columns there run to, see `StripHead`.
         """
         if points is not None:
             seen = self.see(image, len(points))
-            return seen, *self.strips(seen.ink, seen.offset, points)
+            return seen, *self.strips(seen.ink, seen.offset, points, up)
         seen = self.see(image)
         named = name_cells(seen.cells)
         rows, rise = self.rows(seen.cells, named.leads, image)
-        height, log_scale = self.strips(seen.ink, seen.offset, more_points(rows.points))
+        points = more_points(rows.points)
+        up = rows.sheet.up(points.double()).to(points.dtype)
+        height, log_scale = self.strips(seen.ink, seen.offset, points, up)
         rise = rise[:, None, None]
         signal = height / rise * named.sign()[..., None]
         presence = rows.presence.clamp(1e-6, 1 - 1e-6).logit()
-        row, factor = by_einthoven(signal, presence > 0, named.cabrera)
-        above = torch.stack([torch.zeros_like(height), height], dim=-1)
+        row, factor = by_einthoven(signal, presence > 0, named)
+        above = height[..., None] * up[:, :, MARGIN:-MARGIN]
         read = {"signal": signal, "log_scale": log_scale - rise.log(), "presence": presence,
-                "points": rows.points, "trace": rows.points - above}  # fmt: skip
+                "points": rows.points, "trace": rows.points + above}  # fmt: skip
         read = {key: of_rows(part, row) for key, part in read.items()}
         return read | {"signal": read["signal"] * factor[..., None]}

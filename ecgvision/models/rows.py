@@ -3,7 +3,6 @@ seen, as high as it is seen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -12,6 +11,7 @@ from torch.nn import functional as F
 
 from ecgvision.models.cells import Cells
 from ecgvision.models.page_fit import FAR, FLOOR, fit_page
+from ecgvision.models.sheet import Sheet, find_sheet
 
 NEAR = 1.0
 """Seconds before and after a sample from which its row's height is followed; our default."""
@@ -22,36 +22,42 @@ class Rows(NamedTuple):
 
     Attributes:
         points: (B, 12, T, 2), where each sample's 0 mV lies, x and y as fractions of the image.
-        pace: (B,), fraction of the image's width that the whole window takes.
+        pace: (B,), fraction of the sheet's width that the whole window takes.
         presence: (B, 12, T), the probability that the sample was printed.
+        sheet: how the page's sheet lies in the image.
     """
 
     points: Tensor
     pace: Tensor
     presence: Tensor
+    sheet: Sheet
 
 
 def find_rows(
-    cells: Cells, leads: Tensor, grid: tuple[int, int], length: int, near: int,
-    sharpen: Callable[[Tensor], Tensor] | None = None,
-) -> Rows:  # fmt: skip
-    """The rows of all leads.
+    cells: Cells, leads: Tensor, grid: tuple[int, int], image: Tensor, length: int, seconds: float
+) -> Rows:
+    """The rows of all leads: first as far as the cells know, and then, where the paper's grid is
+    seen, on the sheet laid flat.
 
     Args:
         cells: of a map of `grid` (rows, columns).
         leads: (B, 12, N), the probability that a cell stands by a lead.
-        length: samples of the window.
-        near: samples to either side that a row's height is followed from.
-        sharpen: from the pace that the cells agree on to a better one.
+        image: (B, 3, H, W), of which the cells are.
+        length: samples of the window; seconds: of it.
     """
     time = (torch.arange(length, device=leads.device) + 0.5) / length
-    points, pace = fit_page(cells, leads, time, sharpen)
+    _, pace = fit_page(cells, leads, time, rounds=2)
+    sheet = find_sheet(image, pace, seconds)
+    x, y = sheet.flat(torch.stack([cells.x, cells.y], dim=-1).double()).unbind(-1)
+    known = torch.where(sheet.seen, pace, torch.nan)
+    points, pace = fit_page(cells._replace(x=x, y=y), leads, time, known)
+    points = sheet.bent(points)
     there, y = _along(cells, leads, grid, points)
     off = y - points[..., 1]
     # what cells say counts as far as they are the lead's, and near the line
-    off = _around(off, there / (1 + off.square() / FAR**2), near)
+    off = _around(off, there / (1 + off.square() / FAR**2), round(NEAR * length / seconds))
     points = torch.stack([points[..., 0], points[..., 1] + off], dim=-1)
-    return Rows(points, pace, _along(cells, leads, grid, points)[0])
+    return Rows(points, pace, _along(cells, leads, grid, points)[0], sheet)
 
 
 def _along(

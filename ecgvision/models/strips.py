@@ -49,8 +49,9 @@ class StripHead(nn.Module):
 
     Shape:
         ink: (B, 1, H, W) logits, offset: (B, 1, H / 2, W / 2), both of an `InkMap`; points: (B,
-        leads, T + 2 MARGIN, 2), where the 0 mV of each column lies; result: (B, leads, T), height
-        above it as a fraction of the page's, and (B, leads, T), log of a Laplace scale of the same.
+        leads, T + 2 MARGIN, 2), where the 0 mV of each column lies; up: of the same shape, where a
+        column runs to, for a page's height; None: upright. Result: (B, leads, T), height above 0 mV
+        as a fraction of the page's, and (B, leads, T), log of a Laplace scale of the same.
     """
 
     heights: Tensor
@@ -74,13 +75,18 @@ class StripHead(nn.Module):
             weight.zero_()
             bias.copy_(torch.tensor([0.0, math.log(USUAL_MISS)]))
 
-    def forward(self, ink: Tensor, offset: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, ink: Tensor, offset: Tensor, points: Tensor, up: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         with torch.autocast(ink.device.type, enabled=False):  # heights want all their digits
-            return self._read(ink.float(), offset.float(), points)
+            up = points.new_tensor([0.0, -1.0]).expand_as(points) if up is None else up
+            return self._read(ink.float(), offset.float(), points, up)
 
-    def _read(self, ink: Tensor, offset: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-        down = torch.stack([torch.zeros_like(self.heights), -self.heights], dim=-1)
-        spots = 2 * (points[:, :, None] + down[:, None]).flatten(1, 2) - 1
+    def _read(
+        self, ink: Tensor, offset: Tensor, points: Tensor, up: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        column = self.heights[:, None, None] * up[:, :, None]
+        spots = 2 * (points[:, :, None] + column).flatten(1, 2) - 1
         size = (points.shape[1], STEPS)
         read, own = (
             F.grid_sample(v, spots, align_corners=False, padding_mode="border")[:, 0]

@@ -74,7 +74,7 @@ class ReadTask(BaseTask):
         inked = math.ceil(self.share * len(batch["image"])) if self.training else None
         some = {key: part[:inked] for key, part in batch.items()}
         windows = draw_windows(some, min(WINDOW, model.length))
-        seen, height, log_scale = model(batch["image"], windows.points)
+        seen, height, log_scale = model(batch["image"], windows.points, windows.up)
         grid = model.page.grid
         truth = cell_truth(batch["place"], batch["rise"], grid, to_gain=model.rise_of_pace)
         parts = cell_losses(seen.cells, truth, grid)

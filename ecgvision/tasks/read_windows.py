@@ -20,6 +20,8 @@ class Windows(NamedTuple):
 
     Attributes:
         points: (B, 12, L + 2 MARGIN, 2), where each sample's 0 mV is said to lie.
+        up: of the same shape, where a page's height of column runs to: aslant on a page that is
+            turned.
         moved: (B, 12), by how much too low that is, as a fraction of the page's height.
         rise: (B, 12), fraction of the height that 1 mV takes; 1 where nothing is printed.
         signal: (B, 12, L) mV; printed: (B, 12, L) bool.
@@ -27,6 +29,7 @@ class Windows(NamedTuple):
     """
 
     points: Tensor
+    up: Tensor
     moved: Tensor
     rise: Tensor
     signal: Tensor
@@ -68,10 +71,13 @@ def draw_windows(batch: Batch, length: int) -> Windows:
     moved = torch.randn(known.shape, device=place.device) * (ROW_PX / 576)
     points = points + torch.stack([torch.zeros_like(moved), moved], dim=-1)[:, :, None]
     inside = wanted[..., MARGIN:-MARGIN]
-    rise = batch["rise"].nan_to_num().gather(2, inside)
     seen = printed.gather(2, inside)
-    middle = (rise * seen).sum(2) / seen.sum(2).clamp(min=1)
-    return Windows(
-        points, moved, torch.where(middle.abs() > 1e-4, middle, 1.0), signal.gather(2, inside),
-        seen & (middle.abs() > 1e-4)[..., None], start, whole,
-    )  # fmt: skip
+    rise = batch["rise"].nan_to_num().gather(2, inside[..., None].expand(-1, -1, -1, 2))
+    aside, middle = ((rise * seen[..., None]).sum(2) / seen.sum(2)[..., None].clamp(min=1)).unbind(
+        2
+    )
+    there = middle.abs() > 1e-4
+    middle = torch.where(there, middle, 1.0)
+    up = -torch.stack([aside / middle, torch.ones_like(middle)], dim=-1)[:, :, None]
+    return Windows(points, up.expand_as(points), moved, middle, signal.gather(2, inside),
+                   seen & there[..., None], start, whole)  # fmt: skip

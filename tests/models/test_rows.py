@@ -54,7 +54,8 @@ def page(angle: float = 0.0, *, bend: float = 0.0, columns: int = 1) -> tuple[Ce
 
 
 def found(cells: Cells) -> Rows:
-    return find_rows(cells, name_cells(cells).leads, GRID, LENGTH, 20)
+    blank = torch.full((len(cells.x), 3, 384, 512), 230, dtype=torch.uint8)
+    return find_rows(cells, name_cells(cells).leads, GRID, blank, LENGTH, 10.0)
 
 
 def miss(points: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:

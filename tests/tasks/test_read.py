@@ -57,7 +57,7 @@ def test_it_learns_a_handful_of_pages(tiny_store: Path) -> None:
     windows = draw_windows(batch, 256)
     with torch.no_grad():
         found = task.model(batch["image"])
-        _, height, _ = task.model(batch["image"], windows.points)
+        _, height, _ = task.model(batch["image"], windows.points, windows.up)
     read = (height - windows.moved[..., None]) / windows.rise[..., None]
     shown, printed = windows.printed, batch["printed"]
     assert np.corrcoef(read[shown], windows.signal[shown])[0, 1] > 0.6
