@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import timm
 import torch
@@ -115,7 +116,7 @@ def test_the_card_records_the_proof_and_nothing_else_is_left(exported: Path) -> 
 def test_a_second_export_replaces_the_first(
     student: Student, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = export.onnx.load(exported / MODEL)
+    model = onnx.load(exported / MODEL)
     del model.metadata_props[:]
     monkeypatch.setattr(export, "to_onnx", lambda *_: model)
     folder = tmp_path / "bundle"
@@ -129,7 +130,7 @@ def test_a_second_export_replaces_the_first(
 def test_a_graph_that_differs_is_refused_and_leaves_nothing(
     student: Student, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = export.onnx.load(exported / MODEL)
+    model = onnx.load(exported / MODEL)
     del model.metadata_props[:]
     monkeypatch.setattr(export, "to_onnx", lambda *_: model)
     other = make_student()
