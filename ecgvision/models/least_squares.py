@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 REFINED = 1
-"""Rounds of refinement: each adds six digits, less those that a matrix of that kind loses."""
+"""Rounds of refinement by `cramer`: each adds six digits, less those that a matrix loses."""
 
 
 def least_squares(terms: Tensor, wanted: Tensor, weight: Tensor, ridge: Tensor) -> Tensor:
@@ -26,23 +26,35 @@ def least_squares(terms: Tensor, wanted: Tensor, weight: Tensor, ridge: Tensor) 
 
 
 def solve(matrix: Tensor, right: Tensor) -> Tensor:
-    """What `matrix`, symmetric and positive definite, takes to `right`: by Cramer's rule, in single
-    precision as ONNX Runtime has determinants in, and by `REFINED` rounds more of it on what is
-    left, which bring the digits of `right` back. A row of zeros has the answer 0.
+    """What `matrix`, symmetric and positive definite, takes to `right`; 0 for a row of zeros. In a
+    graph that is exported it is `cramer` who finds it.
 
     Shape:
         matrix: (B, K, K); right and result: (B, K).
     """
     size = matrix.diagonal(dim1=1, dim2=2)
     empty = size <= 0
-    scale = torch.where(empty, 0.0, size.clamp(min=1e-30).rsqrt())  # a diagonal of 1
+    scale = torch.where(empty, 0.0, torch.where(empty, 1.0, size).rsqrt())  # a diagonal of 1
     even = scale[:, :, None] * matrix * scale[:, None] + torch.diag_embed(empty.to(matrix.dtype))
-    single = even.float()
-    column = torch.eye(matrix.shape[-1], dtype=torch.bool, device=matrix.device)[:, None]
     left = scale * right
-    found = torch.zeros_like(left)
+    if torch.compiler.is_exporting():
+        return scale * cramer(even, left)
+    return scale * torch.linalg.solve_ex(even, left[..., None])[0][..., 0]
+
+
+def cramer(matrix: Tensor, right: Tensor) -> Tensor:
+    """What `matrix` takes to `right` by Cramer's rule, in single precision as ONNX Runtime has
+    determinants in, and by more of it on what is left, which brings the digits of `right` back.
+    Its gradient is none: determinants have none where the answer is 0.
+
+    Shape:
+        as `solve`.
+    """
+    single = matrix.float()
+    column = torch.eye(matrix.shape[-1], dtype=torch.bool, device=matrix.device)[:, None]
+    found, left = torch.zeros_like(right), right
     for _ in range(1 + REFINED):
         replaced = torch.where(column, left.float()[:, None, :, None], single[:, None])
-        found = found + (torch.linalg.det(replaced) / torch.linalg.det(single)[:, None])
-        left = scale * right - (even @ found[..., None])[..., 0]
-    return scale * found
+        found = found + torch.linalg.det(replaced) / torch.linalg.det(single)[:, None]
+        left = right - (matrix @ found[..., None])[..., 0]
+    return found

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgvision.models.least_squares import least_squares, solve
+from ecgvision.models.least_squares import cramer, least_squares, solve
 
 
 @settings(max_examples=30, deadline=None)
@@ -20,6 +20,33 @@ def test_solve_against_numpy(size: int, seed: int) -> None:
     found = solve(torch.from_numpy(matrix), torch.from_numpy(right)).numpy()
     wanted = np.linalg.solve(matrix, right[..., None])[..., 0]
     np.testing.assert_allclose(found, wanted, rtol=1e-7, atol=1e-9)
+
+
+@settings(max_examples=30, deadline=None)
+@given(size=st.integers(1, 9), seed=st.integers(0, 2**16))
+def test_cramers_rule_against_numpy(size: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    root = rng.standard_normal((3, size, 2 * size + 2))
+    matrix = root @ root.transpose(0, 2, 1)
+    scale = 1 / np.sqrt(np.diagonal(matrix, axis1=1, axis2=2))
+    matrix = scale[:, :, None] * matrix * scale[:, None]
+    right = rng.standard_normal((3, size))
+    found = cramer(torch.from_numpy(matrix), torch.from_numpy(right)).numpy()
+    wanted = np.linalg.solve(matrix, right[..., None])[..., 0]
+    np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-7)
+
+
+def test_it_can_be_learned_through() -> None:
+    """Where an answer is 0, and where nothing is known, too."""
+    matrix = torch.tensor([[[2.0, 0.5, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 0.0]]]).double()
+    matrix.requires_grad_()
+    right = torch.tensor([[1.0, 0.25, 0.0]]).double().requires_grad_()
+    found = solve(matrix, right)
+    torch.testing.assert_close(found, torch.tensor([[0.5, 0.0, 0.0]]).double())
+    found.sum().backward()
+    wanted = torch.linalg.inv(matrix[0, :2, :2].detach()).sum(0)
+    torch.testing.assert_close(right.grad[0, :2], wanted)
+    assert matrix.grad.isfinite().all()
 
 
 def test_what_nothing_is_known_of_is_0() -> None:
