@@ -74,6 +74,13 @@ def digitize(bundle: ReaderBundle, image: NDArray[np.uint8], *, file: str = "") 
     """
     upright = _read(bundle, image, file)
     least = bundle.least_confidence
+    for axis, name in enumerate(("one above the other", "side by side")):
+        parts = [_read(bundle, half, file) for half in np.array_split(image, 2, axis=axis)]
+        if all(p.page >= least and p.amount > HALF_SHARE * upright.amount for p in parts):
+            raise ImageError(f"the picture holds two ECGs, {name}", file=file,
+                             value=" and ".join(f"{p.amount:.1f} s" for p in parts)
+                             + f" of leads in the halves, {upright.amount:.1f} s in the whole",
+                             remedy="Cut it into one picture for each")  # fmt: skip
     for turns, name in ((2, TURNS[1]), (1, TURNS[2]), (3, TURNS[3])):
         turned = _read(bundle, np.ascontiguousarray(np.rot90(image, -turns)), file)
         if turned.page >= least and turned.amount > UPRIGHT_MARGIN * upright.amount:
@@ -88,13 +95,6 @@ def digitize(bundle: ReaderBundle, image: NDArray[np.uint8], *, file: str = "") 
             remedy=f"This reader asks for {least:.2f}. Is the picture a whole page, upright and "
             "sharp?",
         )  # fmt: skip
-    for axis, name in enumerate(("one above the other", "side by side")):
-        parts = [_read(bundle, half, file) for half in np.array_split(image, 2, axis=axis)]
-        if all(p.page >= least and p.amount > HALF_SHARE * upright.amount for p in parts):
-            raise ImageError(f"the picture holds two ECGs, {name}", file=file,
-                             value=" and ".join(f"{p.amount:.1f} s" for p in parts)
-                             + f" of leads in the halves, {upright.amount:.1f} s in the whole",
-                             remedy="Cut it into one picture for each")  # fmt: skip
     return upright
 
 
