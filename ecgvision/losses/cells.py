@@ -23,7 +23,8 @@ QUIET = 0.5
 """Weight of a cell that stands by no trace, our default: nine of ten are such."""
 
 KNEE = 0.05
-"""Where the absolute error's tip is rounded, in cells (less than a pixel); our default."""
+"""Where the absolute error's tip is rounded: cells, less than a pixel and a hundredth of a second,
+and powers of e of the gain; our default."""
 
 
 class CellTruth(NamedTuple):
@@ -90,8 +91,8 @@ def _pace(place: Tensor, shown: Tensor) -> Tensor:
 
 
 def cell_losses(cells: Cells, truth: CellTruth, grid: tuple[int, int]) -> dict[str, Tensor]:
-    """Cross-entropy of the answers; mean errors of place (in cells), time (in tenths of the window)
-    and gain of the cells that stand by a trace.
+    """Cross-entropy of the answers; mean errors, of the cells that stand by a trace, of place in
+    cells, of time in cells too (as if the window took all of a row), and of gain.
 
     Returns:
         `lead`, `place`, `time`, `gain`: scalars, float32.
@@ -109,6 +110,6 @@ def cell_losses(cells: Cells, truth: CellTruth, grid: tuple[int, int]) -> dict[s
     return {
         "lead": lead,
         "place": error(cells.x, truth.x, columns) + error(cells.y, truth.y, rows),
-        "time": error(cells.time, truth.time, 10.0),
+        "time": error(cells.time, truth.time, columns),
         "gain": error(cells.gain, truth.gain, 1.0),
     }
