@@ -16,16 +16,15 @@ from torch import nn
 from ecgvision.deploy.card import INPUT, OPSET
 
 FOLDED = 1024
-"""Bytes up to which what does not depend on the page is stored instead of computed; our default.
-More made a reader's file twice as large, and no faster."""
+"""Bytes up to which what does not depend on the page is stored instead of computed; our default."""
 
 
 def to_onnx(model: nn.Module, outputs: Sequence[str]) -> onnx.ModelProto:
     """A model of pages as an ONNX graph: free batch size, named outputs, weights inside.
 
-    The exporter's own optimiser tries every pattern it knows at every node, minutes for the
-    thousands of a reader, and what it made was slower. So only what is constant is folded, and what
-    is there twice or unused left out.
+    The exporter's own optimiser tries every pattern it knows at every node, which takes minutes for
+    the thousands of a reader. So only what is constant is folded, and what is there twice or unused
+    left out.
 
     Args:
         model: with an `image_size`; it answers (B, 3, H, W) uint8.

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from ecgvision.models.cells import Cells
 from ecgvision.models.page_fit import FAR, FLOOR, fit_page
-from ecgvision.models.sheet import Sheet, find_sheet
+from ecgvision.models.sheet import Sheet
+from ecgvision.models.sheet_search import find_sheet
 
 NEAR = 1.0
 """Seconds before and after a sample from which its row's height is followed; our default."""

@@ -73,9 +73,8 @@ def draw_windows(batch: Batch, length: int) -> Windows:
     inside = wanted[..., MARGIN:-MARGIN]
     seen = printed.gather(2, inside)
     rise = batch["rise"].nan_to_num().gather(2, inside[..., None].expand(-1, -1, -1, 2))
-    aside, middle = ((rise * seen[..., None]).sum(2) / seen.sum(2)[..., None].clamp(min=1)).unbind(
-        2
-    )
+    mean = (rise * seen[..., None]).sum(2) / seen.sum(2)[..., None].clamp(min=1)
+    aside, middle = mean.unbind(2)
     there = middle.abs() > 1e-4
     middle = torch.where(there, middle, 1.0)
     up = -torch.stack([aside / middle, torch.ones_like(middle)], dim=-1)[:, :, None]

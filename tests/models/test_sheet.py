@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ecgvision.layouts import get_layout
-from ecgvision.models.sheet import ORDERS, Sheet, find_sheet
+from ecgvision.models.sheet import ORDERS, Sheet
+from ecgvision.models.sheet_search import find_sheet
 from ecgvision.page import Page
 from ecgvision.render.paper import draw
 from ecgvision.store import Store
