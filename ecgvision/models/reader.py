@@ -3,8 +3,8 @@
 Each question is asked where it is easiest to answer. Cells of 16 pixels say whose trace runs by
 them, where its 0 mV is and when: a few hundred votes for every row, of whichever layout. The grid
 says how wide a second is, where there is one. A map of the whole page says which pixels a trace was
-drawn on. And along each row that the votes agree on, the columns of that map are read, one for each
-sample. Our own design.
+drawn on. Along each row that the votes agree on, the columns of that map are read, one for each
+sample; and limb leads that were printed at once correct each other. Our own design.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ecgvision.ecg import ConfigError
 from ecgvision.models.cells import CellHead, Cells
 from ecgvision.models.ink_map import InkMap
 from ecgvision.models.limb_order import by_einthoven, name_cells, of_rows
+from ecgvision.models.limb_plane import in_plane
 from ecgvision.models.page_map import PageMap
 from ecgvision.models.rows import Rows, find_rows
 from ecgvision.models.strips import MARGIN, StripHead, more_points
@@ -123,4 +124,5 @@ class PageReader(nn.Module):
         read = {"signal": signal, "log_scale": log_scale - rise.log(), "presence": presence,
                 "points": rows.points, "trace": rows.points + above}  # fmt: skip
         read = {key: of_rows(part, row) for key, part in read.items()}
-        return read | {"signal": read["signal"] * factor[..., None]}
+        signal = read["signal"] * factor[..., None]
+        return read | {"signal": in_plane(signal, read["log_scale"], read["presence"] > 0)}
