@@ -11,7 +11,7 @@ demo: $(STAMP)  ## install, then the whole loop on the built-in synthetic cohort
 	$(BIN)/python -m experiments.run +exp=vizecg
 
 test: $(STAMP)  ## install, then the tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(STAMP)  ## style and types
 	$(BIN)/ruff check .

@@ -79,6 +79,17 @@ def test_the_right_answers_cost_nothing_and_find_the_rows(tiny_store) -> None:
         assert ((rows.presence[0] > 0.5) == printed).float().mean() > 0.98
 
 
+def test_a_moment_is_wanted_as_exactly_as_the_place_that_it_stands_for(tiny_store) -> None:
+    item = page(tiny_store, "12x1")
+    truth = cell_truth(item["place"], item["rise"], GRID, to_gain=TO_GAIN)
+    right = answers(truth)
+    for cells in (0.01, 0.1, 1.0):  # how far off, in cells' widths
+        off = cells / GRID[1]
+        aside = cell_losses(right._replace(x=right.x + off), truth, GRID)["place"]
+        late = cell_losses(right._replace(time=right.time + off), truth, GRID)["time"]
+        assert late.item() == pytest.approx(aside.item(), rel=1e-3)
+
+
 def test_half_the_gain_is_seen(tiny_store) -> None:
     item = page(tiny_store, "3x4", gain=5.0)
     truth = cell_truth(item["place"], item["rise"], GRID, to_gain=TO_GAIN)
