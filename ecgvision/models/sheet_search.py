@@ -56,9 +56,11 @@ more, and what was mistaken for one up to .03."""
 REFINED = 2
 """How often phases are read; our default: the second time changes the pace by .01 % or less."""
 
-AGREED, TOLD = 0.65, 0.01
-"""A grid is held to be seen where that share of its answers agree in the end and where it explains
-that much of a block's variance beyond `FAINT`, in the mean over blocks; our defaults."""
+AGREED, SURPRISE, TOLD = 0.45, 3.5, 0.01
+"""A grid is held to be seen where that share of its answers agree in the end, and as many times the
+share that its pace is off the given one more, and where it explains that much of a block's variance
+beyond `FAINT`, in the mean over blocks; our defaults. Pages without a grid come to .4, and what is
+taken for a grid of another pace, to .65."""
 
 RIDGE = (0.0, 0.0, 2e-4, 2e-4, 2e-4, 1e-3, 1e-3, 1e-3, 1e-3)
 """What holds each of them near 0 where few blocks tell; our default."""
@@ -110,7 +112,8 @@ def find_sheet(image: Tensor, pace: Tensor, seconds: float) -> Sheet:
             slopes, wanted, weight = _phases(dark, polynomial(shares), field.frequency)
             more, agreed = _agree(slopes, wanted, weight, PHASES)
             shares = shares + more
-        seen = (field.told > TOLD) & (agreed > AGREED)
+        far = (shares[:, 0, 0] - 1).abs()
+        seen = (field.told > TOLD) & (agreed > AGREED + SURPRISE * far)
         table = torch.where(seen[:, None, None, None], polynomial(shares), as_it_is)
     return Sheet(table, seen, height / width)
 
