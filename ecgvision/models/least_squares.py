@@ -21,7 +21,8 @@ def least_squares(terms: Tensor, wanted: Tensor, weight: Tensor, ridge: Tensor) 
     """
     weighted = weight[:, None] * terms
     normal = weighted @ terms.transpose(1, 2)
-    normal = normal + torch.diag_embed(ridge * weight.sum(1, keepdim=True))
+    eye = torch.eye(len(ridge), dtype=normal.dtype, device=normal.device)
+    normal = normal + eye * ridge * weight.sum(1).reshape(-1, 1, 1)
     return solve(normal, (weighted @ wanted[..., None])[..., 0])
 
 
@@ -35,7 +36,8 @@ def solve(matrix: Tensor, right: Tensor) -> Tensor:
     size = matrix.diagonal(dim1=1, dim2=2)
     empty = size <= 0
     scale = torch.where(empty, 0.0, torch.where(empty, 1.0, size).rsqrt())  # a diagonal of 1
-    even = scale[:, :, None] * matrix * scale[:, None] + torch.diag_embed(empty.to(matrix.dtype))
+    eye = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
+    even = scale.unsqueeze(2) * matrix * scale.unsqueeze(1) + eye * empty.unsqueeze(1)
     left = scale * right
     if torch.compiler.is_exporting():
         return scale * cramer(even, left)
@@ -52,9 +54,9 @@ def cramer(matrix: Tensor, right: Tensor) -> Tensor:
     """
     single = matrix.float()
     column = torch.eye(matrix.shape[-1], dtype=torch.bool, device=matrix.device)[:, None]
-    found, left = torch.zeros_like(right), right
+    found, left, whole = torch.zeros_like(right), right, torch.linalg.det(single).unsqueeze(1)
     for _ in range(1 + REFINED):
-        replaced = torch.where(column, left.float()[:, None, :, None], single[:, None])
-        found = found + torch.linalg.det(replaced) / torch.linalg.det(single)[:, None]
-        left = right - (matrix @ found[..., None])[..., 0]
+        replaced = torch.where(column, left.float()[:, None, :, None], single.unsqueeze(1))
+        found = found + torch.linalg.det(replaced) / whole
+        left = right - (matrix @ found.unsqueeze(2)).squeeze(2)
     return found
