@@ -98,6 +98,16 @@ def test_so_is_a_page_that_bends_and_one_of_50_mm_a_second(tiny_store) -> None:
     assert max(miss(fast, fast.pace)[1:]) < 12
 
 
+def test_a_grid_is_taken_near_the_pace_that_is_given_and_not_far_from_it(tiny_store) -> None:
+    shot = Shot(tiny_store, "turned")
+    for off in (0.9, 0.95, 1.1):
+        sheet = find_sheet(shot.image, torch.tensor([off * shot.pace]), 10.0)
+        assert sheet.seen
+        assert float(sheet.table[0, 0, 1, 0]) == pytest.approx(off, rel=1e-3)
+    for off in (0.8, 1.2, 1.25):
+        assert not find_sheet(shot.image, torch.tensor([off * shot.pace]), 10.0).seen
+
+
 def test_without_a_grid_a_point_is_where_it_is(tiny_store) -> None:
     shot = Shot(tiny_store, "from above")
     points = torch.rand(1, 6, 2, dtype=torch.float64)
