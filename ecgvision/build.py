@@ -55,13 +55,16 @@ class Run(NamedTuple):
     task: BaseTask
 
 
-def open_run(folder: str | Path) -> Run:
+def open_run(folder: str | Path, config: dict[str, Any] | None = None) -> Run:
     """Open a trained run from its directory.
+
+    Args:
+        config: instead of the run's own, e.g. with other data; the network must stay what it was.
 
     Raises:
         ConfigError, LabelError, StoreError: if a part is missing or does not fit.
     """
-    config = read_config(folder)
+    config = read_config(folder) if config is None else config
     cohort = build_cohort(config)
     data = build_data(config, cohort)
     task = build_task(config, data, pretrained=False)

@@ -83,7 +83,7 @@ def finish_reading(
               "artefacts": list(data.artefacts)},
     )  # fmt: skip
     result["wall_seconds"] = round(time.monotonic() - started, 1)
-    write_reading_report(folder / "report.html", config=dict(config), metrics=result,
+    write_reading_report(folder / "report.html", config=dict(config), metrics=result, judged=table,
                          history=history(folder), examples=shown)  # fmt: skip
     with whole_file(folder / "metrics.json") as part:
         part.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -107,16 +107,3 @@ def least_confidence(
             _, scale, presence, _ = reader(torch.from_numpy(image)[None])
             found.append(page_confidence(lead_confidence(presence, scale, rate))[0])
     return float(READABLE * np.percentile(found, 5))
-
-
-def headline(result: Mapping[str, Any]) -> str:
-    """The end of a run for people: how well each layout was read."""
-    found = result["reading"]["test"]
-    lines = []
-    for key in ["all", *(k for k in found if k.startswith(("layout:", "artefact:")))]:
-        snr, r = found[key]["snr_db"]["median"], found[key]["correlation"]["median"]
-        told = "not defined" if snr is None else f"{snr:5.1f} dB"
-        name = key.partition(":")[2] or "all"
-        lines.append(f"  {name:<14} n={found[key]['pages']:<5} pages, median SNR {told}, "
-                     f"correlation {'not defined' if r is None else f'{r:.3f}'}")  # fmt: skip
-    return "\n".join(["Read on the test folds:", *lines])

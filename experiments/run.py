@@ -52,15 +52,16 @@ def only_one(folder: Path) -> Iterator[None]:
 
 def summary(folder: Path, result: dict[str, Any]) -> str:
     """The end of a run: each stream's macro AUROC with n and interval, and where to look."""
+    from ecgvision.evaluate.reading import lines as read_lines
     from ecgvision.evaluate.summary import lines
-    from experiments import finish_pretrain, finish_read
+    from experiments import finish_pretrain
 
     names = ("report.html", "metrics.json", "predictions.parquet", "bundle")
     made = [str(folder / name) for name in names if (folder / name).exists()]
     if "pretraining" in result:
         found = finish_pretrain.headline(result)
     elif "reading" in result:
-        found = finish_read.headline(result)
+        found = read_lines(result["reading"]["test"])
     else:
         found = lines(result["test"])
     return "\n".join([found, *made])

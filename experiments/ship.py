@@ -104,17 +104,20 @@ def card(
         f"- Bundle: sha256 `{digest}` of `{MODEL}`.", "",
         "Drawn pages of records of the test folds "
         f"({', '.join(map(str, folds['test']))}), read once; SNR as the PhysioNet Challenge 2024 "
-        "defines it, over pages and leads:", "",
-        "| pages | n | median dB | mean dB | median correlation |", "|---|---|---|---|---|", *rows,
-        "",
+        "defines it, and the errors of the amplitudes of a lead's tallest waves and of the times "
+        "between them, after its alignment, over pages and leads:", "",
+        "| pages | n | median dB | mean dB | median correlation | amplitude, median mV "
+        "| interval, median ms |", "|---|---|---|---|---|---|---|", *rows, "",
     ]  # fmt: skip
     return "\n".join(lines)
 
 
 def _row(name: str, found: Mapping[str, Any]) -> str:
-    snr, r = found["snr_db"], found["correlation"]
-    told = ["–" if v is None else f"{v:.{d}f}"
-            for v, d in ((snr["median"], 1), (snr["mean"], 1), (r["median"], 3))]  # fmt: skip
+    shown = (("snr_db", "median", 1, 1), ("snr_db", "mean", 1, 1), ("correlation", "median", 1, 3),
+             ("amplitude_error_mv", "median", 1, 3),
+             ("interval_error_s", "median", 1000, 1))  # fmt: skip
+    told = ["–" if (value := found[figure][kind]) is None else f"{times * value:.{digits}f}"
+            for figure, kind, times, digits in shown]  # fmt: skip
     return f"| {name} | {found['pages']} | {' | '.join(told)} |"
 
 

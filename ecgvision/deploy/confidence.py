@@ -12,14 +12,21 @@ LEAST_SECONDS = 1.0
 """Of a lead that counts as found, our default: a beat of 60 a minute."""
 
 
-def found_samples(presence: ArrayLike) -> NDArray[np.bool_]:
-    """Which samples are more likely printed than not."""
-    return np.asarray(np.asarray(presence) > 0.5, np.bool_)
+def found_samples(presence: ArrayLike, rate: float) -> NDArray[np.bool_]:
+    """Which samples are more likely printed than not; none of a lead of which those are less than
+    `LEAST_SECONDS`.
+
+    Args:
+        presence: (..., T) probabilities.
+        rate: Hz.
+    """
+    found = np.asarray(presence) > 0.5
+    return np.asarray(found & (found.sum(-1, keepdims=True) >= LEAST_SECONDS * rate), np.bool_)
 
 
 def lead_confidence(presence: ArrayLike, scale: ArrayLike, rate: float) -> NDArray[np.float64]:
     """(..., 12): the mean probability, over the samples found, that a sample was printed and is
-    right to within `RIGHT_MV`; 0 for a lead of which less than `LEAST_SECONDS` were found.
+    right to within `RIGHT_MV`; 0 for a lead of which nothing was found.
 
     The error has a Laplace density of the scale that the reader answers, hence
     P(|e| < m) = 1 - exp(-m / b).
@@ -30,10 +37,9 @@ def lead_confidence(presence: ArrayLike, scale: ArrayLike, rate: float) -> NDArr
         rate: Hz.
     """
     p, b = np.asarray(presence, np.float64), np.asarray(scale, np.float64)
-    found = found_samples(p)
-    count = found.sum(-1)
-    right = np.where(found, p * (1 - np.exp(-RIGHT_MV / b)), 0).sum(-1) / np.maximum(count, 1)
-    return np.where(count >= LEAST_SECONDS * rate, right, 0.0)
+    found = found_samples(p, rate)
+    right = np.where(found, p * (1 - np.exp(-RIGHT_MV / b)), 0).sum(-1)
+    return np.asarray(right / np.maximum(found.sum(-1), 1), np.float64)
 
 
 def page_confidence(leads: ArrayLike) -> NDArray[np.float64]:

@@ -102,7 +102,7 @@ def _read(bundle: ReaderBundle, image: NDArray[np.uint8], file: str) -> Digitise
     small = to_network(image, bundle.image_size)
     signal, scale, presence, trace = (v[0] for v in bundle.run(np.moveaxis(small, 2, 0)[None]))
     leads = lead_confidence(presence, scale, bundle.rate)
-    found = found_samples(presence) & (leads > 0)[:, None]
+    found = found_samples(presence, bundle.rate)
     count = np.maximum(found.sum(-1), 1)
     error = np.where(leads > 0, np.where(found, scale, 0).sum(-1) / count, np.nan)
     values = np.where(found, signal, np.nan).astype(np.float32)

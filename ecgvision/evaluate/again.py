@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecgvision.build import build_cohort, build_data, open_run
+from ecgvision.build import open_run
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.patches import network_signal
 from ecgvision.ecg import ConfigError
@@ -24,13 +24,14 @@ from ecgvision.evaluate.inference import predict
 from ecgvision.evaluate.operating_points import OperatingPoints
 from ecgvision.evaluate.report import write_report
 from ecgvision.evaluate.summary import describe
+from ecgvision.rundir import read_config
 from ecgvision.tasks.base import Batch
 
 FOLDER = "evaluations"
 
 
 def evaluate_run(
-    run: str | Path, *, layouts: Sequence[str], artefacts: Sequence[str] = (),
+    run: str | Path, *, layouts: Sequence[str] = (), artefacts: Sequence[str] = (),
     fill: str | None = None, accelerator: str = "auto", force: bool = False,
 ) -> Path:  # fmt: skip
     """Judge a finished run on its test split, every record in every layout with every artefact.
@@ -41,8 +42,8 @@ def evaluate_run(
 
     Args:
         run: a run directory.
-        layouts: names from the registry, or `random`.
-        artefacts: of pages; none given are the run's own.
+        layouts: names from the registry, or `random`; none given are the run's own.
+        artefacts: of pages; likewise.
         fill: one of `FILLS`, put before a network that reads signals: it then takes what is
             missing for observed.
         force: judge again although it has been done.
@@ -56,18 +57,17 @@ def evaluate_run(
     """
     run = Path(run)
     points = _points(run)
-    opened = open_run(run)
-    config: dict[str, Any] = copy.deepcopy(dict(opened.config))
+    config: dict[str, Any] = copy.deepcopy(read_config(run))
     settings = _settings(config, layouts, artefacts, fill)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
     folder = run / FOLDER / (f"fill-{fill}-{digest}" if fill else f"layouts-{digest}")
     if (folder / "metrics.json").is_file() and not force:
         return folder
-    data = build_data(config, build_cohort(config))
+    _, data, task = open_run(run, config)
     prepare = None
     if fill is not None:
         prepare = _Filled(fill, data, config, seed=config["seed"])
-    table = predict(opened.task, data, "test", accelerator=accelerator, prepare=prepare)
+    table = predict(task, data, "test", accelerator=accelerator, prepare=prepare)
     table = operating_points.apply(table, points)
     result = describe(config, data, table, points) | {"evaluation": settings, "run": run.name}
     predictions.save(table, folder / "predictions.parquet")
@@ -96,7 +96,7 @@ def _settings(
     if fill is not None and (config["exp"] == "patchecg" or pages):
         raise ConfigError("this network is not filled: it leaves out what is missing, or reads no "
                           "signal", value=config["exp"], remedy="Leave --fill out")  # fmt: skip
-    data["layouts"] = list(layouts)
+    data["layouts"] = list(layouts) or data["layouts"]
     if artefacts:
         if "artefacts" not in data or model.get("streams") == "signal":
             raise ConfigError("a network that reads signals alone meets no artefact",
@@ -104,7 +104,7 @@ def _settings(
         data["artefacts"] = list(artefacts)
     if "signal_window" in data:
         data["signal_window"] = "printed"
-    return {"layouts": list(layouts), "artefacts": data.get("artefacts"), "fill": fill}
+    return {"layouts": list(data["layouts"]), "artefacts": data.get("artefacts"), "fill": fill}
 
 
 class _Filled:

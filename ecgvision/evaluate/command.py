@@ -1,4 +1,4 @@
-"""`ecgvision evaluate`: trained runs judged layout by layout."""
+"""`ecgvision evaluate`: trained runs judged layout by layout, readers of pages too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import json
 import sys
 from pathlib import Path
 
+from ecgvision.ecg import ConfigError
 from ecgvision.evaluate.fills import FILLS
+from ecgvision.shipped import NAME, READER
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,21 +18,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Judge trained runs on their test split, layout by layout and artefact by artefact. No "
         "stream sees what the page does not show; temperature and thresholds stay as the run "
-        "fitted them on validation."
+        "fitted them on validation. A reader (+exp=read) is judged on what `digitize` would write: "
+        "SNR, correlation, and errors of amplitudes, intervals and time."
     )
     parser.epilog = (
         "Example: ecgvision evaluate runs/vizecg/RUN --layouts 3x4,3x4+II,6x2,12x1,random. "
         "Writes RUN/evaluations/…/{metrics.json,predictions.parquet,report.html}; "
-        "what has been judged before is shown again (--force repeats it)."
+        "what has been judged before is shown again (--force repeats it). The package's own reader "
+        "on other records: ecgvision evaluate shipped --store stores/own --artefacts clean,photo"
     )
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="directories of finished runs")
-    parser.add_argument("--layouts", required=True, type=_names, metavar="A,B,…",
-                        help="e.g. 3x4,3x4+II,6x2,12x1; random draws from six")  # fmt: skip
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help=f"directories of finished runs; {NAME}: the package's reader",
+    )
+    parser.add_argument("--layouts", default=(), type=_names, metavar="A,B,…",
+                        help="e.g. 3x4,3x4+II,6x2,12x1; random draws from six; default: the run's "
+                        "own")  # fmt: skip
     parser.add_argument("--artefacts", type=_names, default=(), metavar="A,B,…",
                         help="e.g. clean,scan,photo; default: the run's own")  # fmt: skip
     parser.add_argument(
         "--fill", choices=FILLS, help="fill what is missing before a network that reads signals"
     )
+    parser.add_argument("--store", default=(), type=_names, metavar="A,B,…",
+                        help="of a reader: draw pages of these stores' records instead of the "
+                        "run's")  # fmt: skip
+    parser.add_argument("--pages", type=int, metavar="N",
+                        help="of a reader: at most so many pages; default: as the run")  # fmt: skip
     parser.add_argument("--accelerator", default="auto", choices=("auto", "cpu", "cuda", "mps"),
                         help="default %(default)s")  # fmt: skip
     parser.add_argument("--force", action="store_true", help="judge again")
@@ -43,7 +58,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 def run(args: argparse.Namespace) -> int:
     """Judge and print."""
-    from ecgvision.evaluate.again import evaluate_run
+    from ecgvision.evaluate.reading import lines as read_lines
     from ecgvision.evaluate.summary import lines
     from ecgvision.tasks.quiet import quiet_lightning
 
@@ -51,15 +66,30 @@ def run(args: argparse.Namespace) -> int:
     out = {}
     for folder in args.runs:
         with contextlib.redirect_stdout(sys.stderr):  # progress bars: stdout is for the answer
-            done = evaluate_run(
-                folder, layouts=args.layouts, artefacts=args.artefacts, fill=args.fill,
-                accelerator=args.accelerator, force=args.force,
-            )  # fmt: skip
+            done = _judge(folder, args)
         result = json.loads((done / "metrics.json").read_text(encoding="utf-8"))
         out[str(folder)] = result
         if not args.json:
-            print(f"{Path(folder).name} ({result['exp']})\n{lines(result['test'])}\n{done}")
+            read = result.get("reading")
+            told = lines(result["test"]) if read is None else read_lines(read["test"])
+            print(f"{Path(folder).name} ({result['exp']})\n{told}\n{done}")
     if args.json:
         json.dump(out, sys.stdout, indent=2)
         print()
     return 0
+
+
+def _judge(folder: str, args: argparse.Namespace) -> Path:
+    from ecgvision.evaluate.again import evaluate_run
+    from ecgvision.evaluate.reading_again import evaluate_reader
+    from ecgvision.rundir import read_config
+
+    common = {"layouts": args.layouts, "artefacts": args.artefacts,
+              "accelerator": args.accelerator, "force": args.force}  # fmt: skip
+    reads = read_config(READER if folder == NAME else folder)["exp"] == "read"
+    if reads and args.fill is None:
+        return evaluate_reader(folder, stores=args.store, pages=args.pages, **common)
+    if reads or args.store or args.pages is not None:
+        raise ConfigError("a reader takes no --fill, and other runs no --store or --pages",
+                          file=folder)  # fmt: skip
+    return evaluate_run(folder, fill=args.fill, **common)

@@ -26,6 +26,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.signal import fftconvolve
 
 from ecgvision.ecg import LEADS, DataError
+from ecgvision.evaluate.beats import beat_errors
 
 LEVELS = 256
 SMOOTHING = 0.5  # standard deviation in cells
@@ -35,6 +36,12 @@ HIGHEST_SHIFT = 1.0  # mV
 
 SPREAD = 2
 """Cells that the smoothing carries a curve on: `gaussian_filter`'s four deviations."""
+
+FIGURES = ("snr_db", "correlation", "rmse_mv", "amplitude_error_mv", "interval_error_s",
+           "time_shift_s", "presence_accuracy")  # fmt: skip
+"""Of every lead: the Challenge's SNR; correlation, root mean square error, and errors of amplitudes
+and intervals (see `beats`), all after its alignment; by how much that moved it in time; and the
+share of samples of which it was rightly said whether they were printed."""
 
 Curve = NDArray[np.float64]
 
@@ -81,19 +88,13 @@ def _picture(curve: Curve, low: float, high: float) -> NDArray[np.float64]:
     return np.asarray(gaussian_filter(picture, SMOOTHING), np.float64)
 
 
-def aligned(reference: ArrayLike, read: ArrayLike, rate: float) -> Curve:
-    """`read` moved onto its reference, NaN where nothing has moved to; unmoved where too far.
+def unshifted(read: ArrayLike, shift: Shift, rate: float) -> Curve:
+    """(T,): a curve moved back by its shift, NaN where nothing has moved to; unmoved where too far.
 
     Args:
-        rate: Hz of both.
-
-    Raises:
-        DataError: for curves of different lengths, or a rate that is none.
+        rate: Hz.
     """
-    if not (math.isfinite(rate) and rate > 0):
-        raise DataError("the rate of curves must be a positive number of Hz", value=rate)
-    _, y = _curves(reference, read)
-    shift = find_shift(reference, read)
+    y = np.asarray(read, np.float64)
     if abs(shift.samples) > round(LONGEST_SHIFT * rate) or abs(shift.mv) > HIGHEST_SHIFT:
         return y
     out = np.full_like(y, np.nan)
@@ -102,6 +103,32 @@ def aligned(reference: ArrayLike, read: ArrayLike, rate: float) -> Curve:
     else:
         out[-shift.samples :] = y[: shift.samples]
     return out - shift.mv
+
+
+def align(reference: ArrayLike, read: ArrayLike, rate: float) -> tuple[Curve, Curve]:
+    """Every lead moved onto its reference as the Challenge does it, and by how much in time.
+
+    Args:
+        reference, read: (N, 12, T) mV, NaN where not printed or not read.
+        rate: Hz of both.
+
+    Returns:
+        (N, 12, T), what was read after its shift; and (N, 12), seconds by which it was late, made
+        up for or not, NaN where either curve is empty.
+
+    Raises:
+        DataError: for other shapes, or a rate that is none.
+    """
+    if not (math.isfinite(rate) and rate > 0):
+        raise DataError("the rate of curves must be a positive number of Hz", value=rate)
+    x, y = _records(reference, read)
+    moved, late = np.empty_like(y), np.full(y.shape[:2], np.nan)
+    for place in np.ndindex(*y.shape[:2]):
+        shift = find_shift(x[place], y[place])
+        moved[place] = unshifted(y[place], shift, rate)
+        if np.isfinite(x[place]).any() and np.isfinite(y[place]).any():
+            late[place] = shift.samples / rate
+    return moved, late
 
 
 def snr_db(reference: ArrayLike, read: ArrayLike) -> float:
@@ -139,14 +166,12 @@ def challenge_snr(reference: ArrayLike, read: ArrayLike, rate: float) -> Curve:
     Raises:
         DataError: for other shapes, or a rate that is none.
     """
-    x, y = _records(reference, read)
-    found = [[snr_db(a, aligned(a, b, rate)) for a, b in zip(*pair, strict=True)]
-             for pair in zip(x, y, strict=True)]  # fmt: skip
-    return np.array(found, np.float64).reshape(len(x), len(LEADS))
+    x, _ = _records(reference, read)
+    return _snr(x, align(x, read, rate)[0])
 
 
 def correlation(reference: ArrayLike, read: ArrayLike) -> Curve:
-    """(N, 12): Pearson's correlation over the samples present in both, unaligned.
+    """(N, 12): Pearson's correlation over the samples present in both, as they lie.
 
     NaN where fewer than two are, or the reference is flat; 0 where only the reading is flat.
 
@@ -171,7 +196,7 @@ def _waves(values: Curve, both: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def rmse(reference: ArrayLike, read: ArrayLike) -> Curve:
-    """(N, 12) mV: root mean square error over the samples present in both, unaligned; NaN if none.
+    """(N, 12) mV: root mean square error over the samples present in both; NaN if none.
 
     Raises:
         DataError: for shapes other than (N, 12, T), both the same.
@@ -199,36 +224,34 @@ def presence_accuracy(printed: ArrayLike, found: ArrayLike) -> Curve:
 
 
 def digitisation(
-    reference: ArrayLike, read: ArrayLike, rate: float, *, printed: ArrayLike | None = None,
-    found: ArrayLike | None = None,
-) -> dict[str, dict[str, float]]:  # fmt: skip
-    """Every figure by lead and, under `all`, the mean over records and leads.
+    reference: ArrayLike, read: ArrayLike, rate: float, *, printed: ArrayLike, found: ArrayLike
+) -> dict[str, Curve]:
+    """Every figure of `FIGURES`, (N, 12) each, NaN where it is not defined.
 
     Args:
         reference, read: (N, 12, T) mV, NaN where not printed or not read.
         rate: Hz.
-        printed, found: (N, 12, T) bool; with both, the accuracy of presence is told too.
+        printed, found: (N, 12, L) bool, of any rate.
 
-    Returns:
-        `snr_db` (the Challenge's), `correlation`, `rmse_mv` and `presence_accuracy`, each by lead;
-        NaN where no record has a value.
+    Raises:
+        DataError: for other shapes or types.
     """
-    tables = {
-        "snr_db": challenge_snr(reference, read, rate),
-        "correlation": correlation(reference, read),
-        "rmse_mv": rmse(reference, read),
-    }
-    if printed is not None and found is not None:
-        tables["presence_accuracy"] = presence_accuracy(printed, found)
-    return {
-        name: {"all": _mean(table)} | {lead: _mean(table[:, i]) for i, lead in enumerate(LEADS)}
-        for name, table in tables.items()
-    }
+    x, _ = _records(reference, read)
+    moved, late = align(reference, read, rate)
+    beats = np.empty((*late.shape, 2))
+    for place in np.ndindex(*late.shape):
+        beats[place] = beat_errors(x[place], moved[place], rate)
+    tables = (_snr(x, moved), correlation(x, moved), rmse(x, moved), beats[..., 0],
+              beats[..., 1], np.abs(late), presence_accuracy(printed, found))  # fmt: skip
+    return dict(zip(FIGURES, tables, strict=True))
 
 
-def _mean(values: Curve) -> float:
-    seen = values[np.isfinite(values)]
-    return float(seen.mean()) if len(seen) else math.nan
+def _snr(reference: Curve, moved: Curve) -> Curve:
+    """(N, 12)."""
+    out = np.empty(reference.shape[:2])
+    for place in np.ndindex(*out.shape):
+        out[place] = snr_db(reference[place], moved[place])
+    return out
 
 
 def _curves(reference: ArrayLike, read: ArrayLike) -> tuple[Curve, Curve]:

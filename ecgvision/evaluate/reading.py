@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import lightning as L
@@ -12,15 +13,14 @@ from numpy.typing import NDArray
 
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.resample import resample
+from ecgvision.deploy.confidence import found_samples
 from ecgvision.ecg import LEADS
-from ecgvision.evaluate.digitisation import challenge_snr, correlation, presence_accuracy, rmse
+from ecgvision.evaluate.digitisation import FIGURES, digitisation
 from ecgvision.tasks.base import BaseTask
 
 JUDGED_RATE = 500.0
 """Hz that curves are brought to before their SNR is taken: the Challenge's records have it, and its
 alignment by whole samples would be as coarse as a QRS is steep at 100 Hz."""
-
-FIGURES = ("snr_db", "correlation", "rmse_mv", "presence_accuracy")
 
 EXAMPLES = 6
 """Pages that are kept to be shown, spread over the split."""
@@ -39,9 +39,8 @@ def read_split(
 
     Returns:
         A table with a row for each page and lead of which anything was printed: record_id, layout,
-        artefact, lead, snr_db (the Challenge's, at its 500 Hz and after its alignment),
-        correlation, rmse_mv, presence_accuracy; and some pages to look at, with `image` (3, H, W),
-        `trace` (12, T, 2), `found` (12, T), `record_id`, `layout` and `artefact`.
+        artefact, lead and the `FIGURES`, at the Challenge's 500 Hz; and some pages to look at, with
+        `image` (3, H, W), `trace` (12, T, 2), `found` (12, T), `record_id`, `layout`, `artefact`.
     """
     trainer = L.Trainer(
         accelerator=accelerator, devices=1, precision="32-true", limit_predict_batches=limit,
@@ -61,7 +60,7 @@ def read_split(
         for i, (layout, artefact) in enumerate(views):
             shown.append({
                 "image": batch["image"][i].numpy(), "trace": answer["trace"][i].cpu().numpy(),
-                "found": (answer["presence"][i] > 0).cpu().numpy(), "record_id": str(ids[i]),
+                "found": _found(answer, rate)[i], "record_id": str(ids[i]),
                 "layout": layout, "artefact": artefact,
             })  # fmt: skip
     chosen = np.linspace(0, len(shown) - 1, min(EXAMPLES, len(shown))).round().astype(int)
@@ -84,32 +83,29 @@ class _Kept:
             yield batch
 
 
-def curves(
-    answer: dict[str, torch.Tensor], batch: dict[str, torch.Tensor]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Printed and read curves (B, 12, T) mV, NaN where not printed, and where it was printed and
-    where it was said to be. A sample that was printed counts as read wherever it was looked for:
-    what was not seen to be printed is the accuracy of presence."""
-    length = answer["signal"].shape[-1]
-    printed = batch["printed"][..., :length].numpy()
-    truth = np.where(printed, batch["signal"][..., :length].double().numpy(), np.nan)
-    read = np.where(printed, answer["signal"].cpu().double().numpy(), np.nan)
-    return truth, read, printed, (answer["presence"] > 0).cpu().numpy()
+def _found(answer: dict[str, torch.Tensor], rate: float) -> NDArray[np.bool_]:
+    """(B, 12, T), the samples that `ecgvision digitize` would write."""
+    return found_samples(answer["presence"].cpu().sigmoid().numpy(), rate)
 
 
 def _judge(
     answer: dict[str, torch.Tensor], batch: dict[str, torch.Tensor], ids: NDArray[Any],
     views: list[tuple[str, str]], rate: float,
 ) -> pd.DataFrame:  # fmt: skip
-    truth, read, printed, found = curves(answer, batch)
-    fine = [np.stack([resample(page, rate, JUDGED_RATE) for page in curve.astype(np.float32)])
-            for curve in (truth, read)]  # fmt: skip
-    figures = (challenge_snr(fine[0], fine[1], JUDGED_RATE), correlation(truth, read),
-               rmse(truth, read), presence_accuracy(printed, found))  # fmt: skip
+    printed = batch["printed"][..., : answer["signal"].shape[-1]].numpy()
+    found = _found(answer, rate)
+    truth, read = (
+        np.stack([resample(page, rate, JUDGED_RATE) for page in np.where(shown, curve, np.nan)])
+        for shown, curve in (
+            (printed, batch["signal"][..., : printed.shape[-1]].numpy()),
+            (found, answer["signal"].cpu().numpy()),
+        )
+    )
+    figures = digitisation(truth, read, JUDGED_RATE, printed=printed, found=found)
     rows = []
     for i, (layout, artefact) in enumerate(views):
         for lead in np.flatnonzero(printed[i].any(-1)):
-            values = {k: float(v[i, lead]) for k, v in zip(FIGURES, figures, strict=True)}
+            values = {name: float(figure[i, lead]) for name, figure in figures.items()}
             rows.append({"record_id": str(ids[i]), "layout": layout, "artefact": artefact,
                          "lead": LEADS[lead], **values})  # fmt: skip
     columns = ["record_id", "layout", "artefact", "lead", *FIGURES]
@@ -117,12 +113,16 @@ def _judge(
 
 
 def summarise(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Of all rows (`all`), of each layout (`layout:…`), artefact (`artefact:…`) and lead
-    (`lead:…`): the pages, and of each figure its median, mean and 10th percentile over leads and
-    pages. A figure that no row has is None."""
+    """Of all rows (`all`), of each layout (`layout:…`), artefact (`artefact:…`), lead (`lead:…`)
+    and, where there are several layouts and artefacts, pair of them (`view:LAYOUT, ARTEFACT`): the
+    pages, and of each figure its median, mean, 10th and 90th percentile over leads and pages. A
+    figure that no row has is None."""
     groups: dict[str, pd.DataFrame] = {"all": table}
     for key in ("layout", "artefact", "lead"):
         groups |= {f"{key}:{name}": part for name, part in table.groupby(key, sort=False)}
+    if table["layout"].nunique() > 1 and table["artefact"].nunique() > 1:
+        pairs = table.groupby(["layout", "artefact"], sort=False)
+        groups |= {f"view:{layout}, {artefact}": part for (layout, artefact), part in pairs}
     return {name: _figures(part) for name, part in groups.items()}
 
 
@@ -135,5 +135,22 @@ def _figures(part: pd.DataFrame) -> dict[str, Any]:
             "median": round(float(np.median(values)), 4) if len(values) else None,
             "mean": round(float(values.mean()), 4) if len(values) else None,
             "p10": round(float(np.percentile(values, 10)), 4) if len(values) else None,
+            "p90": round(float(np.percentile(values, 90)), 4) if len(values) else None,
         }
     return out
+
+
+def lines(found: Mapping[str, Any]) -> str:
+    """How well each layout was read, and with each artefact, for people.
+
+    Args:
+        found: as `summarise` gives it.
+    """
+    out = ["Read on the test folds:"]
+    for key in ["all", *(k for k in found if k.startswith(("layout:", "artefact:")))]:
+        snr, r = found[key]["snr_db"]["median"], found[key]["correlation"]["median"]
+        told = "not defined" if snr is None else f"{snr:5.1f} dB"
+        name = key.partition(":")[2] or "all"
+        out.append(f"  {name:<14} n={found[key]['pages']:<5} pages, median SNR {told}, "
+                   f"correlation {'not defined' if r is None else f'{r:.3f}'}")  # fmt: skip
+    return "\n".join(out)

@@ -15,18 +15,24 @@ from ecgvision.evaluate import figures
 from ecgvision.evaluate.files import whole_file
 from ecgvision.evaluate.html import Markup, facts, figure, page, picture, table, tag
 from ecgvision.evaluate.overlay import draw_reading
+from ecgvision.evaluate.reading_figures import snr_by_layout
 
 HEAD = ["", "pages", "leads", "SNR dB, median", "mean", "lowest tenth", "correlation, median",
-        "RMSE mV, median", "presence, mean"]  # fmt: skip
+        "RMSE mV, median", "amplitude mV, median", "interval ms, median", "shift ms, median",
+        "presence, mean"]  # fmt: skip
+TABLES = {"layout": "By layout", "artefact": "By artefact", "view": "By layout and artefact",
+          "lead": "By lead"}  # fmt: skip
 CAPTION = (
-    "SNR as in the PhysioNet Challenge 2024, after its alignment, of samples that were printed. "
-    "Presence: share of a lead's samples of which it was rightly said whether they were printed."
+    "Of what digitize writes. SNR as in the PhysioNet Challenge 2024, after its alignment, as all "
+    "other figures; shift: by how much that moved a lead in time. Amplitude and interval: mean "
+    "absolute errors of the tallest waves of a lead, and of the times between them. Presence: "
+    "share of a lead's samples of which it was rightly said whether they were printed."
 )
 
 
 def write_reading_report(
     path: str | Path, *, config: Mapping[str, Any], metrics: Mapping[str, Any],
-    history: pd.DataFrame | None, examples: Sequence[Mapping[str, Any]],
+    judged: pd.DataFrame, history: pd.DataFrame | None, examples: Sequence[Mapping[str, Any]],
 ) -> None:  # fmt: skip
     """Writes the report; the file appears whole or not at all.
 
@@ -34,6 +40,7 @@ def write_reading_report(
         path: where.
         config: the run's configuration, plain containers.
         metrics: the object of metrics.json.
+        judged: one row for each test page and lead, as `reading.read_split` gives it.
         history: one row an epoch, or None.
         examples: as `reading.read_split` gives them.
     """
@@ -46,13 +53,15 @@ def write_reading_report(
             ("data", metrics["data"]["name"]),
             ("test pages", f"{found['test']['all']['pages']:,}"),
             ("median SNR", "not defined" if best is None else f"{best:.1f} dB"),
-            ("wall time", f"{metrics['wall_seconds']:.0f} s"),
+            *([("wall time", f"{metrics['wall_seconds']:.0f} s")]
+              if "wall_seconds" in metrics else []),
         ]),
     )  # fmt: skip
-    sections = [_table("At a glance", found["test"], ("all",))]
+    sections = [_table("At a glance", found["test"], ("all",)), _boxes(judged)]
     sections += [
-        _table(f"By {key}", found["test"], [k for k in found["test"] if k.startswith(f"{key}:")])
-        for key in ("layout", "artefact", "lead")
+        _table(title, found["test"], keys)
+        for key, title in TABLES.items()
+        if (keys := [k for k in found["test"] if k.startswith(f"{key}:")])
     ]
     content = tag("pre", json.dumps(config, indent=2, default=str))
     document = page(
@@ -64,8 +73,8 @@ def write_reading_report(
         part.write_text(document, encoding="utf-8")
 
 
-def _number(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:.{digits}f}"
+def _number(value: float | None, digits: int, times: float = 1) -> str:
+    return "" if value is None else f"{times * value:.{digits}f}"
 
 
 def _table(title: str, found: Mapping[str, Any], keys: Sequence[str]) -> Markup:
@@ -73,12 +82,21 @@ def _table(title: str, found: Mapping[str, Any], keys: Sequence[str]) -> Markup:
         [key.partition(":")[2] or "all pages", f"{f['pages']:,}", f"{f['leads']:,}",
          *(_number(f["snr_db"][k], 1) for k in ("median", "mean", "p10")),
          _number(f["correlation"]["median"], 3), _number(f["rmse_mv"]["median"], 3),
+         _number(f["amplitude_error_mv"]["median"], 3),
+         *(_number(f[k]["median"], 1, 1000) for k in ("interval_error_s", "time_shift_s")),
          _number(f["presence_accuracy"]["mean"], 3)]
         for key in keys
         for f in (found[key],)
     ]  # fmt: skip
     body = table(HEAD, rows, numeric=tuple(range(1, len(HEAD))), caption=CAPTION)
     return tag("section", tag("h2", title), body)
+
+
+def _boxes(judged: pd.DataFrame) -> Markup:
+    if (svg := snr_by_layout(judged)) is None:
+        return Markup("")
+    about = "Medians and quartiles; whiskers as far as leads lie within 1.5 times their distance."
+    return tag("section", tag("h2", "How well it reads"), figure(svg, about))
 
 
 def _curves(history: pd.DataFrame | None) -> Markup:

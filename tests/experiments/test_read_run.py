@@ -13,12 +13,14 @@ import pytest
 import torch
 
 from ecgvision import build, rundir
+from ecgvision.cli import main
 from ecgvision.data.reading_module import ReadingDataModule
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.ecg import BundleError, ConfigError, EcgVisionError
-from ecgvision.evaluate.digitisation import snr_db
-from ecgvision.evaluate.reading import summarise
+from ecgvision.evaluate import command, reading_again
+from ecgvision.evaluate.digitisation import FIGURES, snr_db
+from ecgvision.evaluate.reading import _judge, summarise
 from ecgvision.models.reading import DeployedReader
 from ecgvision.tasks.read import BACKBONE, ReadTask
 from experiments import ship, train
@@ -151,7 +153,7 @@ def test_the_table_is_judged_as_by_hand() -> None:
     table = pd.DataFrame({
         "record_id": [f"r{i // 3}" for i in range(12)], "layout": ["3x4"] * 6 + ["6x2"] * 6,
         "artefact": "clean", "lead": ["I", "II", "V1"] * 4, "snr_db": rng.normal(size=12),
-        "correlation": rng.random(12), "rmse_mv": rng.random(12), "presence_accuracy": 1.0,
+        **{name: rng.random(12) for name in FIGURES[1:]},
     })  # fmt: skip
     table.loc[0, "snr_db"] = math.nan
     found = summarise(table)
@@ -160,6 +162,11 @@ def test_the_table_is_judged_as_by_hand() -> None:
         table["snr_db"][6:].mean(), abs=1e-4
     )
     assert found["lead:V1"]["leads"] == 4
+    assert not any(key.startswith("view:") for key in found)  # there is one artefact
+    table.loc[3:5, "artefact"] = "photo"
+    assert summarise(table)["view:3x4, photo"]["correlation"]["p90"] == pytest.approx(
+        np.percentile(table["correlation"][3:6], 90), abs=1e-4
+    )
     assert found["all"]["snr_db"]["median"] == pytest.approx(
         np.median(table["snr_db"][1:]), abs=1e-4
     )
@@ -248,3 +255,65 @@ def test_what_is_no_finished_reader_is_not_shipped(trained: Path, tmp_path: Path
     assert ship.main([str(tmp_path / "run"), "--out", str(tmp_path / "out")]) == 2
     assert ship.main([str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_a_reader_is_judged_anew(
+    trained: Path, tiny_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    assert main(["evaluate", str(trained), "--json"]) == 0  # as the run judged itself
+    again = json.loads(capsys.readouterr().out)[str(trained)]
+    assert again["reading"]["test"] == metrics_of(trained)["reading"]["test"]
+
+    words = ["--layouts", "12x1,3x4", "--artefacts", "clean,scan", "--pages", "5"]
+    assert main(["evaluate", str(trained), *words]) == 0
+    printed = capsys.readouterr().out
+    assert "12x1" in printed
+    folder = Path(printed.splitlines()[-1])
+    assert folder.parent == trained / "evaluations"
+    assert {p.name for p in folder.iterdir()} == {"metrics.json", "reading.parquet", "report.html"}
+    told = metrics_of(folder)["reading"]["test"]
+    assert told["all"]["pages"] == 5
+    assert {"view:12x1, clean", "view:3x4, scan"} <= set(told)
+    assert "How well it reads" in (folder / "report.html").read_text()
+    table = pd.read_parquet(folder / "reading.parquet")
+    assert list(table.columns[4:]) == list(FIGURES)
+    written = (folder / "metrics.json").stat().st_mtime_ns
+    assert main(["evaluate", str(trained), *words]) == 0
+    assert (folder / "metrics.json").stat().st_mtime_ns == written
+
+    monkeypatch.chdir(tmp_path)
+    package = tmp_path / "package"
+    ship.ship(trained, package)
+    monkeypatch.setattr(reading_again, "READER", package)
+    monkeypatch.setattr(command, "READER", package)
+    found = reading_again.evaluate_reader("shipped", stores=[str(tiny_store)])
+    assert found.parent == Path("runs/read/shipped/evaluations")
+    assert metrics_of(found)["reading"]["test"] == again["reading"]["test"]
+    capsys.readouterr()
+    for wrong, said in (
+        (["shipped"], "--store"), ([str(trained), "--fill", "knn"], "--fill"),
+        ([str(trained), "--pages", "0"], "test_pages"), ([str(trained), "--layouts", "3x5"], "3x5"),
+        ([str(trained), "--store", "nowhere"], "nowhere"),
+    ):  # fmt: skip
+        assert main(["evaluate", *wrong]) == 2
+        assert said in capsys.readouterr().err
+    assert not list(package.rglob("evaluations"))
+
+
+def test_a_reader_is_judged_by_what_it_would_write() -> None:
+    """What was printed and not said to be counts as not read."""
+    rng = np.random.default_rng(0)
+    true = torch.from_numpy(np.cumsum(rng.normal(size=(1, 12, 400)), -1).astype(np.float32) / 9)
+    presence = torch.full((1, 12, 400), 4.0)
+    presence[:, 1, 200:] = -4.0
+    presence[:, 2, 90:] = -4.0  # less than a second
+    answer = {"signal": 0.99 * true, "presence": presence, "trace": torch.zeros(1, 12, 400, 2)}
+    batch = {"signal": true, "printed": torch.ones(1, 12, 400, dtype=torch.bool)}
+    table = _judge(answer, batch, np.array(["r"]), [("12x1", "clean")], 100.0)
+    snr = table.set_index("lead")["snr_db"]
+    assert snr["I"] > 30
+    assert snr["II"] == pytest.approx(snr["I"] / 2, rel=0.35)
+    assert snr["III"] == 0
+    share = table.set_index("lead")["presence_accuracy"]
+    assert (share["I"], share["II"], share["III"]) == (1, 0.5, 0)

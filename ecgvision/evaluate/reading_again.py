@@ -1,0 +1,91 @@
+"""A trained reader judged anew: in other layouts, with other artefacts, of other records."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import ecgvision
+from ecgvision.build import build_cohort, open_run
+from ecgvision.ecg import ConfigError
+from ecgvision.evaluate.files import whole_file
+from ecgvision.evaluate.reading import read_split, summarise
+from ecgvision.evaluate.reading_report import write_reading_report
+from ecgvision.rundir import read_config
+from ecgvision.shipped import NAME, READER
+
+FOLDER = "evaluations"
+OUT = Path("runs") / "read" / NAME
+"""Where evaluations of the package's reader go: it has no run directory of its own."""
+
+
+def evaluate_reader(
+    run: str | Path, *, layouts: Sequence[str] = (), artefacts: Sequence[str] = (),
+    stores: Sequence[str] = (), pages: int | None = None, accelerator: str = "auto",
+    force: bool = False,
+) -> Path:  # fmt: skip
+    """Judge a finished reader on pages drawn of records of its test folds.
+
+    Args:
+        run: a run directory, or `shipped`.
+        layouts, artefacts, stores, pages: instead of the run's own; `pages` at most, spread over
+            the folds.
+        force: judge again although it has been done.
+
+    Returns:
+        The folder with reading.parquet, metrics.json and report.html.
+
+    Raises:
+        ConfigError: if the run is not finished, or no store is named for the package's reader.
+        LayoutError, StoreError: for an unknown layout, or a store that is none.
+    """
+    shipped = str(run) == NAME
+    run = READER if shipped else Path(run)
+    config: dict[str, Any] = copy.deepcopy(read_config(run))
+    if not (run / "metrics.json").is_file():
+        raise ConfigError("the run has not finished", file=run,
+                          remedy="Repeat its command, which goes on where it stopped")  # fmt: skip
+    data = config["data"]
+    data["layouts"] = list(layouts) or data["layouts"]
+    data["artefacts"] = list(artefacts) or data["artefacts"]
+    data["store"] = list(stores) or data["store"]
+    data["test_pages"] = data["test_pages"] if pages is None else pages
+    if not data["store"]:
+        raise ConfigError("the package's reader comes without records", value=NAME,
+                          remedy="Name stores of records with --store")  # fmt: skip
+    judged = {key: data[key] for key in ("layouts", "artefacts", "test_pages")}
+    judged["records"] = build_cohort(config).hash
+    digest = hashlib.sha256(json.dumps(judged, sort_keys=True).encode()).hexdigest()[:8]
+    folder = (OUT if shipped else run) / FOLDER / f"read-{digest}"
+    if (folder / "metrics.json").is_file() and not force:
+        return folder
+    opened = open_run(run, config)
+    table, shown = read_split(opened.task, opened.data, "test", rate=float(data["signal_rate"]),
+                              accelerator=accelerator)  # fmt: skip
+    result = {
+        "exp": config["exp"], "version": ecgvision.__version__, "run": run.name,
+        "evaluation": judged, "layouts": data["layouts"], "artefacts": data["artefacts"],
+        "data": {"name": data["name"], "hash": judged["records"],
+                 "test": len(opened.data.positions("test"))},
+        "reading": {"test": summarise(table)},
+    }  # fmt: skip
+    _write(folder, config, result, table, shown)
+    return folder
+
+
+def _write(
+    folder: Path, config: Mapping[str, Any], result: Mapping[str, Any], table: pd.DataFrame,
+    shown: Sequence[Mapping[str, Any]],
+) -> None:  # fmt: skip
+    with whole_file(folder / "reading.parquet") as part:
+        table.to_parquet(part, index=False)
+    write_reading_report(folder / "report.html", config=config, metrics=result, judged=table,
+                         history=None, examples=shown)  # fmt: skip
+    with whole_file(folder / "metrics.json") as part:
+        part.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

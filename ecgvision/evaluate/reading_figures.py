@@ -1,0 +1,49 @@
+"""The figure of a reader's report: how well each layout is read, as the text of an SVG document."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+import pandas as pd
+
+from ecgvision.evaluate.figures import INK, STYLE, _figure, _svg, colours
+
+
+def snr_by_layout(table: pd.DataFrame) -> str | None:
+    """A box for each layout and artefact, and a dot for each lead of each page; None of no SNR.
+
+    Args:
+        table: layout, artefact and snr_db of each page and lead.
+    """
+    seen = table.dropna(subset="snr_db")
+    if seen.empty:
+        return None
+    layouts, artefacts = (list(dict.fromkeys(seen[key])) for key in ("layout", "artefact"))
+    colour, wide = colours(artefacts), 0.8 / len(artefacts)
+    with matplotlib.rc_context(STYLE):
+        figure = _figure(8.2, 1.0 + 0.24 * len(layouts) * max(2, len(artefacts)))
+        axes = figure.subplots()
+        jitter = np.random.default_rng(0)
+        for row, layout in enumerate(layouts):
+            for i, artefact in enumerate(artefacts):
+                chosen = (seen["layout"] == layout) & (seen["artefact"] == artefact)
+                values = seen.loc[chosen, "snr_db"].to_numpy()
+                if not len(values):
+                    continue
+                at = row + (i - (len(artefacts) - 1) / 2) * wide
+                spread = at + jitter.uniform(-0.25, 0.25, len(values)) * wide
+                axes.plot(values, spread, ".", ms=3, color=colour[artefact], alpha=0.35)
+                drawn = {"color": colour[artefact]}
+                axes.boxplot(
+                    values, positions=[at], widths=0.7 * wide, orientation="horizontal",
+                    showfliers=False, manage_ticks=False, boxprops=drawn, whiskerprops=drawn,
+                    capprops=drawn, medianprops={"color": INK, "lw": 1.8},
+                )  # fmt: skip
+        for artefact in artefacts:
+            axes.plot([], [], "s", color=colour[artefact], label=artefact)
+        axes.set_yticks(range(len(layouts)), layouts)
+        axes.set_ylim(len(layouts) - 0.4, -0.6)
+        axes.grid(False, axis="y")
+        axes.set_xlabel("SNR, dB, of each lead of each page")
+        figure.legend(loc="outside upper right", ncols=len(artefacts))
+        return _svg(figure)
