@@ -107,23 +107,33 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
 def _add_digitize(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "digitize",
-        help="read the waveforms of a page",
-        description="Read the waveforms of a PNG or JPEG page, by the reader that comes with the "
+        help="read the waveforms of pages",
+        description="Read the waveforms of PNG or JPEG pages, by the reader that comes with the "
         "package or the bundle of a run of +exp=read: twelve leads in mV, missing where nothing "
         "was printed, and how sure the reader is of each. Confidence is the reader's own "
         "probability that a sample was printed and is right to within 0.1 mV. A page that cannot "
-        "be read, or does not stand upright, is refused and nothing is written.",
-        epilog="Example: ecgvision digitize scan.png --out record --figure over.png",
+        "be read, or does not stand upright, is refused and nothing is written of it.",
+        epilog="Examples: ecgvision digitize scan.png --out record --figure over.png; "
+        "ecgvision digitize scans/ --out records/ --figure figures/ --format csv",
     )
-    parser.add_argument("file", metavar="FILE", help="the picture")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="pictures, or folders of pictures")
     parser.add_argument(
         "--bundle", metavar="DIR", help="folder of the bundle (default: the package's reader)"
     )
     parser.add_argument(
-        "--out", metavar="RECORD", help="NAME.csv, or NAME for WFDB's NAME.hea and NAME.dat"
+        "--out",
+        metavar="RECORD",
+        help="NAME.csv, or NAME for WFDB's NAME.hea and NAME.dat; of "
+        "more than one picture: the folder of records named as they are",
     )
     parser.add_argument(
-        "--figure", metavar="PICTURE", help="PNG or JPEG of the page with what was read over it"
+        "--figure",
+        metavar="PICTURE",
+        help="PNG or JPEG of the page with what was read over it; "
+        "of more than one picture: the folder of such",
+    )
+    parser.add_argument(
+        "--format", choices=("wfdb", "csv"), help="of records in a folder (default: wfdb)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument(
@@ -163,13 +173,15 @@ def _predict(args: argparse.Namespace) -> int:
 
 
 def _digitize(args: argparse.Namespace) -> int:
-    from ecgvision.deploy import digitize
+    from ecgvision.deploy import digitize_files
     from ecgvision.deploy.reader_bundle import ReaderBundle
     from ecgvision.shipped import READER
 
     folder = READER / "bundle" if args.bundle is None else args.bundle
     bundle = ReaderBundle.open(folder, threads=args.threads)
-    return digitize.run(bundle, args.file, out=args.out, figure=args.figure, as_json=args.json)
+    return digitize_files.run(
+        bundle, args.files, out=args.out, figure=args.figure, form=args.format, as_json=args.json
+    )
 
 
 def _info(args: argparse.Namespace) -> int:

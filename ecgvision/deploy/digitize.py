@@ -1,26 +1,18 @@
-"""Waveforms off a picture: the work behind `ecgvision digitize`. Base install only."""
+"""Waveforms off a picture. Base install only."""
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.data.views import placement, to_network
 from ecgvision.deploy.confidence import found_samples, lead_confidence, page_confidence
-from ecgvision.deploy.ingest import read_page
 from ecgvision.deploy.reader_bundle import ReaderBundle
-from ecgvision.ecg import LEADS, Ecg, ImageError
-from ecgvision.evaluate.files import whole_file
-from ecgvision.evaluate.overlay import draw_reading
-from ecgvision.record_files import check_path, write_record
+from ecgvision.ecg import Ecg, ImageError
 
 TURNS = ("", "upside down", "on its left side", "on its right side")
 """How a page may lie, in the order in which it is tried."""
@@ -130,76 +122,3 @@ def picture_points(
     x = (fractions[..., 0].astype(np.float64) * size[1] - inner.left) * picture[1] / inner.width
     y = (fractions[..., 1].astype(np.float64) * size[0] - inner.top) * picture[0] / inner.height
     return np.stack([x, y], axis=-1)
-
-
-def summary(found: Digitised, bundle: ReaderBundle, file: str) -> dict[str, Any]:
-    """What was read as plain JSON values: of each lead the seconds found, and how sure."""
-    leads = {}
-    for i, lead in enumerate(LEADS):
-        shown = np.flatnonzero(found.found[i])
-        if not len(shown):
-            leads[lead] = {"confidence": 0.0, "seconds": 0.0}
-            continue
-        leads[lead] = {
-            "confidence": round(found.confidence[i], 3),
-            "seconds": round(len(shown) / found.ecg.rate, 2),
-            "from": round(float(shown[0]) / found.ecg.rate, 2),
-            "to": round(float(shown[-1] + 1) / found.ecg.rate, 2),
-            "expected_error_mv": round(found.error_mv[i], 3),
-        }
-    return {
-        "file": file, "bundle": bundle.id, "rate": found.ecg.rate,
-        "samples": found.ecg.signal.shape[1], "confidence": round(found.page, 3), "leads": leads,
-    }  # fmt: skip
-
-
-def run(
-    bundle: ReaderBundle, file: str, *, out: str | None, figure: str | None, as_json: bool
-) -> int:
-    """Read one picture, write what was asked for, print a summary; the exit code.
-
-    Raises:
-        ImageError, RecordError: then nothing was written.
-    """
-    if out is not None:
-        check_path(out)
-    if figure is not None and Path(figure).suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise ImageError("a figure is a .png or .jpg", file=figure)
-    image = read_page(file)
-    found = digitize(bundle, image, file=os.fspath(file))
-    about = summary(found, bundle, file)
-    if out is not None:
-        comments = [f"digitised by ecgvision from {Path(file).name}, reader {bundle.id}"]
-        comments += [f"confidence {lead}: {about['leads'][lead]['confidence']}" for lead in LEADS]
-        about["written"] = [str(p) for p in write_record(found.ecg, out, comments=comments)]
-    if figure is not None:
-        _write_figure(figure, image, found)
-        about["figure"] = figure
-    print(json.dumps(about, indent=2) if as_json else _lines(about))
-    return 0
-
-
-def _write_figure(path: str, image: NDArray[np.uint8], found: Digitised) -> None:
-    share = found.trace / (image.shape[1], image.shape[0])
-    drawn = draw_reading(image, share, found.found, LEADS)
-    done, data = cv2.imencode(Path(path).suffix, np.ascontiguousarray(drawn[:, :, ::-1]))
-    if not done:
-        raise ImageError("the figure cannot be encoded", file=path)
-    with whole_file(path) as part:
-        part.write_bytes(data.tobytes())
-
-
-def _lines(about: dict[str, Any]) -> str:
-    lines = [f"{about['file']}  confidence {about['confidence']:.2f}"]
-    for lead, told in about["leads"].items():
-        if not told["seconds"]:
-            lines.append(f"  {lead:<4} not found")
-            continue
-        lines.append(
-            f"  {lead:<4} {told['from']:5.2f} to {told['to']:5.2f} s   confidence "
-            f"{told['confidence']:.2f}   expected error {told['expected_error_mv']:.3f} mV"
-        )
-    for key in ("written", "figure"):
-        if key in about:
-            lines.append(f"{key}: {about[key] if key == 'figure' else ' '.join(about[key])}")
-    return "\n".join(lines)

@@ -7,14 +7,14 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
 from ecgvision.data.views import to_network
 from ecgvision.deploy.bundle import Bundle
-from ecgvision.deploy.ingest import SUFFIXES, read_page
+from ecgvision.deploy.files import counted, expand
+from ecgvision.deploy.ingest import read_page
 from ecgvision.ecg import ImageError
 
 
@@ -65,28 +65,6 @@ def predict_files(bundle: Bundle, paths: Iterable[str | os.PathLike[str]]) -> It
             yield Answer(file=os.fspath(path), error=str(error))
 
 
-def expand(paths: Sequence[str]) -> list[str]:
-    """Files as they are, folders as the pictures in them (by suffix, sorted, not deeper).
-
-    Raises:
-        ImageError: for a folder without pictures.
-    """
-    files: list[str] = []
-    for path in paths:
-        if not Path(path).is_dir():
-            files.append(path)
-            continue
-        inside = sorted(p for p in Path(path).iterdir() if p.suffix.lower() in SUFFIXES)
-        if not inside:
-            raise ImageError(
-                "no pictures in the folder",
-                file=path,
-                remedy=f"Looked for {', '.join(SUFFIXES)}; name other files one by one",
-            )
-        files += [str(p) for p in inside]
-    return files
-
-
 def run(bundle: Bundle, paths: Sequence[str], *, as_json: bool) -> int:
     """Print answers to stdout, errors and (on a terminal) a counter to stderr; the exit code."""
     files = expand(paths)
@@ -101,19 +79,6 @@ def run(bundle: Bundle, paths: Sequence[str], *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(as_document(bundle, answers), indent=2))
     return 2 if any(answer.error is not None for answer in answers) else 0
-
-
-def counted(files: Sequence[str], stream: TextIO) -> Iterator[str]:
-    """Pass files on, with a counter on a terminal where there are many."""
-    shown = len(files) > 10 and stream.isatty()
-    for number, file in enumerate(files, 1):
-        if shown:
-            stream.write(f"\r{number}/{len(files)}")
-            stream.flush()
-        yield file
-        if shown:
-            stream.write("\r\x1b[K")  # leave the line to what is printed next
-            stream.flush()
 
 
 def table(bundle: Bundle, answer: Answer, width: int) -> str:

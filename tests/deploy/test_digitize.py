@@ -198,6 +198,58 @@ def test_what_is_no_page_is_refused(reader: Path, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["p.png"]
 
 
+def folder_of_scans(folder: Path) -> Path:
+    """Two pages, one with a name that WFDB has not, and one that cannot be read."""
+    folder.mkdir()
+    save(page(), folder / "a.png")
+    save(page((320, 400)), folder / "b 2.jpg")
+    save(np.full((80, 90, 3), 255, np.uint8), folder / "blank.png")
+    return folder
+
+
+@pytest.mark.parametrize("form", ["wfdb", "csv"])
+def test_a_folder_is_read_picture_by_picture(
+    reader: Path, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scans = folder_of_scans(tmp_path / "scans")
+    words = ["digitize", str(scans), "--bundle", str(reader), "--out", str(tmp_path / "records"),
+             "--figure", str(tmp_path / "figures"), "--format", form, "--json"]  # fmt: skip
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    first, second, blank = json.loads(out)["results"]
+    assert "nothing can be read" in blank["error"]
+    assert "blank.png" in err
+    suffixes = (".csv",) if form == "csv" else (".dat", ".hea")
+    names = {f"{name}{suffix}" for name in ("a", "b_2") for suffix in suffixes}
+    assert {p.name for p in (tmp_path / "records").iterdir()} == names
+    assert {p.name for p in (tmp_path / "figures").iterdir()} == {"a.jpg", "b_2.jpg"}
+    assert {Path(p).name for p in first["written"] + second["written"]} == names
+    shown = SHOWN & (np.arange(12) != 3)[:, None]
+    record = tmp_path / "records" / ("b_2.csv" if form == "csv" else "b_2")
+    np.testing.assert_array_equal(read_record(record).observed, shown)
+
+    (scans / "blank.png").unlink()
+    assert main(["digitize", str(scans / "a.png"), str(scans), "--bundle", str(reader)]) == 0
+    assert capsys.readouterr().out.endswith("3 of 3 pictures read\n")
+
+
+def test_what_many_pictures_cannot_be_written_to(
+    reader: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scans = folder_of_scans(tmp_path / "scans")
+    save(page(), scans / "b_2.png")
+    records = str(tmp_path / "records")
+    for given, said in (
+        ([str(scans), "--out", records], "written as b_2"),
+        ([str(scans), "--out", str(scans / "a.png")], "are folders"),
+        ([str(scans / "a.png"), "--out", records, "--format", "csv"], "--format"),
+        ([str(tmp_path)], "no pictures"),
+    ):  # fmt: skip
+        assert main(["digitize", *given, "--bundle", str(reader)]) == 2
+        assert said in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["scans"]
+
+
 def test_a_student_is_no_reader(bundle_folder: Path) -> None:
     with pytest.raises(BundleError, match="not the card of an ecgvision-reader"):
         ReaderBundle.open(bundle_folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +13,6 @@ from PIL import Image
 from ecgvision.data.views import to_network
 from ecgvision.deploy import predict
 from ecgvision.deploy.bundle import Bundle
-from ecgvision.ecg import ImageError
 
 
 def save_page(path: Path, seed: int, size: tuple[int, int] = (96, 128)) -> np.ndarray:
@@ -53,17 +51,6 @@ def test_a_bad_file_does_not_silence_the_others(bundle: Bundle, tmp_path: Path) 
     assert "cut short" in str(answers[1].error)
 
 
-def test_folders_stand_for_their_pictures(tmp_path: Path) -> None:
-    (tmp_path / "deep").mkdir()
-    for name in ("b.JPG", "a.png", "notes.txt", "deep/c.png", "d.jpeg"):
-        (tmp_path / name).touch()
-    found = [Path(f).name for f in predict.expand([str(tmp_path), "x.bin"])]
-    assert found == ["a.png", "b.JPG", "d.jpeg", "x.bin"]
-    (tmp_path / "none").mkdir()
-    with pytest.raises(ImageError, match="no pictures"):
-        predict.expand([str(tmp_path / "none")])
-
-
 def test_json_holds_answers_errors_and_the_model(
     bundle: Bundle, by_hand: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -97,17 +84,3 @@ def test_the_table_lists_labels_by_probability_and_stars_the_positive(
     assert starred == [answer.decisions[i] for i in order]
     codes = [row.replace("*", " ").split()[0] for row in rows]
     assert codes == [bundle.codes[i] for i in order]
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_the_counter_shows_on_a_terminal_only() -> None:
-    files = [str(i) for i in range(11)]
-    terminal, pipe = Terminal(), io.StringIO()
-    assert list(predict.counted(files, terminal)) == files
-    assert "11/11" in terminal.getvalue()
-    assert list(predict.counted(files, pipe)) == files
-    assert pipe.getvalue() == ""

@@ -1,0 +1,47 @@
+"""The pictures that a command was given, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TextIO, TypeVar
+
+from ecgvision.deploy.ingest import SUFFIXES
+from ecgvision.ecg import ImageError
+
+Item = TypeVar("Item")
+
+
+def expand(paths: Sequence[str]) -> list[str]:
+    """Files as they are, folders as the pictures in them (by suffix, sorted, not deeper).
+
+    Raises:
+        ImageError: for a folder without pictures.
+    """
+    files: list[str] = []
+    for path in paths:
+        if not Path(path).is_dir():
+            files.append(path)
+            continue
+        inside = sorted(p for p in Path(path).iterdir() if p.suffix.lower() in SUFFIXES)
+        if not inside:
+            raise ImageError(
+                "no pictures in the folder",
+                file=path,
+                remedy=f"Looked for {', '.join(SUFFIXES)}; name other files one by one",
+            )
+        files += [str(p) for p in inside]
+    return files
+
+
+def counted(files: Sequence[Item], stream: TextIO, *, least: int = 10) -> Iterator[Item]:
+    """Pass items on, with a counter on a terminal where there are more than `least`."""
+    shown = len(files) > least and stream.isatty()
+    for number, file in enumerate(files, 1):
+        if shown:
+            stream.write(f"\r{number}/{len(files)}")
+            stream.flush()
+        yield file
+        if shown:
+            stream.write("\r\x1b[K")  # leave the line to what is printed next
+            stream.flush()
