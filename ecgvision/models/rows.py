@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ecgvision.models.cells import Cells
+from ecgvision.models.columns import by_columns
 from ecgvision.models.page_fit import fit_page
 from ecgvision.models.sheet import Sheet
 from ecgvision.models.sheet_search import find_sheet
@@ -24,7 +25,7 @@ class Rows(NamedTuple):
     Attributes:
         points: (B, 12, T, 2), where each sample's 0 mV lies, x and y as fractions of the image.
         pace: (B,), fraction of the sheet's width that the whole window takes.
-        presence: (B, 12, T), the probability that the sample was printed.
+        presence: (B, 12, T), the probability that the sample was printed; see `by_columns`.
         sheet: how the page's sheet lies in the image.
     """
 
@@ -53,7 +54,7 @@ def find_rows(
     known = torch.where(sheet.seen, pace, torch.nan)
     points, pace = fit_page(cells._replace(x=x, y=y), leads, time, known)
     points = sheet.bent(points)
-    return Rows(points, pace, _along(leads, grid, points), sheet)
+    return Rows(points, pace, by_columns(_along(leads, grid, points)), sheet)
 
 
 def _along(leads: Tensor, grid: tuple[int, int], points: Tensor) -> Tensor:
