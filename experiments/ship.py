@@ -88,7 +88,7 @@ def card(
     data, folds = metrics["data"], config["data"]["folds"]
     rows = [_row(name.partition(":")[2] or "all", found)
             for name, found in metrics["reading"]["test"].items()
-            if name == "all" or name.startswith(("layout:", "artefact:"))]  # fmt: skip
+            if name == "all" or name.startswith(("layout:", "artefact:", "view:"))]  # fmt: skip
     digest = hashlib.sha256((folder / "bundle" / MODEL).read_bytes()).hexdigest()
     size = "x".join(map(str, config["data"]["image_size"]))
     lines = [
@@ -105,9 +105,11 @@ def card(
         "Drawn pages of records of the test folds "
         f"({', '.join(map(str, folds['test']))}), read once; SNR as the PhysioNet Challenge 2024 "
         "defines it, and the errors of the amplitudes of a lead's tallest waves and of the times "
-        "between them, after its alignment, over pages and leads:", "",
-        "| pages | n | median dB | mean dB | median correlation | amplitude, median mV "
-        "| interval, median ms |", "|---|---|---|---|---|---|---|", *rows, "",
+        "between them, after its alignment, over pages and leads; 95 % intervals by bootstrap over "
+        "records:", "",
+        "| pages | n | median dB | 95 % interval | mean dB | median correlation "
+        "| amplitude, median mV | interval, median ms |", "|---|---|---|---|---|---|---|---|",
+        *rows, "",
     ]  # fmt: skip
     return "\n".join(lines)
 
@@ -118,6 +120,8 @@ def _row(name: str, found: Mapping[str, Any]) -> str:
              ("interval_error_s", "median", 1000, 1))  # fmt: skip
     told = ["–" if (value := found[figure][kind]) is None else f"{times * value:.{digits}f}"
             for figure, kind, times, digits in shown]  # fmt: skip
+    told.insert(1, "–" if (ends := found["snr_db"]["ci95"]) is None
+                else f"{ends[0]:.1f} to {ends[1]:.1f}")  # fmt: skip
     return f"| {name} | {found['pages']} | {' | '.join(told)} |"
 
 

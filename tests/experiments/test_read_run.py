@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import shutil
@@ -162,6 +163,10 @@ def test_the_table_is_judged_as_by_hand() -> None:
         table["snr_db"][6:].mean(), abs=1e-4
     )
     assert found["lead:V1"]["leads"] == 4
+    medians = [np.nanmedian(table["snr_db"].to_numpy().reshape(4, 3)[list(chosen)])
+               for chosen in itertools.product(range(4), repeat=4)]  # fmt: skip
+    np.testing.assert_allclose(found["all"]["snr_db"]["ci95"],
+                               np.percentile(medians, [2.5, 97.5]), atol=0.15)  # fmt: skip
     assert not any(key.startswith("view:") for key in found)  # there is one artefact
     table.loc[3:5, "artefact"] = "photo"
     assert summarise(table)["view:3x4, photo"]["correlation"]["p90"] == pytest.approx(
