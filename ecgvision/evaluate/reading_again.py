@@ -17,7 +17,7 @@ from ecgvision.ecg import ConfigError
 from ecgvision.evaluate.files import whole_file
 from ecgvision.evaluate.reading import read_split, summarise
 from ecgvision.evaluate.reading_report import write_reading_report
-from ecgvision.rundir import read_config
+from ecgvision.rundir import BEST, read_config, weights_hash
 from ecgvision.shipped import NAME, READER
 
 FOLDER = "evaluations"
@@ -60,7 +60,7 @@ def evaluate_reader(
         raise ConfigError("the package's reader comes without records", value=NAME,
                           remedy="Name stores of records with --store")  # fmt: skip
     judged = {key: data[key] for key in ("layouts", "artefacts", "test_pages")}
-    judged["records"] = build_cohort(config).hash
+    judged |= {"records": build_cohort(config).hash, "weights": weights_hash(run / BEST)}
     digest = hashlib.sha256(json.dumps(judged, sort_keys=True).encode()).hexdigest()[:8]
     folder = (OUT if shipped else run) / FOLDER / f"read-{digest}"
     if (folder / "metrics.json").is_file() and not force:
@@ -69,8 +69,9 @@ def evaluate_reader(
     table, shown = read_split(opened.task, opened.data, "test", rate=float(data["signal_rate"]),
                               accelerator=accelerator)  # fmt: skip
     result = {
-        "exp": config["exp"], "version": ecgvision.__version__, "run": run.name,
-        "evaluation": judged, "layouts": data["layouts"], "artefacts": data["artefacts"],
+        "exp": config["exp"], "version": ecgvision.__version__,
+        "run": NAME if shipped else run.name, "evaluation": judged,
+        "layouts": data["layouts"], "artefacts": data["artefacts"],
         "data": {"name": data["name"], "hash": judged["records"],
                  "test": len(opened.data.positions("test"))},
         "reading": {"test": summarise(table)},
