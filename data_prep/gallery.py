@@ -23,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.ecg import ConfigError, Ecg, EcgVisionError
-from ecgvision.evaluate.files import whole_file
 from ecgvision.layouts import get_layout
 from ecgvision.page import MM_PER_INCH, Page
 from ecgvision.records import read_record
@@ -31,6 +30,7 @@ from ecgvision.render.artefacts import CLEAN
 from ecgvision.render.paper import draw
 from ecgvision.render.styles import PAPERS, get_paper
 from ecgvision.render.text import text_coverage
+from ecgvision.whole import whole_file
 
 COLUMNS = 3
 GAP_PX, CAPTION_PX, LETTERS_PX = 16, 30, 18

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ecgvision.ecg import LEADS, Ecg, RecordError
-from ecgvision.evaluate.files import whole_file
+from ecgvision.whole import whole_file
 
 STEPS_PER_MV = 1000
 """Steps of a WFDB sample to the millivolt: 1 microvolt each, the resolution of PTB-XL."""

@@ -1,8 +1,9 @@
-"""The files of a run directory that other code opens: its configuration and its checkpoint."""
+"""The files of a run directory that other code opens: configuration, figures, checkpoint."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ecgvision.ecg import ConfigError, LabelError
 from ecgvision.shipped import NAME, READER
 
 CONFIG_FILE = "config.yaml"
+METRICS = "metrics.json"
 BEST = "checkpoints/best.ckpt"
 
 
@@ -29,6 +31,19 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         raise ConfigError("not a run directory: there is no configuration", file=file,
                           remedy="Give the folder that experiments.run printed")  # fmt: skip
     return yaml.safe_load(file.read_text(encoding="utf-8"))
+
+
+def read_metrics(folder: str | Path) -> dict[str, Any]:
+    """What a finished run has written of itself.
+
+    Raises:
+        ConfigError: if the run has not finished.
+    """
+    file = Path(folder) / METRICS
+    if not file.is_file():
+        raise ConfigError("the run has not finished", file=file,
+                          remedy="Repeat its command, which goes on where it stopped")  # fmt: skip
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def weights_hash(file: str | Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
@@ -26,6 +25,7 @@ from ecgvision.store_format import (
     encode,
     file_sha256,
 )
+from ecgvision.whole import put_in_place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -232,17 +232,6 @@ class StoreWriter:
         }
         (self._folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
         put_in_place(self._folder, self.path)
-
-
-def put_in_place(folder: Path, target: Path) -> None:
-    """Rename a finished folder to its target; what stood there is removed once that has worked."""
-    old = None
-    if target.exists():
-        old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.old")
-        os.replace(target, old)
-    os.replace(folder, target)
-    if old is not None:
-        shutil.rmtree(old)
 
 
 def _write_header(file: BinaryIO, values: int) -> None:

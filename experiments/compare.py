@@ -12,7 +12,6 @@ colon the stream, and after @ the layout or the artefact (`predictions.parquet:i
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -141,10 +140,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     print(show(result))
     if args.json:
-        from ecgvision.evaluate.files import whole_file
+        from ecgvision.whole import write_json
 
-        with whole_file(args.json) as part:
-            part.write_text(json.dumps({"a": args.a, "b": args.b, **result}, indent=2) + "\n")
+        write_json(args.json, {"a": args.a, "b": args.b, **result})
     return 0
 
 

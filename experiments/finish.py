@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,13 +15,14 @@ from ecgvision.data.module import EcgDataModule
 from ecgvision.data.paired import PairedDataModule
 from ecgvision.deploy.export import READ_TOLERANCE, TOLERANCE, export_bundle
 from ecgvision.evaluate import operating_points, predictions
-from ecgvision.evaluate.files import whole_file
 from ecgvision.evaluate.inference import predict
 from ecgvision.evaluate.report import write_report
 from ecgvision.evaluate.summary import describe
+from ecgvision.rundir import METRICS
 from ecgvision.systems import get_system
 from ecgvision.systems.base import reads_pages
 from ecgvision.tasks.base import BaseTask
+from ecgvision.whole import write_json
 from experiments.train import LOGS
 
 EXAMPLES = 6
@@ -100,6 +100,5 @@ def finish(
     result["wall_seconds"] = round(time.monotonic() - started, 1)
     write_report(folder / "report.html", config=dict(config), metrics=result, predictions=table,
                  history=history(folder), examples=shown)  # fmt: skip
-    with whole_file(folder / "metrics.json") as part:
-        part.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(folder / METRICS, result)
     return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,10 +12,11 @@ import pandas as pd
 import ecgvision
 from ecgvision.data.module import EcgDataModule
 from ecgvision.ecg import ConfigError
-from ecgvision.evaluate.files import whole_file
 from ecgvision.evaluate.pretrain_report import write_pretrain_report
+from ecgvision.rundir import METRICS
 from ecgvision.tasks.base import BaseTask
 from ecgvision.tasks.pretrain import BACKBONE, PretrainTask
+from ecgvision.whole import write_json
 from experiments.finish import history
 
 FIGURES = ("loss", "spread", "used", "unsure", "collapsed")
@@ -84,8 +84,7 @@ def finish_pretraining(
     write_pretrain_report(
         folder / "report.html", config=dict(config), metrics=result, history=logged
     )
-    with whole_file(folder / "metrics.json") as part:
-        part.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(folder / METRICS, result)
     return result
 
 

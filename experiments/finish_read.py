@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,9 +15,7 @@ import ecgvision
 from ecgvision.data.module import EcgDataModule
 from ecgvision.deploy.confidence import lead_confidence, page_confidence
 from ecgvision.deploy.export_reader import export_reader
-from ecgvision.evaluate.files import whole_file
-from ecgvision.evaluate.reading import read_split, summarise
-from ecgvision.evaluate.reading_report import write_reading_report
+from ecgvision.evaluate.reading import read_split, summarise, write_reading
 from ecgvision.models.reader import PageReader
 from ecgvision.models.reading import DeployedReader
 from ecgvision.tasks.base import BaseTask
@@ -52,8 +49,6 @@ def finish_reading(
                                   limit=trainer[f"limit_{split}_batches"])  # fmt: skip
         read[split] = summarise(table)
     assert table is not None
-    with whole_file(folder / "reading.parquet") as part:
-        table.to_parquet(part, index=False)
     cohort = data.cohort
     result: dict[str, Any] = {
         "exp": config["exp"],
@@ -83,10 +78,9 @@ def finish_reading(
               "artefacts": list(data.artefacts)},
     )  # fmt: skip
     result["wall_seconds"] = round(time.monotonic() - started, 1)
-    write_reading_report(folder / "report.html", config=dict(config), metrics=result, judged=table,
-                         history=history(folder), examples=shown)  # fmt: skip
-    with whole_file(folder / "metrics.json") as part:
-        part.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_reading(
+        folder, result, table, config=dict(config), history=history(folder), examples=shown
+    )
     return result
 
 

@@ -52,7 +52,7 @@ def only_one(folder: Path) -> Iterator[None]:
 
 def summary(folder: Path, result: dict[str, Any]) -> str:
     """The end of a run: each stream's macro AUROC with n and interval, and where to look."""
-    from ecgvision.evaluate.reading import lines as read_lines
+    from ecgvision.evaluate.reading_lines import lines as read_lines
     from ecgvision.evaluate.summary import lines
     from experiments import finish_pretrain
 
@@ -90,11 +90,11 @@ def run(config: dict[str, Any]) -> Path:
     from lightning.pytorch.loggers import WandbLogger
 
     from ecgvision import build, rundir
-    from ecgvision.evaluate.files import whole_file
     from ecgvision.systems import get_system
     from ecgvision.systems.base import reads_pages
     from ecgvision.tasks.quiet import quiet_lightning
     from ecgvision.tasks.read import ReadTask
+    from ecgvision.whole import whole_file
     from experiments import chain
     from experiments.finish import finish
     from experiments.finish_pretrain import finish_pretraining

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,13 +17,13 @@ from typing import Any
 import torch
 import yaml
 
-from ecgvision.deploy.card import MODEL
-from ecgvision.deploy.export import put_in_place
+from ecgvision.deploy.card_file import MODEL
 from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.ecg import ConfigError, EcgVisionError
-from ecgvision.rundir import BEST, CONFIG_FILE, read_config, weights_hash
+from ecgvision.rundir import BEST, CONFIG_FILE, METRICS, read_config, read_metrics, weights_hash
 from ecgvision.shipped import READER
 from ecgvision.store import Store
+from ecgvision.whole import whole_folder, write_json
 
 CARD = "CARD.md"
 PRIVATE = {"data": {"store": [], "root": None, "cache_dir": None}, "model": {"weights": None},
@@ -44,32 +42,22 @@ def ship(run: Path, target: Path = READER, *, note: str = "") -> Path:
     config = read_config(run)
     if config["exp"] != "read":
         raise ConfigError("only a reader is shipped", file=run, value=config["exp"])
-    if not (run / "metrics.json").is_file():
-        raise ConfigError("the run has not finished", file=run,
-                          remedy="Repeat its command, which goes on where it stopped")  # fmt: skip
+    metrics = read_metrics(run)
     ReaderBundle.open(run / "bundle")
-    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     stores = [Store(folder) for folder in config["data"]["store"]]
     kept = {key: metrics[key] for key in ("exp", "version", "layouts", "artefacts", "reading")}
     kept["data"] = metrics["data"] | {"stores": [store.hash for store in stores]}
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        temporary.chmod(0o755)
-        shutil.copytree(run / "bundle", temporary / "bundle")
-        (temporary / CONFIG_FILE).write_text(yaml.safe_dump(_public(config), sort_keys=False),
-                                             encoding="utf-8")  # fmt: skip
-        (temporary / "metrics.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-        (temporary / BEST).parent.mkdir()
+    with whole_folder(target) as made:
+        shutil.copytree(run / "bundle", made / "bundle")
+        (made / CONFIG_FILE).write_text(yaml.safe_dump(_public(config), sort_keys=False),
+                                        encoding="utf-8")  # fmt: skip
+        write_json(made / METRICS, kept)
+        (made / BEST).parent.mkdir()
         state = torch.load(run / BEST, map_location="cpu", weights_only=True)
         lean = {key: state[key] for key in ("state_dict", "label_hash")}
-        torch.save(lean, temporary / BEST)
-        text = card(kept, config, [store.manifest["source"] for store in stores], temporary,
-                    note)  # fmt: skip
-        (temporary / CARD).write_text(text, encoding="utf-8")
-        put_in_place(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        torch.save(lean, made / BEST)
+        text = card(kept, config, [store.manifest["source"] for store in stores], made, note)
+        (made / CARD).write_text(text, encoding="utf-8")
     return target
 
 

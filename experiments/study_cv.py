@@ -160,7 +160,7 @@ def run_folds(plan: FoldPlan) -> Path:
     """
     from tqdm import tqdm
 
-    from ecgvision.evaluate.files import whole_file
+    from ecgvision.whole import write_json
     from experiments.check import check_types
     from experiments.configure import configure
     from experiments.run import run, started_by_lightning
@@ -186,9 +186,7 @@ def run_folds(plan: FoldPlan) -> Path:
         done[seed][fold.name] = run(configure(words))
         if started_by_lightning():
             continue  # only the first process judges and reports
-        with whole_file(folder / "study.json") as part:
-            part.write_text(json.dumps(_record(plan, folds, present, done), indent=2) + "\n",
-                            encoding="utf-8")  # fmt: skip
+        write_json(folder / "study.json", _record(plan, folds, present, done))
     if started_by_lightning():
         return folder
     print(text(_report(plan, folds, cohort, done, folder, draws=first["draws"])))

@@ -24,7 +24,7 @@ def run_study(plan: Plan) -> Path:
     Raises:
         ConfigError: if an arm does not give the same records as the others, or lacks its stream.
     """
-    from ecgvision.evaluate.files import whole_file
+    from ecgvision.whole import write_json
     from experiments.configure import configure
     from experiments.run import run, started_by_lightning
 
@@ -50,8 +50,7 @@ def run_study(plan: Plan) -> Path:
         if started_by_lightning():
             continue  # only the first process judges and reports
         done.setdefault(name, {})[str(seed)] = str(_judge(plan, arm, config, trained[key]))
-        with whole_file(folder / "study.json") as part:
-            part.write_text(json.dumps(_record(plan, done), indent=2) + "\n", encoding="utf-8")
+        write_json(folder / "study.json", _record(plan, done))
     if started_by_lightning():
         return folder
     print(text(report(plan, done, folder, draws=first["draws"])))

@@ -14,9 +14,9 @@ from data_prep.synthesize import synthesize
 from ecgvision import rundir
 from ecgvision.cli import main
 from ecgvision.data.resample import resample
-from ecgvision.deploy.card import MODEL
+from ecgvision.deploy.card_file import MODEL
 from ecgvision.ecg import LEADS, ConfigError
-from ecgvision.evaluate.digitisation import challenge_snr
+from ecgvision.evaluate.snr import challenge_snr
 from ecgvision.layouts import get_layout
 from ecgvision.page import Page
 from ecgvision.records import read_record

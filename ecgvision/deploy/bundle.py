@@ -16,7 +16,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from ecgvision.deploy.card import AGAIN, CARD, INPUT, MODEL, OUTPUTS, model_notes, read_card
+from ecgvision.deploy.card import OUTPUTS, model_notes, read_card
+from ecgvision.deploy.card_file import AGAIN, CARD, INPUT, MODEL
 from ecgvision.ecg import BundleError
 
 

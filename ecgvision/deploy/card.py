@@ -1,23 +1,19 @@
-"""The card of a bundle, `bundle.json`: how it is made, written, read and checked.
+"""The card of a student's bundle: its labels and operating points beside what all cards hold.
 
-It states the ordered labels, operating points, input contract, metrics and the sha256 of each file,
-and ends with a digest over itself. Imports numpy only.
+Imports numpy only.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ecgvision import __version__
+from ecgvision.deploy.card_file import AGAIN, CARD, STUDENT, open_card, refuse_faults, seal
 from ecgvision.ecg import BundleError, LabelError
 from ecgvision.labels import LabelScheme
 
@@ -25,46 +21,9 @@ INTENDED_USE = (
     "Research. Reads a picture of a printed 12-lead ECG and names findings of the label scheme. "
     "Not a medical device: no output may decide on a person's care without a reader's own look."
 )
-_PACKAGES = (
-    "torch",
-    "timm",
-    "onnx",
-    "onnxscript",
-    "onnxruntime",
-    "numpy",
-    "opencv-python-headless",
-)
-
-OPSET = 20
-"""ONNX operator set (our default: known to every ONNX Runtime since 1.17)."""
-FORMAT, VERSION = "ecgvision-bundle", 1
-MODEL, CARD = "model.onnx", "bundle.json"
-INPUT = "image"
 OUTPUTS = ("logits", "probabilities", "decisions")
-FIT = "letterbox: area averaging, aspect kept, white margins (ecgvision.data.views.to_network)"
-FIELDS = {
-    "format": str,
-    "version": int,
-    "labels": dict,
-    "operating_points": dict,
-    "input": dict,
-    "outputs": list,
-    "metrics": dict,
-    "files": dict,
-    "versions": dict,
-    "intended_use": str,
-    "digest": str,
-}
-"""What `bundle.json` must hold, with types. Further fields are kept and ignored."""
-
-AGAIN = "Export the bundle again, or copy it again as a whole"
-
-
-def digest(card: Mapping[str, Any]) -> str:
-    """sha256 over all of a card but its own digest, in canonical JSON."""
-    content = {key: value for key, value in card.items() if key != "digest"}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+FIELDS = {"labels": dict, "operating_points": dict}
+"""What the card holds beside the fields of every card, with types."""
 
 
 def model_notes(card: Mapping[str, Any]) -> dict[str, str]:
@@ -104,63 +63,16 @@ def make_card(
     }
     if is_dataclass(scheme) and not isinstance(scheme, type):
         labels["definition"] = asdict(scheme)
-    height, width = image_size
-    card = {
-        "format": FORMAT,
-        "version": VERSION,
+    own = {
         "labels": labels,
         "operating_points": {
             "temperature": float(points.temperature),
             "thresholds": [float(t) for t in points.thresholds],
             "notes": list(getattr(points, "notes", ())),
         },
-        "input": {
-            "name": INPUT,
-            "dtype": "uint8",
-            "layout": "NCHW",
-            "channels": "RGB",
-            "size": [int(height), int(width)],
-            "fit": FIT,
-        },
-        "outputs": list(OUTPUTS),
-        "metrics": dict(metrics),
-        "info": dict(info),
-        "intended_use": INTENDED_USE,
-        "versions": versions(),
     }
-    try:  # through JSON once, so that the digest is of what a reader will load
-        return json.loads(json.dumps(_finite(card), allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise BundleError(
-            "metrics and info must be plain JSON values", value=str(error), remedy="Convert them"
-        ) from error
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    if isinstance(value, (float, np.floating)):
-        return float(value) if np.isfinite(value) else None
-    return value
-
-
-def versions() -> dict[str, str]:
-    """Of all that a bundle was made with, where installed."""
-    found = {"ecgvision": __version__, "python": platform.python_version(), "opset": str(OPSET)}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def write_card(folder: Path, card: dict[str, Any]) -> None:
-    """Write `bundle.json` with its digest, which is set in `card` too."""
-    card["digest"] = digest(card)
-    (folder / CARD).write_text(json.dumps(card, indent=2, allow_nan=False) + "\n")
+    return seal(STUDENT, image_size, OUTPUTS, own, metrics=metrics, info=info,
+                intended_use=INTENDED_USE)  # fmt: skip
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -169,41 +81,17 @@ def read_card(path: Path) -> dict[str, Any]:
     Raises:
         BundleError: if it is missing, altered, incomplete, inconsistent or of another version.
     """
-    file = path / CARD
-    if not path.is_dir():
-        raise BundleError("no such bundle folder", file=path, remedy="Give the folder of a bundle")
-    try:
-        card = json.loads(file.read_bytes())
-    except FileNotFoundError:
-        raise BundleError("the bundle has no card", file=file, remedy=AGAIN) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise BundleError("cannot be read", file=file, value=str(error), remedy=AGAIN) from error
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
-        raise BundleError(f"not the card of an {FORMAT}", file=file, remedy=AGAIN)
-    if card.get("version") != VERSION:
-        raise BundleError(
-            f"this version of ecgvision reads bundle version {VERSION}",
-            file=file,
-            value=card.get("version"),
-            remedy="Install the ecgvision that wrote the bundle, or export it again",
-        )
-    for field, kind in FIELDS.items():
-        if not isinstance(card.get(field), kind):
-            raise BundleError(f"the card lacks {field!r}", file=file, remedy=AGAIN)
-    if digest(card) != card["digest"]:
-        raise BundleError(
-            "the card was altered after export", file=file, value=card["digest"], remedy=AGAIN
-        )
-    _check_card(card, file)
+    card = open_card(path, STUDENT, OUTPUTS, FIELDS)
+    _check_card(card, path / CARD)
     return card
 
 
 def _check_card(card: dict[str, Any], file: Path) -> None:
-    """The card's parts fit one another: guards against a faulty writer, not only damage."""
-    labels, points, size = card["labels"], card["operating_points"], card["input"].get("size")
+    """The card's parts fit one another."""
+    labels, points = card["labels"], card["operating_points"]
     codes, names = labels.get("codes"), labels.get("names")
     thresholds, temperature = points.get("thresholds"), points.get("temperature")
-    faults = {
+    refuse_faults(file, {
         "labels.codes must be distinct texts": not _texts(codes) or len(set(codes)) < len(codes),
         "labels.names must name each code": not _texts(names) or len(names) != len(codes or ()),
         "labels.hash must be a text": not isinstance(labels.get("hash"), str),
@@ -211,15 +99,7 @@ def _check_card(card: dict[str, Any], file: Path) -> None:
         or len(thresholds) != len(codes or ()),
         "operating_points.temperature must be positive": not _numbers([temperature])
         or temperature <= 0,
-        "input.size must be [height, width]": not isinstance(size, list)
-        or len(size) != 2
-        or not all(type(side) is int and side > 0 for side in size),
-        f"outputs must be {list(OUTPUTS)}": card["outputs"] != list(OUTPUTS),
-        f"files must name {MODEL}": MODEL not in card["files"],
-    }
-    for fault, present in faults.items():
-        if present:
-            raise BundleError(fault, file=file, remedy=AGAIN)
+    })  # fmt: skip
     if "definition" in labels:
         _check_labels(labels, file)
 

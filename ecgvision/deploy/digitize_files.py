@@ -18,9 +18,9 @@ from ecgvision.deploy.files import counted, expand
 from ecgvision.deploy.ingest import read_page
 from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.ecg import LEADS, EcgVisionError, ImageError, RecordError
-from ecgvision.evaluate.files import whole_file
 from ecgvision.evaluate.overlay import draw_reading
 from ecgvision.record_files import check_path, write_record
+from ecgvision.whole import whole_file
 
 FORMATS = ("wfdb", "csv")
 PICTURES = (".png", ".jpg", ".jpeg")

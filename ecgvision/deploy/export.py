@@ -6,10 +6,7 @@ deployed is what was evaluated. Needs the training stack; reading a bundle does 
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,9 +17,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ecgvision.deploy.bundle import Bundle
-from ecgvision.deploy.card import MODEL, OUTPUTS, make_card, model_notes, write_card
-from ecgvision.deploy.graph import to_onnx
+from ecgvision.deploy.card import OUTPUTS, make_card, model_notes
+from ecgvision.deploy.card_file import write_card
+from ecgvision.deploy.graph import write_model
 from ecgvision.ecg import BundleError
+from ecgvision.whole import whole_folder
 
 TOLERANCE = 1e-4
 """Largest difference from PyTorch in a logit or probability."""
@@ -65,31 +64,19 @@ def export_bundle(
     """
     target = Path(folder)
     _check_arguments(student, scheme, points, check_images, target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        temporary.chmod(0o755)  # mkdtemp's 0700 would keep others from the finished bundle
-        card = make_card(
-            student.image_size,  # type: ignore[arg-type]
-            scheme=scheme,
-            points=points,
-            metrics=metrics,
-            info=info,
-        )
-        model = to_onnx(student, OUTPUTS)
-        for key, value in model_notes(card).items():
-            model.metadata_props.add(key=key, value=value)
-        content = model.SerializeToString()
-        (temporary / MODEL).write_bytes(content)
-        card["files"] = {MODEL: hashlib.sha256(content).hexdigest()}
-        write_card(temporary, card)
+    card = make_card(
+        student.image_size,  # type: ignore[arg-type]
+        scheme=scheme,
+        points=points,
+        metrics=metrics,
+        info=info,
+    )
+    with whole_folder(target) as made:
+        write_model(student, made, OUTPUTS, card, model_notes(card))
         card["check"] = compare(
-            student, Bundle.open(temporary), check_images, file=target, tolerance=tolerance
+            student, Bundle.open(made), check_images, file=target, tolerance=tolerance
         )
-        write_card(temporary, card)
-        put_in_place(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        write_card(made, card)
     return card
 
 
@@ -169,14 +156,3 @@ def _check_arguments(
                 value=carried.tolist(),
                 remedy="Build the student from these operating points",
             )
-
-
-def put_in_place(temporary: Path, target: Path) -> None:
-    """Put a finished folder in place; one that is not empty has to move away first."""
-    if not target.exists():
-        os.replace(temporary, target)
-        return
-    aside = temporary.with_name(temporary.name + ".old")
-    os.replace(target, aside)
-    os.replace(temporary, target)
-    shutil.rmtree(aside, ignore_errors=True)

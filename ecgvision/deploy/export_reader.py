@@ -5,10 +5,7 @@ Needs the training stack; reading the bundle does not.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,13 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecgvision.deploy.card import MODEL, write_card
-from ecgvision.deploy.export import put_in_place
-from ecgvision.deploy.graph import to_onnx
+from ecgvision.deploy.card_file import write_card
+from ecgvision.deploy.graph import write_model
 from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.deploy.reader_card import OUTPUTS, make_reader_card, reader_notes
 from ecgvision.ecg import BundleError
 from ecgvision.models.reading import DeployedReader
+from ecgvision.whole import whole_folder
 
 TOLERANCE = 2e-3
 """Largest difference from PyTorch in mV (0.02 mm of paper), in probability and in fractions of the
@@ -68,22 +65,10 @@ def export_reader(
     samples = reader.reader.length
     card = make_reader_card(reader.image_size, rate=rate, samples=samples, metrics=metrics,
                             least_confidence=least_confidence, info=info)  # fmt: skip
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        temporary.chmod(0o755)  # mkdtemp's 0700 would keep others from the finished bundle
-        model = to_onnx(reader, OUTPUTS)
-        for key, value in reader_notes(card).items():
-            model.metadata_props.add(key=key, value=value)
-        content = model.SerializeToString()
-        (temporary / MODEL).write_bytes(content)
-        card["files"] = {MODEL: hashlib.sha256(content).hexdigest()}
-        write_card(temporary, card)
-        card["check"] = compare(reader, ReaderBundle.open(temporary), check_images, file=target)
-        write_card(temporary, card)
-        put_in_place(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with whole_folder(target) as made:
+        write_model(reader, made, OUTPUTS, card, reader_notes(card))
+        card["check"] = compare(reader, ReaderBundle.open(made), check_images, file=target)
+        write_card(made, card)
     return card
 
 

@@ -34,14 +34,14 @@ def expand(paths: Sequence[str]) -> list[str]:
     return files
 
 
-def counted(files: Sequence[Item], stream: TextIO, *, least: int = 10) -> Iterator[Item]:
+def counted(items: Sequence[Item], stream: TextIO, *, least: int = 10) -> Iterator[Item]:
     """Pass items on, with a counter on a terminal where there are more than `least`."""
-    shown = len(files) > least and stream.isatty()
-    for number, file in enumerate(files, 1):
+    shown = len(items) > least and stream.isatty()
+    for number, item in enumerate(items, 1):
         if shown:
-            stream.write(f"\r{number}/{len(files)}")
+            stream.write(f"\r{number}/{len(items)}")
             stream.flush()
-        yield file
+        yield item
         if shown:
             stream.write("\r\x1b[K")  # leave the line to what is printed next
             stream.flush()

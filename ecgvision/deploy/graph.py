@@ -1,10 +1,13 @@
-"""From a trained network to an ONNX graph."""
+"""From a trained network to an ONNX graph, and into a bundle."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
@@ -13,7 +16,7 @@ from onnx_ir.passes import common
 from onnxscript.optimizer import fold_constants_ir
 from torch import nn
 
-from ecgvision.deploy.card import INPUT, OPSET
+from ecgvision.deploy.card_file import INPUT, MODEL, OPSET, write_card
 
 FOLDED = 1024
 """Bytes up to which what does not depend on the page is stored instead of computed; our default."""
@@ -57,6 +60,24 @@ def to_onnx(model: nn.Module, outputs: Sequence[str]) -> onnx.ModelProto:
     finally:
         model.train(was_training)
     return program.model_proto
+
+
+def write_model(
+    model: nn.Module, folder: Path, outputs: Sequence[str], card: dict[str, Any],
+    notes: Mapping[str, str],
+) -> None:  # fmt: skip
+    """Write the graph into a bundle's folder, and its card, which from now on names it.
+
+    Args:
+        notes: what the model file repeats of the card.
+    """
+    graph = to_onnx(model, outputs)
+    for key, value in notes.items():
+        graph.metadata_props.add(key=key, value=value)
+    content = graph.SerializeToString()
+    (folder / MODEL).write_bytes(content)
+    card["files"] = {MODEL: hashlib.sha256(content).hexdigest()}
+    write_card(folder, card)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.deploy.bundle import load_model, read_files
-from ecgvision.deploy.card import AGAIN, INPUT, MODEL
+from ecgvision.deploy.card_file import AGAIN, INPUT, MODEL
 from ecgvision.deploy.reader_card import OUTPUTS, read_reader_card, reader_notes
 from ecgvision.ecg import LEADS, BundleError
 

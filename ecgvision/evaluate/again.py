@@ -18,14 +18,14 @@ from ecgvision.data.module import EcgDataModule
 from ecgvision.data.patches import network_signal
 from ecgvision.ecg import ConfigError
 from ecgvision.evaluate import operating_points, predictions
-from ecgvision.evaluate.files import whole_file
 from ecgvision.evaluate.fills import make_fill
 from ecgvision.evaluate.inference import predict
 from ecgvision.evaluate.operating_points import OperatingPoints
 from ecgvision.evaluate.report import write_report
 from ecgvision.evaluate.summary import describe
-from ecgvision.rundir import read_config
+from ecgvision.rundir import METRICS, read_config, read_metrics
 from ecgvision.tasks.base import Batch
+from ecgvision.whole import write_json
 
 FOLDER = "evaluations"
 
@@ -61,7 +61,7 @@ def evaluate_run(
     settings = _settings(config, layouts, artefacts, fill)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
     folder = run / FOLDER / (f"fill-{fill}-{digest}" if fill else f"layouts-{digest}")
-    if (folder / "metrics.json").is_file() and not force:
+    if (folder / METRICS).is_file() and not force:
         return folder
     _, data, task = open_run(run, config)
     prepare = None
@@ -73,17 +73,12 @@ def evaluate_run(
     predictions.save(table, folder / "predictions.parquet")
     write_report(folder / "report.html", config=config, metrics=result, predictions=table,
                  history=None, examples=())  # fmt: skip
-    with whole_file(folder / "metrics.json") as part:
-        part.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(folder / METRICS, result)
     return folder
 
 
 def _points(run: Path) -> dict[str, OperatingPoints]:
-    file = run / "metrics.json"
-    if not file.is_file():
-        raise ConfigError("the run has not finished: it has no operating points", file=file,
-                          remedy="Give the folder of a finished run")  # fmt: skip
-    stored = json.loads(file.read_text(encoding="utf-8"))["operating_points"]
+    stored = read_metrics(run)["operating_points"]
     return {stream: OperatingPoints.from_dict(p) for stream, p in stored.items()}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.signal import find_peaks
 
-from ecgvision.ecg import DataError
+from ecgvision.evaluate.snr import check_curves
 
 TALL = 0.5
 """Share of the greatest deflection that a wave has at least to be measured; our default. Those are
@@ -64,12 +64,9 @@ def beat_errors(reference: ArrayLike, read: ArrayLike, rate: float) -> BeatError
         rate: Hz.
 
     Raises:
-        DataError: for curves of different lengths.
+        DataError: for curves of different lengths, or of none.
     """
-    x, y = np.asarray(reference, np.float64), np.asarray(read, np.float64)
-    if x.ndim != 1 or x.shape != y.shape:
-        raise DataError("curves must be (T,), both of one length", value=(x.shape, y.shape),
-                        remedy="Bring both to one rate and length; NaN where missing")  # fmt: skip
+    x, y = check_curves(reference, read)
     waves, near = find_waves(x, rate), max(1, round(NEAR * rate))
     middle = np.median(x[np.isfinite(x)]) if len(waves) else 0.0
     amplitude, moved = [], np.full(len(waves), np.nan)

@@ -58,8 +58,9 @@ def _names(text: str) -> tuple[str, ...]:
 
 def run(args: argparse.Namespace) -> int:
     """Judge and print."""
-    from ecgvision.evaluate.reading import lines as read_lines
+    from ecgvision.evaluate.reading_lines import lines as read_lines
     from ecgvision.evaluate.summary import lines
+    from ecgvision.rundir import read_metrics
     from ecgvision.tasks.quiet import quiet_lightning
 
     quiet_lightning()
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     for folder in args.runs:
         with contextlib.redirect_stdout(sys.stderr):  # progress bars: stdout is for the answer
             done = _judge(folder, args)
-        result = json.loads((done / "metrics.json").read_text(encoding="utf-8"))
+        result = read_metrics(done)
         out[str(folder)] = result
         if not args.json:
             read = result.get("reading")

@@ -46,11 +46,13 @@ def colours(streams: Sequence[str]) -> dict[str, str]:
     return {s: PALETTE[i % len(PALETTE)] for i, s in enumerate(streams)}
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure; inches."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _svg(figure: Figure) -> str:
+def as_svg(figure: Figure) -> str:
+    """The text of an SVG element, the same for the same figure."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
@@ -69,7 +71,7 @@ def intervals(test: Mapping[str, Any], codes: Sequence[str], metric: str = "auro
     streams = [key for key in test if "@" not in key]
     colour = colours(streams)
     with matplotlib.rc_context(STYLE):
-        figure = _figure(8.2, 0.9 + 0.2 * (len(codes) + 1) * max(2, len(streams)))
+        figure = new_figure(8.2, 0.9 + 0.2 * (len(codes) + 1) * max(2, len(streams)))
         axes = figure.subplots()
         for row, name in enumerate(["macro", *codes]):
             for i, stream in enumerate(streams):
@@ -88,7 +90,7 @@ def intervals(test: Mapping[str, Any], codes: Sequence[str], metric: str = "auro
         axes.grid(False, axis="y")
         axes.set_xlabel(f"{metric.upper()}, 95 % interval over patients")
         figure.legend(loc="outside upper right", ncols=len(streams))
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def roc_and_pr(tables: Mapping[str, pd.DataFrame], codes: Sequence[str], draws: int) -> str:
@@ -97,7 +99,7 @@ def roc_and_pr(tables: Mapping[str, pd.DataFrame], codes: Sequence[str], draws: 
     across = 2 if len(codes) > 1 else 1
     rows = -(-len(codes) // across)
     with matplotlib.rc_context(STYLE):
-        figure = _figure(4.8 * across, 0.4 + 2.3 * rows)
+        figure = new_figure(4.8 * across, 0.4 + 2.3 * rows)
         panels = figure.subplots(rows, 2 * across, squeeze=False)
         for axes in panels.ravel()[2 * len(codes) :]:
             axes.set_visible(False)
@@ -106,7 +108,7 @@ def roc_and_pr(tables: Mapping[str, pd.DataFrame], codes: Sequence[str], draws: 
             _curves_of_label(left, right, tables, code, colour, draws)
         handles, labels = panels[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper right", ncols=len(tables))
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def _curves_of_label(
@@ -141,7 +143,7 @@ def _curves_of_label(
 def reliability(tables: Mapping[str, pd.DataFrame]) -> str:
     """Observed against predicted, all labels pooled, with and without the fitted temperature."""
     with matplotlib.rc_context(STYLE):
-        figure = _figure(max(4.4, 2.9 * len(tables)), 3.1)
+        figure = new_figure(max(4.4, 2.9 * len(tables)), 3.1)
         panels = figure.subplots(1, len(tables), squeeze=False, sharex=True, sharey=True)[0]
         for axes, (stream, table) in zip(panels, tables.items(), strict=True):
             y = targets_of(table)
@@ -156,7 +158,7 @@ def reliability(tables: Mapping[str, pd.DataFrame]) -> str:
             axes.set(title=stream, xlabel="predicted probability", xlim=(-0.02, 1.02))
             axes.legend(loc="upper left")
         panels[0].set(ylabel="share of positives", ylim=(-0.02, 1.02))
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def training(history: pd.DataFrame) -> str | None:
@@ -180,7 +182,7 @@ def training(history: pd.DataFrame) -> str | None:
     if not groups:
         return None
     with matplotlib.rc_context(STYLE):
-        figure = _figure(max(4.4, 3.1 * len(groups)), 2.9)
+        figure = new_figure(max(4.4, 3.1 * len(groups)), 2.9)
         panels = figure.subplots(1, len(groups), squeeze=False)[0]
         for axes, (title, group) in zip(panels, groups.items(), strict=True):
             for i, name in enumerate(group):
@@ -191,4 +193,4 @@ def training(history: pd.DataFrame) -> str | None:
             axes.set(title=title, xlabel="epoch")
             axes.xaxis.get_major_locator().set_params(integer=True)
             axes.legend(fontsize=7)
-        return _svg(figure)
+        return as_svg(figure)

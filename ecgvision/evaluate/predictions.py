@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ecgvision.ecg import DataError
-from ecgvision.evaluate.files import whole_file
+from ecgvision.whole import whole_file
 
 META = ("record_id", "patient_id", "fold", "split", "stream", "layout", "artefact")
 KEY = ["split", "stream", "layout", "artefact", "record_id"]

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from ecgvision.evaluate import figures
-from ecgvision.evaluate.files import whole_file
 from ecgvision.evaluate.html import Markup, facts, figure, page, table, tag
+from ecgvision.whole import whole_file
 
 COLUMNS = {"loss": "loss", "spread": "spread", "used": "used", "unsure": "unsure"}
 

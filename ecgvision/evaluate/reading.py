@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -17,7 +18,10 @@ from ecgvision.data.resample import resample
 from ecgvision.deploy.confidence import found_samples
 from ecgvision.ecg import LEADS
 from ecgvision.evaluate.digitisation import FIGURES, digitisation
+from ecgvision.evaluate.reading_report import write_reading_report
+from ecgvision.rundir import METRICS
 from ecgvision.tasks.base import BaseTask
+from ecgvision.whole import whole_file, write_json
 
 JUDGED_RATE = 500.0
 """Hz that curves are brought to before their SNR is taken: the Challenge's records have it, and its
@@ -162,20 +166,19 @@ def _intervals(part: pd.DataFrame) -> dict[str, list[float]]:
             for name, a, b in zip(FIGURES, low, high, strict=True)}  # fmt: skip
 
 
-def lines(found: Mapping[str, Any]) -> str:
-    """How well each layout was read, and with each artefact, for people.
+def write_reading(
+    folder: Path, metrics: Mapping[str, Any], judged: pd.DataFrame, *, config: Mapping[str, Any],
+    history: pd.DataFrame | None, examples: Sequence[Mapping[str, Any]],
+) -> None:  # fmt: skip
+    """Write reading.parquet, report.html and, as the last, metrics.json.
 
     Args:
-        found: as `summarise` gives it.
+        metrics: the object of metrics.json.
+        judged, examples: as `read_split` gives them.
+        config, history: as `write_reading_report` takes them.
     """
-    out = ["Read on the test folds:"]
-    for key in ["all", *(k for k in found if k.startswith(("layout:", "artefact:")))]:
-        snr, r = found[key]["snr_db"], found[key]["correlation"]["median"]
-        told = "not defined"
-        if snr["median"] is not None:
-            low, high = snr["ci95"]
-            told = f"{snr['median']:5.1f} dB (95 % interval {low:.1f} to {high:.1f})"
-        name = key.partition(":")[2] or "all"
-        out.append(f"  {name:<14} n={found[key]['pages']:<5} pages, median SNR {told}, "
-                   f"correlation {'not defined' if r is None else f'{r:.3f}'}")  # fmt: skip
-    return "\n".join(out)
+    with whole_file(folder / "reading.parquet") as part:
+        judged.to_parquet(part, index=False)
+    write_reading_report(folder / "report.html", config=config, metrics=metrics, judged=judged,
+                         history=history, examples=examples)  # fmt: skip
+    write_json(folder / METRICS, metrics)

@@ -5,19 +5,15 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 import ecgvision
 from ecgvision.build import build_cohort, open_run
 from ecgvision.ecg import ConfigError
-from ecgvision.evaluate.files import whole_file
-from ecgvision.evaluate.reading import read_split, summarise
-from ecgvision.evaluate.reading_report import write_reading_report
-from ecgvision.rundir import BEST, read_config, weights_hash
+from ecgvision.evaluate.reading import read_split, summarise, write_reading
+from ecgvision.rundir import BEST, METRICS, read_config, read_metrics, weights_hash
 from ecgvision.shipped import NAME, READER
 
 FOLDER = "evaluations"
@@ -48,9 +44,7 @@ def evaluate_reader(
     shipped = str(run) == NAME
     run = READER if shipped else Path(run)
     config: dict[str, Any] = copy.deepcopy(read_config(run))
-    if not (run / "metrics.json").is_file():
-        raise ConfigError("the run has not finished", file=run,
-                          remedy="Repeat its command, which goes on where it stopped")  # fmt: skip
+    read_metrics(run)  # it has finished
     data = config["data"]
     data["layouts"] = list(layouts) or data["layouts"]
     data["artefacts"] = list(artefacts) or data["artefacts"]
@@ -63,7 +57,7 @@ def evaluate_reader(
     judged |= {"records": build_cohort(config).hash, "weights": weights_hash(run / BEST)}
     digest = hashlib.sha256(json.dumps(judged, sort_keys=True).encode()).hexdigest()[:8]
     folder = (OUT if shipped else run) / FOLDER / f"read-{digest}"
-    if (folder / "metrics.json").is_file() and not force:
+    if (folder / METRICS).is_file() and not force:
         return folder
     opened = open_run(run, config)
     table, shown = read_split(opened.task, opened.data, "test", rate=float(data["signal_rate"]),
@@ -76,17 +70,5 @@ def evaluate_reader(
                  "test": len(opened.data.positions("test"))},
         "reading": {"test": summarise(table)},
     }  # fmt: skip
-    _write(folder, config, result, table, shown)
+    write_reading(folder, result, table, config=config, history=None, examples=shown)
     return folder
-
-
-def _write(
-    folder: Path, config: Mapping[str, Any], result: Mapping[str, Any], table: pd.DataFrame,
-    shown: Sequence[Mapping[str, Any]],
-) -> None:  # fmt: skip
-    with whole_file(folder / "reading.parquet") as part:
-        table.to_parquet(part, index=False)
-    write_reading_report(folder / "report.html", config=config, metrics=result, judged=table,
-                         history=None, examples=shown)  # fmt: skip
-    with whole_file(folder / "metrics.json") as part:
-        part.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

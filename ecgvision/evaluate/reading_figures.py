@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from ecgvision.evaluate.figures import INK, STYLE, _figure, _svg, colours
+from ecgvision.evaluate.figures import INK, STYLE, as_svg, colours, new_figure
 
 
 def snr_by_layout(table: pd.DataFrame) -> str | None:
@@ -21,7 +21,7 @@ def snr_by_layout(table: pd.DataFrame) -> str | None:
     layouts, artefacts = (list(dict.fromkeys(seen[key])) for key in ("layout", "artefact"))
     colour, wide = colours(artefacts), 0.8 / len(artefacts)
     with matplotlib.rc_context(STYLE):
-        figure = _figure(8.2, 1.0 + 0.24 * len(layouts) * max(2, len(artefacts)))
+        figure = new_figure(8.2, 1.0 + 0.24 * len(layouts) * max(2, len(artefacts)))
         axes = figure.subplots()
         jitter = np.random.default_rng(0)
         for row, layout in enumerate(layouts):
@@ -46,4 +46,4 @@ def snr_by_layout(table: pd.DataFrame) -> str | None:
         axes.grid(False, axis="y")
         axes.set_xlabel("SNR, dB, of each lead of each page")
         figure.legend(loc="outside upper right", ncols=len(artefacts))
-        return _svg(figure)
+        return as_svg(figure)

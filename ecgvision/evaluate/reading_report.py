@@ -12,10 +12,10 @@ import pandas as pd
 
 from ecgvision.ecg import LEADS
 from ecgvision.evaluate import figures
-from ecgvision.evaluate.files import whole_file
 from ecgvision.evaluate.html import Markup, facts, figure, page, picture, table, tag
 from ecgvision.evaluate.overlay import draw_reading
 from ecgvision.evaluate.reading_figures import snr_by_layout
+from ecgvision.whole import whole_file
 
 HEAD = ["", "pages", "leads", "SNR dB, median", "95 % interval", "mean", "lowest tenth",
         "correlation, median", "RMSE mV, median", "amplitude mV, median", "interval ms, median",

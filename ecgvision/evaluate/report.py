@@ -13,7 +13,6 @@ import pandas as pd
 from ecgvision.ecg import DataError
 from ecgvision.evaluate import curves, figures
 from ecgvision.evaluate.examples import examples_section
-from ecgvision.evaluate.files import whole_file
 from ecgvision.evaluate.html import Markup, facts, figure, page, table, tag
 from ecgvision.evaluate.predictions import (
     codes_of,
@@ -22,6 +21,7 @@ from ecgvision.evaluate.predictions import (
     targets_of,
     validate,
 )
+from ecgvision.whole import whole_file
 
 COLUMNS = {"auroc": "AUROC", "auprc": "AUPRC", "f1": "F1", "precision": "Precision",
            "recall": "Recall"}  # fmt: skip

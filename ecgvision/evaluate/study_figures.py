@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ecgvision.evaluate.figures import PALETTE, STYLE, _figure, _svg
+from ecgvision.evaluate.figures import PALETTE, STYLE, as_svg, new_figure
 from ecgvision.evaluate.study_values import Difference, Entry, StudyTable
 
 MARKERS = "osD^vPX"
@@ -27,7 +27,7 @@ GREY = "#888888"
 def svg(draw: Callable[[], Figure]) -> str:
     """The text of an SVG document."""
     with matplotlib.rc_context(STYLE):
-        return _svg(draw())
+        return as_svg(draw())
 
 
 def png(draw: Callable[[], Figure]) -> bytes:
@@ -71,7 +71,7 @@ def by_view(table: StudyTable) -> Figure:
     """A dot with its interval for each arm and view, an arm's dots joined; right, the mean."""
     looks, count = _looks(table), len(table.arms)
     measures = [m for m in table.measures if m[0] != "range"]
-    figure = _figure(max(5.5, 2.2 + len(measures) * max(0.8, 0.16 * count)), 4.2)
+    figure = new_figure(max(5.5, 2.2 + len(measures) * max(0.8, 0.16 * count)), 4.2)
     axes = figure.subplots()
     for i, arm in enumerate(table.arms):
         # an arm's dots lie a little beside the next arm's
@@ -96,7 +96,7 @@ def by_view(table: StudyTable) -> Figure:
 
 def by_arm(table: StudyTable) -> Figure:
     """A dot with its interval for each arm, and its seeds, for a single view."""
-    figure = _figure(6.4, 1.1 + 0.34 * len(table.arms))
+    figure = new_figure(6.4, 1.1 + 0.34 * len(table.arms))
     axes = figure.subplots()
     for row, arm in enumerate(table.arms):
         entry, look = table.entry(arm, table.headline), _looks(table)[arm]
@@ -114,7 +114,8 @@ def forest(table: StudyTable) -> Figure:
     order = table.shown
     across = min(4, len(order))
     down = -(-len(order) // across)
-    figure = _figure(max(6.0, 1.6 + 2.1 * across), 0.7 + down * (0.75 + 0.25 * len(table.compared)))
+    height = 0.7 + down * (0.75 + 0.25 * len(table.compared))
+    figure = new_figure(max(6.0, 1.6 + 2.1 * across), height)
     panels = figure.subplots(down, across, squeeze=False, sharey=True)
     for axes in panels.ravel()[len(order) :]:
         axes.set_visible(False)
@@ -137,7 +138,7 @@ def forest(table: StudyTable) -> Figure:
 
 def curve(table: StudyTable, x_label: str) -> Figure:
     """The headline figure over x, a line with its band for each group; other arms as levels."""
-    figure = _figure(6.6, 4.2)
+    figure = new_figure(6.6, 4.2)
     axes = figure.subplots()
     placed = {a: x for a, x in table.xs.items() if x is not None}
     groups = list(dict.fromkeys(table.groups[a] for a in placed))

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ecgvision.evaluate import study_figures as plots
-from ecgvision.evaluate.figures import PALETTE, _figure
+from ecgvision.evaluate.figures import PALETTE, new_figure
 from ecgvision.evaluate.html import Markup, facts, figure, page, table, tag
 from ecgvision.evaluate.study_folds import CrossValidation, mean_of_seeds
 from ecgvision.evaluate.study_folds_challenge import ChallengeFolds
@@ -224,7 +224,7 @@ def _each(found: CrossValidation) -> Markup:
 def by_fold(found: CrossValidation) -> Figure:
     """The headline figure: a row a stream, with folds as strokes, their mean, and all pooled."""
     pooled = found.pooled
-    drawn = _figure(6.4, 1.3 + 0.55 * len(pooled.arms))
+    drawn = new_figure(6.4, 1.3 + 0.55 * len(pooled.arms))
     axes = drawn.subplots()
     for row, stream in enumerate(pooled.arms):
         entry, look = pooled.entry(stream, pooled.headline), PALETTE[row % len(PALETTE)]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ecgvision.ecg import ConfigError
 from ecgvision.evaluate import study_figures as plots
-from ecgvision.evaluate.files import whole_file
 from ecgvision.evaluate.html import Markup, facts, figure, page, table, tag
 from ecgvision.evaluate.study_tex import tex
 from ecgvision.evaluate.study_values import Difference, Entry, Measure, StudyTable
+from ecgvision.whole import whole_file
 
 FILES = ("study.csv", "study.tex", "study.html", "study.png")
 

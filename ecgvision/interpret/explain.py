@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from ecgvision.interpret.gradients import integrated_gradients, patch_gradients
 from ecgvision.interpret.rollout import attention_rollout
 from ecgvision.interpret.samples import to_samples
 from ecgvision.models.patchecg import PatchECG
+from ecgvision.rundir import read_metrics
 
 MEANING = {"gradients": "logits per sample", "rollout": "share of attention per patch"}
 
@@ -59,12 +59,7 @@ def explain(
     shown["data"]["layouts"] = [layout]
     data: Any = build_data(shown, opened.data.cohort)
     stream = task.streams[0]
-    file = Path(run) / "metrics.json"
-    if not file.is_file():
-        raise ConfigError("the run has not finished", file=file)
-    points = OperatingPoints.from_dict(
-        json.loads(file.read_text(encoding="utf-8"))["operating_points"][stream]
-    )
+    points = OperatingPoints.from_dict(read_metrics(run)["operating_points"][stream])
     if label is not None and label not in points.codes:
         raise LabelError("the run has no such label", value=label,
                          remedy=f"It has {', '.join(points.codes)}")  # fmt: skip

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ecgvision.ecg import LEADS, DataError, Ecg
 from ecgvision.evaluate.figures import INK, STYLE
-from ecgvision.evaluate.files import whole_file
+from ecgvision.whole import whole_file
 
 PAPER, FINE, COARSE, BLANK = "#fff8f6", "#f7d9d4", "#eeb5ac", "#f1f1f1"
 SIGNED = LinearSegmentedColormap.from_list(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from ecgvision.ecg import ConfigError
 from ecgvision.models.net1d import Net1D
+from ecgvision.models.pretrained import read_state
 
 
 class ConvPatches(nn.Module):
@@ -107,19 +107,7 @@ def load_net1d(path: str | Path) -> Net1D:
     Raises:
         ConfigError: if the file cannot be read as tensors only, or holds another network.
     """
-    try:
-        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise ConfigError(
-            "not a readable file of tensors",
-            file=path,
-            value=type(error).__name__,
-            remedy="Save the network's state_dict() alone with torch.save",
-        ) from error
-    if isinstance(loaded, Mapping):
-        loaded = loaded.get("state_dict", loaded)
-    if not isinstance(loaded, Mapping):
-        raise ConfigError("no state dict of a Net1D", file=path, value=type(loaded).__name__)
+    loaded = read_state(path)
     state = {_our_name(str(key)): value for key, value in loaded.items()}
     seen = state.get("first_bn.num_batches_tracked")
     normalise = seen is not None and bool(seen > 0)

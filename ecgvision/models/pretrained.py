@@ -26,6 +26,15 @@ def load_pretrained(module: nn.Module, path: str | Path, *, prefix: str = "") ->
         ConfigError: if the file cannot be read as tensors only, or its keys and shapes are not
             those of the module.
     """
+    load_state(module, read_state(path), prefix=prefix, file=path)
+
+
+def read_state(path: str | Path) -> Mapping[str, Tensor]:
+    """The tensors of a file, which holds them alone or under `state_dict`.
+
+    Raises:
+        ConfigError: if the file cannot be read as tensors only, or holds none.
+    """
     try:
         loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
@@ -33,13 +42,13 @@ def load_pretrained(module: nn.Module, path: str | Path, *, prefix: str = "") ->
             "not a readable file of tensors",
             file=path,
             value=type(error).__name__,
-            remedy="Save the encoder's state_dict() with torch.save",
+            remedy="Save the network's state_dict() alone with torch.save",
         ) from error
     if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
         loaded = loaded["state_dict"]
     if not isinstance(loaded, Mapping) or not all(isinstance(v, Tensor) for v in loaded.values()):
         raise ConfigError("no state dict", file=path, value=type(loaded).__name__)
-    load_state(module, loaded, prefix=prefix, file=path)
+    return loaded
 
 
 def load_state(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from ..ecg import ConfigError, Ecg
 from ..layouts import LAYOUTS
 from ..page import Page
+from ..whole import whole_file
 from .styles import (
     GRID_COLOURS,
     MIXED,
@@ -203,18 +202,11 @@ def write_png(path: Path, image: NDArray[np.uint8], dpi: float) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     """Write beside the target, then rename: what stands under the name is always whole."""
-    part: str | None = None
+    remedy = "Name a file in a folder that exists and may be written"
+    if not path.parent.is_dir():
+        raise ConfigError("there is no such folder", file=path, remedy=remedy)
     try:
-        handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(part, 0o666 & ~umask)  # mkstemp keeps the file to its owner
-        os.replace(part, path)
+        with whole_file(path) as part:
+            part.write_bytes(content)
     except OSError as error:
-        remedy = "Name a file in a folder that exists and may be written"
         raise ConfigError(f"cannot write: {error.strerror}", file=path, remedy=remedy) from error
-    finally:
-        if part is not None and os.path.exists(part):
-            os.unlink(part)

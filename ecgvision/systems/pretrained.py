@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from ecgvision.data.cohort import Cohort
 from ecgvision.ecg import ConfigError
 from ecgvision.models.pretrained import load_pretrained
 from ecgvision.models.standardise import Standardise, estimate
-from ecgvision.rundir import checkpoint_file, read_config
+from ecgvision.rundir import checkpoint_file, read_config, read_metrics
 from ecgvision.systems.base import Config
 from ecgvision.systems.seen import refuse_seen
 from ecgvision.tasks.pretrain import BACKBONE, STANDARDISE
@@ -69,7 +68,7 @@ def load_backbone(
         raise ConfigError("the encoder was pretrained at another data.signal_rate", file=path,
                           value=rates[0], remedy=f"This run has {rates[1]}")  # fmt: skip
     refuse_seen(theirs, path, cohort, who="the pretraining", judged="this run", chosen_on=())
-    found = json.loads((path.parent.parent / "metrics.json").read_text(encoding="utf-8"))
+    found = read_metrics(path.parent.parent)
     if (verdict := found["pretraining"]["collapse"]["verdict"]) != "healthy":
         print(f"Warning: the pretraining of {modality} collapsed ({verdict}); little can come of "
               f"it: {path.parent.parent}", flush=True)  # fmt: skip

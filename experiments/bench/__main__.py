@@ -8,14 +8,12 @@ from __future__ import annotations
 import argparse
 import datetime
 import importlib
-import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ecgvision.ecg import EcgVisionError
+from ecgvision.whole import write_json
 from experiments.bench import machine
 
 BENCHES = {
@@ -52,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     print(table(document))
     if args.json is not None:
-        _write(Path(args.json), json.dumps(document, indent=2) + "\n")
+        write_json(args.json, document)
     return 0
 
 
@@ -96,13 +94,6 @@ def _text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(_text(item) for item in value)
     return str(value)
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text)
-    os.replace(temporary, path)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ecgvision.deploy.card import MODEL, OPSET, make_card, model_notes, write_card
+from ecgvision.deploy.card import make_card, model_notes
+from ecgvision.deploy.card_file import MODEL, OPSET, write_card
 from ecgvision.labels import get_scheme
 
 SIZE = (48, 64)

@@ -14,7 +14,8 @@ import onnx
 import pytest
 
 from ecgvision.deploy.bundle import Bundle
-from ecgvision.deploy.card import CARD, MODEL, make_card, read_card, write_card
+from ecgvision.deploy.card import make_card, read_card
+from ecgvision.deploy.card_file import CARD, MODEL, write_card
 from ecgvision.ecg import BundleError
 
 Edit = Callable[[dict[str, Any]], object]

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from ecgvision.cli import main
-from ecgvision.deploy.card import MODEL, OPSET, write_card
+from ecgvision.deploy.card_file import MODEL, OPSET, write_card
 from ecgvision.deploy.confidence import lead_confidence, page_confidence
 from ecgvision.deploy.digitize import Digitised, digitize, picture_points
 from ecgvision.deploy.reader_bundle import ReaderBundle
@@ -250,9 +250,16 @@ def test_what_many_pictures_cannot_be_written_to(
     assert [p.name for p in tmp_path.iterdir()] == ["scans"]
 
 
-def test_a_student_is_no_reader(bundle_folder: Path) -> None:
-    with pytest.raises(BundleError, match="not the card of an ecgvision-reader"):
+def test_a_student_is_no_reader(
+    bundle_folder: Path, reader: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(
+        BundleError, match=r"not the card of an ecgvision-reader.*ecgvision predict"
+    ):
         ReaderBundle.open(bundle_folder)
+    picture = save(page(), tmp_path / "p.png")
+    assert main(["predict", picture, "--bundle", str(reader)]) == 2
+    assert "This bundle is for ecgvision digitize" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("picture", [(300, 400), (400, 300), (33, 200)])

@@ -14,9 +14,9 @@ import timm
 import torch
 from torch import nn
 
-from ecgvision.deploy import export
+from ecgvision.deploy import graph
 from ecgvision.deploy.bundle import Bundle
-from ecgvision.deploy.card import CARD, MODEL
+from ecgvision.deploy.card_file import CARD, MODEL
 from ecgvision.deploy.export import export_bundle
 from ecgvision.ecg import BundleError
 from ecgvision.labels import get_scheme
@@ -118,7 +118,7 @@ def test_a_second_export_replaces_the_first(
 ) -> None:
     model = onnx.load(exported / MODEL)
     del model.metadata_props[:]
-    monkeypatch.setattr(export, "to_onnx", lambda *_: model)
+    monkeypatch.setattr(graph, "to_onnx", lambda *_: model)
     folder = tmp_path / "bundle"
     folder.mkdir()
     (folder / "old.txt").touch()
@@ -132,7 +132,7 @@ def test_a_graph_that_differs_is_refused_and_leaves_nothing(
 ) -> None:
     model = onnx.load(exported / MODEL)
     del model.metadata_props[:]
-    monkeypatch.setattr(export, "to_onnx", lambda *_: model)
+    monkeypatch.setattr(graph, "to_onnx", lambda *_: model)
     other = make_student()
     with torch.no_grad():
         other.head.bias += 2e-4

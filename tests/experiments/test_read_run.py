@@ -20,8 +20,9 @@ from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.ecg import BundleError, ConfigError, EcgVisionError
 from ecgvision.evaluate import command, reading_again
-from ecgvision.evaluate.digitisation import FIGURES, snr_db
+from ecgvision.evaluate.digitisation import FIGURES
 from ecgvision.evaluate.reading import _judge, summarise
+from ecgvision.evaluate.snr import snr_db
 from ecgvision.models.reading import DeployedReader
 from ecgvision.tasks.read import BACKBONE, ReadTask
 from experiments import ship, train

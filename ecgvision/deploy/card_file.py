@@ -1,0 +1,182 @@
+"""What the cards of all bundles share, `bundle.json`: how one is written, read and checked.
+
+Imports numpy only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecgvision import __version__
+from ecgvision.ecg import BundleError
+
+MODEL, CARD = "model.onnx", "bundle.json"
+STUDENT, READER = "ecgvision-bundle", "ecgvision-reader"
+USES = {STUDENT: "ecgvision predict", READER: "ecgvision digitize"}
+"""The formats of a card, and which command reads bundles of each."""
+
+VERSION = 1
+OPSET = 20
+"""ONNX operator set (our default: known to every ONNX Runtime since 1.17)."""
+
+INPUT = "image"
+FIT = "letterbox: area averaging, aspect kept, white margins (ecgvision.data.views.to_network)"
+AGAIN = "Export the bundle again, or copy it again as a whole"
+FIELDS = {
+    "format": str, "version": int, "input": dict, "outputs": list, "metrics": dict, "info": dict,
+    "files": dict, "versions": dict, "intended_use": str, "digest": str,
+}  # fmt: skip
+"""What every card must hold, with types. Further fields are kept and ignored."""
+
+_PACKAGES = ("torch", "timm", "onnx", "onnxscript", "onnxruntime", "numpy",
+             "opencv-python-headless")  # fmt: skip
+
+
+def seal(
+    kind: str, image_size: Sequence[int], outputs: Sequence[str], own: Mapping[str, Any], *,
+    metrics: Mapping[str, Any], info: Mapping[str, Any], intended_use: str,
+) -> dict[str, Any]:  # fmt: skip
+    """A card without `files` and `digest`, which follow when the model is written.
+
+    Args:
+        kind: the format.
+        image_size: (H, W) of the network's input.
+        own: fields of this kind of bundle alone.
+        metrics, info: JSON values; a figure that is not finite becomes null.
+
+    Raises:
+        BundleError: if metrics or info hold what JSON cannot.
+    """
+    card = {
+        "format": kind,
+        "version": VERSION,
+        **own,
+        "input": {
+            "name": INPUT, "dtype": "uint8", "layout": "NCHW", "channels": "RGB",
+            "size": [int(side) for side in image_size], "fit": FIT,
+        },
+        "outputs": list(outputs),
+        "metrics": dict(metrics),
+        "info": dict(info),
+        "intended_use": intended_use,
+        "versions": _versions(),
+    }  # fmt: skip
+    try:  # through JSON once, so that the digest is of what will be loaded
+        return json.loads(json.dumps(_finite(card), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise BundleError("metrics and info must be plain JSON values", value=str(error),
+                          remedy="Convert them") from error  # fmt: skip
+
+
+def digest(card: Mapping[str, Any]) -> str:
+    """sha256 over all of a card but its own digest, in canonical JSON."""
+    content = {key: value for key, value in card.items() if key != "digest"}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_card(folder: Path, card: dict[str, Any]) -> None:
+    """Write `bundle.json` with its digest, which is set in `card` too."""
+    card["digest"] = digest(card)
+    (folder / CARD).write_text(json.dumps(card, indent=2, allow_nan=False) + "\n")
+
+
+def kind_of(path: Path) -> str | None:
+    """The format that the card in a folder states; None where it has no card, or one of another."""
+    try:
+        card = json.loads((path / CARD).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    found = card.get("format") if isinstance(card, dict) else None
+    return found if isinstance(found, str) and found in USES else None
+
+
+def open_card(
+    path: Path, kind: str, outputs: Sequence[str], own: Mapping[str, type]
+) -> dict[str, Any]:
+    """Read the card in a folder, and check what all cards have in common.
+
+    Args:
+        kind: the format that it must be of.
+        outputs: of the model.
+        own: fields of this kind of bundle alone, with types.
+
+    Raises:
+        BundleError: if it is missing, altered, incomplete, of another kind or version.
+    """
+    file = path / CARD
+    if not path.is_dir():
+        raise BundleError("no such bundle folder", file=path,
+                          remedy="Give the folder `bundle` of a finished run")  # fmt: skip
+    try:
+        card = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        raise BundleError("the bundle has no card", file=file, remedy=AGAIN) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise BundleError("cannot be read", file=file, value=str(error), remedy=AGAIN) from error
+    found = card.get("format") if isinstance(card, dict) else None
+    if found != kind:
+        other = USES.get(found) if isinstance(found, str) else None
+        raise BundleError(f"not the card of an {kind}", file=file, value=found,
+                          remedy=f"This bundle is for {other}" if other else AGAIN)  # fmt: skip
+    if card.get("version") != VERSION:
+        raise BundleError(
+            f"this version of ecgvision reads bundle version {VERSION}", file=file,
+            value=card.get("version"),
+            remedy="Install the ecgvision that wrote the bundle, or export it again",
+        )  # fmt: skip
+    for field, wanted in {**FIELDS, **own}.items():
+        if not isinstance(card.get(field), wanted):
+            raise BundleError(f"the card lacks {field!r}", file=file, remedy=AGAIN)
+    if digest(card) != card["digest"]:
+        raise BundleError("the card was altered after export", file=file, value=card["digest"],
+                          remedy=AGAIN)  # fmt: skip
+    size = card["input"].get("size")
+    refuse_faults(file, {
+        "input.size must be [height, width]": not isinstance(size, list)
+        or len(size) != 2
+        or not all(type(side) is int and side > 0 for side in size),
+        f"outputs must be {list(outputs)}": card["outputs"] != list(outputs),
+        f"files must name {MODEL}": MODEL not in card["files"],
+    })  # fmt: skip
+    return card
+
+
+def refuse_faults(file: Path, faults: Mapping[str, bool]) -> None:
+    """Guards against a faulty writer, not only damage.
+
+    Raises:
+        BundleError: naming the first that is there.
+    """
+    for fault, present in faults.items():
+        if present:
+            raise BundleError(fault, file=file, remedy=AGAIN)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, (float, np.floating)):
+        return float(value) if np.isfinite(value) else None
+    return value
+
+
+def _versions() -> dict[str, str]:
+    """Of all that a bundle was made with, where installed."""
+    found = {"ecgvision": __version__, "python": platform.python_version(), "opset": str(OPSET)}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,73 @@
+"""Files and folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """A file beside `path` to write to; it takes that name when the block ends normally.
+
+    When the block raises, what stood at `path` before still does.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        yield Path(name)
+        os.chmod(name, 0o666 & ~_umask())  # mkstemp's 0600 would hide the file from others
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """A folder beside `path` to fill; it takes that name when the block ends normally.
+
+    What stood at `path` before is removed once that has worked, and still stands when the block
+    raises.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        folder.chmod(0o777 & ~_umask())  # as above
+        yield folder
+        put_in_place(folder, path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def put_in_place(folder: Path, target: Path) -> None:
+    """Rename a finished folder to its target; what stood there is removed once that has worked."""
+    old = None
+    if target.exists():
+        old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.old")
+        os.replace(target, old)
+    os.replace(folder, target)
+    if old is not None:
+        shutil.rmtree(old)
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """A JSON document, indented, in UTF-8; the file appears whole or not at all."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def _umask() -> int:
+    found = os.umask(0)
+    os.umask(found)
+    return found
