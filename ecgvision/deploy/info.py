@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from ecgvision import __version__
 from ecgvision.deploy.bundle import Bundle
+from ecgvision.deploy.card_file import READER, kind_of
+from ecgvision.deploy.reader_bundle import ReaderBundle
+from ecgvision.evaluate.reading_lines import lines as read_lines
 
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "torch", "lightning", "timm", "numba")
 
@@ -20,8 +24,13 @@ def run(folder: str | None, *, as_json: bool) -> int:
         lines = [f"{name:<24}{number or 'not installed'}" for name, number in found.items()]
         print(json.dumps(found, indent=2) if as_json else "\n".join(lines))
         return 0
-    bundle = Bundle.open(folder)
-    print(json.dumps(bundle.card, indent=2) if as_json else describe(bundle))
+    if kind_of(Path(folder)) == READER:
+        reader = ReaderBundle.open(folder)
+        card, text = reader.card, describe_reader(reader)
+    else:
+        bundle = Bundle.open(folder)
+        card, text = bundle.card, describe(bundle)
+    print(json.dumps(card, indent=2) if as_json else text)
     return 0
 
 
@@ -56,6 +65,21 @@ def describe(bundle: Bundle) -> str:
         auroc = _figure((per_class.get(code) or {}).get("auroc"))
         lines.append(f"  {code:<{width}}  from {threshold:.3f}  AUROC {auroc}  {name}")
     return "\n".join([*lines, "", card["intended_use"]])
+
+
+def describe_reader(bundle: ReaderBundle) -> str:
+    """The same of a reader's: what it reads, what it refuses, how well it read its test pages."""
+    found = bundle.card["metrics"]
+    return "\n".join([
+        f"bundle       {bundle.id} (every file verified)",
+        f"input        {bundle.image_size[0]} x {bundle.image_size[1]} pixels, height x width",
+        f"reads        12 leads of {bundle.samples / bundle.rate:g} s at {bundle.rate:g} Hz, in mV",
+        f"refuses      pages with a confidence below {bundle.least_confidence:.2f}",
+        "",
+        read_lines(found) if "all" in found else "test figures not given",
+        "",
+        bundle.card["intended_use"],
+    ])  # fmt: skip
 
 
 def _figure(metric: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.deploy.reader_card import make_reader_card, reader_notes
 from ecgvision.ecg import LEADS, BundleError, Ecg, ImageError
 from ecgvision.records import read_record
+from ecgvision.shipped import READER as SHIPPED
 
 SIZE, T = (64, 96), 300
 RNG = np.random.default_rng(0)
@@ -260,6 +262,28 @@ def test_a_student_is_no_reader(
     picture = save(page(), tmp_path / "p.png")
     assert main(["predict", picture, "--bundle", str(reader)]) == 2
     assert "This bundle is for ecgvision digitize" in capsys.readouterr().err
+
+
+def test_info_tells_what_a_reader_reads(
+    reader: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["info", "--bundle", str(reader)]) == 0
+    told = capsys.readouterr().out
+    for fact in (ReaderBundle.open(reader).id, "3 s at 100 Hz", "below 0.20", "not given"):
+        assert fact in told
+    assert main(["info", "--bundle", str(reader), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["samples"] == T
+
+    assert main(["info", "--bundle", str(SHIPPED / "bundle")]) == 0
+    told = capsys.readouterr().out
+    median = json.loads((SHIPPED / "metrics.json").read_text())["reading"]["test"]["all"]["snr_db"]
+    assert f"{median['median']:.1f} dB" in told
+    assert "12x1:cabrera" in told
+
+    altered = shutil.copytree(reader, tmp_path / "altered")
+    (altered / MODEL).write_bytes(b"no")
+    assert main(["info", "--bundle", str(altered)]) == 2
+    assert MODEL in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("picture", [(300, 400), (400, 300), (33, 200)])
