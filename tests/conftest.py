@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,12 @@ from ecgvision.store import StoreWriter
 
 RATE = 100
 CODES = ("NORM", "IMI", "NDT", "CLBBB", "LVH")  # one for each diagnostic superclass
+
+READ = ("+exp=read", "data=store", "data.num_workers=0", "data.small=true",
+        "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.max_epochs=2",
+        "data.pages_per_epoch=12", "data.val_pages=3", "data.test_pages=3",
+        "data.image_size=[64,96]", "data.dpi=25", "data.train_dpi=[25]", "data.layouts=[3x4+II,6x2]",
+        "data.style=kit")  # fmt: skip
 
 
 def beats(rng: np.random.Generator, positive: int, seconds: float, rate: float) -> np.ndarray:
@@ -48,3 +55,26 @@ def make_store() -> Callable[..., Path]:
 def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """60 records of 10 s at 100 Hz in folds 1-10, with SCP codes of the five superclasses."""
     return write_store(tmp_path_factory.mktemp("stores") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def reader_config() -> Callable[..., dict[str, Any]]:
+    """reader_config(store, run_dir, *overrides) of +exp=read: two epochs of twelve small pages."""
+
+    def make(store: Path, run_dir: Path, *more: str) -> dict[str, Any]:
+        from experiments.configure import configure
+
+        return configure([*READ, f"data.store=[{store}]", f"run_dir={run_dir}", *more])
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trained_reader(
+    reader_config: Callable[..., dict[str, Any]], tiny_store: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:  # fmt: skip
+    """The run directory of such a reader, finished."""
+    from experiments.run import run
+
+    return run(reader_config(tiny_store, tmp_path_factory.mktemp("read")))

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from ecgvision.build import open_run
+from ecgvision.data.drawn import DrawnPages
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.patches import network_signal
 from ecgvision.ecg import ConfigError
@@ -23,6 +24,7 @@ from ecgvision.evaluate.inference import predict
 from ecgvision.evaluate.operating_points import OperatingPoints
 from ecgvision.evaluate.report import write_report
 from ecgvision.evaluate.summary import describe
+from ecgvision.render.artefacts import CLEAN
 from ecgvision.rundir import METRICS, read_config, read_metrics
 from ecgvision.tasks.base import Batch
 from ecgvision.whole import write_json
@@ -32,7 +34,8 @@ FOLDER = "evaluations"
 
 def evaluate_run(
     run: str | Path, *, layouts: Sequence[str] = (), artefacts: Sequence[str] = (),
-    fill: str | None = None, accelerator: str = "auto", force: bool = False,
+    images: Sequence[str] = (), fill: str | None = None, accelerator: str = "auto",
+    force: bool = False,
 ) -> Path:  # fmt: skip
     """Judge a finished run on its test split, every record in every layout with every artefact.
 
@@ -44,6 +47,9 @@ def evaluate_run(
         run: a run directory.
         layouts: names from the registry, or `random`; none given are the run's own.
         artefacts: of pages; likewise.
+        images: folders of `data_prep.render_images`, one for each store, whose pages are taken
+            instead of drawn ones; then layouts are all of the first folder, and artefacts what
+            pages pass through besides (none), unless given.
         fill: one of `FILLS`, put before a network that reads signals: it then takes what is
             missing for observed.
         force: judge again although it has been done.
@@ -58,7 +64,7 @@ def evaluate_run(
     run = Path(run)
     points = _points(run)
     config: dict[str, Any] = copy.deepcopy(read_config(run))
-    settings = _settings(config, layouts, artefacts, fill)
+    settings = _settings(config, layouts, artefacts, images, fill)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
     folder = run / FOLDER / (f"fill-{fill}-{digest}" if fill else f"layouts-{digest}")
     if (folder / METRICS).is_file() and not force:
@@ -83,23 +89,42 @@ def _points(run: Path) -> dict[str, OperatingPoints]:
 
 
 def _settings(
-    config: dict[str, Any], layouts: Sequence[str], artefacts: Sequence[str], fill: str | None
-) -> dict[str, Any]:
+    config: dict[str, Any], layouts: Sequence[str], artefacts: Sequence[str],
+    images: Sequence[str], fill: str | None,
+) -> dict[str, Any]:  # fmt: skip
     """What is judged; the configuration is changed to it."""
     data, model = config["data"], config["model"]
     pages = config.get("input") == "page" or model.get("streams") == "image"
     if fill is not None and (config["exp"] == "patchecg" or pages):
         raise ConfigError("this network is not filled: it leaves out what is missing, or reads no "
                           "signal", value=config["exp"], remedy="Leave --fill out")  # fmt: skip
-    data["layouts"] = list(layouts) or data["layouts"]
-    if artefacts:
-        if "artefacts" not in data or model.get("streams") == "signal":
-            raise ConfigError("a network that reads signals alone meets no artefact",
-                              value=list(artefacts))  # fmt: skip
-        data["artefacts"] = list(artefacts)
+    if (artefacts or images) and ("artefacts" not in data or model.get("streams") == "signal"):
+        raise ConfigError("a network that reads signals alone meets no artefact and no picture",
+                          value=[*artefacts, *images])  # fmt: skip
+    drawn = choose_views(data, layouts, artefacts, images)
+    if drawn:
+        data["images"] = list(images)
     if "signal_window" in data:
         data["signal_window"] = "printed"
-    return {"layouts": list(data["layouts"]), "artefacts": data.get("artefacts"), "fill": fill}
+    settings = {"layouts": list(data["layouts"]), "artefacts": data.get("artefacts"), "fill": fill}
+    return settings | ({"images": [folder.hash for folder in drawn]} if drawn else {})
+
+
+def choose_views(
+    data: dict[str, Any], layouts: Sequence[str], artefacts: Sequence[str], images: Sequence[str]
+) -> list[DrawnPages]:
+    """The folders that pages are taken from; a configuration's data is changed to what is judged.
+
+    Raises:
+        DataError: if a folder is none of pages.
+    """
+    drawn = [DrawnPages(folder) for folder in images]
+    if drawn:
+        data |= {"layouts": list(drawn[0].layouts), "artefacts": [CLEAN]}
+    data["layouts"] = list(layouts) or data["layouts"]
+    if artefacts:
+        data["artefacts"] = list(artefacts)
+    return drawn
 
 
 class _Filled:

@@ -38,6 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         "own")  # fmt: skip
     parser.add_argument("--artefacts", type=_names, default=(), metavar="A,B,…",
                         help="e.g. clean,scan,photo; default: the run's own")  # fmt: skip
+    parser.add_argument("--images", type=_names, default=(), metavar="DIR,…",
+                        help="judge on pages that were drawn beforehand (data_prep.render_images, "
+                        "e.g. by ecg-image-kit), a folder for each store; default: draw "
+                        "them")  # fmt: skip
     parser.add_argument(
         "--fill", choices=FILLS, help="fill what is missing before a network that reads signals"
     )
@@ -85,7 +89,7 @@ def _judge(folder: str, args: argparse.Namespace) -> Path:
     from ecgvision.evaluate.reading_again import evaluate_reader
     from ecgvision.rundir import read_config
 
-    common = {"layouts": args.layouts, "artefacts": args.artefacts,
+    common = {"layouts": args.layouts, "artefacts": args.artefacts, "images": args.images,
               "accelerator": args.accelerator, "force": args.force}  # fmt: skip
     reads = read_config(READER if folder == NAME else folder)["exp"] == "read"
     if reads and args.fill is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import lightning as L
@@ -30,6 +30,34 @@ class _Prepared:
         return map(self.prepare, self.loader)
 
 
+def one_device(
+    accelerator: str, limit: float | int = 1.0, *, callbacks: Sequence[L.Callback] = ()
+) -> L.Trainer:
+    """What judges: a single device in float32, whatever the training had.
+
+    Args:
+        limit: batches, or a fraction of them.
+
+    Raises:
+        ConfigError: if there is no such accelerator.
+    """
+    try:
+        return L.Trainer(
+            accelerator=accelerator,
+            devices=1,
+            precision="32-true",
+            limit_predict_batches=limit,
+            logger=False,
+            callbacks=list(callbacks),
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            inference_mode=True,
+        )
+    except MisconfigurationException as error:
+        raise ConfigError("no such accelerator here", value=accelerator,
+                          remedy=str(error)) from error  # fmt: skip
+
+
 def predict(
     task: BaseTask, data: EcgDataModule, split: str, *, accelerator: str = "auto",
     limit: float | int = 1.0, prepare: Callable[[Batch], Batch] | None = None,
@@ -39,24 +67,10 @@ def predict(
     In float32 whatever the training's precision, because that is what is exported.
 
     Args:
-        accelerator: of Lightning's trainer.
-        limit: batches, or a fraction of them.
+        accelerator, limit: as `one_device` takes them.
         prepare: changes each batch beforehand, e.g. fills what is missing.
     """
-    try:
-        trainer = L.Trainer(
-            accelerator=accelerator,
-            devices=1,
-            precision="32-true",
-            limit_predict_batches=limit,
-            logger=False,
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            inference_mode=True,
-        )
-    except MisconfigurationException as error:
-        raise ConfigError("no such accelerator here", value=accelerator,
-                          remedy=str(error)) from error  # fmt: skip
+    trainer = one_device(accelerator, limit)
     loader: Any = data.loader(split, shared=False)
     if prepare is not None:
         loader = _Prepared(loader, prepare)

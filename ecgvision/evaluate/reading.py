@@ -18,6 +18,7 @@ from ecgvision.data.resample import resample
 from ecgvision.deploy.confidence import found_samples
 from ecgvision.ecg import LEADS
 from ecgvision.evaluate.digitisation import FIGURES, digitisation
+from ecgvision.evaluate.inference import one_device
 from ecgvision.evaluate.reading_report import write_reading_report
 from ecgvision.rundir import METRICS
 from ecgvision.tasks.base import BaseTask
@@ -41,54 +42,61 @@ def read_split(
     """Read every page of a split once, in float32 whatever the training's precision.
 
     Args:
-        task: a `ReadTask`; data: a `ReadingDataModule`.
+        task: a `ReadTask`; data: a `ReadingDataModule` or `FolderPages`.
         rate: Hz of its signals.
-        accelerator, limit: as `inference.predict` takes them.
+        accelerator, limit: as `inference.one_device` takes them.
 
     Returns:
         A table with a row for each page and lead of which anything was printed: record_id, layout,
         artefact, lead and the `FIGURES`, at the Challenge's 500 Hz; and some pages to look at, with
         `image` (3, H, W), `trace` (12, T, 2), `found` (12, T), `record_id`, `layout`, `artefact`.
     """
-    trainer = L.Trainer(
-        accelerator=accelerator, devices=1, precision="32-true", limit_predict_batches=limit,
-        logger=False, enable_checkpointing=False, enable_model_summary=False, inference_mode=True,
-    )  # fmt: skip
+    judge = _Judge(data, rate)
+    trainer = one_device(accelerator, limit, callbacks=[judge])
     loader: Any = data.loader(split, shared=False)
-    keep = _Kept(loader)
-    answers: Any = trainer.predict(task, keep)
-    row_of = pd.Series(np.arange(len(data.cohort.index)), index=data.cohort.index)
-    names = data.cohort.records["record_id"].to_numpy()
-    tables, shown = [], []
-    for answer, batch in zip(answers, keep.seen, strict=True):
-        ids = names[row_of.loc[batch["index"].numpy()].to_numpy()]
-        views = [(data.layouts[a], data.artefacts[b])
+    trainer.predict(task, loader, return_predictions=False)
+    return pd.concat(judge.tables, ignore_index=True), judge.examples
+
+
+class _Judge(L.Callback):
+    """Judges each batch as soon as it is read, so that no more than a batch is held.
+
+    Attributes:
+        tables, examples: see `read_split`.
+    """
+
+    def __init__(self, data: EcgDataModule, rate: float) -> None:
+        self.data, self.rate = data, rate
+        self.tables: list[pd.DataFrame] = []
+        self.examples: list[dict[str, Any]] = []
+        self._read, self._shown = 0, set[int]()
+        cohort = data.cohort
+        self._name = pd.Series(cohort.records["record_id"].to_numpy(), index=cohort.index)
+
+    def on_predict_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        loader: Any = trainer.predict_dataloaders
+        batches = int(trainer.num_predict_batches[0])
+        pages = min(batches * self.data.batch_size, len(loader.dataset))
+        chosen = np.linspace(0, pages - 1, min(EXAMPLES, pages)).round()
+        self._shown = {int(number) for number in chosen}
+
+    def on_predict_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any,
+        batch_idx: int, dataloader_idx: int = 0,
+    ) -> None:  # fmt: skip
+        ids = self._name.loc[batch["index"].cpu().numpy()].to_numpy()
+        views = [(self.data.layouts[a], self.data.artefacts[b])
                  for a, b in zip(batch["layout"], batch["artefact"], strict=True)]  # fmt: skip
-        tables.append(_judge(answer, batch, ids, views, rate))
+        self.tables.append(_judge(outputs, batch, ids, views, self.rate))
+        found = _found(outputs, self.rate)
         for i, (layout, artefact) in enumerate(views):
-            shown.append({
-                "image": batch["image"][i].numpy(), "trace": answer["trace"][i].cpu().numpy(),
-                "found": _found(answer, rate)[i], "record_id": str(ids[i]),
-                "layout": layout, "artefact": artefact,
-            })  # fmt: skip
-    chosen = np.linspace(0, len(shown) - 1, min(EXAMPLES, len(shown))).round().astype(int)
-    return pd.concat(tables, ignore_index=True), [shown[i] for i in dict.fromkeys(chosen)]
-
-
-class _Kept:
-    """A loader that remembers what it gave, as predictions come back without their truth."""
-
-    def __init__(self, loader: Any) -> None:
-        self.loader = loader
-        self.seen: list[dict[str, torch.Tensor]] = []
-
-    def __len__(self) -> int:
-        return len(self.loader)
-
-    def __iter__(self) -> Any:
-        for batch in self.loader:
-            self.seen.append({k: v for k, v in batch.items() if k != "place"})
-            yield batch
+            if self._read + i in self._shown:
+                self.examples.append({
+                    "image": batch["image"][i].cpu().numpy(),
+                    "trace": outputs["trace"][i].cpu().numpy(), "found": found[i],
+                    "record_id": str(ids[i]), "layout": layout, "artefact": artefact,
+                })  # fmt: skip
+        self._read += len(views)
 
 
 def _found(answer: dict[str, torch.Tensor], rate: float) -> NDArray[np.bool_]:
@@ -100,12 +108,12 @@ def _judge(
     answer: dict[str, torch.Tensor], batch: dict[str, torch.Tensor], ids: NDArray[Any],
     views: list[tuple[str, str]], rate: float,
 ) -> pd.DataFrame:  # fmt: skip
-    printed = batch["printed"][..., : answer["signal"].shape[-1]].numpy()
+    printed = batch["printed"][..., : answer["signal"].shape[-1]].cpu().numpy()
     found = _found(answer, rate)
     truth, read = (
         np.stack([resample(page, rate, JUDGED_RATE) for page in np.where(shown, curve, np.nan)])
         for shown, curve in (
-            (printed, batch["signal"][..., : printed.shape[-1]].numpy()),
+            (printed, batch["signal"][..., : printed.shape[-1]].cpu().numpy()),
             (found, answer["signal"].cpu().numpy()),
         )
     )

@@ -11,27 +11,34 @@ from typing import Any
 
 import ecgvision
 from ecgvision.build import build_cohort, open_run
+from ecgvision.data.module import EcgDataModule
+from ecgvision.data.reading_folders import FolderPages
 from ecgvision.ecg import ConfigError
+from ecgvision.evaluate.again import FOLDER, choose_views
 from ecgvision.evaluate.reading import read_split, summarise, write_reading
 from ecgvision.rundir import BEST, METRICS, read_config, read_metrics, weights_hash
 from ecgvision.shipped import NAME, READER
+from ecgvision.systems.base import loader_arguments
+from ecgvision.systems.read import reader_settings
 
-FOLDER = "evaluations"
 OUT = Path("runs") / "read" / NAME
 """Where evaluations of the package's reader go: it has no run directory of its own."""
 
 
 def evaluate_reader(
     run: str | Path, *, layouts: Sequence[str] = (), artefacts: Sequence[str] = (),
-    stores: Sequence[str] = (), pages: int | None = None, accelerator: str = "auto",
-    force: bool = False,
+    stores: Sequence[str] = (), images: Sequence[str] = (), pages: int | None = None,
+    accelerator: str = "auto", force: bool = False,
 ) -> Path:  # fmt: skip
-    """Judge a finished reader on pages drawn of records of its test folds.
+    """Judge a finished reader on pages of records of its test folds.
 
     Args:
         run: a run directory, or `shipped`.
         layouts, artefacts, stores, pages: instead of the run's own; `pages` at most, spread over
             the folds.
+        images: folders of `data_prep.render_images`, one for each store, whose pages are taken
+            instead of drawn ones; then layouts are all of the first folder, artefacts are what
+            pages pass through besides (none), and pages all that there are, unless given.
         force: judge again although it has been done.
 
     Returns:
@@ -39,35 +46,43 @@ def evaluate_reader(
 
     Raises:
         ConfigError: if the run is not finished, or no store is named for the package's reader.
-        LayoutError, StoreError: for an unknown layout, or a store that is none.
+        LayoutError, StoreError, DataError: for an unknown layout, or a store or a folder of pages
+            that is none.
     """
     shipped = str(run) == NAME
     run = READER if shipped else Path(run)
     config: dict[str, Any] = copy.deepcopy(read_config(run))
     read_metrics(run)  # it has finished
     data = config["data"]
-    data["layouts"] = list(layouts) or data["layouts"]
-    data["artefacts"] = list(artefacts) or data["artefacts"]
+    drawn = choose_views(data, layouts, artefacts, images)
     data["store"] = list(stores) or data["store"]
-    data["test_pages"] = data["test_pages"] if pages is None else pages
     if not data["store"]:
         raise ConfigError("the package's reader comes without records", value=NAME,
                           remedy="Name stores of records with --store")  # fmt: skip
-    judged = {key: data[key] for key in ("layouts", "artefacts", "test_pages")}
-    judged |= {"records": build_cohort(config).hash, "weights": weights_hash(run / BEST)}
+    if not drawn:
+        data["test_pages"] = pages = data["test_pages"] if pages is None else pages
+    judged = {
+        "layouts": data["layouts"], "artefacts": data["artefacts"], "test_pages": pages,
+        "images": [folder.hash for folder in drawn], "records": build_cohort(config).hash,
+        "weights": weights_hash(run / BEST),
+    }  # fmt: skip
     digest = hashlib.sha256(json.dumps(judged, sort_keys=True).encode()).hexdigest()[:8]
     folder = (OUT if shipped else run) / FOLDER / f"read-{digest}"
     if (folder / METRICS).is_file() and not force:
         return folder
     opened = open_run(run, config)
-    table, shown = read_split(opened.task, opened.data, "test", rate=float(data["signal_rate"]),
+    pages_of: EcgDataModule = opened.data
+    if drawn:
+        pages_of = FolderPages(opened.data.cohort, reader_settings(config), folders=images,
+                               pages=pages, **loader_arguments(config))  # fmt: skip
+    table, shown = read_split(opened.task, pages_of, "test", rate=float(data["signal_rate"]),
                               accelerator=accelerator)  # fmt: skip
     result = {
         "exp": config["exp"], "version": ecgvision.__version__,
         "run": NAME if shipped else run.name, "evaluation": judged,
         "layouts": data["layouts"], "artefacts": data["artefacts"],
         "data": {"name": data["name"], "hash": judged["records"],
-                 "test": len(opened.data.positions("test"))},
+                 "test": len(pages_of.positions("test"))},
         "reading": {"test": summarise(table)},
     }  # fmt: skip
     write_reading(folder, result, table, config=config, history=None, examples=shown)

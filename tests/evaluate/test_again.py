@@ -10,7 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data_prep import render_images
 from ecgvision.cli import main
+from ecgvision.data.drawn import DrawnPages
+from ecgvision.data.views import to_network
+from ecgvision.deploy.bundle import Bundle
 from ecgvision.ecg import ConfigError, LayoutError
 from ecgvision.evaluate import predictions
 from ecgvision.evaluate.again import evaluate_run
@@ -100,6 +104,26 @@ def test_an_image_model_by_layout_and_artefact(image_run, capsys):
         np.abs(logits(folder, "signal", "3x4")[::2] - logits(image_run, "signal", "3x4+II")).max()
         > 1e-4
     )
+
+
+def test_an_image_model_on_pages_drawn_before(image_run, signal_run, tiny_store, tmp_path):
+    pages = str(tmp_path / "pages")
+    words = [str(tiny_store), "--out", pages, "--dpi", "25", "--layouts", "12x1"]
+    assert render_images.main(words) == 0
+    plain = evaluate_run(image_run, layouts=["12x1"])
+    assert main(["evaluate", str(image_run), "--images", pages]) == 0
+    folder = evaluate_run(image_run, images=[pages])
+    assert folder != plain
+    np.testing.assert_allclose(logits(folder, "signal", "12x1"), logits(plain, "signal", "12x1"),
+                               atol=1e-3)  # fmt: skip
+    table = predictions.select(predictions.load(folder / "predictions.parquet"), split="test",
+                               stream="image", layout="12x1")  # fmt: skip
+    rows = [int(name.removeprefix("tiny/")) for name in table["record_id"]]
+    shown = [to_network(DrawnPages(pages).page(row, "12x1"), (64, 96)) for row in rows]
+    answers = Bundle.open(image_run / "bundle").run(np.stack(shown).transpose(0, 3, 1, 2))
+    np.testing.assert_allclose(logits(folder, "image", "12x1"), answers[0], atol=1e-3)
+    with pytest.raises(ConfigError, match="no picture"):
+        evaluate_run(signal_run, images=[pages])
 
 
 def test_json_is_one_document(image_run, capsys):

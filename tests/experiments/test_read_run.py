@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import math
 import shutil
 from pathlib import Path
 
@@ -14,15 +12,10 @@ import pytest
 import torch
 
 from ecgvision import build, rundir
-from ecgvision.cli import main
 from ecgvision.data.reading_module import ReadingDataModule
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.ecg import BundleError, ConfigError, EcgVisionError
-from ecgvision.evaluate import command, reading_again
-from ecgvision.evaluate.digitisation import FIGURES
-from ecgvision.evaluate.reading import _judge, summarise
-from ecgvision.evaluate.snr import snr_db
 from ecgvision.models.reading import DeployedReader
 from ecgvision.tasks.read import BACKBONE, ReadTask
 from experiments import ship, train
@@ -34,54 +27,41 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning"),
 ]
 
-READ = ("+exp=read", "data=store", "data.num_workers=0", "data.small=true",
-        "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.max_epochs=2",
-        "data.pages_per_epoch=12", "data.val_pages=3", "data.test_pages=3",
-        "data.image_size=[64,96]", "data.dpi=25", "data.train_dpi=[25]", "data.layouts=[3x4+II,6x2]",
-        "data.style=kit")  # fmt: skip
-
-
-def tiny(store: Path, run_dir: Path, *more: str) -> dict:
-    return configure([*READ, f"data.store=[{store}]", f"run_dir={run_dir}", *more])
-
-
-@pytest.fixture(scope="module")
-def trained(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run(tiny(tiny_store, tmp_path_factory.mktemp("read")))
-
 
 def metrics_of(folder: Path) -> dict:
     return json.loads((folder / "metrics.json").read_text())
 
 
-def test_a_run_says_how_well_it_reads(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    names = {p.name for p in trained.iterdir()} - {".lock"}
+def test_a_run_says_how_well_it_reads(
+    trained_reader: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = {p.name for p in trained_reader.iterdir()} - {".lock"}
     assert names == {"config.yaml", "checkpoints", "logs", "metrics.json", "report.html",
                      "reading.parquet", "bundle"}  # fmt: skip
-    found = metrics_of(trained)
+    found = metrics_of(trained_reader)
     assert found["test"] == {}
     assert [found["data"][s] for s in ("train", "val", "test")] == [48, 6, 6]
     told = found["reading"]["test"]
     assert told["all"]["pages"] == 3
     assert told["layout:3x4+II"]["pages"] + told["layout:6x2"]["pages"] == 3
     assert {"artefact:clean", "lead:V6"} <= set(told)
-    table = pd.read_parquet(trained / "reading.parquet")
+    table = pd.read_parquet(trained_reader / "reading.parquet")
     assert len(table) == told["all"]["leads"] == 36
     assert told["all"]["snr_db"]["median"] == pytest.approx(table["snr_db"].median(), abs=1e-3)
-    report = (trained / "report.html").read_text()
+    report = (trained_reader / "report.html").read_text()
     assert "data:image/jpeg" in report
     assert "3x4+II" in report
-    run(json.loads(json.dumps(found["config"])))  # finished: told again, not trained again
+    run(json.loads(json.dumps(found["config"])))  # finished: told again, not trained_reader again
     assert "Read on the test folds" in capsys.readouterr().out
 
 
-def test_the_bundle_reads_as_the_checkpoint_does(trained: Path) -> None:
-    opened = build.open_run(trained)
+def test_the_bundle_reads_as_the_checkpoint_does(trained_reader: Path) -> None:
+    opened = build.open_run(trained_reader)
     assert isinstance(opened.task, ReadTask)
     image = opened.data.dataset("test")[(0, 0)]["image"][None]
     with torch.no_grad():
         wanted = DeployedReader(opened.task.model).eval()(image)
-    bundle = ReaderBundle.open(trained / "bundle")
+    bundle = ReaderBundle.open(trained_reader / "bundle")
     assert (bundle.rate, bundle.samples, bundle.image_size) == (100.0, 1000, (64, 96))
     for a, b in zip(wanted, bundle.run(image.numpy()), strict=True):
         np.testing.assert_allclose(a.numpy(), b, atol=2e-3)
@@ -91,13 +71,13 @@ def test_the_bundle_reads_as_the_checkpoint_does(trained: Path) -> None:
 
 
 def test_a_reader_is_no_student_and_an_altered_one_is_refused(
-    trained: Path, tmp_path: Path
+    trained_reader: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(BundleError, match="not the card"):
-        Bundle.open(trained / "bundle")
+        Bundle.open(trained_reader / "bundle")
     copy = tmp_path / "bundle"
     copy.mkdir()
-    for file in (trained / "bundle").iterdir():
+    for file in (trained_reader / "bundle").iterdir():
         (copy / file.name).write_bytes(file.read_bytes())
     ReaderBundle.open(copy)
     card = json.loads((copy / "bundle.json").read_text())
@@ -112,7 +92,11 @@ def test_a_reader_is_no_student_and_an_altered_one_is_refused(
 
 
 def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
-    trained: Path, tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reader_config,
+    trained_reader: Path,
+    tiny_store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     real = ReadTask.on_train_epoch_start
 
@@ -123,18 +107,23 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
 
     monkeypatch.setattr(ReadTask, "on_train_epoch_start", fail)
     with pytest.raises(RuntimeError, match="switched off"):
-        run(tiny(tiny_store, tmp_path))
+        run(reader_config(tiny_store, tmp_path))
     monkeypatch.undo()
-    folder = run(tiny(tiny_store, tmp_path))
-    assert folder.name == trained.name
-    a, b = (torch.load(f / train.LAST, weights_only=True)["state_dict"] for f in (folder, trained))
+    folder = run(reader_config(tiny_store, tmp_path))
+    assert folder.name == trained_reader.name
+    a, b = (
+        torch.load(f / train.LAST, weights_only=True)["state_dict"]
+        for f in (folder, trained_reader)
+    )
     assert a.keys() == b.keys()
     assert all(torch.equal(a[k], b[k]) for k in a)
-    assert metrics_of(folder)["reading"] == metrics_of(trained)["reading"]
+    assert metrics_of(folder)["reading"] == metrics_of(trained_reader)["reading"]
 
 
-def test_pages_have_no_end_and_records_take_turns(tiny_store: Path, tmp_path: Path) -> None:
-    config = tiny(tiny_store, tmp_path, "data.pages_per_epoch=30")
+def test_pages_have_no_end_and_records_take_turns(
+    reader_config, tiny_store: Path, tmp_path: Path
+) -> None:
+    config = reader_config(tiny_store, tmp_path, "data.pages_per_epoch=30")
     data = build.build_data(config, build.build_cohort(config))
     assert isinstance(data, ReadingDataModule)
     train_pages = data.dataset("train")
@@ -150,48 +139,21 @@ def test_pages_have_no_end_and_records_take_turns(tiny_store: Path, tmp_path: Pa
     assert sorted({data.dataset("val")[(0, i)]["layout"] for i in range(3)}) == [0, 1]
 
 
-def test_the_table_is_judged_as_by_hand() -> None:
-    rng = np.random.default_rng(0)
-    table = pd.DataFrame({
-        "record_id": [f"r{i // 3}" for i in range(12)], "layout": ["3x4"] * 6 + ["6x2"] * 6,
-        "artefact": "clean", "lead": ["I", "II", "V1"] * 4, "snr_db": rng.normal(size=12),
-        **{name: rng.random(12) for name in FIGURES[1:]},
-    })  # fmt: skip
-    table.loc[0, "snr_db"] = math.nan
-    found = summarise(table)
-    assert found["all"]["pages"] == 4
-    assert found["layout:6x2"]["snr_db"]["mean"] == pytest.approx(
-        table["snr_db"][6:].mean(), abs=1e-4
-    )
-    assert found["lead:V1"]["leads"] == 4
-    medians = [np.nanmedian(table["snr_db"].to_numpy().reshape(4, 3)[list(chosen)])
-               for chosen in itertools.product(range(4), repeat=4)]  # fmt: skip
-    np.testing.assert_allclose(found["all"]["snr_db"]["ci95"],
-                               np.percentile(medians, [2.5, 97.5]), atol=0.15)  # fmt: skip
-    assert not any(key.startswith("view:") for key in found)  # there is one artefact
-    table.loc[3:5, "artefact"] = "photo"
-    assert summarise(table)["view:3x4, photo"]["correlation"]["p90"] == pytest.approx(
-        np.percentile(table["correlation"][3:6], 90), abs=1e-4
-    )
-    assert found["all"]["snr_db"]["median"] == pytest.approx(
-        np.median(table["snr_db"][1:]), abs=1e-4
-    )
-    assert math.isnan(snr_db(np.zeros(5), np.zeros(5)))  # what a NaN stands for
-
-
 @pytest.mark.parametrize("override", [
     "data.pages_per_epoch=2", "data.val_pages=0", "data.image_size=[60,90]", "loss.time=-1",
     "+loss.colour=1", "+data.images=nowhere", "data.unreadable=1.5", "model.image_encoder=tracenet",
 ])  # fmt: skip
-def test_settings_that_make_no_sense(tiny_store: Path, tmp_path: Path, override: str) -> None:
+def test_settings_that_make_no_sense(
+    reader_config, tiny_store: Path, tmp_path: Path, override: str
+) -> None:
     with pytest.raises(EcgVisionError):
-        run(tiny(tiny_store, tmp_path, override))
+        run(reader_config(tiny_store, tmp_path, override))
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
-def test_the_encoder_stands_under_its_prefix(trained: Path) -> None:
-    state = torch.load(trained / rundir.BEST, weights_only=True)["state_dict"]
-    kept = build.open_run(trained).task.model.page.encoder.state_dict()
+def test_the_encoder_stands_under_its_prefix(trained_reader: Path) -> None:
+    state = torch.load(trained_reader / rundir.BEST, weights_only=True)["state_dict"]
+    kept = build.open_run(trained_reader).task.model.page.encoder.state_dict()
     theirs = {k.removeprefix(BACKBONE): v for k, v in state.items() if k.startswith(BACKBONE)}
     assert theirs.keys() == kept.keys()
     assert all(torch.equal(theirs[k], kept[k]) for k in kept)
@@ -203,15 +165,17 @@ VIZECG = ("+exp=vizecg", "data=store", "data.num_workers=0", "data.small=true", 
           "model.width=32", "model.heads=4", "model.streams=image", "model.image_encoder=readnet")  # fmt: skip
 
 
-def test_a_student_starts_as_a_reader(trained: Path, tiny_store: Path, tmp_path: Path) -> None:
+def test_a_student_starts_as_a_reader(
+    trained_reader: Path, tiny_store: Path, tmp_path: Path
+) -> None:
     def config(*more: str) -> dict:
         base = [*VIZECG, f"data.store=[{tiny_store}]", f"run_dir={tmp_path}"]
-        return configure([*base, f"model.image_checkpoint={trained}", *more])
+        return configure([*base, f"model.image_checkpoint={trained_reader}", *more])
 
     given = config()
     data = build.build_data(given, build.build_cohort(given))
     network = build.build_task(given, data, pretrained=True).model
-    wanted = build.open_run(trained).task.model.page.encoder.state_dict()
+    wanted = build.open_run(trained_reader).task.model.page.encoder.state_dict()
     found = network.image_tower.encoder.state_dict()
     assert found.keys() == wanted.keys()
     assert all(torch.equal(found[k], wanted[k]) for k in wanted)
@@ -219,7 +183,7 @@ def test_a_student_starts_as_a_reader(trained: Path, tiny_store: Path, tmp_path:
         run(config("data.image_size=[32,48]"))
     with pytest.raises(ConfigError, match=r"another model\.image_encoder"):
         run(config("model.image_encoder=test_efficientnet"))
-    folds = rundir.read_config(trained)["data"]["folds"]
+    folds = rundir.read_config(trained_reader)["data"]["folds"]
     with pytest.raises(ConfigError, match="the reader was trained or chosen on folds"):
         run(config(f"data.folds.train={[*folds['train'][1:], *folds['test']]}",
                    f"data.folds.test={folds['train'][:1]}"))  # fmt: skip
@@ -227,11 +191,18 @@ def test_a_student_starts_as_a_reader(trained: Path, tiny_store: Path, tmp_path:
 
 
 def test_a_reader_is_shipped_whole_and_without_paths(
-    trained: Path, tiny_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    reader_config,
+    trained_reader: Path,
+    tiny_store: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     target = tmp_path / "package" / "reader"
     for _ in range(2):  # the second takes the place of the first
-        assert ship.main([str(trained), "--out", str(target), "--note", "Records of nobody."]) == 0
+        assert (
+            ship.main([str(trained_reader), "--out", str(target), "--note", "Records of nobody."])
+            == 0
+        )
     assert [p.name for p in target.parent.iterdir()] == ["reader"]
     capsys.readouterr()
     texts = [f for f in target.rglob("*") if f.suffix in (".json", ".yaml", ".md")]
@@ -241,85 +212,25 @@ def test_a_reader_is_shipped_whole_and_without_paths(
         assert str(tiny_store) not in text.read_text()
     card = (target / "CARD.md").read_text()
     assert "Records of nobody." in card
-    assert rundir.weights_hash(target / rundir.BEST) == rundir.weights_hash(trained / rundir.BEST)
+    assert rundir.weights_hash(target / rundir.BEST) == rundir.weights_hash(
+        trained_reader / rundir.BEST
+    )
     assert rundir.weights_hash(target / rundir.BEST) in card
     assert "| all | 3 |" in card
-    start = tiny(tiny_store, tmp_path, f"model.weights={target}")
+    start = reader_config(tiny_store, tmp_path, f"model.weights={target}")
     data = build.build_data(start, build.build_cohort(start))
-    theirs = build.open_run(trained).task.model.state_dict()
+    theirs = build.open_run(trained_reader).task.model.state_dict()
     ours = build.build_task(start, data, pretrained=True).model.state_dict()
     assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
-    other = tiny(tiny_store, tmp_path, f"model.weights={target}", "data.folds.test=[1]",
+    other = reader_config(tiny_store, tmp_path, f"model.weights={target}", "data.folds.test=[1]",
                  f"data.folds.train=[2,3,{','.join(map(str, start['data']['folds']['test']))}]")  # fmt: skip
     with pytest.raises(ConfigError, match="trained or chosen on folds"):
         build.build_task(other, build.build_data(other, build.build_cohort(other)), pretrained=True)
 
 
-def test_what_is_no_finished_reader_is_not_shipped(trained: Path, tmp_path: Path) -> None:
-    shutil.copytree(trained, tmp_path / "run")
+def test_what_is_no_finished_reader_is_not_shipped(trained_reader: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained_reader, tmp_path / "run")
     (tmp_path / "run" / "metrics.json").unlink()
     assert ship.main([str(tmp_path / "run"), "--out", str(tmp_path / "out")]) == 2
     assert ship.main([str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     assert not (tmp_path / "out").exists()
-
-
-def test_a_reader_is_judged_anew(
-    trained: Path, tiny_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    assert main(["evaluate", str(trained), "--json"]) == 0  # as the run judged itself
-    again = json.loads(capsys.readouterr().out)[str(trained)]
-    assert again["reading"]["test"] == metrics_of(trained)["reading"]["test"]
-
-    words = ["--layouts", "12x1,3x4", "--artefacts", "clean,scan", "--pages", "5"]
-    assert main(["evaluate", str(trained), *words]) == 0
-    printed = capsys.readouterr().out
-    assert "12x1" in printed
-    folder = Path(printed.splitlines()[-1])
-    assert folder.parent == trained / "evaluations"
-    assert {p.name for p in folder.iterdir()} == {"metrics.json", "reading.parquet", "report.html"}
-    told = metrics_of(folder)["reading"]["test"]
-    assert told["all"]["pages"] == 5
-    assert {"view:12x1, clean", "view:3x4, scan"} <= set(told)
-    assert "How well it reads" in (folder / "report.html").read_text()
-    table = pd.read_parquet(folder / "reading.parquet")
-    assert list(table.columns[4:]) == list(FIGURES)
-    written = (folder / "metrics.json").stat().st_mtime_ns
-    assert main(["evaluate", str(trained), *words]) == 0
-    assert (folder / "metrics.json").stat().st_mtime_ns == written
-
-    monkeypatch.chdir(tmp_path)
-    package = tmp_path / "package"
-    ship.ship(trained, package)
-    monkeypatch.setattr(reading_again, "READER", package)
-    monkeypatch.setattr(command, "READER", package)
-    found = reading_again.evaluate_reader("shipped", stores=[str(tiny_store)])
-    assert found.parent == Path("runs/read/shipped/evaluations")
-    assert metrics_of(found)["reading"]["test"] == again["reading"]["test"]
-    capsys.readouterr()
-    for wrong, said in (
-        (["shipped"], "--store"), ([str(trained), "--fill", "knn"], "--fill"),
-        ([str(trained), "--pages", "0"], "test_pages"), ([str(trained), "--layouts", "3x5"], "3x5"),
-        ([str(trained), "--store", "nowhere"], "nowhere"),
-    ):  # fmt: skip
-        assert main(["evaluate", *wrong]) == 2
-        assert said in capsys.readouterr().err
-    assert not list(package.rglob("evaluations"))
-
-
-def test_a_reader_is_judged_by_what_it_would_write() -> None:
-    """What was printed and not said to be counts as not read."""
-    rng = np.random.default_rng(0)
-    true = torch.from_numpy(np.cumsum(rng.normal(size=(1, 12, 400)), -1).astype(np.float32) / 9)
-    presence = torch.full((1, 12, 400), 4.0)
-    presence[:, 1, 200:] = -4.0
-    presence[:, 2, 90:] = -4.0  # less than a second
-    answer = {"signal": 0.99 * true, "presence": presence, "trace": torch.zeros(1, 12, 400, 2)}
-    batch = {"signal": true, "printed": torch.ones(1, 12, 400, dtype=torch.bool)}
-    table = _judge(answer, batch, np.array(["r"]), [("12x1", "clean")], 100.0)
-    snr = table.set_index("lead")["snr_db"]
-    assert snr["I"] > 30
-    assert snr["II"] == pytest.approx(snr["I"] / 2, rel=0.35)
-    assert snr["III"] == 0
-    share = table.set_index("lead")["presence_accuracy"]
-    assert (share["I"], share["II"], share["III"]) == (1, 0.5, 0)

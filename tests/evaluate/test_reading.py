@@ -1,0 +1,62 @@
+"""How well a reader reads: judged by what it would write, and summed up as by hand."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from ecgvision.evaluate.digitisation import FIGURES
+from ecgvision.evaluate.reading import _judge, summarise
+from ecgvision.evaluate.snr import snr_db
+
+
+def test_the_table_is_judged_as_by_hand() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({
+        "record_id": [f"r{i // 3}" for i in range(12)], "layout": ["3x4"] * 6 + ["6x2"] * 6,
+        "artefact": "clean", "lead": ["I", "II", "V1"] * 4, "snr_db": rng.normal(size=12),
+        **{name: rng.random(12) for name in FIGURES[1:]},
+    })  # fmt: skip
+    table.loc[0, "snr_db"] = math.nan
+    found = summarise(table)
+    assert found["all"]["pages"] == 4
+    assert found["layout:6x2"]["snr_db"]["mean"] == pytest.approx(
+        table["snr_db"][6:].mean(), abs=1e-4
+    )
+    assert found["lead:V1"]["leads"] == 4
+    medians = [np.nanmedian(table["snr_db"].to_numpy().reshape(4, 3)[list(chosen)])
+               for chosen in itertools.product(range(4), repeat=4)]  # fmt: skip
+    np.testing.assert_allclose(found["all"]["snr_db"]["ci95"],
+                               np.percentile(medians, [2.5, 97.5]), atol=0.15)  # fmt: skip
+    assert not any(key.startswith("view:") for key in found)  # there is one artefact
+    table.loc[3:5, "artefact"] = "photo"
+    assert summarise(table)["view:3x4, photo"]["correlation"]["p90"] == pytest.approx(
+        np.percentile(table["correlation"][3:6], 90), abs=1e-4
+    )
+    assert found["all"]["snr_db"]["median"] == pytest.approx(
+        np.median(table["snr_db"][1:]), abs=1e-4
+    )
+    assert math.isnan(snr_db(np.zeros(5), np.zeros(5)))  # what a NaN stands for
+
+
+def test_a_reader_is_judged_by_what_it_would_write() -> None:
+    """What was printed and not said to be counts as not read."""
+    rng = np.random.default_rng(0)
+    true = torch.from_numpy(np.cumsum(rng.normal(size=(1, 12, 400)), -1).astype(np.float32) / 9)
+    presence = torch.full((1, 12, 400), 4.0)
+    presence[:, 1, 200:] = -4.0
+    presence[:, 2, 90:] = -4.0  # less than a second
+    answer = {"signal": 0.99 * true, "presence": presence, "trace": torch.zeros(1, 12, 400, 2)}
+    batch = {"signal": true, "printed": torch.ones(1, 12, 400, dtype=torch.bool)}
+    table = _judge(answer, batch, np.array(["r"]), [("12x1", "clean")], 100.0)
+    snr = table.set_index("lead")["snr_db"]
+    assert snr["I"] > 30
+    assert snr["II"] == pytest.approx(snr["I"] / 2, rel=0.35)
+    assert snr["III"] == 0
+    share = table.set_index("lead")["presence_accuracy"]
+    assert (share["I"], share["II"], share["III"]) == (1, 0.5, 0)
