@@ -13,6 +13,7 @@ import torch
 
 import ecgvision
 from ecgvision.data.module import EcgDataModule
+from ecgvision.data.spread import spread
 from ecgvision.deploy.confidence import lead_confidence, page_confidence
 from ecgvision.deploy.export_reader import export_reader
 from ecgvision.evaluate.reading import read_split, summarise, write_reading
@@ -87,8 +88,8 @@ def finish_reading(
 def check_pages(data: EcgDataModule) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """(N, 3, H, W) uint8 validation pages, spread over the split."""
     dataset: Any = data.dataset("val")
-    chosen = np.linspace(0, len(dataset) - 1, min(CHECKED, len(dataset))).round().astype(int)
-    return np.stack([dataset[(0, int(i))]["image"].numpy() for i in dict.fromkeys(chosen)])
+    chosen = spread(CHECKED, len(dataset))
+    return np.stack([dataset[(0, int(i))]["image"].numpy() for i in chosen])
 
 
 def least_confidence(

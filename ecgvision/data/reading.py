@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 from ecgvision.data.pages import PageSettings
 from ecgvision.data.reading_places import network_fractions, sample_places
 from ecgvision.data.resample import fit_length, resample
+from ecgvision.data.spread import spread
 from ecgvision.data.trace_mask import trace_mask
 from ecgvision.data.variation import SignalVariation
 from ecgvision.data.views import to_network
@@ -112,7 +113,7 @@ class ReadingDataset(Dataset[dict[str, Any]]):
             base += len(store)
         found = np.concatenate(places) if places else np.empty((0, 3), np.int64)
         if limit is not None and len(found) > limit > 0:
-            found = found[np.linspace(0, len(found) - 1, limit).round().astype(int)]
+            found = found[spread(limit, len(found))]
         if len(found) == 0 or (limit is not None and limit < 1):
             raise DataError("no record to draw pages of", value={"folds": folds, "limit": limit},
                             remedy="Name stores that hold records in these folds")  # fmt: skip

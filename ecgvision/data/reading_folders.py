@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.pages import PageSettings
 from ecgvision.data.paired import PairedDataModule
+from ecgvision.data.spread import spread
 from ecgvision.ecg import ConfigError
 
 
@@ -41,6 +42,4 @@ class FolderPages(PairedDataModule):
 
     def positions(self, split: str) -> NDArray[np.int64]:
         chosen = super().positions(split)
-        if self.records is None or self.records >= len(chosen):
-            return chosen
-        return chosen[np.linspace(0, len(chosen) - 1, self.records).round().astype(int)]
+        return chosen if self.records is None else chosen[spread(self.records, len(chosen))]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.resample import resample
+from ecgvision.data.spread import spread
 from ecgvision.deploy.confidence import found_samples
 from ecgvision.ecg import LEADS
 from ecgvision.evaluate.digitisation import FIGURES, digitisation
@@ -51,14 +52,14 @@ def read_split(
         artefact, lead and the `FIGURES`, at the Challenge's 500 Hz; and some pages to look at, with
         `image` (3, H, W), `trace` (12, T, 2), `found` (12, T), `record_id`, `layout`, `artefact`.
     """
-    judge = _Judge(data, rate)
+    judge = _BatchJudge(data, rate)
     trainer = one_device(accelerator, limit, callbacks=[judge])
     loader: Any = data.loader(split, shared=False)
     trainer.predict(task, loader, return_predictions=False)
     return pd.concat(judge.tables, ignore_index=True), judge.examples
 
 
-class _Judge(L.Callback):
+class _BatchJudge(L.Callback):
     """Judges each batch as soon as it is read, so that no more than a batch is held.
 
     Attributes:
@@ -77,8 +78,7 @@ class _Judge(L.Callback):
         loader: Any = trainer.predict_dataloaders
         batches = int(trainer.num_predict_batches[0])
         pages = min(batches * self.data.batch_size, len(loader.dataset))
-        chosen = np.linspace(0, pages - 1, min(EXAMPLES, pages)).round()
-        self._shown = {int(number) for number in chosen}
+        self._shown = set(spread(EXAMPLES, pages).tolist())
 
     def on_predict_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any,
@@ -88,12 +88,12 @@ class _Judge(L.Callback):
         views = [(self.data.layouts[a], self.data.artefacts[b])
                  for a, b in zip(batch["layout"], batch["artefact"], strict=True)]  # fmt: skip
         self.tables.append(_judge(outputs, batch, ids, views, self.rate))
-        found = _found(outputs, self.rate)
         for i, (layout, artefact) in enumerate(views):
             if self._read + i in self._shown:
                 self.examples.append({
                     "image": batch["image"][i].cpu().numpy(),
-                    "trace": outputs["trace"][i].cpu().numpy(), "found": found[i],
+                    "trace": outputs["trace"][i].cpu().numpy(),
+                    "found": _found(outputs, self.rate)[i],
                     "record_id": str(ids[i]), "layout": layout, "artefact": artefact,
                 })  # fmt: skip
         self._read += len(views)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ecgvision.data.cohort import Cohort
+from ecgvision.data.spread import spread
 from ecgvision.ecg import ConfigError
 from ecgvision.models.pretrained import load_pretrained
 from ecgvision.models.standardise import Standardise, estimate
@@ -149,8 +149,8 @@ def _crops(cohort: Cohort, config: Config) -> Iterator[Tensor]:
     data = config["data"]
     size = round(data["crop_seconds"] * data["signal_rate"])
     positions = cohort.positions("train", labelled=False)
-    for i in np.linspace(0, len(positions) - 1, min(RECORDS, len(positions))).round():
-        signal = cohort.signal(int(positions[int(i)]), data["seconds"], data["signal_rate"])
+    for position in positions[spread(RECORDS, len(positions))]:
+        signal = cohort.signal(int(position), data["seconds"], data["signal_rate"])
         crops = torch.from_numpy(signal).unfold(1, size, size).transpose(0, 1)
         held = crops[~crops.isnan().all(-1).all(-1)]
         if len(held):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -22,24 +23,30 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(scope="module")
+def reader_run(trained_reader: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of its own for what is written into it."""
+    return Path(shutil.copytree(trained_reader, tmp_path_factory.mktemp("judged") / "run"))
+
+
 def metrics_of(folder: Path) -> dict:
     return json.loads((folder / "metrics.json").read_text())
 
 
 def test_a_reader_is_judged_anew(
-    trained_reader: Path, tiny_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    reader_run: Path, tiny_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    assert main(["evaluate", str(trained_reader), "--json"]) == 0  # as the run judged itself
-    again = json.loads(capsys.readouterr().out)[str(trained_reader)]
-    assert again["reading"]["test"] == metrics_of(trained_reader)["reading"]["test"]
+    assert main(["evaluate", str(reader_run), "--json"]) == 0  # as the run judged itself
+    again = json.loads(capsys.readouterr().out)[str(reader_run)]
+    assert again["reading"]["test"] == metrics_of(reader_run)["reading"]["test"]
 
     words = ["--layouts", "12x1,3x4", "--artefacts", "clean,scan", "--pages", "5"]
-    assert main(["evaluate", str(trained_reader), *words]) == 0
+    assert main(["evaluate", str(reader_run), *words]) == 0
     printed = capsys.readouterr().out
     assert "12x1" in printed
     folder = Path(printed.splitlines()[-1])
-    assert folder.parent == trained_reader / "evaluations"
+    assert folder.parent == reader_run / "evaluations"
     assert {p.name for p in folder.iterdir()} == {"metrics.json", "reading.parquet", "report.html"}
     told = metrics_of(folder)["reading"]["test"]
     assert told["all"]["pages"] == 5
@@ -48,12 +55,12 @@ def test_a_reader_is_judged_anew(
     table = pd.read_parquet(folder / "reading.parquet")
     assert list(table.columns[4:]) == list(FIGURES)
     written = (folder / "metrics.json").stat().st_mtime_ns
-    assert main(["evaluate", str(trained_reader), *words]) == 0
+    assert main(["evaluate", str(reader_run), *words]) == 0
     assert (folder / "metrics.json").stat().st_mtime_ns == written
 
     monkeypatch.chdir(tmp_path)
     package = tmp_path / "package"
-    ship.ship(trained_reader, package)
+    ship.ship(reader_run, package)
     monkeypatch.setattr(reading_again, "READER", package)
     monkeypatch.setattr(command, "READER", package)
     found = evaluate_reader("shipped", stores=[str(tiny_store)])
@@ -61,9 +68,9 @@ def test_a_reader_is_judged_anew(
     assert metrics_of(found)["reading"]["test"] == again["reading"]["test"]
     capsys.readouterr()
     for wrong, said in (
-        (["shipped"], "--store"), ([str(trained_reader), "--fill", "knn"], "--fill"),
-        ([str(trained_reader), "--pages", "0"], "test_pages"), ([str(trained_reader), "--layouts", "3x5"], "3x5"),
-        ([str(trained_reader), "--store", "nowhere"], "nowhere"),
+        (["shipped"], "--store"), ([str(reader_run), "--fill", "knn"], "--fill"),
+        ([str(reader_run), "--pages", "0"], "test_pages"), ([str(reader_run), "--layouts", "3x5"], "3x5"),
+        ([str(reader_run), "--store", "nowhere"], "nowhere"),
     ):  # fmt: skip
         assert main(["evaluate", *wrong]) == 2
         assert said in capsys.readouterr().err
@@ -71,14 +78,14 @@ def test_a_reader_is_judged_anew(
 
 
 def test_a_reader_is_judged_on_pages_drawn_before(
-    trained_reader: Path, tiny_store: Path, tmp_path: Path, make_store
+    reader_run: Path, tiny_store: Path, tmp_path: Path, make_store
 ) -> None:
     pages = str(tmp_path / "pages")
     draw = ["--out", pages, "--dpi", "25", "--layouts", "3x4+II,6x2"]
     assert render_images.main([str(tiny_store), *draw]) == 0
 
     def judged(**more) -> dict:
-        return metrics_of(evaluate_reader(trained_reader, images=[pages], **more))
+        return metrics_of(evaluate_reader(reader_run, images=[pages], **more))
 
     told = judged()
     assert told["reading"]["test"]["all"]["pages"] == 12  # six records of the test fold
@@ -86,7 +93,7 @@ def test_a_reader_is_judged_on_pages_drawn_before(
     assert judged(pages=5)["reading"]["test"]["all"]["pages"] == 4  # of two records
     worn = judged(layouts=["6x2"], artefacts=["scan"])["reading"]["test"]
     assert worn["layout:6x2"]["pages"] == worn["artefact:scan"]["pages"] == 6
-    assert len(list((trained_reader / "evaluations").glob("read-*"))) >= 3
+    assert len(list((reader_run / "evaluations").glob("read-*"))) >= 3
 
     with pytest.raises(ConfigError, match="at least 2"):
         judged(pages=1)
@@ -96,4 +103,4 @@ def test_a_reader_is_judged_on_pages_drawn_before(
     with pytest.raises(DataError, match="one folder of pages for each store"):
         judged(stores=[str(other)])
     with pytest.raises(DataError, match="no such folder of pages"):
-        evaluate_reader(trained_reader, images=[str(tmp_path / "nowhere")])
+        evaluate_reader(reader_run, images=[str(tmp_path / "nowhere")])
