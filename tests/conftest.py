@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from ecgvision.store import StoreWriter
 
@@ -74,7 +77,29 @@ def trained_reader(
     reader_config: Callable[..., dict[str, Any]], tiny_store: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:  # fmt: skip
-    """The run directory of such a reader, finished."""
+    """The run directory of such a reader, finished: one for all worker processes of pytest, so
+    nothing may be written into it."""
     from experiments.run import run
 
-    return run(reader_config(tiny_store, tmp_path_factory.mktemp("read")))
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # of the whole session
+    with FileLock(folder / "read.lock"):
+        for finished in (folder / "read").glob("read/*/metrics.json"):
+            return finished.parent
+        return run(reader_config(tiny_store, folder / "read"))
+
+
+@pytest.fixture(scope="session")
+def without_bundle() -> Callable[..., Any]:
+    """`with without_bundle():` runs are finished but for their bundle, whose graph takes a page
+    reader the better part of a minute; for tests that are about something else."""
+
+    @contextmanager
+    def leave_out() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("experiments.finish.export_bundle", lambda *_, **__: None)
+            patch.setattr("experiments.finish_read.export_reader", lambda *_, **__: None)
+            yield
+
+    return leave_out

@@ -47,10 +47,11 @@ def tiny(base: tuple[str, ...], store: Path, run_dir: Path, *more: str) -> dict:
 
 
 @pytest.fixture(scope="module")
-def reader(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def reader(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory, without_bundle) -> Path:
     """Two steps of training; that lead II is printed all over is then put into its weights, as a
     presence of one half would be decided by the last digit."""
-    folder = run(tiny(READ, tiny_store, tmp_path_factory.mktemp("read")))
+    with without_bundle():
+        folder = run(tiny(READ, tiny_store, tmp_path_factory.mktemp("read")))
     state = torch.load(folder / rundir.BEST, weights_only=True)
     state["state_dict"]["model.cells.answer.weight"][: NOTHING + 1] = 0
     state["state_dict"]["model.cells.answer.bias"][: NOTHING + 1] = -8
@@ -320,12 +321,15 @@ def test_signals_are_learned_first_as_by_a_run_of_their_own(
         assert [s for s in chain.trainable(config) if system.needs(config, s)] == [stays]
 
 
-def test_from_page_to_diagnosis_by_one_command(tiny_store: Path, tmp_path: Path) -> None:
+def test_from_page_to_diagnosis_by_one_command(
+    tiny_store: Path, tmp_path: Path, without_bundle
+) -> None:
     small = [f"reading.{w}" for w in (*READ[len(COMMON) + 1 :], "trainer.max_epochs=1")]
     own = [w for w in SIGNAL if not w.startswith(("+exp", "input"))]
     config = tiny(("+exp=signal_page", *own), tiny_store, tmp_path, *small,
                   "signals.trainer.max_epochs=1", "teacher.exp=signal")  # fmt: skip
-    folder = run(config)
+    with without_bundle():
+        folder = run(config)
     (reader,) = (tmp_path / "read").iterdir()
     (signals,) = (f for f in (tmp_path / "signal").iterdir() if f != folder)  # the teacher, too
     given = rundir.read_config(folder)
