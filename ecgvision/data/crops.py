@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
 
 from ecgvision.data.augment import SignalAugment
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.fraction import choose, tell
-from ecgvision.data.masks import layout_mask
-from ecgvision.data.module import EcgDataModule
-from ecgvision.data.patches import NO_LAYOUT
-from ecgvision.data.resample import resample
-from ecgvision.ecg import ConfigError, DataError
-from ecgvision.layouts import RANDOM, RANDOM_LAYOUTS, get_layout, pick_layout
+from ecgvision.data.signals import SignalDataModule, SignalDataset
+from ecgvision.ecg import ConfigError
+from ecgvision.layouts import RANDOM, get_layout
 from ecgvision.page import Page
-from ecgvision.render.artefacts import CLEAN
 
 
 @dataclass(frozen=True)
@@ -88,69 +82,35 @@ class CropSettings:
         return [*range(0, last, round(self.crop_stride * self.rate)), last]
 
 
-class CropDataset(Dataset[dict[str, Any]]):
-    """Crops of one split; an item is a pure function of (seed, epoch, record).
+class CropDataset(SignalDataset[CropSettings]):
+    """Crops of one split; see `SignalDataset`.
 
     Item:
         signal: float32 (K, 12, L) mV, 0 where unobserved; K is `settings.crops` in training,
         drawn within what was recorded, and else the number of `settings.starts` ·
-        present: bool (K,), False for crops without any observed sample · target: float32 (C,) ·
-        index: the record's row over all stores · layout: which of `settings.layouts` was asked
-        for, `NO_LAYOUT` in training · artefact: 0, as no page was printed.
+        present: bool (K,), False for crops without any observed sample · and what `labelled` says.
 
     Raises:
         DataError: at an item of which nothing is observed, naming the record.
     """
 
-    def __init__(
-        self, cohort: Cohort, positions: NDArray[np.int64], settings: CropSettings, *,
-        train: bool, seed: int, augment: SignalAugment | None = None,
-    ) -> None:  # fmt: skip
-        self.cohort, self.positions, self.settings = cohort, positions, settings
-        self.train, self.seed = train, seed
-        self.augment = augment if train else None
-        names = () if train else {*settings.layouts, *RANDOM_LAYOUTS} - {RANDOM}
-        self._shown = {
-            name: layout_mask(Page(get_layout(name), seconds=settings.seconds), settings.length,
-                              settings.rate)
-            for name in names
-            if name in settings.layouts or RANDOM in settings.layouts
-        }  # fmt: skip
-
-    def __len__(self) -> int:
-        return len(self.positions) * (1 if self.train else len(self.settings.layouts))
+    stream = 3
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
-        epoch, item = key
-        layout, number = (NO_LAYOUT, item) if self.train else divmod(item, len(self.positions))
-        position = int(self.positions[number])
-        index = int(self.cohort.index[position])
-        settings = self.settings
-        rng = np.random.default_rng([self.seed, epoch, index, 3]) if self.train else None
-        signal = self.cohort.signal(
-            position, settings.seconds, settings.rate, rng, self.augment
-        )  # (12, T)
+        asked, settings = self.asked(key), self.settings
+        signal = self.window(asked)  # (12, T)
         observed = ~np.isnan(signal)
-        if not self.train:
-            # what `random` is depends on the record alone, as with patches
-            name = pick_layout(settings.layouts[layout], np.random.default_rng([index]))
-            observed &= self._shown[name]
+        if asked.rng is None:
+            observed &= self.printed(asked)[1]
         if not observed.any():
-            raise DataError(
-                "nothing observed: the record holds no sample, or the layout shows none",
-                value=str(self.cohort.records["record_id"].iloc[position]),
-                remedy="Leave the record out of the store, or the layout out of data.layouts",
-            )
-        starts = settings.starts if rng is None else self._drawn(observed, rng)
+            raise self.nothing(asked, "the record holds no sample, or the layout shows none")
+        starts = settings.starts if asked.rng is None else self._drawn(observed, asked.rng)
         cuts = [slice(start, start + settings.samples) for start in starts]
         whole = np.where(observed, signal, np.float32(0))
         return {
             "signal": torch.from_numpy(np.stack([whole[:, cut] for cut in cuts])),
             "present": torch.tensor([bool(observed[:, cut].any()) for cut in cuts]),
-            "target": torch.from_numpy(self.cohort.targets[position].astype(np.float32)),
-            "index": index,
-            "layout": layout,
-            "artefact": 0,
+            **self.labelled(asked),
         }
 
     def _drawn(self, observed: NDArray[np.bool_], rng: np.random.Generator) -> list[int]:
@@ -161,41 +121,24 @@ class CropDataset(Dataset[dict[str, Any]]):
         return [int(s) for s in rng.integers(first, last + 1, size=self.settings.crops)]
 
 
-class CropDataModule(EcgDataModule):
-    """Train, validation and test loaders of crops.
+class CropDataModule(SignalDataModule[CropSettings]):
+    """Loaders of crops.
 
     Args:
-        cohort: records, targets and splits.
-        settings: how records become crops.
-        augment: vary the training signals (`SignalAugment`); the paper does not.
         label_fraction: share of the training patients that is used; see `choose`.
-        Others: see `EcgDataModule`.
+        Others: see `SignalDataModule`.
 
     Raises:
-        ConfigError: if a store's rate stands in no simple ratio to the crops', or for a fraction
-            outside (0, 1].
+        ConfigError: as there, or for a fraction outside (0, 1].
     """
 
     def __init__(
-        self, cohort: Cohort, settings: CropSettings, *, augment: bool = False,
-        label_fraction: float = 1.0, **loader: Any,
-    ) -> None:  # fmt: skip
-        super().__init__(cohort, **loader)
-        self.settings, self.augment = settings, augment
+        self, cohort: Cohort, settings: CropSettings, *, label_fraction: float = 1.0, **more: Any
+    ) -> None:
+        super().__init__(cohort, settings, **more)
         self.label_fraction = label_fraction
-        for rate in {store.rate for store in cohort.stores}:
-            resample(np.zeros((1, 1), np.float32), rate, settings.rate)  # refuses odd ratios
         if not 0 < label_fraction <= 1:
             raise ConfigError("data.label_fraction must lie in (0, 1]", value=label_fraction)
-
-    @property
-    def layouts(self) -> Sequence[str]:
-        return self.settings.layouts
-
-    @property
-    def artefacts(self) -> Sequence[str]:
-        """None but the clean one: a signal meets no scanner."""
-        return (CLEAN,)
 
     def positions(self, split: str) -> NDArray[np.int64]:
         """As in the cohort, but of training the share that is asked for."""

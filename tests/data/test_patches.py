@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.masks import layout_mask
-from ecgvision.data.patches import NO_LAYOUT, PatchDataModule, PatchDataset
+from ecgvision.data.patches import PatchDataModule, PatchDataset
 from ecgvision.data.patching import PatchSettings, normalise_record, to_patches
+from ecgvision.data.signals import NO_LAYOUT
 from ecgvision.ecg import ConfigError, DataError, LayoutError
 from ecgvision.layouts import RANDOM_LAYOUTS, get_layout
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ecgvision import build, rundir
-from ecgvision.data.patches import NO_LAYOUT
+from ecgvision.data.signals import NO_LAYOUT
 from ecgvision.ecg import ConfigError, LabelError, LayoutError
 from ecgvision.evaluate import predictions
 from experiments import train

@@ -1,0 +1,160 @@
+"""What all loaders of signals share: records shown as a layout prints them, a page or none."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from ecgvision.data.augment import SignalAugment
+from ecgvision.data.cohort import Cohort
+from ecgvision.data.masks import layout_mask
+from ecgvision.data.module import EcgDataModule
+from ecgvision.data.resample import resample
+from ecgvision.ecg import DataError
+from ecgvision.layouts import RANDOM, RANDOM_LAYOUTS, get_layout, pick_layout
+from ecgvision.page import Page
+from ecgvision.render.artefacts import CLEAN
+
+NO_LAYOUT = -1
+"""The layout of a training item: none of the list was asked for."""
+
+
+class SignalSettings(Protocol):
+    """What `PatchSettings` and `CropSettings` have in common; see there."""
+
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def rate(self) -> float: ...
+    @property
+    def layouts(self) -> tuple[str, ...]: ...
+    @property
+    def length(self) -> int: ...
+
+
+Settings = TypeVar("Settings", bound=SignalSettings)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which item a key asks for.
+
+    Attributes:
+        position: of the record in the cohort; index: its row over all stores.
+        layout: place in `settings.layouts`, `NO_LAYOUT` in training.
+        rng: of everything random in the item, None in evaluation.
+    """
+
+    position: int
+    index: int
+    layout: int
+    rng: np.random.Generator | None
+
+
+class SignalDataset(Dataset[dict[str, Any]], Generic[Settings]):
+    """Signals of one split; children say what of them is an item.
+
+    In training a record appears once an epoch, and its item is a pure function of (seed, epoch,
+    record). In evaluation every record appears in every layout of the list, and which one `random`
+    is depends on the record alone, so that every run is judged on the same.
+
+    Attributes:
+        stream: sets a child's random numbers apart from those of others.
+    """
+
+    stream: ClassVar[int]
+
+    def __init__(
+        self, cohort: Cohort, positions: NDArray[np.int64], settings: Settings, *,
+        train: bool, seed: int, augment: SignalAugment | None = None,
+    ) -> None:  # fmt: skip
+        self.cohort, self.positions, self.settings = cohort, positions, settings
+        self.train, self.seed = train, seed
+        self.augment = augment if train else None
+        names = RANDOM_LAYOUTS if RANDOM in settings.layouts else ()
+        self._shown = {
+            name: layout_mask(Page(get_layout(name), seconds=settings.seconds), settings.length,
+                              settings.rate)
+            for name in (() if train else {*settings.layouts, *names} - {RANDOM})
+        }  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.positions) * (1 if self.train else len(self.settings.layouts))
+
+    def asked(self, key: tuple[int, int]) -> Asked:
+        """What (epoch, item) stands for."""
+        epoch, item = key
+        layout, number = (NO_LAYOUT, item) if self.train else divmod(item, len(self.positions))
+        position = int(self.positions[number])
+        index = int(self.cohort.index[position])
+        seed = [self.seed, epoch, index, self.stream]
+        return Asked(position, index, layout, np.random.default_rng(seed) if self.train else None)
+
+    def window(self, asked: Asked) -> NDArray[np.float32]:
+        """(12, T) mV at the network's rate, NaN where missing: in training a stretch drawn by lot
+        of a longer recording, in evaluation the first."""
+        seconds, rate = self.settings.seconds, self.settings.rate
+        return self.cohort.signal(asked.position, seconds, rate, asked.rng, self.augment)
+
+    def printed(self, asked: Asked) -> tuple[str, NDArray[np.bool_]]:
+        """The layout of an evaluated item, and (12, T), what it shows."""
+        layout = self.settings.layouts[asked.layout]
+        name = pick_layout(layout, np.random.default_rng([asked.index]))
+        return name, self._shown[name]
+
+    def labelled(self, asked: Asked) -> dict[str, Any]:
+        """What every item holds beside its signals: target float32 (C,), index, layout, and
+        artefact, which is 0, as no page was printed."""
+        target = self.cohort.targets[asked.position].astype(np.float32)
+        return {"target": torch.from_numpy(target), "index": asked.index,
+                "layout": asked.layout, "artefact": 0}  # fmt: skip
+
+    def nothing(self, asked: Asked, why: str) -> DataError:
+        """The error of an item of which nothing is observed, naming the record."""
+        return DataError(
+            f"nothing observed: {why}",
+            value=str(self.cohort.records["record_id"].iloc[asked.position]),
+            remedy="Leave the record out of the store, or the layout out of data.layouts",
+        )
+
+
+class SignalDataModule(EcgDataModule, Generic[Settings]):
+    """Train, validation and test loaders of signals.
+
+    Args:
+        cohort: records, targets and splits.
+        settings: how records become items.
+        augment: vary the training signals (`SignalAugment`); the papers do not.
+        Others: see `EcgDataModule`.
+
+    Raises:
+        ConfigError: if a store's rate stands in no simple ratio to the items'.
+    """
+
+    def __init__(
+        self, cohort: Cohort, settings: Settings, *, augment: bool = False, **loader: Any
+    ) -> None:
+        super().__init__(cohort, **loader)
+        self.settings, self.augment = settings, augment
+        for rate in {store.rate for store in cohort.stores}:
+            resample(np.zeros((1, 1), np.float32), rate, settings.rate)  # refuses odd ratios
+
+    @property
+    def layouts(self) -> Sequence[str]:
+        return self.settings.layouts
+
+    @property
+    def artefacts(self) -> Sequence[str]:
+        """None but the clean one: a signal meets no scanner."""
+        return (CLEAN,)
+
+    @abstractmethod
+    def dataset(self, split: str) -> SignalDataset[Settings]:
+        """The items of `train`, `val` or `test`."""
