@@ -72,13 +72,14 @@ def find_shift(reference: ArrayLike, read: ArrayLike) -> Shift:
     return Shift(int(column) - (len(x) - 1), (int(row) - (LEVELS - 1)) * level)
 
 
-def _picture(curve: Curve, low: float, high: float) -> NDArray[np.float64]:
-    """(LEVELS, T): 1 where the curve passes, smoothed."""
+def _picture(curve: Curve, low: float, high: float) -> NDArray[np.float32]:
+    """(LEVELS, T): 1 where the curve passes, smoothed. In single precision: the transforms then
+    take less than half the time, and find the same place."""
     seen = np.flatnonzero(np.isfinite(curve))
     level = np.round((curve[seen] - low) / (high - low) * (LEVELS - 1)).astype(int)
-    picture = np.zeros((LEVELS, len(curve)))
+    picture = np.zeros((LEVELS, len(curve)), np.float32)
     picture[level, seen] = 1
-    return np.asarray(gaussian_filter(picture, SMOOTHING), np.float64)
+    return np.asarray(gaussian_filter(picture, SMOOTHING), np.float32)
 
 
 def unshifted(read: ArrayLike, shift: Shift, rate: float) -> Curve:
