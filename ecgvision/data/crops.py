@@ -10,41 +10,35 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecgvision.data.augment import SignalAugment
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.fraction import choose, tell
+from ecgvision.data.signal_settings import SignalSettings
 from ecgvision.data.signals import SignalDataModule, SignalDataset
 from ecgvision.ecg import ConfigError
-from ecgvision.layouts import RANDOM, get_layout
-from ecgvision.page import Page
 
 
-@dataclass(frozen=True)
-class CropSettings:
+@dataclass(frozen=True, kw_only=True)
+class CropSettings(SignalSettings):
     """How records become crops. The figures are Phan et al.'s (arXiv 2210.06297, public code).
 
     Attributes:
-        seconds: window of the record.
-        rate: Hz.
+        seconds, rate, layouts: see `SignalSettings`; what a layout hides is 0.
         crop_seconds: length of a crop.
         crop_stride: seconds from one crop to the next in evaluation.
         crops: drawn from a record in each training epoch.
-        layouts: that every record is evaluated in; what they hide is 0.
 
     Raises:
-        ConfigError: for a figure that makes no sense.
-        LayoutError: for an unknown layout, or a window that it does not hold.
+        ConfigError: as there, or for another figure that makes no sense.
+        LayoutError: as there.
     """
 
-    seconds: float = 10.0
-    rate: float = 100.0
     crop_seconds: float = 2.5
     crop_stride: float = 1.25
     crops: int = 5
-    layouts: tuple[str, ...] = ("12x1",)
 
     def __post_init__(self) -> None:
-        for name in ("seconds", "rate", "crop_seconds", "crop_stride"):
+        super().__post_init__()
+        for name in ("crop_seconds", "crop_stride"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise ConfigError(f"{name} must be positive", value=value)
@@ -58,17 +52,6 @@ class CropSettings:
                               value=self.crop_stride)  # fmt: skip
         if self.crops < 1:
             raise ConfigError("data.crops must be at least 1", value=self.crops)
-        if not self.layouts or len(set(self.layouts)) < len(self.layouts):
-            raise ConfigError("data.layouts must name at least one layout, and none twice",
-                              value=list(self.layouts))  # fmt: skip
-        for name in self.layouts:
-            if name != RANDOM:
-                Page(get_layout(name), seconds=self.seconds)
-
-    @property
-    def length(self) -> int:
-        """Samples of the window."""
-        return round(self.seconds * self.rate)
 
     @property
     def samples(self) -> int:
@@ -132,6 +115,8 @@ class CropDataModule(SignalDataModule[CropSettings]):
         ConfigError: as there, or for a fraction outside (0, 1].
     """
 
+    items = CropDataset
+
     def __init__(
         self, cohort: Cohort, settings: CropSettings, *, label_fraction: float = 1.0, **more: Any
     ) -> None:
@@ -152,10 +137,3 @@ class CropDataModule(SignalDataModule[CropSettings]):
             return {}
         whole, chosen = self.cohort.positions("train"), self.positions("train")
         return {"label_fraction": tell(self.cohort, whole, chosen, self.label_fraction)}
-
-    def dataset(self, split: str) -> CropDataset:
-        return CropDataset(
-            self.cohort, self.positions(split), self.settings,
-            train=split == "train", seed=self.seed,
-            augment=SignalAugment() if self.augment else None,
-        )  # fmt: skip

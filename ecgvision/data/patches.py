@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecgvision.data.augment import SignalAugment
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.masks import noise_blocks
 from ecgvision.data.patching import PatchSettings, normalise_record, to_patches
@@ -55,8 +54,7 @@ class PatchDataset(SignalDataset[PatchSettings]):
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
         asked = self.asked(key)
-        shown = self._seen if asked.rng is None else self._hidden
-        signal, observed = shown(asked)
+        signal, observed = self._seen(asked) if asked.rng is None else self._hidden(asked)
         if self.settings.normalise == "record":
             signal = normalise_record(signal, observed)
         signal = np.where(observed, signal, np.float32(0))
@@ -104,9 +102,4 @@ class PatchDataset(SignalDataset[PatchSettings]):
 class PatchDataModule(SignalDataModule[PatchSettings]):
     """Loaders of patches; see `SignalDataModule`."""
 
-    def dataset(self, split: str) -> PatchDataset:
-        return PatchDataset(
-            self.cohort, self.positions(split), self.settings,
-            train=split == "train", seed=self.seed,
-            augment=SignalAugment() if self.augment else None,
-        )  # fmt: skip
+    items = PatchDataset

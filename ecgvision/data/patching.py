@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,27 +11,24 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ecgvision.data.masks import FRACTIONS, TrainMask, check_noise
+from ecgvision.data.signal_settings import SignalSettings
 from ecgvision.ecg import ConfigError
-from ecgvision.layouts import RANDOM, RANDOM_LAYOUTS, get_layout
-from ecgvision.page import Page
+from ecgvision.layouts import RANDOM, RANDOM_LAYOUTS
 
 FLAT_MV = 1e-6
 """Standard deviation below which a record is flat and only centred: far below the step of any
 recorder, far above rounding. Our default."""
 
 
-@dataclass(frozen=True)
-class PatchSettings:
+@dataclass(frozen=True, kw_only=True)
+class PatchSettings(SignalSettings):
     """How records become patches. The defaults are PatchECG's (arXiv 2508.09165).
 
     Attributes:
+        seconds, rate, layouts: see `SignalSettings`.
         patch_length: samples L of a patch.
         stride: samples from one patch to the next; samples at the end that fill no patch are
             dropped.
-        rate: Hz of the network's signals.
-        seconds: window of the record, up to the layouts' ten.
-        layouts: that every record is evaluated in: names from the registry, or `random` for any
-            of its first six.
         train_mask: `none`, `blocks`, `layouts` or `both`; see `TrainMask`.
         fractions: shares of a lead that a block may hide.
         noise: mV, standard deviation of the noise on one block of every lead in training; 0 adds
@@ -41,34 +37,24 @@ class PatchSettings:
             observed samples of all leads together, and divides by their standard deviation.
 
     Raises:
-        ConfigError: for a figure or a word that makes no sense.
-        LayoutError: for an unknown layout, or a window that no layout holds.
+        ConfigError: as there, or for another figure or word that makes no sense.
+        LayoutError: as there.
     """
 
+    layouts: tuple[str, ...] = (*RANDOM_LAYOUTS, RANDOM)
     patch_length: int = 64
     stride: int = 64
-    rate: float = 100.0
-    seconds: float = 10.0
-    layouts: tuple[str, ...] = (*RANDOM_LAYOUTS, RANDOM)
     train_mask: str = "blocks"
     fractions: tuple[float, ...] = FRACTIONS
     noise: float = 0.0
     normalise: str = "none"
 
     def __post_init__(self) -> None:
-        if not all(math.isfinite(v) and v > 0 for v in (self.rate, self.seconds)):
-            raise ConfigError("data.signal_rate and data.seconds must be positive",
-                              value=(self.rate, self.seconds))  # fmt: skip
+        super().__post_init__()
         self._check_patches()
         if self.normalise not in ("none", "record"):
             raise ConfigError("patches are normalised by none or record", value=self.normalise)
         check_noise(self.noise)
-        if not self.layouts or len(set(self.layouts)) < len(self.layouts):
-            raise ConfigError("data.layouts must name at least one layout, and none twice",
-                              value=list(self.layouts))  # fmt: skip
-        for name in self.layouts:
-            if name != RANDOM:
-                self.page(name)
         _ = self.mask  # refuses a mode or fractions that make no sense
 
     def _check_patches(self) -> None:
@@ -90,11 +76,6 @@ class PatchSettings:
             )
 
     @property
-    def length(self) -> int:
-        """Samples of the window."""
-        return round(self.seconds * self.rate)
-
-    @property
     def patches(self) -> int:
         """Patches P of a lead."""
         return (self.length - self.patch_length) // self.stride + 1
@@ -104,14 +85,6 @@ class PatchSettings:
         """What training hides."""
         pages = tuple(self.page(name) for name in RANDOM_LAYOUTS)
         return TrainMask(self.train_mask, self.fractions, pages)
-
-    def page(self, layout: str) -> Page:
-        """A layout over the window.
-
-        Raises:
-            LayoutError: for an unknown layout, or a window that it does not hold.
-        """
-        return Page(get_layout(layout), seconds=self.seconds)
 
 
 def to_patches(samples: NDArray[Any], patch_length: int, stride: int) -> NDArray[Any]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -17,27 +16,13 @@ from ecgvision.data.cohort import Cohort
 from ecgvision.data.masks import layout_mask
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.resample import resample
+from ecgvision.data.signal_settings import SignalSettings
 from ecgvision.ecg import DataError
-from ecgvision.layouts import RANDOM, RANDOM_LAYOUTS, get_layout, pick_layout
-from ecgvision.page import Page
+from ecgvision.layouts import RANDOM, RANDOM_LAYOUTS, pick_layout
 from ecgvision.render.artefacts import CLEAN
 
 NO_LAYOUT = -1
 """The layout of a training item: none of the list was asked for."""
-
-
-class SignalSettings(Protocol):
-    """What `PatchSettings` and `CropSettings` have in common; see there."""
-
-    @property
-    def seconds(self) -> float: ...
-    @property
-    def rate(self) -> float: ...
-    @property
-    def layouts(self) -> tuple[str, ...]: ...
-    @property
-    def length(self) -> int: ...
-
 
 Settings = TypeVar("Settings", bound=SignalSettings)
 
@@ -80,10 +65,9 @@ class SignalDataset(Dataset[dict[str, Any]], Generic[Settings]):
         self.augment = augment if train else None
         names = RANDOM_LAYOUTS if RANDOM in settings.layouts else ()
         self._shown = {
-            name: layout_mask(Page(get_layout(name), seconds=settings.seconds), settings.length,
-                              settings.rate)
+            name: layout_mask(settings.page(name), settings.length, settings.rate)
             for name in (() if train else {*settings.layouts, *names} - {RANDOM})
-        }  # fmt: skip
+        }
 
     def __len__(self) -> int:
         return len(self.positions) * (1 if self.train else len(self.settings.layouts))
@@ -134,9 +118,14 @@ class SignalDataModule(EcgDataModule, Generic[Settings]):
         augment: vary the training signals (`SignalAugment`); the papers do not.
         Others: see `EcgDataModule`.
 
+    Attributes:
+        items: the dataset of a split.
+
     Raises:
         ConfigError: if a store's rate stands in no simple ratio to the items'.
     """
+
+    items: ClassVar[type[SignalDataset[Any]]]
 
     def __init__(
         self, cohort: Cohort, settings: Settings, *, augment: bool = False, **loader: Any
@@ -155,6 +144,9 @@ class SignalDataModule(EcgDataModule, Generic[Settings]):
         """None but the clean one: a signal meets no scanner."""
         return (CLEAN,)
 
-    @abstractmethod
     def dataset(self, split: str) -> SignalDataset[Settings]:
-        """The items of `train`, `val` or `test`."""
+        return self.items(
+            self.cohort, self.positions(split), self.settings,
+            train=split == "train", seed=self.seed,
+            augment=SignalAugment() if self.augment else None,
+        )  # fmt: skip

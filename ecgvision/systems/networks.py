@@ -15,7 +15,10 @@ def cut_of(config: Config) -> PatchSettings:
     size = step = round(data["signal_rate"] * data["seconds"])
     if config["exp"] == "patchecg":
         size, step = data["patch_length"], data["patch_stride"]
-    return PatchSettings(size, size if step is None else step, data["signal_rate"], data["seconds"])
+    return PatchSettings(
+        seconds=data["seconds"], rate=data["signal_rate"],
+        patch_length=size, stride=size if step is None else step,
+    )  # fmt: skip
 
 
 def signal_network(config: Config, labels: int) -> PatchECG | SignalNet:
