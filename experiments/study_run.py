@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.ecg import ConfigError
+from experiments.study_check import check_plan
 from experiments.study_plan import ArmPlan, Plan
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ def run_study(plan: Plan) -> Path:
     and seed, written anew after each), and at the end study.csv, .tex, .html and .png.
 
     Raises:
-        ConfigError: if an arm does not give the same records as the others, or lacks its stream.
+        ConfigError: as `check_plan`.
+        DataError: if an arm did not answer for the same records as the others.
     """
     from ecgvision.whole import write_json
     from experiments.configure import configure
@@ -33,7 +34,7 @@ def run_study(plan: Plan) -> Path:
         for arm in plan.arms
         for seed in plan.seeds
     }
-    _check_plan(plan, configs)
+    check_plan(plan, {arm.name: configs[arm.name, plan.seeds[0]] for arm in plan.arms})
     first = next(iter(configs.values()))
     lasting = [([w for w in a.run if not w.startswith("force=")], a.fill) for a in plan.arms]
     whole = [lasting, plan.seeds, plan.layouts, plan.artefacts]
@@ -70,34 +71,6 @@ def _judge(plan: Plan, arm: ArmPlan, config: dict[str, Any], folder: Path) -> Pa
     )  # fmt: skip
 
 
-def _check_plan(plan: Plan, configs: Mapping[tuple[str, int], Mapping[str, Any]]) -> None:
-    """Say now, not after hours of training, what cannot be judged at the end."""
-    from ecgvision.evaluate.fills import FILLS
-    from ecgvision.layouts import RANDOM, get_layout
-    from ecgvision.systems import get_system
-
-    for layout in plan.layouts:
-        if layout != RANDOM:
-            get_layout(layout)
-    for arm in plan.arms:
-        config = configs[arm.name, plan.seeds[0]]
-        system = get_system(config["exp"])
-        system.check(config)
-        if arm.stream not in system.streams(config):
-            raise ConfigError(f"arm {arm.name} has no such stream", value=arm.stream,
-                              remedy=f"It has {', '.join(system.streams(config))}")  # fmt: skip
-        if arm.fill is None:
-            continue
-        if arm.fill not in FILLS or config["exp"] == "patchecg" or not plan.layouts:
-            raise ConfigError(f"arm {arm.name} cannot be filled so", value=arm.fill,
-                              remedy=f"Fills are {', '.join(FILLS)}, before a network that reads "
-                              "signals, in a study with layouts")  # fmt: skip
-        if arm.fill == "saits":
-            from ecgvision.evaluate.fill_saits import load_pypots
-
-            load_pypots()
-
-
 def _record(plan: Plan, done: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     return {
         "study": plan.name,
@@ -132,7 +105,7 @@ def report(
         )
         for arm in plan.arms
     ]
-    table = study_table(arms, reference=plan.reference, views=plan.layouts or None, draws=draws)
+    table = study_table(arms, reference=plan.reference, draws=draws)
     write_study(folder, table, title=plan.about or plan.name)
     return table
 

@@ -12,6 +12,7 @@ import yaml
 import experiments.study as study
 from ecgvision.evaluate import predictions
 from experiments.configure import configure
+from experiments.study_check import check_plan, judged_in
 
 pytestmark = [
     # https://github.com/Lightning-AI/pytorch-lightning/issues/20978 and kin: Lightning's own
@@ -31,6 +32,9 @@ PLAN = {
         "masked": {"run": ["data.train_mask=layouts"], "stream": "signal"},
     },
 }  # fmt: skip
+
+LAYOUT = ['data.layouts=["3x4+II"]']
+PLAIN = ["+exp=vizecg", "model.streams=image"]
 
 
 def write(folder: Path, **changes) -> Path:
@@ -117,16 +121,50 @@ def test_wrong_words_are_one_line(words, named, capsys):
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("data", [[], ["data=ptbxl", "data.root=ptb-xl"]], ids=["small", "full"])
 @pytest.mark.parametrize("name", study.studies())
-def test_every_study_of_the_project_composes(name):
-    from ecgvision.systems import get_system
-
-    plan = study.read_plan(name)
+def test_every_study_of_the_project_can_be_judged_at_its_end(name, data):
+    plan = study.read_plan(name, data)
     assert plan.about
-    for arm in plan.arms:
-        config = configure(arm.run)
-        assert arm.stream in get_system(config["exp"]).streams(config)
-        assert arm.fill is None or plan.layouts
+    check_plan(plan, {arm.name: configure(arm.run) for arm in plan.arms})
+
+
+PAGES = "+exp=patchecg_page"
+
+
+@pytest.mark.parametrize(
+    ("arm", "named"),
+    [
+        (["+exp=signal", "data.labels=rhythm"], ["arm other", "rhythm", "superdiagnostic"]),
+        (["+exp=signal"], ["arm other", "12x1@clean", "3x4+II@clean"]),
+        ([*PLAIN, "data.artefacts=[clean,fax]"], ["3x4+II@fax"]),
+        ([PAGES, "reading.data.artefacts=[scan]", *LAYOUT], ["3x4+II@scan", "3x4+II@clean"]),
+    ],
+)
+def test_arms_that_answer_for_other_things_are_refused(tmp_path, arm, named, capsys):
+    stream = "patches" if PAGES in arm else "image" if PLAIN[0] in arm else "signal"
+    arms = {"pages": {"run": PLAIN, "stream": "image"}, "other": {"run": arm, "stream": stream}}
+    file = write(tmp_path, common=[f"run_dir={tmp_path}/runs"], layouts=[], reference="pages",
+                 arms=arms)  # fmt: skip
+    assert study.main([str(file)]) == 2
+    error = capsys.readouterr().err
+    assert all(word in error for word in named), error
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_page_run_is_judged_on_its_readers_artefacts_unless_it_has_its_own():
+    plan = study.read_plan("reader")
+    reader = [PAGES, "data.labels=superdiagnostic", "model.reader=shipped", *LAYOUT]
+    views = [("3x4+II", artefact) for artefact in ("clean", "scan", "photo")]
+    assert judged_in(plan, configure(reader)) == views
+    assert judged_in(plan, configure([*reader, "+data.artefacts=[fax]"])) == [("3x4+II", "fax")]
+    from_stage = [PAGES, *LAYOUT, "reading.checkpoint=shipped"]
+    assert judged_in(plan, configure(from_stage)) == views
+
+
+def test_no_artefacts_are_asked_of_networks_that_read_signals(tmp_path, capsys):
+    assert study.main([str(write(tmp_path, artefacts=["fax"]))]) == 2
+    assert "fax" in capsys.readouterr().err
 
 
 def test_a_missing_package_is_said_before_any_training(monkeypatch, tmp_path, capsys):
