@@ -16,6 +16,7 @@ from typing import Any
 
 from ecgvision.ecg import ConfigError
 from experiments.check import check_types
+from experiments.prepare import place
 
 REPLACED = ("exp", "model", "loss")
 """Keys that a stage brings whole, as it does further sections of its own; of `data`, `optimizer`
@@ -57,6 +58,8 @@ def stage_config(config: Mapping[str, Any], name: str) -> dict[str, Any]:
         elif key == "data" and "store" in given:
             given = {"name": "store"} | given
         out[key] |= given
+    for key in {"store", "root"} - {place(out["data"]["name"])}:
+        out["data"][key] = None  # where another source lies, or what the main run packed
     for path in stage.get("without", ()):
         section, _, key = path.rpartition(".")
         (out[section] if section else out).pop(key, None)

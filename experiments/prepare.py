@@ -117,14 +117,33 @@ SOURCES: dict[str, Callable[[Mapping[str, Any], Path], list[str]]] = {
 }
 
 
+def place(source: str) -> str | None:
+    """The key of the data section that says where a source lies; None of one that is made."""
+    return {"store": "store", "synthetic": None}.get(source, "root")
+
+
+def check_source(data: Mapping[str, Any]) -> None:
+    """Refuse a source that does not exist, and a place that it does not look at: whoever names
+    their records means them.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    if (name := data["name"]) not in SOURCES:
+        raise ConfigError("unknown data source", value=name,
+                          remedy=f"data= one of {', '.join(SOURCES)}")  # fmt: skip
+    for key, source in (("store", "store"), ("root", "ptbxl or another that has a folder")):
+        if key != place(name) and data.get(key) is not None:
+            raise ConfigError(f"data={name} does not read data.{key}", value=data[key],
+                              remedy=f"Add data={source}, or leave data.{key} out")  # fmt: skip
+
+
 def stores(data: Mapping[str, Any]) -> list[str]:
     """Paths of the packed stores that the data section asks for, packing first where needed.
 
     Raises:
-        ConfigError: for a source that does not exist.
+        ConfigError: as `check_source`.
         DataError, StoreError, RecordError: from the source.
     """
-    if data["name"] not in SOURCES:
-        raise ConfigError("unknown data source", value=data["name"],
-                          remedy=f"data= one of {', '.join(SOURCES)}")  # fmt: skip
+    check_source(data)
     return SOURCES[data["name"]](data, cache_dir(data["cache_dir"]))

@@ -25,6 +25,16 @@ def test_a_stage_inherits_all_but_the_systems_own():
     assert config["data"]["batch_size"] == 7  # nothing is shared
 
 
+def test_a_stage_has_the_place_of_its_own_source_alone():
+    config = configure(["+exp=patchecg_page", "data=ptbxl", "data.root=db"])
+    config["data"]["store"] = ["packed/before"]  # by the main run
+    data = chain.stage_config(config, "reading")["data"]
+    assert (data["name"], data["root"], data["store"]) == ("ptbxl", "db", None)
+    config["reading"]["data"]["store"] = ["other"]
+    data = chain.stage_config(config, "reading")["data"]
+    assert (data["name"], data["root"], data["store"]) == ("store", None, ["other"])
+
+
 def test_a_teacher_has_the_id_of_the_same_run_by_itself():
     config = configure(["+exp=mvkt"])
     stage = chain.stage_config(config, "teacher")

@@ -66,6 +66,7 @@ def test_config_without_heavy_imports():
         (["+exp=vizecg", "data=ptbxl"], "data.root"),
         (["+exp=vizecg", "data=ptbxl", "data.root=nowhere/at/all"], "nowhere/at/all"),
         (["+exp=vizecg", "data=store", "data.store=nowhere/at/all"], "nowhere/at/all"),
+        (["+exp=vizecg", "data.store=[my/own]"], "data=synthetic does not read data.store"),
     ],
 )
 def test_errors_are_one_line_and_exit_2(arguments, named):
@@ -83,6 +84,20 @@ def test_sources_refuse_what_is_not_there(tmp_path):
         stores(data | {"cache_dir": str(tmp_path / "cache")})
     with pytest.raises(ConfigError, match="moon"):
         stores(data | {"name": "moon"})
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["data.store=[my/own]"], "Add data=store"),
+        (["data.root=my/own"], "data.root"),
+        (["data=store", "data.store=[a]", "data.root=my/own"], "data=store does not read"),
+        (["data=ptbxl", "data.root=a", "data.store=[my/own]"], "data=ptbxl does not read"),
+    ],
+)
+def test_records_that_a_source_would_not_look_at_are_refused(words, named):
+    with pytest.raises(ConfigError, match=named):
+        stores(configure(["+exp=vizecg", *words])["data"])
 
 
 def combinations(parameters: dict) -> list[dict]:

@@ -1,0 +1,105 @@
+"""Every command of the README is one that the tools take, with settings that can work."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from ecgvision import cli
+from ecgvision.systems import get_system
+from experiments import study, study_cv
+from experiments.chain import stage_config, trainable
+from experiments.check import check_types
+from experiments.configure import configure
+from experiments.prepare import check_source
+from experiments.study_check import check_plan
+
+ROOT = Path(__file__).parent.parent
+ELSEWHERE = {"pip"}
+"""Commands of others."""
+
+
+def commands() -> list[str]:
+    """The lines of all shell blocks, placeholders in one word and comments left out."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    lines = [line.replace("<run id>", "ID") for block in blocks for line in block.splitlines()]
+    return [shlex.join(words) for line in lines if (words := shlex.split(line, comments=True))]
+
+
+class Parsed(Exception):
+    """The arguments were taken; nothing more is to happen."""
+
+
+@pytest.fixture
+def only_parsed(monkeypatch):
+    parse = argparse.ArgumentParser.parse_args
+
+    def stop(self, *args, **kwargs):
+        raise Parsed(parse(self, *args, **kwargs))
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
+
+
+def can_run(words: list[str]) -> None:
+    config = configure(words)
+    stages = [stage_config(config, name) for name in trainable(config)
+              if get_system(config["exp"]).needs(config, name)]  # fmt: skip
+    for one in (config, *stages):
+        check_types(one)
+        check_source(one["data"])
+        get_system(one["exp"]).check(one)
+
+
+def can_study(name: str, words: list[str]) -> None:
+    own = [word for word in words if not word.startswith(tuple(f"{key}=" for key in study.OWN))]
+    if name != study_cv.NAME:
+        plan = study.read_plan(name, own)
+        configs = {arm.name: configure(arm.run) for arm in plan.arms}
+        check_plan(plan, configs)
+    else:
+        configs = {"": configure([f"+{w}" for w in words if w.startswith("exp=")] + own)}
+        study_cv.check(configs[""])
+    for config in configs.values():
+        check_source(config["data"])
+
+
+def test_there_are_commands():
+    assert len(commands()) > 50
+
+
+@pytest.mark.parametrize("line", commands())
+def test_a_command_of_the_readme_is_taken(line, only_parsed):
+    words = shlex.split(line)
+    while re.match(r"[A-Z_]+=", words[0]):
+        del words[0]
+    program, rest = words[0], words[1:]
+    if program == "make":
+        assert re.search(rf"^{rest[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    elif program == "ecgvision":
+        with pytest.raises(Parsed):
+            cli.main(rest)
+    elif Path(program).name == "python":
+        assert rest[0] == "-m"
+        module, rest = rest[1], rest[2:]
+        if module == "pytest":
+            assert all((ROOT / path).exists() for path in rest)
+        elif module == "experiments.run":
+            if "--help" not in rest:
+                many = "-m" in rest
+                can_run([w for w in rest if not (many and (w == "-m" or "," in w))])
+        elif module == "experiments.study" and "--help" not in rest:
+            can_study(rest[0], rest[1:])
+        else:
+            bench = "experiments.bench"
+            main = importlib.import_module(f"{bench}.__main__" if module == bench else module).main
+            with pytest.raises((Parsed, SystemExit)) as caught:
+                main(rest)
+            assert getattr(caught.value, "code", 0) == 0
+    else:
+        assert program in ELSEWHERE
