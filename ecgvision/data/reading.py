@@ -60,7 +60,7 @@ def spoil(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint
 
 
 class ReadingDataset(Dataset[dict[str, Any]]):
-    """Pages of every record of some folds, in layouts of a mix.
+    """Pages of records of some stores, in layouts of a mix.
 
     In training a page is a pure function of (seed, epoch, record): another stretch, varied,
     another layout, paper, resolution and artefact. In evaluation a record has one page, of its
@@ -70,7 +70,7 @@ class ReadingDataset(Dataset[dict[str, Any]]):
     Args:
         stores: in order; labels are not looked at.
         settings: which pages; `style="mixed"` draws another paper for each.
-        folds: of the stores; None takes all records.
+        rows: of the records over all stores, as `Cohort.index` counts them; None takes all.
         train: see above.
         seed: of training.
         limit: at most so many records, spread evenly; None takes all.
@@ -93,7 +93,7 @@ class ReadingDataset(Dataset[dict[str, Any]]):
 
     def __init__(
         self, stores: Sequence[Store], settings: PageSettings, *,
-        folds: Sequence[int] | None = None, train: bool = True, seed: int = 0,
+        rows: NDArray[np.int64] | None = None, train: bool = True, seed: int = 0,
         limit: int | None = None, variation: SignalVariation | None = SignalVariation(),  # noqa: B008
         unreadable: float = 0.0,
     ) -> None:  # fmt: skip
@@ -103,20 +103,15 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         if not 0 <= unreadable < 1:
             raise ConfigError("data.unreadable must lie in [0, 1)", value=unreadable)
         self.unreadable = unreadable if train else 0.0
-        places, base = [], 0
-        for number, store in enumerate(self.stores):
-            kept = np.ones(len(store), bool)
-            if folds is not None:
-                kept = store.records["fold"].isin(list(folds)).to_numpy(bool)
-            rows = np.flatnonzero(kept)
-            places.append(np.stack([np.full_like(rows, number), rows, base + rows], axis=1))
-            base += len(store)
-        found = np.concatenate(places) if places else np.empty((0, 3), np.int64)
-        if limit is not None and len(found) > limit > 0:
-            found = found[spread(limit, len(found))]
-        if len(found) == 0 or (limit is not None and limit < 1):
-            raise DataError("no record to draw pages of", value={"folds": folds, "limit": limit},
-                            remedy="Name stores that hold records in these folds")  # fmt: skip
+        starts = np.cumsum([0, *(len(store) for store in self.stores)])
+        index = np.arange(starts[-1]) if rows is None else np.asarray(rows, np.int64)
+        if limit is not None and len(index) > limit > 0:
+            index = index[spread(limit, len(index))]
+        if len(index) == 0 or (limit is not None and limit < 1):
+            raise DataError("no record to draw pages of", value={"limit": limit},
+                            remedy="Name stores that hold records")  # fmt: skip
+        number = np.searchsorted(starts, index, side="right") - 1
+        found = np.stack([number, index - starts[number], index], axis=1)
         self.places: NDArray[np.int64] = found
 
     def __len__(self) -> int:

@@ -95,14 +95,11 @@ class ReadingDataModule(EcgDataModule):
         if split not in self._made:
             train = split == SPLITS[0]
             records = ReadingDataset(
-                self.cohort.stores, self.settings, folds=self.cohort.folds[split], train=train,
-                seed=self.seed, limit=None if train else self._limit(split),
+                self.cohort.stores, self.settings, rows=self.cohort.index[self.positions(split)],
+                train=train, seed=self.seed, limit=None if train else self.pages[split],
                 variation=self.variation, unreadable=self.unreadable,
             )  # fmt: skip
             self._made[split] = (
                 EndlessPages(records, self.pages["train"], seed=self.seed) if train else records
             )
         return self._made[split]
-
-    def _limit(self, split: str) -> int:
-        return min(self.pages[split], len(self.positions(split)))

@@ -43,6 +43,8 @@ def make_reader(config: Config, *, pretrained: bool) -> PageReader:
 class Read(System):
     """`+exp=read`."""
 
+    needs_labels = False
+
     def streams(self, config: Config) -> tuple[str, ...]:
         return ()
 

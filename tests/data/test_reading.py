@@ -65,7 +65,7 @@ def test_a_page_is_a_function_of_seed_epoch_and_record(tiny_store: Path) -> None
     assert not torch.equal(a[(2, 4)]["image"], a[(3, 4)]["image"])
     other = dataset(tiny_store, settings=mix, seed=4)
     assert not torch.equal(a[(2, 4)]["image"], other[(2, 4)]["image"])
-    few = dataset(tiny_store, settings=mix, seed=3, folds=[5])
+    few = dataset(tiny_store, settings=mix, seed=3, rows=np.arange(4, 60, 10))
     assert same(few[(2, 0)], a[(2, 4)])  # and so is which others there are
 
 
@@ -172,16 +172,17 @@ def test_fractions_go_the_way_of_the_network(shape: tuple[int, int]) -> None:
     np.testing.assert_allclose(network_fractions(middle, shape, size), centre, atol=0.004)
 
 
-def test_records_come_from_all_stores_by_fold(tiny_store: Path, tmp_path: Path, make_store) -> None:
+def test_records_come_from_all_stores(tiny_store: Path, tmp_path: Path, make_store) -> None:
     other = make_store(tmp_path / "other", records=20, name="other", rate=250.0)
-    data = ReadingDataset([Store(tiny_store), Store(other)], settings(), folds=[2], train=False)
+    data = ReadingDataset([Store(tiny_store), Store(other)], settings(),
+                          rows=np.arange(1, 80, 10), train=False)  # fmt: skip
     assert [data[(0, i)]["index"] for i in range(len(data))] == [1, 11, 21, 31, 41, 51, 61, 71]
     assert data[(0, 7)]["signal"].shape == (12, 1000)
     few = ReadingDataset([Store(tiny_store), Store(other)], settings(), limit=3)
     assert [few[(0, i)]["index"] for i in range(3)] == [0, 40, 79]
 
 
-@pytest.mark.parametrize("given", [{"folds": [11]}, {"limit": 0}, {"folds": []}])
+@pytest.mark.parametrize("given", [{"limit": 0}, {"rows": []}])
 def test_no_record_is_an_error(tiny_store: Path, given: dict) -> None:
     with pytest.raises(DataError, match="no record"):
         dataset(tiny_store, **given)
@@ -193,7 +194,7 @@ def test_no_store_is_an_error() -> None:
 
 
 def test_it_serves_a_loader_and_workers(tiny_store: Path) -> None:
-    data = dataset(tiny_store, settings=settings(layouts=TWELVE, style="mixed"), folds=[1, 2])
+    data = dataset(tiny_store, settings=settings(layouts=TWELVE, style="mixed"), rows=[0, 1, 10, 11])
     sampler = EpochSampler(len(data), seed=0, shuffle=True)
     batch = next(iter(DataLoader(data, batch_size=4, sampler=sampler)))
     assert batch["image"].shape == (4, 3, *SIZE)

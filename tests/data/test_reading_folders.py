@@ -39,7 +39,8 @@ def module(store: Path, folder: str, pages: int | None = None, **more) -> Folder
 def test_an_item_is_a_page_with_what_it_shows(tiny_store: Path, folder: str) -> None:
     """As of a page drawn on the fly, of the same record, layout and paper."""
     data = module(tiny_store, folder)
-    drawn = ReadingDataset(data.cohort.stores, data.settings, folds=FOLDS["test"], train=False)
+    drawn = ReadingDataset(data.cohort.stores, data.settings,
+                           rows=data.cohort.index[data.positions("test")], train=False)  # fmt: skip
     held, pages = data.dataset("test"), DrawnPages(folder)
     assert len(held) == 3 * len(drawn) == 36
     by_view = {(item["index"], item["layout"]): item

@@ -16,7 +16,9 @@ from ecgvision.data.reading_module import ReadingDataModule
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.ecg import BundleError, ConfigError, EcgVisionError
+from ecgvision.evaluate.reading import read_split
 from ecgvision.models.reading import DeployedReader
+from ecgvision.store import StoreWriter
 from ecgvision.tasks.read import BACKBONE, ReadTask
 from experiments import ship, train
 from experiments.configure import configure
@@ -139,6 +141,28 @@ def test_pages_have_no_end_and_records_take_turns(
     repeat = keys[48 + drawn[48:].index(drawn[0])]
     assert not torch.equal(train_pages[keys[0]]["image"], train_pages[repeat]["image"])
     assert sorted({data.dataset("val")[(0, i)]["layout"] for i in range(3)}) == [0, 1]
+
+
+@pytest.mark.parametrize("policy", ["keep", "drop"])
+def test_labels_are_not_needed(reader_config, tmp_path: Path, policy: str) -> None:
+    rng = np.random.default_rng(0)
+    with StoreWriter(tmp_path / "half", rate=100, source="half") as writer:
+        for i in range(60):
+            writer.add(
+                rng.standard_normal((12, 1000), np.float32), record_id=f"half/{i}",
+                patient_id=None, fold=i % 10 + 1, scp_codes={"NORM": 100.0} if i % 20 < 10 else None,
+                columns=None, age=None, sex=None, device="", site="", flags=[],
+            )  # fmt: skip
+    config = reader_config(tmp_path / "half", tmp_path, f"data.unlabelled={policy}")
+    data = build.build_data(config, build.build_cohort(config))
+    data.setup()
+    task = build.build_task(config, data, pretrained=False)
+    table, _ = read_split(task, data, "test", rate=100.0, accelerator="cpu")
+    assert table["record_id"].nunique() == 3
+    keys = [(epoch, i) for epoch in range(10) for i in range(12)]
+    drawn = {int(data.dataset("train")[key]["index"]) for key in keys}
+    assert len(drawn) == (48 if policy == "keep" else 24)
+    assert drawn <= set(data.cohort.index.tolist())
 
 
 @pytest.mark.parametrize("override", [
