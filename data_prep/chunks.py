@@ -15,6 +15,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -47,11 +48,13 @@ class Item:
 
 @dataclass(frozen=True)
 class Reading:
-    """How records are read: the store's rate, whether others may be resampled, what stops."""
+    """How records are read: the store's rate, whether others may be resampled, what stops, and the
+    rate of files that state none (None: they cannot be read)."""
 
     rate: float
     resample: bool = False
     on_error: OnError = "stop"
+    unstated_rate: float | None = None
 
 
 def pack_items(
@@ -130,14 +133,18 @@ def _fingerprint(items: Sequence[Item], reading: Reading) -> str:
     """A hash of what is read and how, so that chunks of other files are never taken over."""
     digest = hashlib.sha256(repr((_VERSION, CHUNK, reading)).encode())
     for item in items:
-        digest.update(f"{item.record_id}\0{item.file}".encode())
-        for suffix in ("", ".hea", ".dat", ".mat"):
-            try:
-                stat = os.stat(f"{item.file}{suffix}")
-            except OSError:
-                continue
-            digest.update(f"\0{suffix} {stat.st_size} {stat.st_mtime_ns}".encode())
+        digest.update(f"{item.record_id}\0{item.file}{state(item.file)}".encode())
     return digest.hexdigest()
+
+
+def state(file: str | Path) -> str:
+    """Size and time of a record's file or files, by which a change of them is noticed."""
+    found = ""
+    for suffix in ("", ".hea", ".dat", ".mat"):
+        with suppress(OSError):
+            stat = os.stat(f"{file}{suffix}")
+            found += f"\0{suffix} {stat.st_size} {stat.st_mtime_ns}"
+    return found
 
 
 def _prepare(work: Path, fingerprint: str) -> None:
@@ -201,7 +208,7 @@ def _pack_chunk(task: list[tuple[str, str]], work: Path, number: int, reading: R
 
 
 def _read(path: str, reading: Reading) -> tuple[dict[str, Any], np.ndarray]:
-    ecg = read_record(path, unstated_rate=reading.rate)
+    ecg = read_record(path, unstated_rate=reading.unstated_rate)
     signal, flags = ecg.signal, list(ecg.meta["notes"])
     if ecg.rate != reading.rate:
         if not reading.resample:

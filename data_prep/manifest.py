@@ -15,6 +15,7 @@ they must agree (see `ecgvision.labels.targets`); an empty `patient_id` means a 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import Any
 
 import pandas as pd
 
-from data_prep.chunks import Item, OnError, Reading, pack_items
+from data_prep.chunks import Item, OnError, Reading, pack_items, state
 from data_prep.tables import identifier, number, parse_scp, read_table, text
 from ecgvision.ecg import DataError
 from ecgvision.labels import SCHEMES, targets
@@ -39,6 +40,7 @@ def pack_manifest(
     out: str | Path,
     *,
     rate: float | None = None,
+    unstated_rate: float | None = None,
     labels: Sequence[str] | None = None,
     name: str | None = None,
     jobs: int = 2,
@@ -53,9 +55,10 @@ def pack_manifest(
     Args:
         file: the CSV.
         out: the store to make.
-        rate: the store's rate in Hz; records of other rates are resampled, and npy and CSV records
-            that do not state theirs are taken to have it. Without it all records must have the
-            first one's rate.
+        rate: the store's rate in Hz, to which records of other rates are resampled. Without it all
+            records must have the first one's rate.
+        unstated_rate: the rate in Hz of npy and CSV records that do not state theirs; without it
+            they are refused.
         labels: label columns; by default every column of 0 and 1 that has no other meaning.
         name: the source's name; by default that of the folder the CSV is in.
 
@@ -75,8 +78,9 @@ def pack_manifest(
     items = _items(table, columns, file, name or file.resolve().parent.name)
     _check_agreement(items, columns)
     reading = Reading(
-        rate or _first_rate(items, file, on_error), resample=rate is not None, on_error=on_error
-    )
+        rate or _first_rate(items, file, on_error, unstated_rate),
+        resample=rate is not None, on_error=on_error, unstated_rate=unstated_rate,
+    )  # fmt: skip
     return pack_items(
         items,
         out,
@@ -88,6 +92,19 @@ def pack_manifest(
         overwrite=overwrite,
         facts={"manifest": str(file.resolve()), "label_columns": columns},
     )
+
+
+def fingerprint(file: str | Path) -> str:
+    """12 hex digits over where the manifest is, what it says, and the state of the files it lists.
+
+    Raises:
+        DataError: as `pack_manifest`.
+    """
+    file = Path(file)
+    digest = hashlib.sha256(f"{file.resolve()}".encode() + file.read_bytes())
+    for cell in read_table(file, ["record"])["record"]:
+        digest.update(state(file.parent / str(cell)).encode())
+    return digest.hexdigest()[:12]
 
 
 def _label_columns(table: pd.DataFrame, labels: Sequence[str] | None, file: Path) -> list[str]:
@@ -204,11 +221,13 @@ def _check_agreement(items: list[Item], columns: list[str]) -> None:
             targets(table, scheme)
 
 
-def _first_rate(items: list[Item], file: Path, on_error: OnError) -> float:
+def _first_rate(
+    items: list[Item], file: Path, on_error: OnError, unstated_rate: float | None
+) -> float:
     """The rate of the first record that can be read; all others must have it too."""
     for item in items:
         try:
-            return read_record(item.file).rate
+            return read_record(item.file, unstated_rate=unstated_rate).rate
         except ValueError:
             if on_error == "stop":
                 raise

@@ -50,8 +50,12 @@ def parser() -> argparse.ArgumentParser:
     two.add_argument(
         "--rate",
         type=float,
-        help="Hz of the store; records of another rate are resampled, npy and CSV records that do "
-        "not state theirs are taken to have it",
+        help="Hz of the store; records of another rate are resampled (default: all have one rate)",
+    )
+    two.add_argument(
+        "--unstated-rate",
+        type=float,
+        help="Hz of npy and CSV records that do not state theirs (default: they are refused)",
     )
     two.add_argument("--labels", help="label columns, with commas (default: all of 0 and 1)")
     two.add_argument("--name", help="the source's name (default: that of the manifest's folder)")
@@ -107,8 +111,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             labels = [c.strip() for c in args.labels.split(",")] if args.labels else None
             manifest.pack_manifest(
-                args.file, args.out, rate=args.rate, labels=labels, name=args.name, **common
-            )
+                args.file, args.out, rate=args.rate, unstated_rate=args.unstated_rate,
+                labels=labels, name=args.name, **common,
+            )  # fmt: skip
     except EcgVisionError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -102,8 +102,10 @@ def _read_npy(path: Path, rate: float | None) -> Ecg:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise RecordError(f"the file cannot be read ({error})", file=path) from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
-        raise RecordError("the file must hold an array of numbers", file=path)
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+        raise RecordError("the file must hold an array of floating-point numbers, in mV", file=path,
+                          value=str(getattr(array, "dtype", type(array).__name__)),
+                          remedy="Divide a converter's counts by its gain")  # fmt: skip
     if array.ndim != 2 or array.shape[0] != len(LEADS) or array.shape[1] < 1:
         raise RecordError(
             "the array must have shape (12, T)",
@@ -162,7 +164,9 @@ def _agreed_rate(given: float | None, stated: float, path: Path) -> float:
 
 def _stated(rate: float | None, path: Path) -> float:
     if rate is None:
-        raise RecordError("the file does not state its rate", file=path, remedy="Give rate in Hz")
+        raise RecordError("the file does not state its rate", file=path,
+                          remedy="Say it, in Hz: rate=, --rate, --unstated-rate or "
+                          "data.unstated_rate, whichever your command has")  # fmt: skip
     if not (np.isfinite(rate) and rate > 0):
         raise RecordError("rate must be a positive number of Hz", file=path, value=rate)
     return float(rate)

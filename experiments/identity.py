@@ -17,7 +17,7 @@ WITHOUT_EFFECT = (
     "data.name", "data.small", "data.store", "data.images", "data.root", "data.cache_dir",
     "data.num_workers",
     # the data's own hashes say it all
-    "data.records", "data.cohort_seed", "data.ptbxl", "data.rate",
+    "data.records", "data.cohort_seed", "data.ptbxl", "data.rate", "data.unstated_rate",
     "trainer.accelerator", "trainer.devices",
 )  # fmt: skip
 

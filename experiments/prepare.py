@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import ecgvision
 from ecgvision.data.drawn import DrawnPages
 from ecgvision.ecg import ConfigError, DataError
 from ecgvision.store import Store
@@ -21,11 +23,16 @@ def cache_dir(configured: str | None) -> Path:
     return Path(base).expanduser() / "ecgvision"
 
 
-def _cached(folder: Path, make: Callable[[Path], Any]) -> list[str]:
+def _cached(cache: Path, name: str, make: Callable[[Path], Any]) -> list[str]:
+    """The store of that name, made first where it is not there; by one process at a time."""
+    folder = cache / f"{name}-v{ecgvision.__version__}"
     if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        print(f"Packing {folder.name} into {folder.parent} (once)", flush=True)
-        make(folder)
+        cache.mkdir(parents=True, exist_ok=True)
+        with (cache / f".{folder.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # let go of when the process ends, however it ends
+            if not folder.exists():
+                print(f"Packing {folder.name} into {cache} (once)", flush=True)
+                make(folder)
     Store(folder)  # refuses a store that is cut short or of another version
     return [str(folder)]
 
@@ -48,7 +55,7 @@ def _synthetic(data: Mapping[str, Any], cache: Path) -> list[str]:
     records, seed, rate = int(data["records"]), int(data["cohort_seed"]), float(data["rate"])
     name = f"synthetic-{records}-seed{seed}-{rate:g}Hz"
     return _cached(
-        cache / name, lambda out: synthesize(out, records=records, seed=seed, rate=rate, jobs=2)
+        cache, name, lambda out: synthesize(out, records=records, seed=seed, rate=rate, jobs=2)
     )
 
 
@@ -57,7 +64,7 @@ def _ptbxl(data: Mapping[str, Any], cache: Path) -> list[str]:
 
     root, rate = _root(data), int(data["rate"])
     name = f"ptbxl-{_fingerprint(check_folder(root))}-{rate}Hz"
-    return _cached(cache / name, lambda out: pack_ptbxl(root, out, rate=rate))
+    return _cached(cache, name, lambda out: pack_ptbxl(root, out, rate=rate))
 
 
 def _challenge(data: Mapping[str, Any], cache: Path) -> list[str]:
@@ -73,17 +80,21 @@ def _challenge(data: Mapping[str, Any], cache: Path) -> list[str]:
                             remedy="Name PTB-XL's ptbxl_database.csv, or leave it out")  # fmt: skip
         name += f"-ptbxl-{_fingerprint(table)}"
     return _cached(
-        cache / name,
+        cache,
+        name,
         lambda out: pack_cinc(root, out, challenge=challenge, rate=rate, ptbxl=table),
     )
 
 
 def _manifest(data: Mapping[str, Any], cache: Path) -> list[str]:
-    from data_prep.manifest import pack_manifest
+    from data_prep.manifest import fingerprint, pack_manifest
 
-    file, rate = _root(data), data["rate"]
-    name = f"manifest-{_fingerprint(file)}" + (f"-{rate:g}Hz" if rate else "")
-    return _cached(cache / name, lambda out: pack_manifest(file, out, rate=rate))
+    file, rate, unstated = _root(data), data["rate"], data.get("unstated_rate")
+    name = f"manifest-{fingerprint(file)}" + (f"-{rate:g}Hz" if rate else "")
+    name += f"-or-{unstated:g}Hz" if unstated else ""
+    return _cached(
+        cache, name, lambda out: pack_manifest(file, out, rate=rate, unstated_rate=unstated)
+    )
 
 
 def _store(data: Mapping[str, Any], cache: Path) -> list[str]:
@@ -117,6 +128,10 @@ SOURCES: dict[str, Callable[[Mapping[str, Any], Path], list[str]]] = {
 }
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def place(source: str) -> str | None:
     """The key of the data section that says where a source lies; None of one that is made."""
     return {"store": "store", "synthetic": None}.get(source, "root")
@@ -127,7 +142,7 @@ def check_source(data: Mapping[str, Any]) -> None:
     their records means them.
 
     Raises:
-        ConfigError: naming the key.
+        ConfigError: naming the key; also for a rate that is none.
     """
     if (name := data["name"]) not in SOURCES:
         raise ConfigError("unknown data source", value=name,
@@ -136,6 +151,9 @@ def check_source(data: Mapping[str, Any]) -> None:
         if key != place(name) and data.get(key) is not None:
             raise ConfigError(f"data={name} does not read data.{key}", value=data[key],
                               remedy=f"Add data={source}, or leave data.{key} out")  # fmt: skip
+    for key in ("rate", "unstated_rate"):
+        if (rate := data.get(key)) is not None and not (_is_number(rate) and rate > 0):
+            raise ConfigError(f"data.{key} must be a positive number of Hz, or null", value=rate)
 
 
 def stores(data: Mapping[str, Any]) -> list[str]:

@@ -187,7 +187,13 @@ def test_npy_needs_shape_numbers_and_rate(tmp_path):
         read_record(file)
     with pytest.raises(RecordError, match="rate"):
         read_record(file, rate=0)
-    for wrong in (STEPS.T, STEPS[0], np.array(["x"]), np.array([{}], object)):
+    for wrong in (
+        STEPS.T / 1,
+        STEPS[0] / 1,
+        STEPS.astype(np.int16),
+        np.array(["x"]),
+        np.array([{}], object),
+    ):
         np.save(file, wrong, allow_pickle=True)
         with pytest.raises(RecordError, match=r"a\.npy"):
             read_record(file, rate=100)

@@ -194,7 +194,9 @@ def test_no_store_is_an_error() -> None:
 
 
 def test_it_serves_a_loader_and_workers(tiny_store: Path) -> None:
-    data = dataset(tiny_store, settings=settings(layouts=TWELVE, style="mixed"), rows=[0, 1, 10, 11])
+    data = dataset(
+        tiny_store, settings=settings(layouts=TWELVE, style="mixed"), rows=[0, 1, 10, 11]
+    )
     sampler = EpochSampler(len(data), seed=0, shuffle=True)
     batch = next(iter(DataLoader(data, batch_size=4, sampler=sampler)))
     assert batch["image"].shape == (4, 3, *SIZE)

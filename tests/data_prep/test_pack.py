@@ -178,16 +178,29 @@ def test_another_rate_stops_or_is_resampled(manifest, tmp_path):
     assert quality(store.path)["flags"]["resampled"]["records"] == {"src/004": ["200"]}
 
 
-def test_records_that_do_not_state_their_rate_take_the_one_given(manifest, tmp_path):
+def test_records_that_do_not_state_their_rate_take_the_one_that_is_said_of_them(manifest, tmp_path):
     array = np.zeros((12, 500), np.float32)
     np.save(manifest.parent / "records/a.npy", array)
     (manifest.parent / "records/b.csv").write_text("time,I\n0,1\n0.005,2\n0.01,1\n")
     manifest.write_text("record,AF\nrecords/a.npy,1\nrecords/b.csv,0\n")
     with pytest.raises(RecordError, match="does not state its rate"):
         pack_manifest(manifest, tmp_path / "s", progress=False)
-    store = Store(pack_manifest(manifest, tmp_path / "s", rate=50, progress=False))
-    assert store.records["length"].tolist() == [500, 1]  # the CSV states 200 Hz
-    assert "resampled:200" in json.loads(store.records["flags"][1])
+    with pytest.raises(
+        RecordError, match="does not state its rate"
+    ):  # what is wanted is not what is
+        pack_manifest(manifest, tmp_path / "s", rate=50, progress=False)
+    store = Store(
+        pack_manifest(manifest, tmp_path / "s", rate=50, unstated_rate=100, progress=False)
+    )
+    assert store.records["length"].tolist() == [250, 1]  # the CSV states 200 Hz
+    flags = [json.loads(flags) for flags in store.records["flags"]]
+    assert "resampled:100" in flags[0]
+    assert "resampled:200" in flags[1]
+    manifest.write_text("record,AF\nrecords/a.npy,1\n")
+    words = [str(manifest), "--out", str(tmp_path / "t"), "--quiet"]
+    assert main(["manifest", *words]) == 2
+    assert main(["manifest", *words, "--unstated-rate", "100"]) == 0
+    assert Store(tmp_path / "t").rate == 100
 
 
 def test_a_broken_record_stops_or_is_skipped_and_counted(manifest, tmp_path):

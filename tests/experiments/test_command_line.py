@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 
-from ecgvision.ecg import ConfigError, DataError, StoreError
+from ecgvision.ecg import ConfigError, DataError, RecordError, StoreError
+from ecgvision.store import Store
 from experiments.configure import configure
-from experiments.prepare import stores
+from experiments.prepare import _cached, stores
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -98,6 +102,53 @@ def test_sources_refuse_what_is_not_there(tmp_path):
 def test_records_that_a_source_would_not_look_at_are_refused(words, named):
     with pytest.raises(ConfigError, match=named):
         stores(configure(["+exp=vizecg", *words])["data"])
+
+
+def own_records(folder: Path) -> Path:
+    """A manifest of ten npy records, which state no rate."""
+    table = ["record,fold,AF"]
+    for i in range(10):
+        np.save(folder / f"{i}.npy", np.full((12, 500), i / 10, np.float32))
+        table.append(f"{i}.npy,{i + 1},{i % 2}")
+    (folder / "own.csv").write_text("\n".join(table))
+    return folder / "own.csv"
+
+
+def test_a_rate_that_no_record_states_is_not_guessed(tmp_path):
+    words = ["+exp=signal", "data=manifest", f"data.root={own_records(tmp_path)}",
+             f"data.cache_dir={tmp_path / 'cache'}"]  # fmt: skip
+    with pytest.raises(RecordError, match=r"does not state its rate.*data\.unstated_rate"):
+        stores(configure(words)["data"])
+    with pytest.raises(ConfigError, match=r"data\.unstated_rate must be a positive number"):
+        stores(configure([*words, "data.unstated_rate=fast"])["data"])
+    (made,) = stores(configure([*words, "data.unstated_rate=50"])["data"])
+    assert Store(made).rate == 100  # as +exp=signal wants it
+    assert set(Store(made).records["length"]) == {1000}
+
+
+def test_a_changed_record_is_packed_anew(tmp_path):
+    words = ["+exp=read", "data=manifest", f"data.root={own_records(tmp_path)}",
+             "data.unstated_rate=50", f"data.cache_dir={tmp_path / 'cache'}"]  # fmt: skip
+    data = configure(words)["data"]
+    (first,) = stores(data)
+    assert stores(data) == [first]
+    np.save(tmp_path / "3.npy", np.ones((12, 500), np.float32))
+    (second,) = stores(data)
+    assert Store(second).read(3).max() == pytest.approx(1.0, abs=1e-3)
+    assert Store(first).read(3).max() == pytest.approx(0.3, abs=1e-3)
+
+
+def test_two_processes_do_not_pack_at_once(tmp_path, make_store, capsys):
+    made = []
+
+    def make(folder: Path) -> None:
+        made.append(folder)
+        time.sleep(0.2)
+        make_store(folder, records=2)
+
+    with ThreadPoolExecutor(2) as pool:  # a lock of the file holds threads apart, too
+        found = list(pool.map(lambda _: _cached(tmp_path, "own", make), range(2)))
+    assert found[0] == found[1] == [str(folder) for folder in made]
 
 
 def combinations(parameters: dict) -> list[dict]:
