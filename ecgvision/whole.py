@@ -55,7 +55,12 @@ def put_in_place(folder: Path, target: Path) -> None:
     if target.exists():
         old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.old")
         os.replace(target, old)
-    os.replace(folder, target)
+    try:
+        os.replace(folder, target)
+    except OSError:
+        if old is not None:
+            os.replace(old, target)
+        raise
     if old is not None:
         shutil.rmtree(old)
 

@@ -9,12 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 import ecgvision
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.spread import spread
-from ecgvision.deploy.confidence import lead_confidence, page_confidence
 from ecgvision.deploy.export_reader import export_reader
 from ecgvision.evaluate.reading import read_split, summarise, write_reading
 from ecgvision.models.reader import PageReader
@@ -43,13 +41,14 @@ def finish_reading(
     assert isinstance(network, PageReader)
     trainer = config["trainer"]
     read: dict[str, Any] = {}
-    table: pd.DataFrame | None = None
+    tables: dict[str, pd.DataFrame] = {}
     shown: list[dict[str, Any]] = []
     for split in ("val", "test"):
-        table, shown = read_split(task, data, split, rate=rate, accelerator=trainer["accelerator"],
-                                  limit=trainer[f"limit_{split}_batches"])  # fmt: skip
-        read[split] = summarise(table)
-    assert table is not None
+        tables[split], shown = read_split(
+            task, data, split, rate=rate, accelerator=trainer["accelerator"],
+            limit=trainer[f"limit_{split}_batches"],
+        )  # fmt: skip
+        read[split] = summarise(tables[split])
     cohort = data.cohort
     result: dict[str, Any] = {
         "exp": config["exp"],
@@ -58,6 +57,7 @@ def finish_reading(
             "name": config["data"]["name"],
             "hash": cohort.hash,
             **{split: len(data.positions(split)) for split in ("train", "val", "test")},
+            "pages": {split: found["all"]["pages"] for split, found in read.items()},
         },
         "labels": list(cohort.scheme.codes),
         "label_hash": cohort.scheme.hash,
@@ -70,17 +70,16 @@ def finish_reading(
         "config": dict(config),
     }
     deployed = DeployedReader(network).to("cpu").eval()
-    images = check_pages(data)
     export_reader(
-        deployed, folder / "bundle", rate=rate, check_images=images,
-        least_confidence=least_confidence(deployed, images, rate),
+        deployed, folder / "bundle", rate=rate, check_images=check_pages(data),
+        least_confidence=least_confidence(tables["val"]),
         metrics=read["test"],
         info={"exp": config["exp"], "run": folder.name, "layouts": list(data.layouts),
               "artefacts": list(data.artefacts)},
     )  # fmt: skip
     result["wall_seconds"] = round(time.monotonic() - started, 1)
     write_reading(
-        folder, result, table, config=dict(config), history=history(folder), examples=shown
+        folder, result, tables["test"], config=dict(config), history=history(folder), examples=shown
     )
     return result
 
@@ -92,13 +91,11 @@ def check_pages(data: EcgDataModule) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return np.stack([dataset[(0, int(i))]["image"].numpy() for i in chosen])
 
 
-def least_confidence(
-    reader: DeployedReader, images: np.ndarray[Any, np.dtype[np.uint8]], rate: float
-) -> float:
-    """The confidence below which a page is refused; see `READABLE`."""
-    found = []
-    with torch.inference_mode():
-        for image in images:
-            _, scale, presence, _ = reader(torch.from_numpy(image)[None])
-            found.append(page_confidence(lead_confidence(presence, scale, rate))[0])
-    return float(READABLE * np.percentile(found, 5))
+def least_confidence(table: pd.DataFrame) -> float:
+    """The confidence below which a page is refused; see `READABLE`.
+
+    Args:
+        table: of the validation pages, as `read_split` gives it.
+    """
+    pages = table.groupby(["record_id", "layout", "artefact"])["confidence"].first()
+    return float(READABLE * np.percentile(pages, 5))

@@ -94,7 +94,7 @@ def card(
         f"({', '.join(map(str, folds['test']))}), read once; SNR as the PhysioNet Challenge 2024 "
         "defines it, and the errors of the amplitudes of a lead's tallest waves and of the times "
         "between them, after its alignment, over pages and leads; 95 % intervals by bootstrap over "
-        "records:", "",
+        "patients:", "",
         "| pages | n | median dB | 95 % interval | mean dB | median correlation "
         "| amplitude, median mV | interval, median ms |", "|---|---|---|---|---|---|---|---|",
         *rows, "",

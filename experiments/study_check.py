@@ -40,9 +40,9 @@ def check_plan(plan: Plan, configs: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _check_fill(plan: Plan, arm: ArmPlan, config: Mapping[str, Any]) -> None:
-    from ecgvision.evaluate.fills import FILLS
+    from ecgvision.evaluate.fills import FILLS, can_be_filled
 
-    if arm.fill not in FILLS or config["exp"] == "patchecg" or not plan.layouts:
+    if arm.fill not in FILLS or not can_be_filled(config) or not plan.layouts:
         raise ConfigError(f"arm {arm.name} cannot be filled so", value=arm.fill,
                           remedy=f"Fills are {', '.join(FILLS)}, before a network that reads "
                           "signals, in a study with layouts")  # fmt: skip

@@ -18,6 +18,8 @@ from ecgvision.ecg import ConfigError
 from ecgvision.rundir import BEST
 
 LAST = "checkpoints/last.ckpt"
+FITTED = "checkpoints/fitted"
+"""Stands once training has ended: early stopping would not know of it, and train on."""
 LOGS = "logs"
 
 Monitor = tuple[str, str] | None
@@ -128,12 +130,17 @@ def fit(
     config: Mapping[str, Any], task: L.LightningModule, data: L.LightningDataModule,
     folder: Path, run_id: str, monitor: Monitor,
 ) -> L.Trainer:  # fmt: skip
-    """Train, taking up an unfinished run at its last whole epoch. Returns the trainer."""
+    """Train, taking up an unfinished run at its last whole epoch, unless training has ended before.
+    Returns the trainer."""
     trainer = make_trainer(config, folder, run_id, monitor)
-    last = folder / LAST
+    last, fitted = folder / LAST, folder / FITTED
+    if fitted.is_file():
+        return trainer
     try:
         trainer.fit(task, data, ckpt_path=last if last.is_file() else None, weights_only=True)
     except SystemExit:  # Lightning's answer to Ctrl+C; who calls says how to go on
         if not trainer.interrupted:
             raise
+    if trainer.is_global_zero and not trainer.interrupted:
+        fitted.touch()
     return trainer

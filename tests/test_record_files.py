@@ -10,6 +10,7 @@ import pytest
 from ecgvision.ecg import LEADS, Ecg, RecordError
 from ecgvision.record_files import check_path, write_record
 from ecgvision.records import read_record
+from ecgvision.whole import whole_file
 
 
 def some(rate: float = 100.0) -> Ecg:
@@ -64,3 +65,19 @@ def test_what_does_not_fit_is_not_written(tmp_path: Path) -> None:
         write_record(ecg, tmp_path / "r")
     assert not list(tmp_path.iterdir())
     write_record(ecg, tmp_path / "r.csv")
+
+
+def test_old_words_never_describe_new_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_record(some(), tmp_path / "r")
+
+    def fail(path: Path):
+        if path.suffix == ".hea":
+            raise OSError("no space left on the disk")
+        return whole_file(path)
+
+    monkeypatch.setattr("ecgvision.record_files.whole_file", fail)
+    with pytest.raises(OSError, match="no space"):
+        write_record(some(), tmp_path / "r")
+    assert not (tmp_path / "r.hea").exists()

@@ -52,6 +52,25 @@ def half_a_folder(folder: Path) -> None:
         raise ZeroDivisionError
 
 
+def test_a_folder_that_cannot_be_put_in_place_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "kept").touch()
+    real = os.replace
+
+    def fail(source: Path, target: Path) -> None:
+        if Path(target).name == "a" and not str(source).endswith(".old"):
+            raise PermissionError("not allowed")
+        real(source, target)
+
+    monkeypatch.setattr("ecgvision.whole.os.replace", fail)
+    with pytest.raises(PermissionError), whole_folder(tmp_path / "a") as part:
+        (part / "new").touch()
+    assert os.listdir(tmp_path) == ["a"]
+    assert os.listdir(tmp_path / "a") == ["kept"]
+
+
 def test_what_fails_leaves_what_was_there(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"lead": "aVR", "\u00b5V": [1.5, None]})
     (tmp_path / "b").mkdir()

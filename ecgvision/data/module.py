@@ -73,9 +73,22 @@ class EcgDataModule(L.LightningDataModule):
         return {}
 
     def setup(self, stage: str | None = None) -> None:
-        """Fail on an empty split before any work, not after the training."""
+        """Fail on a split that cannot be used before any work, not after the training.
+
+        Raises:
+            DataError: for an empty one, and for a validation split by which no checkpoint can be
+                chosen, as it has no label with both positives and negatives.
+        """
         for split in ("val", "test"):
             self.positions(split)
+        if self.needs_labels:
+            share = self.cohort.targets[self.positions("val")].mean(axis=0)
+            if not ((share > 0) & (share < 1)).any():
+                raise DataError(
+                    "the val split has no label with both positives and negatives, so no "
+                    "checkpoint can be chosen by it", value=self.cohort.folds["val"],
+                    remedy="Choose another data.labels or other data.folds",
+                )  # fmt: skip
         self.check_training()
 
     def check_training(self) -> None:
@@ -119,6 +132,11 @@ class EcgDataModule(L.LightningDataModule):
             rank=torch.distributed.get_rank() if distributed else 0,
             world=torch.distributed.get_world_size() if distributed else 1,
         )
+        if train and len(sampler) < self.batch_size:
+            raise DataError("a process's share of an epoch is less than one batch",
+                            value=len(sampler),
+                            remedy=f"Set data.batch_size below {self.batch_size}, or use fewer "
+                            "trainer.devices")  # fmt: skip
         return DataLoader(
             dataset,
             batch_size=self.batch_size,

@@ -40,7 +40,7 @@ class ReaderBundle:
         card: the content of `bundle.json`.
         image_size: (H, W) of the network's input.
         rate: Hz of what is read; samples: T.
-        least_confidence: of a page's best lead, below which nothing is readable.
+        least_confidence: of a page, below which nothing is readable.
         id: first 16 hex digits of the card's digest, which covers the model's sha256.
     """
 

@@ -28,7 +28,7 @@ def make_reader_card(
     Args:
         image_size: (H, W) of the network's input.
         rate: Hz of what is read; samples: of each lead.
-        least_confidence: of a page's best lead, below which nothing is said to be readable.
+        least_confidence: of a page, below which nothing is said to be readable.
         metrics, info: JSON values; a figure that is not finite becomes null.
 
     Raises:

@@ -13,19 +13,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+import ecgvision
 from ecgvision.build import open_run
 from ecgvision.data.drawn import DrawnPages
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.patches import network_signal
 from ecgvision.ecg import ConfigError
 from ecgvision.evaluate import operating_points, predictions
-from ecgvision.evaluate.fills import make_fill
+from ecgvision.evaluate.fills import can_be_filled, make_fill
 from ecgvision.evaluate.inference import predict
 from ecgvision.evaluate.operating_points import OperatingPoints
 from ecgvision.evaluate.report import write_report
 from ecgvision.evaluate.summary import describe
 from ecgvision.render.artefacts import CLEAN
-from ecgvision.rundir import METRICS, read_config, read_metrics
+from ecgvision.rundir import BEST, METRICS, read_config, read_metrics, weights_hash
 from ecgvision.tasks.base import Batch
 from ecgvision.whole import write_json
 
@@ -65,7 +66,8 @@ def evaluate_run(
     points = _points(run)
     config: dict[str, Any] = copy.deepcopy(read_config(run))
     settings = _settings(config, layouts, artefacts, images, fill)
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+    told = {**settings, "version": ecgvision.__version__, "weights": weights_hash(run / BEST)}
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
     folder = run / FOLDER / (f"fill-{fill}-{digest}" if fill else f"layouts-{digest}")
     if (folder / METRICS).is_file() and not force:
         return folder
@@ -94,8 +96,7 @@ def _settings(
 ) -> dict[str, Any]:  # fmt: skip
     """What is judged; the configuration is changed to it."""
     data, model = config["data"], config["model"]
-    pages = config.get("input") == "page" or model.get("streams") == "image"
-    if fill is not None and (config["exp"] == "patchecg" or pages):
+    if fill is not None and not can_be_filled(config):
         raise ConfigError("this network is not filled: it leaves out what is missing, or reads no "
                           "signal", value=config["exp"], remedy="Leave --fill out")  # fmt: skip
     if (artefacts or images) and ("artefacts" not in data or model.get("streams") == "signal"):

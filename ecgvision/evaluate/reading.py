@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.resample import resample
 from ecgvision.data.spread import spread
-from ecgvision.deploy.confidence import found_samples
+from ecgvision.deploy.confidence import found_samples, lead_confidence, page_confidence
 from ecgvision.ecg import LEADS
+from ecgvision.evaluate.bootstrap import patients_of
 from ecgvision.evaluate.digitisation import FIGURES, digitisation
 from ecgvision.evaluate.inference import one_device
 from ecgvision.evaluate.reading_report import write_reading_report
+from ecgvision.losses.reading import LOG_SCALES
 from ecgvision.rundir import METRICS
 from ecgvision.tasks.base import BaseTask
 from ecgvision.whole import whole_file, write_json
@@ -28,6 +30,9 @@ from ecgvision.whole import whole_file, write_json
 JUDGED_RATE = 500.0
 """Hz that curves are brought to before their SNR is taken: the Challenge's records have it, and its
 alignment by whole samples would be as coarse as a QRS is steep at 100 Hz."""
+
+COLUMNS = ("record_id", "patient_id", "layout", "artefact", "confidence", "lead")
+"""Of the table that says how each page was read, before its `FIGURES`."""
 
 DRAWS = 1000
 """Of the bootstrap; our default."""
@@ -48,8 +53,9 @@ def read_split(
         accelerator, limit: as `inference.one_device` takes them.
 
     Returns:
-        A table with a row for each page and lead of which anything was printed: record_id, layout,
-        artefact, lead and the `FIGURES`, at the Challenge's 500 Hz; and some pages to look at, with
+        A table with a row for each page and lead of which anything was printed: record_id,
+        patient_id ("" where unknown), layout, artefact, the `confidence` of the page as `digitize`
+        tells it, lead, and the `FIGURES` at the Challenge's 500 Hz; and some pages to look at, with
         `image` (3, H, W), `trace` (12, T, 2), `found` (12, T), `record_id`, `layout`, `artefact`.
     """
     judge = _BatchJudge(data, rate)
@@ -72,7 +78,7 @@ class _BatchJudge(L.Callback):
         self.examples: list[dict[str, Any]] = []
         self._read, self._shown = 0, set[int]()
         cohort = data.cohort
-        self._name = pd.Series(cohort.records["record_id"].to_numpy(), index=cohort.index)
+        self._whose = cohort.records[["record_id", "patient_id"]].set_axis(cohort.index).fillna("")
 
     def on_predict_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         loader: Any = trainer.predict_dataloaders
@@ -84,17 +90,18 @@ class _BatchJudge(L.Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any,
         batch_idx: int, dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
-        ids = self._name.loc[batch["index"].cpu().numpy()].to_numpy()
+        whose = self._whose.loc[batch["index"].cpu().numpy()]
         views = [(self.data.layouts[a], self.data.artefacts[b])
                  for a, b in zip(batch["layout"], batch["artefact"], strict=True)]  # fmt: skip
-        self.tables.append(_judge(outputs, batch, ids, views, self.rate))
+        self.tables.append(_judge(outputs, batch, whose, views, self.rate))
         for i, (layout, artefact) in enumerate(views):
             if self._read + i in self._shown:
                 self.examples.append({
                     "image": batch["image"][i].cpu().numpy(),
                     "trace": outputs["trace"][i].cpu().numpy(),
                     "found": _found(outputs, self.rate)[i],
-                    "record_id": str(ids[i]), "layout": layout, "artefact": artefact,
+                    "record_id": str(whose["record_id"].iloc[i]),
+                    "layout": layout, "artefact": artefact,
                 })  # fmt: skip
         self._read += len(views)
 
@@ -105,7 +112,7 @@ def _found(answer: dict[str, torch.Tensor], rate: float) -> NDArray[np.bool_]:
 
 
 def _judge(
-    answer: dict[str, torch.Tensor], batch: dict[str, torch.Tensor], ids: NDArray[Any],
+    answer: dict[str, torch.Tensor], batch: dict[str, torch.Tensor], whose: pd.DataFrame,
     views: list[tuple[str, str]], rate: float,
 ) -> pd.DataFrame:  # fmt: skip
     printed = batch["printed"][..., : answer["signal"].shape[-1]].cpu().numpy()
@@ -117,22 +124,24 @@ def _judge(
             (found, answer["signal"].cpu().numpy()),
         )
     )
+    scale = answer["log_scale"].clamp(*LOG_SCALES).exp().cpu().numpy()
+    presence = answer["presence"].cpu().sigmoid().numpy()
+    sure = page_confidence(lead_confidence(presence, scale, rate))
     figures = digitisation(truth, read, JUDGED_RATE, printed=printed, found=found)
     rows = []
     for i, (layout, artefact) in enumerate(views):
         for lead in np.flatnonzero(printed[i].any(-1)):
             values = {name: float(figure[i, lead]) for name, figure in figures.items()}
-            rows.append({"record_id": str(ids[i]), "layout": layout, "artefact": artefact,
-                         "lead": LEADS[lead], **values})  # fmt: skip
-    columns = ["record_id", "layout", "artefact", "lead", *FIGURES]
-    return pd.DataFrame(rows, columns=columns)
+            rows.append({**whose.iloc[i], "layout": layout, "artefact": artefact,
+                         "confidence": float(sure[i]), "lead": LEADS[lead], **values})  # fmt: skip
+    return pd.DataFrame(rows, columns=[*COLUMNS, *FIGURES])
 
 
 def summarise(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Of all rows (`all`), of each layout (`layout:…`), artefact (`artefact:…`), lead (`lead:…`)
     and, where there are several layouts and artefacts, pair of them (`view:LAYOUT, ARTEFACT`): the
-    pages, and of each figure its median over leads and pages with a 95 % interval (`ci95`), mean,
-    10th and 90th percentile. A figure that no row has is None."""
+    pages, and of each figure its median over leads and pages with a 95 % interval over patients
+    (`ci95`), mean, 10th and 90th percentile. A figure that no row has is None."""
     groups: dict[str, pd.DataFrame] = {"all": table}
     for key in ("layout", "artefact", "lead"):
         groups |= {f"{key}:{name}": part for name, part in table.groupby(key, sort=False)}
@@ -158,10 +167,10 @@ def _figures(part: pd.DataFrame) -> dict[str, Any]:
 
 
 def _intervals(part: pd.DataFrame) -> dict[str, list[float]]:
-    """Of each figure's median the percentile interval of a bootstrap over records: leads of one
-    page are read well or badly together."""
+    """Of each figure's median the percentile interval of a bootstrap over patients: leads of one
+    page, and pages of one patient, are read well or badly together."""
     values = part[list(FIGURES)].to_numpy(np.float64)
-    rows = list(part.groupby("record_id", sort=False).indices.values())
+    rows = list(part.groupby(patients_of(part)).indices.values())
     rng = np.random.default_rng(0)
     medians = np.empty((DRAWS, len(FIGURES)))
     with warnings.catch_warnings():

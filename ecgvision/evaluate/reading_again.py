@@ -66,7 +66,8 @@ def evaluate_reader(
         "images": [folder.hash for folder in drawn], "records": build_cohort(config).hash,
         "weights": weights_hash(run / BEST),
     }  # fmt: skip
-    digest = hashlib.sha256(json.dumps(judged, sort_keys=True).encode()).hexdigest()[:8]
+    told = {**judged, "version": ecgvision.__version__}
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
     folder = (OUT if shipped else run) / FOLDER / f"read-{digest}"
     if (folder / METRICS).is_file() and not force:
         return folder

@@ -65,7 +65,7 @@ def check_finite(*outputs: Tensor) -> None:
     """
     if not all(bool(x.isfinite().all()) for x in outputs):
         raise DataError(
-            "features or assignments are not finite",
+            "the network's answers are not finite",
             remedy="Training has diverged: lower the rate, clip gradients, warm up longer",
         )
 

@@ -7,6 +7,8 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
+from ecgvision.losses.collapse import check_finite
+
 
 def auroc(scores: Tensor, positive: Tensor) -> Tensor:
     """Area under the ROC curve of one label, ties counted half (Mann-Whitney).
@@ -28,7 +30,11 @@ def macro_auroc(scores: Tensor, target: Tensor) -> Tensor:
 
     Shape:
         scores: (N, C) float; target: (N, C) of 0 and 1; result: scalar.
+
+    Raises:
+        DataError: for a score that is not finite, which has no rank: training has diverged.
     """
+    check_finite(scores)
     positive = target > 0.5
     usable = positive.any(0) & (~positive).any(0)
     values = [auroc(scores[:, c], positive[:, c]) for c in usable.nonzero().flatten().tolist()]

@@ -13,6 +13,7 @@ from ecgvision.ecg import ConfigError, DataError
 from ecgvision.evaluate.digitisation import correlation
 from ecgvision.losses import reading
 from ecgvision.losses.cells import cell_losses, cell_truth
+from ecgvision.losses.collapse import check_finite
 from ecgvision.models.reader import PageReader
 from ecgvision.tasks.base import BaseTask, Batch
 from ecgvision.tasks.read_windows import Windows, draw_windows
@@ -108,6 +109,7 @@ class ReadTask(BaseTask):
         return loss
 
     def _count(self, read: dict[str, Tensor], batch: Batch) -> None:
+        check_finite(read["signal"])
         printed = batch["printed"]
         found, true = (torch.where(printed, v.detach().double(), torch.nan).cpu().numpy()
                        for v in (read["signal"], batch["signal"]))  # fmt: skip

@@ -273,3 +273,22 @@ def test_wrong_settings_are_refused_at_once(tiny_store, wrong, kind):
 def test_fewer_records_than_a_batch_are_refused(tiny_store):
     with pytest.raises(DataError, match=r"data\.batch_size"):
         module(tiny_store, batch=1000).setup()
+
+
+def test_a_share_of_less_than_a_batch_is_refused(tiny_store, monkeypatch):
+    data = module(tiny_store, batch=32)  # of 48 records
+    assert len(data.loader("train")) == 1
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_rank", lambda: 0)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    with pytest.raises(DataError, match=r"share.*24.*trainer\.devices"):
+        data.loader("train")
+    assert len(data.loader("val")) == 1
+
+
+def test_a_validation_that_cannot_choose_is_refused(make_store, tmp_path):
+    data = module(make_store(tmp_path / "s", records=20), batch=4)
+    data.setup()
+    data.cohort.targets[data.positions("val")] = [0, 1, 0, 0, 1]
+    with pytest.raises(DataError, match=r"both positives and negatives.*\[9\]"):
+        data.setup()

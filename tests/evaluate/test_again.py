@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from data_prep import render_images
 from ecgvision.cli import main
@@ -17,7 +18,9 @@ from ecgvision.data.views import to_network
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.ecg import ConfigError, LayoutError
 from ecgvision.evaluate import predictions
-from ecgvision.evaluate.again import evaluate_run
+from ecgvision.evaluate.again import _settings, evaluate_run
+from ecgvision.evaluate.fills import can_be_filled
+from ecgvision.rundir import BEST
 from experiments.configure import configure
 from experiments.run import run
 
@@ -145,9 +148,28 @@ def test_what_cannot_be_judged_is_refused(signal_run, image_run, tmp_path, capsy
     assert capsys.readouterr().err.startswith("error: ")
 
 
-def test_patches_are_not_filled(tiny_store, tmp_path):
-    folder = run(configure(["+exp=patchecg", *COMMON, "model.width=16", "model.depth=1",
-                            "model.heads=2", "model.patch_encoder=linear", "data.layouts=[12x1]",
-                            f"data.store=[{tiny_store}]", f"run_dir={tmp_path}"]))  # fmt: skip
+@pytest.mark.parametrize(("words", "can"), [
+    ("+exp=signal", True), ("+exp=mvkt", True), ("+exp=vizecg", True), ("+exp=patchecg", False),
+    ("+exp=ssl_finetune", False), ("+exp=vizecg model.streams=image", False),
+    ("+exp=signal input=page", False),
+])  # fmt: skip
+def test_what_can_be_filled(words, can):
+    assert can_be_filled(configure(words.split())) == can
+
+
+def test_what_cannot_be_filled_is_refused():
     with pytest.raises(ConfigError, match="not filled"):
-        evaluate_run(folder, layouts=["3x4"], fill="zero")
+        _settings(configure(["+exp=patchecg"]), ["3x4"], (), (), "zero")
+
+
+def test_other_weights_are_judged_anew(signal_run, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(signal_run, copy, ignore=shutil.ignore_patterns("evaluations"))
+    first = evaluate_run(copy, layouts=["3x4"])
+    state = torch.load(copy / BEST, weights_only=True)
+    state["state_dict"] = {k: v * 1.5 if v.is_floating_point() else v
+                           for k, v in state["state_dict"].items()}  # fmt: skip
+    torch.save(state, copy / BEST)
+    second = evaluate_run(copy, layouts=["3x4"])
+    assert second != first
+    assert evaluate_run(copy, layouts=["3x4"]) == second

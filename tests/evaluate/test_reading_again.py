@@ -53,7 +53,7 @@ def test_a_reader_is_judged_anew(
     assert {"view:12x1, clean", "view:3x4, scan"} <= set(told)
     assert "How well it reads" in (folder / "report.html").read_text()
     table = pd.read_parquet(folder / "reading.parquet")
-    assert list(table.columns[4:]) == list(FIGURES)
+    assert list(table.columns[6:]) == list(FIGURES)
     written = (folder / "metrics.json").stat().st_mtime_ns
     assert main(["evaluate", str(reader_run), *words]) == 0
     assert (folder / "metrics.json").stat().st_mtime_ns == written

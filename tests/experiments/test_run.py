@@ -15,7 +15,7 @@ import torch
 
 from ecgvision import build, rundir
 from ecgvision.deploy.bundle import Bundle
-from ecgvision.ecg import ConfigError, LabelError
+from ecgvision.ecg import ConfigError, DataError, LabelError
 from ecgvision.evaluate import predictions
 from experiments import train
 from experiments.configure import configure
@@ -52,7 +52,9 @@ def test_the_run_directory_is_whole(finished):
         "config.yaml", "checkpoints", "logs", "predictions.parquet", "metrics.json", "report.html",
         "bundle",
     }  # fmt: skip
-    assert {p.name for p in (finished / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    assert {p.name for p in (finished / "checkpoints").iterdir()} == {
+        "best.ckpt", "last.ckpt", "fitted",
+    }  # fmt: skip
 
 
 def test_metrics_follow_the_schema(finished):
@@ -153,6 +155,38 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
     assert all(torch.equal(ours[k], whole[k]) for k in whole)
     first, second = (predictions.load(f / "predictions.parquet") for f in (folder, finished))
     pd.testing.assert_frame_equal(first, second)
+
+
+SIGNAL = ("+exp=signal", "data=store", "data.num_workers=0", "data.batch_size=16", "draws=20",
+          "model.encoder=resnet1d_lite", "trainer.accelerator=cpu", "trainer.precision=32-true",
+          "trainer.max_epochs=9")  # fmt: skip
+
+
+def test_a_training_that_stopped_early_is_not_trained_further(tiny_store, tmp_path, monkeypatch):
+    config = configure([*SIGNAL, f"data.store=[{tiny_store}]", f"run_dir={tmp_path}",
+                        "optimizer.lr=1e-12", "trainer.patience=1",
+                        "trainer.max_epochs=60"])  # fmt: skip
+
+    def fail(*_, **__):
+        raise OSError("no space left on the disk")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("experiments.finish.finish", fail)
+        with pytest.raises(OSError, match="no space"):
+            run(config)
+    (folder,) = (tmp_path / "signal").iterdir()
+    before = (folder / train.LAST).read_bytes()
+    assert torch.load(folder / train.LAST, weights_only=True)["epoch"] < 59
+    assert run(config) == folder
+    assert (folder / "metrics.json").is_file()
+    assert (folder / train.LAST).read_bytes() == before
+
+
+def test_a_training_that_diverges_says_so(tiny_store, tmp_path):
+    config = configure([*SIGNAL, f"data.store=[{tiny_store}]", f"run_dir={tmp_path}",
+                        "optimizer.lr=1e30", "trainer.gradient_clip=0"])  # fmt: skip
+    with pytest.raises(DataError, match=r"not finite.*diverged"):
+        run(config)
 
 
 def test_two_processes_do_not_share_a_run(tiny_store, tmp_path):

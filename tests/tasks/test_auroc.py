@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from ecgvision.ecg import DataError
 from ecgvision.tasks.auroc import MacroAUROC, macro_auroc
 
 
@@ -25,6 +26,14 @@ def test_equals_scikit_learn_with_ties(seed, n):
     else:
         expected = np.mean([roc_auc_score(target[:, c], scores[:, c]) for c in usable])
         assert float(ours) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_a_score_without_a_rank_is_refused(wrong):
+    scores = torch.randn(8, 2)
+    scores[3, 1] = wrong
+    with pytest.raises(DataError, match="diverged"):
+        macro_auroc(scores, torch.arange(16).reshape(8, 2) % 3 == 0)
 
 
 def test_batches_add_up():
