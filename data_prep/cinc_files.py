@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from data_prep.chunks import state
 from ecgvision.ecg import DataError
 
 _NAMES = {
@@ -82,13 +83,8 @@ def find_records(root: str | Path) -> list[Found]:
 
 
 def fingerprint(root: str | Path) -> str:
-    """12 hex digits over where the folder is and its records' names and sizes."""
+    """12 hex digits over where the folder is and the names and states of its records' files."""
     digest = hashlib.sha256(str(Path(root).resolve()).encode())
     for found in find_records(root):
-        digest.update(f"\0{found.file}".encode())
-        for suffix in (".hea", ".mat"):
-            try:
-                digest.update(f" {os.stat(f'{found.file}{suffix}').st_size}".encode())
-            except OSError:
-                digest.update(b" -")
+        digest.update(f"\0{found.file}{state(found.file)}".encode())
     return digest.hexdigest()[:12]

@@ -85,11 +85,18 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
         "predict",
         help="read pages with a bundle",
         description="Read PNG or JPEG pages with a student bundle. A star marks each label whose "
-        "probability reaches its threshold, which was fitted on validation records.",
+        "probability reaches its threshold, which was fitted on validation records. A student has "
+        "an answer to any picture: --check refuses what is no readable page.",
         epilog="Example: ecgvision predict --bundle runs/vizecg/RUN/bundle page.png --json",
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="pictures, or folders of pictures")
     parser.add_argument("--bundle", required=True, metavar="DIR", help="folder of the bundle")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="let the package's page reader look first: a picture that is no readable ECG page, "
+        "does not stand upright or holds two ECGs is refused (takes seconds a page)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument(
         "--threads",
@@ -167,9 +174,12 @@ def _threads(text: str) -> int:
 def _predict(args: argparse.Namespace) -> int:
     from ecgvision.deploy import predict
     from ecgvision.deploy.bundle import Bundle
+    from ecgvision.deploy.reader_bundle import ReaderBundle
+    from ecgvision.shipped import READER
 
     bundle = Bundle.open(args.bundle, threads=args.threads, label_hash=args.expect_labels)
-    return predict.run(bundle, args.files, as_json=args.json)
+    reader = ReaderBundle.open(READER / "bundle", threads=args.threads) if args.check else None
+    return predict.run(bundle, args.files, as_json=args.json, reader=reader)
 
 
 def _digitize(args: argparse.Namespace) -> int:

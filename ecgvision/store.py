@@ -92,6 +92,12 @@ class Store:
         text = f"{VERSION} {self.rate!r} {sums[SIGNALS]} {sums[RECORDS]}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    @property
+    def records_hash(self) -> str:
+        """16 hex digits over the names of the records, whatever their rate, labels and order."""
+        names = "\0".join(sorted(self.records["record_id"]))
+        return hashlib.sha256(names.encode()).hexdigest()[:16]
+
     def steps(self, row: int) -> NDArray[np.int16]:
         """The stored (12, T) int16 steps of a record: a view of the memory map."""
         if not 0 <= row < len(self):

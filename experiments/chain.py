@@ -12,11 +12,15 @@ import copy
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecgvision.ecg import ConfigError
 from experiments.check import check_types
 from experiments.prepare import place
+
+if TYPE_CHECKING:
+    from ecgvision.data.cohort import Cohort
+    from ecgvision.systems.seen import Seen
 
 REPLACED = ("exp", "model", "loss")
 """Keys that a stage brings whole, as it does further sections of its own; of `data`, `optimizer`
@@ -114,21 +118,37 @@ def prepare(config: dict[str, Any]) -> None:
             adopt_reader(config)
 
 
-def weights_hashes(config: Mapping[str, Any]) -> list[str]:
-    """Stage or key, and hash, of all weights that the run starts from, after `prepare`.
+def predecessors(config: Mapping[str, Any]) -> dict[str, Path]:
+    """Stage or key, and checkpoint, of all weights that the run starts from, after `prepare`.
 
     Raises:
         ConfigError: if a checkpoint is missing.
     """
-    from ecgvision.rundir import weights_hash
-
-    out = [f"{name}:{config[name]['weights']}" for name in stages(config)
-           if config[name]["checkpoint"] is not None]  # fmt: skip
+    out = {name: Path(config[name]["checkpoint"]) for name in stages(config)
+           if config[name]["checkpoint"] is not None}  # fmt: skip
     for key in WEIGHTS:
         section, _, name = key.partition(".")
         if (given := config[section].get(name)) is not None:
-            out.append(f"{key}:{weights_hash(_file(key, given))}")
+            out[key] = _file(key, given)
     return out
+
+
+def weights_hashes(config: Mapping[str, Any]) -> list[str]:
+    """`NAME:HASH` of each of the `predecessors`."""
+    from ecgvision.rundir import weights_hash
+
+    return [f"{name}:{config.get(name, {}).get('weights') or weights_hash(path)}"
+            for name, path in predecessors(config).items()]  # fmt: skip
+
+
+def seen(config: Mapping[str, Any], cohort: Cohort) -> list[Seen]:
+    """Which records the run has seen, and all that it builds on; see `ecgvision.systems.seen`."""
+    from ecgvision.systems import get_system
+    from ecgvision.systems.seen import seen_by
+
+    figure, _ = get_system(config["exp"]).monitor(config) or ("", "")
+    return seen_by(cohort, chosen=figure.startswith("val/"),
+                   before=list(predecessors(config).values()))  # fmt: skip
 
 
 def _file(key: str, given: str) -> Path:

@@ -23,6 +23,7 @@ from ecgvision.systems import get_system
 from ecgvision.systems.base import reads_pages
 from ecgvision.tasks.base import BaseTask
 from ecgvision.whole import write_json
+from experiments.chain import seen
 from experiments.train import LOGS
 
 EXAMPLES = 6
@@ -85,6 +86,7 @@ def finish(
     predictions.save(table, folder / "predictions.parquet")
     result = describe(config, data, table, points)
     result["data"] |= data.about()
+    result["seen"] = seen(config, data.cohort)
     shown: list[dict[str, Any]] = []
     student_stream = task.streams[0]
     student = get_system(config["exp"]).student(config, task.model, points[student_stream])

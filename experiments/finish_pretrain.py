@@ -17,6 +17,7 @@ from ecgvision.rundir import METRICS
 from ecgvision.tasks.base import BaseTask
 from ecgvision.tasks.pretrain import BACKBONE, PretrainTask
 from ecgvision.whole import write_json
+from experiments.chain import seen
 from experiments.finish import history
 
 FIGURES = ("loss", "spread", "used", "unsure", "collapsed")
@@ -63,6 +64,7 @@ def finish_pretraining(
             "test": 0,
             "dropped_unlabelled": cohort.dropped,
         },
+        "seen": seen(config, cohort),
         "labels": list(cohort.scheme.codes),
         "label_hash": cohort.scheme.hash,
         "pretraining": {

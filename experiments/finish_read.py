@@ -19,6 +19,7 @@ from ecgvision.models.reader import PageReader
 from ecgvision.models.reading import DeployedReader
 from ecgvision.tasks.base import BaseTask
 from ecgvision.tasks.read import BACKBONE
+from experiments.chain import seen
 from experiments.finish import history
 
 READABLE = 0.5
@@ -59,6 +60,7 @@ def finish_reading(
             **{split: len(data.positions(split)) for split in ("train", "val", "test")},
             "pages": {split: found["all"]["pages"] for split, found in read.items()},
         },
+        "seen": seen(config, cohort),
         "labels": list(cohort.scheme.codes),
         "label_hash": cohort.scheme.hash,
         "layouts": list(data.layouts),

@@ -23,6 +23,7 @@ from ecgvision.ecg import ConfigError, EcgVisionError
 from ecgvision.rundir import BEST, CONFIG_FILE, METRICS, read_config, read_metrics, weights_hash
 from ecgvision.shipped import READER
 from ecgvision.store import Store
+from ecgvision.systems.seen import seen_of
 from ecgvision.whole import whole_folder, write_json
 
 CARD = "CARD.md"
@@ -45,8 +46,9 @@ def ship(run: Path, target: Path = READER, *, note: str = "") -> Path:
     metrics = read_metrics(run)
     ReaderBundle.open(run / "bundle")
     stores = [Store(folder) for folder in config["data"]["store"]]
-    kept = {key: metrics[key] for key in ("exp", "version", "layouts", "artefacts", "reading")}
-    kept["data"] = metrics["data"] | {"stores": [store.hash for store in stores]}
+    kept = {key: metrics[key] for key in ("exp", "version", "layouts", "artefacts", "reading",
+                                          "data")}  # fmt: skip
+    kept["seen"] = seen_of(run / BEST)
     with whole_folder(target) as made:
         shutil.copytree(run / "bundle", made / "bundle")
         (made / CONFIG_FILE).write_text(yaml.safe_dump(_public(config), sort_keys=False),

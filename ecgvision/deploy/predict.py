@@ -13,8 +13,10 @@ import numpy as np
 
 from ecgvision.data.views import to_network
 from ecgvision.deploy.bundle import Bundle
+from ecgvision.deploy.digitize import digitize
 from ecgvision.deploy.files import counted, expand
 from ecgvision.deploy.ingest import read_page
+from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.ecg import ImageError
 
 
@@ -38,13 +40,21 @@ class Answer:
     error: str | None = None
 
 
-def predict_file(bundle: Bundle, path: str | os.PathLike[str]) -> Answer:
+def predict_file(
+    bundle: Bundle, path: str | os.PathLike[str], *, reader: ReaderBundle | None = None
+) -> Answer:
     """Answer one picture.
 
+    Args:
+        reader: looks first whether the picture is a page that can be read. A student has an answer
+            to any picture.
+
     Raises:
-        ImageError: if it cannot be read as a page.
+        ImageError: if it is no picture or, where there is a reader, as `digitize`.
     """
     page = read_page(path)
+    if reader is not None:
+        digitize(reader, page, file=os.fspath(path))
     small = to_network(page, bundle.image_size)
     logits, probabilities, decisions = bundle.run(np.moveaxis(small, 2, 0)[None])
     return Answer(
@@ -56,21 +66,25 @@ def predict_file(bundle: Bundle, path: str | os.PathLike[str]) -> Answer:
     )
 
 
-def predict_files(bundle: Bundle, paths: Iterable[str | os.PathLike[str]]) -> Iterator[Answer]:
+def predict_files(
+    bundle: Bundle, paths: Iterable[str | os.PathLike[str]], *, reader: ReaderBundle | None = None
+) -> Iterator[Answer]:
     """Answer pictures one by one; a bad one gives an `Answer` with its error, the rest go on."""
     for path in paths:
         try:
-            yield predict_file(bundle, path)
+            yield predict_file(bundle, path, reader=reader)
         except ImageError as error:
             yield Answer(file=os.fspath(path), error=str(error))
 
 
-def run(bundle: Bundle, paths: Sequence[str], *, as_json: bool) -> int:
+def run(
+    bundle: Bundle, paths: Sequence[str], *, as_json: bool, reader: ReaderBundle | None = None
+) -> int:
     """Print answers to stdout, errors and (on a terminal) a counter to stderr; the exit code."""
     files = expand(paths)
     answers: list[Answer] = []
     width = max(len(code) for code in bundle.codes)
-    for answer in predict_files(bundle, counted(files, sys.stderr)):
+    for answer in predict_files(bundle, counted(files, sys.stderr), reader=reader):
         answers.append(answer)
         if answer.error is not None:
             print(f"error: {answer.error}", file=sys.stderr)

@@ -108,8 +108,7 @@ def page_network(
     reader = make_reader(config["reader"], pretrained=False)
     if pretrained:
         path = Path(config["model"]["reader"])
-        theirs = read_config(path.parent.parent)
-        refuse_seen(theirs, path, cohort, who="the reader", judged="this run")
+        refuse_seen(path, cohort, who="the reader", judged="this run")
         load_pretrained(reader, path, prefix="model.")
     length = round(config["data"]["seconds"] * config["data"]["signal_rate"])
     return PageNet(reader, network, length=length, patch_length=cut.patch_length, stride=cut.stride,

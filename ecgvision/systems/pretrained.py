@@ -51,7 +51,7 @@ def load_backbone(
     theirs = read_config(path.parent.parent)
     if theirs["exp"] == "read" and modality == "image":
         _check_reader(theirs, config, path)
-        refuse_seen(theirs, path, cohort, who="the reader", judged="this run")
+        refuse_seen(path, cohort, who="the reader", judged="this run")
         load_pretrained(encoder, path, prefix=READER)
         return
     if theirs["exp"] != "ssl_pretrain":
@@ -67,7 +67,7 @@ def load_backbone(
     if modality != "image" and rates[0] != rates[1]:
         raise ConfigError("the encoder was pretrained at another data.signal_rate", file=path,
                           value=rates[0], remedy=f"This run has {rates[1]}")  # fmt: skip
-    refuse_seen(theirs, path, cohort, who="the pretraining", judged="this run", chosen_on=())
+    refuse_seen(path, cohort, who="the pretraining", judged="this run")
     found = read_metrics(path.parent.parent)
     if (verdict := found["pretraining"]["collapse"]["verdict"]) != "healthy":
         print(f"Warning: the pretraining of {modality} collapsed ({verdict}); little can come of "

@@ -32,5 +32,5 @@ def start_from_weights(network: nn.Module, config: Config, cohort: Cohort) -> No
     if theirs["exp"] != config["exp"]:
         raise ConfigError("model.weights are of another system", file=path, value=theirs["exp"],
                           remedy=f"This run is {config['exp']}")  # fmt: skip
-    refuse_seen(theirs, path, cohort, who="the run of model.weights", judged="this run")
+    refuse_seen(path, cohort, who="the run of model.weights", judged="this run")
     load_pretrained(network, path, prefix="model.network." if reads_pages(theirs) else "model.")

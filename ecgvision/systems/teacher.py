@@ -51,7 +51,7 @@ def load_teacher(
                 f"the teacher was trained with another data.{key}", file=path,
                 value=theirs["data"].get(key, default), remedy=f"The student has {ours}",
             )  # fmt: skip
-    refuse_seen(theirs, path, data.cohort, who="the teacher", judged="its student")
+    refuse_seen(path, data.cohort, who="the teacher", judged="its student")
     known = config["teacher"].get("weights")
     if known is not None and known != weights_hash(path):
         raise ConfigError("the teacher's weights are others than this run was trained with",

@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ecgvision.cli import main
 from ecgvision.data.views import to_network
 from ecgvision.deploy import predict
 from ecgvision.deploy.bundle import Bundle
+from ecgvision.layouts import get_layout
+from ecgvision.page import Page
+from ecgvision.render.paper import draw
 
 
 def save_page(path: Path, seed: int, size: tuple[int, int] = (96, 128)) -> np.ndarray:
@@ -49,6 +53,28 @@ def test_a_bad_file_does_not_silence_the_others(bundle: Bundle, tmp_path: Path) 
     assert [a.error is None for a in answers] == [True, False, True]
     assert "b.png" in str(answers[1].error)
     assert "cut short" in str(answers[1].error)
+
+
+def test_what_is_no_readable_page_is_refused_where_that_is_asked(
+    bundle_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    t = np.arange(5000) / 500
+    spike = 1.2 * np.exp(-(((t % 0.8) - 0.4) ** 2) / 0.0008) - 0.1
+    signal = (spike * np.linspace(0.5, 1, 12)[:, None]).astype(np.float32)
+    page = draw(signal, 500.0, Page(get_layout("3x4+II"), dpi=100), seed=0).image
+    Image.fromarray(page).save(tmp_path / "page.png")
+    Image.fromarray(np.rot90(page, 2)).save(tmp_path / "turned.png")
+    save_page(tmp_path / "noise.png", 0, (600, 800))
+    words = ["predict", "--bundle", str(bundle_folder), "--json", str(tmp_path)]
+    assert main(words) == 0
+    assert all("error" not in entry for entry in json.loads(capsys.readouterr().out)["results"])
+    assert main([*words, "--check"]) == 2
+    told = {
+        Path(e["file"]).stem: e.get("error") for e in json.loads(capsys.readouterr().out)["results"]
+    }
+    assert told["page"] is None
+    assert "nothing can be read" in told["noise"]
+    assert "upside down" in told["turned"]
 
 
 def test_json_holds_answers_errors_and_the_model(

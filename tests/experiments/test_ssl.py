@@ -296,7 +296,7 @@ def test_a_pretraining_that_has_not_finished_is_no_start(pretrained, tiny_store,
     half = tmp_path / "half"
     shutil.copytree(pretrained, half)
     (half / "metrics.json").unlink()
-    with pytest.raises(ConfigError, match="pretraining's run has not finished"):
+    with pytest.raises(ConfigError, match="the pretraining has not finished"):
         run(tiny(ALONE, tiny_store, tmp_path, f"time.checkpoint={half}"))
 
 
