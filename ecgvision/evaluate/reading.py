@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from ecgvision.data.module import EcgDataModule
-from ecgvision.data.resample import resample
+from ecgvision.data.resample import fit_length, resample
 from ecgvision.data.spread import spread
 from ecgvision.deploy.confidence import found_samples, lead_confidence, page_confidence
 from ecgvision.ecg import LEADS
@@ -29,7 +29,8 @@ from ecgvision.whole import whole_file, write_json
 
 JUDGED_RATE = 500.0
 """Hz that curves are brought to before their SNR is taken: the Challenge's records have it, and its
-alignment by whole samples would be as coarse as a QRS is steep at 100 Hz."""
+alignment by whole samples would be as coarse as a QRS is steep at 100 Hz. What was read is held
+against the record as its store has it, not as the network's rate would leave it."""
 
 COLUMNS = ("record_id", "patient_id", "layout", "artefact", "confidence", "lead")
 """Of the table that says how each page was read, before its `FIGURES`."""
@@ -79,6 +80,7 @@ class _BatchJudge(L.Callback):
         self._read, self._shown = 0, set[int]()
         cohort = data.cohort
         self._whose = cohort.records[["record_id", "patient_id"]].set_axis(cohort.index).fillna("")
+        self._position = pd.Series(range(len(cohort.index)), index=cohort.index)
 
     def on_predict_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         loader: Any = trainer.predict_dataloaders
@@ -90,10 +92,15 @@ class _BatchJudge(L.Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any,
         batch_idx: int, dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
-        whose = self._whose.loc[batch["index"].cpu().numpy()]
+        rows = batch["index"].cpu().numpy()
+        whose = self._whose.loc[rows]
         views = [(self.data.layouts[a], self.data.artefacts[b])
                  for a, b in zip(batch["layout"], batch["artefact"], strict=True)]  # fmt: skip
-        self.tables.append(_judge(outputs, batch, whose, views, self.rate))
+        printed = batch["printed"][..., : outputs["signal"].shape[-1]].cpu().numpy()
+        true = np.stack(
+            [self._record(row, shown) for row, shown in zip(rows, printed, strict=True)]
+        )
+        self.tables.append(_judge(outputs, true, printed, whose, views, self.rate))
         for i, (layout, artefact) in enumerate(views):
             if self._read + i in self._shown:
                 self.examples.append({
@@ -105,6 +112,15 @@ class _BatchJudge(L.Callback):
                 })  # fmt: skip
         self._read += len(views)
 
+    def _record(self, row: int, printed: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """(12, T) mV at `JUDGED_RATE`: of the record what was printed, as its store has it."""
+        seconds = printed.shape[-1] / self.rate
+        window, own = self.data.cohort.window(int(self._position[row]), seconds)
+        true = fit_length(resample(window, own, JUDGED_RATE), round(seconds * JUDGED_RATE))
+        nearest = np.round(np.arange(true.shape[-1]) * self.rate / JUDGED_RATE).astype(int)
+        shown = printed[:, np.minimum(nearest, printed.shape[-1] - 1)]
+        return np.where(shown, true, np.float32(np.nan))
+
 
 def _found(answer: dict[str, torch.Tensor], rate: float) -> NDArray[np.bool_]:
     """(B, 12, T), the samples that `ecgvision digitize` would write."""
@@ -112,22 +128,17 @@ def _found(answer: dict[str, torch.Tensor], rate: float) -> NDArray[np.bool_]:
 
 
 def _judge(
-    answer: dict[str, torch.Tensor], batch: dict[str, torch.Tensor], whose: pd.DataFrame,
-    views: list[tuple[str, str]], rate: float,
+    answer: dict[str, torch.Tensor], true: NDArray[np.float32], printed: NDArray[np.bool_],
+    whose: pd.DataFrame, views: list[tuple[str, str]], rate: float,
 ) -> pd.DataFrame:  # fmt: skip
-    printed = batch["printed"][..., : answer["signal"].shape[-1]].cpu().numpy()
+    """A row for each page and printed lead; `true` (B, 12, T) has `JUDGED_RATE`, others `rate`."""
     found = _found(answer, rate)
-    truth, read = (
-        np.stack([resample(page, rate, JUDGED_RATE) for page in np.where(shown, curve, np.nan)])
-        for shown, curve in (
-            (printed, batch["signal"][..., : printed.shape[-1]].cpu().numpy()),
-            (found, answer["signal"].cpu().numpy()),
-        )
-    )
+    signal = np.where(found, answer["signal"].cpu().numpy(), np.float32(np.nan))
+    read = np.stack([resample(page, rate, JUDGED_RATE) for page in signal])
     scale = answer["log_scale"].clamp(*LOG_SCALES).exp().cpu().numpy()
     presence = answer["presence"].cpu().sigmoid().numpy()
     sure = page_confidence(lead_confidence(presence, scale, rate))
-    figures = digitisation(truth, read, JUDGED_RATE, printed=printed, found=found)
+    figures = digitisation(true, read, JUDGED_RATE, printed=printed, found=found)
     rows = []
     for i, (layout, artefact) in enumerate(views):
         for lead in np.flatnonzero(printed[i].any(-1)):

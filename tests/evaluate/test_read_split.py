@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from ecgvision.data.resample import resample
 from ecgvision.deploy.confidence import lead_confidence, page_confidence
 from ecgvision.evaluate.digitisation import FIGURES
 from ecgvision.evaluate.reading import _judge, summarise
@@ -82,9 +83,10 @@ def test_a_reader_is_judged_by_what_it_would_write() -> None:
     presence[:, 2, 90:] = -4.0  # less than a second
     answer = {"signal": 0.99 * true, "presence": presence, "trace": torch.zeros(1, 12, 400, 2),
               "log_scale": torch.full((1, 12, 400), -2.0)}  # fmt: skip
-    batch = {"signal": true, "printed": torch.ones(1, 12, 400, dtype=torch.bool)}
     whose = pd.DataFrame({"record_id": ["r"], "patient_id": ["p"]})
-    table = _judge(answer, batch, whose, [("12x1", "clean")], 100.0)
+    fine = resample(true[0].numpy(), 100.0, 500.0)[None]
+    printed = np.ones((1, 12, 400), bool)
+    table = _judge(answer, fine, printed, whose, [("12x1", "clean")], 100.0)
     assert set(table["patient_id"]) == {"p"}
     sure = page_confidence(
         lead_confidence(presence.sigmoid(), np.full(true.shape, math.exp(-2)), 100)

@@ -13,10 +13,12 @@ import torch
 
 from ecgvision import build, rundir
 from ecgvision.data.reading_module import ReadingDataModule
+from ecgvision.data.resample import resample
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.reader_bundle import ReaderBundle
-from ecgvision.ecg import BundleError, ConfigError, EcgVisionError
+from ecgvision.ecg import LEADS, BundleError, ConfigError, EcgVisionError
 from ecgvision.evaluate.reading import read_split
+from ecgvision.evaluate.snr import snr_db
 from ecgvision.models.reading import DeployedReader
 from ecgvision.store import StoreWriter
 from ecgvision.tasks.read import BACKBONE, ReadTask
@@ -141,6 +143,37 @@ def test_pages_have_no_end_and_records_take_turns(
     repeat = keys[48 + drawn[48:].index(drawn[0])]
     assert not torch.equal(train_pages[keys[0]]["image"], train_pages[repeat]["image"])
     assert sorted({data.dataset("val")[(0, i)]["layout"] for i in range(3)}) == [0, 1]
+
+
+def test_a_reader_is_held_against_the_record_as_it_is_stored(
+    reader_config, make_store, tmp_path: Path
+) -> None:
+    """Of a reader that answers the network's own 100 Hz truth, the loss against 500 Hz is told."""
+    store = make_store(tmp_path / "fine", records=60, rate=500.0)
+    config = reader_config(store, tmp_path)
+    data = build.build_data(config, build.build_cohort(config))
+    task = build.build_task(config, data, pretrained=False)
+
+    def answer(batch, batch_idx=0):
+        shown = batch["printed"]
+        return {"signal": batch["signal"], "log_scale": torch.full(shown.shape, -3.0),
+                "presence": shown * 10.0 - 5, "trace": torch.zeros(*shown.shape, 2),
+                "index": batch["index"]}  # fmt: skip
+
+    task.predict_step = answer
+    table, _ = read_split(task, data, "test", rate=100.0, accelerator="cpu")
+    cohort = data.cohort
+    for _, row in table[table["layout"] == "6x2"].iterrows():
+        position = int(np.flatnonzero(cohort.records["record_id"] == row["record_id"])[0])
+        lead = LEADS.index(row["lead"])
+        fine = cohort.read(position)[0][lead : lead + 1]
+        half = slice(None, 2500) if lead < 6 else slice(2500, None)
+        coarse = resample(resample(fine, 500.0, 100.0), 100.0, 500.0)
+        wanted = snr_db(
+            fine[0, half] - fine[0, half].mean(), coarse[0, half] - coarse[0, half].mean()
+        )
+        assert row["snr_db"] == pytest.approx(wanted, abs=1.0)
+        assert row["snr_db"] < 40
 
 
 @pytest.mark.parametrize("policy", ["keep", "drop"])
