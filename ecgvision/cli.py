@@ -125,7 +125,10 @@ def _add_digitize(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="pictures, or folders of pictures")
     parser.add_argument(
-        "--bundle", metavar="DIR", help="folder of the bundle (default: the package's reader)"
+        "--bundle",
+        metavar="DIR",
+        default="shipped",
+        help="folder of the bundle (default: %(default)s, the package's reader)",
     )
     parser.add_argument(
         "--out",
@@ -159,7 +162,11 @@ def _add_info(commands: argparse._SubParsersAction) -> None:
         help="show versions, or what a bundle is",
         description="Show installed versions or, with --bundle, verify a bundle and show its card.",
     )
-    parser.add_argument("--bundle", metavar="DIR", help="folder of a bundle to verify and show")
+    parser.add_argument(
+        "--bundle",
+        metavar="DIR",
+        help="folder of a bundle to verify and show; shipped: the package's reader",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=_info)
 
@@ -175,20 +182,17 @@ def _predict(args: argparse.Namespace) -> int:
     from ecgvision.deploy import predict
     from ecgvision.deploy.bundle import Bundle
     from ecgvision.deploy.reader_bundle import ReaderBundle
-    from ecgvision.shipped import READER
 
     bundle = Bundle.open(args.bundle, threads=args.threads, label_hash=args.expect_labels)
-    reader = ReaderBundle.open(READER / "bundle", threads=args.threads) if args.check else None
+    reader = ReaderBundle.open(_folder("shipped"), threads=args.threads) if args.check else None
     return predict.run(bundle, args.files, as_json=args.json, reader=reader)
 
 
 def _digitize(args: argparse.Namespace) -> int:
     from ecgvision.deploy import digitize_files
     from ecgvision.deploy.reader_bundle import ReaderBundle
-    from ecgvision.shipped import READER
 
-    folder = READER / "bundle" if args.bundle is None else args.bundle
-    bundle = ReaderBundle.open(folder, threads=args.threads)
+    bundle = ReaderBundle.open(_folder(args.bundle), threads=args.threads)
     return digitize_files.run(
         bundle, args.files, out=args.out, figure=args.figure, form=args.format, as_json=args.json
     )
@@ -197,4 +201,12 @@ def _digitize(args: argparse.Namespace) -> int:
 def _info(args: argparse.Namespace) -> int:
     from ecgvision.deploy import info
 
-    return info.run(args.bundle, as_json=args.json)
+    folder = None if args.bundle is None else _folder(args.bundle)
+    return info.run(folder, as_json=args.json)
+
+
+def _folder(given: str) -> str:
+    """A bundle's folder as given, or that of the package's reader by its name."""
+    from ecgvision.shipped import NAME, READER
+
+    return str(READER / "bundle") if given == NAME else given

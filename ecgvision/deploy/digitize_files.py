@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,6 +99,7 @@ def plan(files: Sequence[str], out: str | None, figure: str | None, form: str) -
         record = name + (".csv" if form == "csv" else "")
         jobs.append(Job(file, None if out is None else str(Path(out) / record),
                         None if figure is None else str(Path(figure) / f"{name}.jpg")))  # fmt: skip
+    _keep(files, jobs)
     return jobs
 
 
@@ -106,6 +108,16 @@ def _check(job: Job) -> None:
         check_path(job.out)
     if job.figure is not None and Path(job.figure).suffix.lower() not in PICTURES:
         raise ImageError("a figure is a .png or .jpg", file=job.figure)
+    _keep([job.file], [job])
+
+
+def _keep(files: Sequence[str], jobs: Sequence[Job]) -> None:
+    """Refuse to draw over a picture that is to be read."""
+    given = {Path(file).resolve() for file in files}
+    for job in jobs:
+        if job.figure is not None and Path(job.figure).resolve() in given:
+            raise ImageError("the figure would take the picture's place", file=job.figure,
+                             remedy="Give --figure another name or folder")  # fmt: skip
 
 
 def _told(bundle: ReaderBundle, job: Job) -> dict[str, Any]:
@@ -119,14 +131,24 @@ def _do(bundle: ReaderBundle, job: Job) -> dict[str, Any]:
     image = read_page(job.file)
     found = digitize(bundle, image, file=job.file)
     about = summary(found, bundle, job.file)
-    if job.out is not None:
-        comments = [f"digitised by ecgvision from {Path(job.file).name}, reader {bundle.id}"]
-        comments += [f"confidence {lead}: {about['leads'][lead]['confidence']}" for lead in LEADS]
-        about["written"] = [str(p) for p in write_record(found.ecg, job.out, comments=comments)]
-    if job.figure is not None:
-        _write_figure(job.figure, image, found)
-        about["figure"] = job.figure
+    try:
+        with _figure(job.figure, image, found):  # its place is tried before the record is written
+            if job.figure is not None:
+                about["figure"] = job.figure
+            if job.out is not None:
+                about["written"] = _write(job.out, found, about, bundle)
+    except OSError as error:
+        raise RecordError(f"cannot write: {error.strerror}",
+                          file=error.filename or job.out or job.figure,
+                          remedy="Name a place that may be written")  from None  # fmt: skip
     return about
+
+
+def _write(out: str, found: Digitised, about: dict[str, Any], bundle: ReaderBundle) -> list[str]:
+    source = Path(about["file"]).name
+    comments = [f"digitised by ecgvision from {source}, reader {bundle.id}"]
+    comments += [f"confidence {lead}: {about['leads'][lead]['confidence']}" for lead in LEADS]
+    return [str(path) for path in write_record(found.ecg, out, comments=comments)]
 
 
 def summary(found: Digitised, bundle: ReaderBundle, file: str) -> dict[str, Any]:
@@ -150,7 +172,12 @@ def summary(found: Digitised, bundle: ReaderBundle, file: str) -> dict[str, Any]
     }  # fmt: skip
 
 
-def _write_figure(path: str, image: NDArray[np.uint8], found: Digitised) -> None:
+@contextmanager
+def _figure(path: str | None, image: NDArray[np.uint8], found: Digitised) -> Iterator[None]:
+    """Draw what was read; the figure appears when the block has ended normally."""
+    if path is None:
+        yield
+        return
     share = found.trace / (image.shape[1], image.shape[0])
     drawn = draw_reading(image, share, found.found, LEADS)
     done, data = cv2.imencode(Path(path).suffix, np.ascontiguousarray(drawn[:, :, ::-1]))
@@ -158,6 +185,7 @@ def _write_figure(path: str, image: NDArray[np.uint8], found: Digitised) -> None
         raise ImageError("the figure cannot be encoded", file=path)
     with whole_file(path) as part:
         part.write_bytes(data.tobytes())
+        yield
 
 
 def _lines(about: dict[str, Any]) -> str:

@@ -9,6 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 COLOURS = ((213, 94, 0), (0, 114, 178), (0, 158, 115), (204, 121, 167))
 """RGB of Okabe and Ito 2008, by the lead's number, so that neighbours differ."""
 
+WHITE = (255, 255, 255)
+
+LETTERS = 0.7
+"""Of a lead's name on a page of `WIDEST`, as OpenCV scales its font: 15 pixels high."""
+
 WIDEST = 1600
 """Width in pixels that small pages are enlarged to, so that a line does not hide the trace."""
 
@@ -44,16 +49,11 @@ def draw_reading(
         first = np.flatnonzero(shown[lead])
         if names and len(first):
             x, y = (int(v) for v in points[lead, first[0]])
-            cv2.putText(
-                page,
-                names[lead],
-                (x + 2, max(y - 6 * factor, 12)),
-                cv2.FONT_HERSHEY_SIMPLEX,
-                0.25 * factor + 0.2,
-                colour,
-                1,
-                cv2.LINE_AA,
-            )
+            size = width / WIDEST * LETTERS
+            place = (x + 2, max(y - round(12 * size), round(24 * size)))
+            for ink, more in ((WHITE, 4), (colour, 0)):  # on a white rim it is read over the print
+                cv2.putText(page, names[lead], place, cv2.FONT_HERSHEY_SIMPLEX, size, ink,
+                            max(1, round(2 * size)) + more, cv2.LINE_AA)  # fmt: skip
     return np.asarray(page, np.uint8)
 
 

@@ -83,15 +83,14 @@ def _check_reader(theirs: Config, config: Config, path: Path) -> None:
     Raises:
         ConfigError: naming what differs.
     """
-    wanted = config["model"]["image_encoder"]
-    if theirs["model"]["image_encoder"] != wanted:
-        raise ConfigError("the reader has another model.image_encoder", file=path,
-                          value=theirs["model"]["image_encoder"],
-                          remedy=f"This run has {wanted}")  # fmt: skip
-    seen, size = (list(c["data"]["image_size"]) for c in (theirs, config))
-    if seen != size:
-        raise ConfigError("the reader's encoder saw pages of another data.image_size", file=path,
-                          value=seen, remedy=f"This run has {size}")  # fmt: skip
+    encoder, size = theirs["model"]["image_encoder"], list(theirs["data"]["image_size"])
+    add = f"Add model.image_encoder={encoder} 'data.image_size={size}'".replace(", ", ",")
+    if encoder != config["model"]["image_encoder"]:
+        raise ConfigError("the reader has another model.image_encoder than this run", file=path,
+                          value=encoder, remedy=add)  # fmt: skip
+    if size != list(config["data"]["image_size"]):
+        raise ConfigError("the reader's encoder saw pages of another data.image_size than this "
+                          "run's", file=path, value=size, remedy=add)  # fmt: skip
 
 
 def check_stage(config: Config, stage: str, modality: str, encoder: str | None = None) -> None:

@@ -252,6 +252,49 @@ def test_what_many_pictures_cannot_be_written_to(
     assert [p.name for p in tmp_path.iterdir()] == ["scans"]
 
 
+def test_a_figure_never_takes_a_pictures_place(
+    reader: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scans = folder_of_scans(tmp_path / "scans")
+    (tmp_path / "link").symlink_to(scans)
+    before = {p.name: p.read_bytes() for p in scans.iterdir()}
+    one = str(scans / "a.png")
+    for given in ([one, "--figure", one], [one, "--figure", str(tmp_path / "link" / "a.png")],
+                  [one, str(scans / "b 2.jpg"), "--figure", str(scans)] ):  # fmt: skip
+        save(page(), scans / "a.jpg")
+        if len(given) == 4:
+            given[0] = str(scans / "a.jpg")
+        assert main(["digitize", *given, "--bundle", str(reader)]) == 2
+        assert "would take the picture's place" in capsys.readouterr().err
+        assert {p.name: p.read_bytes() for p in scans.iterdir() if p.name in before} == before
+
+
+def test_a_place_that_cannot_be_written_is_named_and_nothing_stays(
+    reader: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = save(page(), tmp_path / "p.png")
+    (tmp_path / "file").write_text("")
+    (tmp_path / "taken.hea").mkdir()
+    before = sorted(p.name for p in tmp_path.iterdir())
+    good = str(tmp_path / "record")
+    for given, said in (
+        (["--out", str(tmp_path / "file" / "r")], "file"),
+        (["--out", good, "--figure", str(tmp_path / "file" / "f.png")], "file"),
+        (["--out", str(tmp_path / "taken"), "--figure", str(tmp_path / "f.png")], "taken.hea"),
+        (["--out", "/proc/none/r"], "/proc"),
+    ):  # fmt: skip
+        assert main(["digitize", picture, "--bundle", str(reader), *given]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ")
+        assert "cannot write" in error
+        assert said in error
+        assert sorted(p.name for p in tmp_path.iterdir()) == before
+    many = ["digitize", picture, save(page(), tmp_path / "q.png"), "--bundle", str(reader)]
+    assert main([*many, "--out", "/proc/none", "--json"]) == 2
+    told = json.loads(capsys.readouterr().out)["results"]
+    assert all("cannot write" in result["error"] for result in told)
+
+
 def test_a_student_is_no_reader(
     bundle_folder: Path, reader: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
