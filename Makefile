@@ -7,8 +7,9 @@ STAMP := $(VENV)/.installed
 
 .PHONY: demo test lint bench lock clean
 
-demo: $(STAMP)  ## install, then the whole loop on the built-in synthetic cohort
+demo: $(STAMP)  ## install, then the whole loop on the built-in cohort, and a page read
 	$(BIN)/python -m experiments.run +exp=vizecg
+	$(BIN)/ecgvision digitize docs/page.png --out runs/demo/page --figure runs/demo/page.jpg
 
 test: $(STAMP)  ## install, then the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
