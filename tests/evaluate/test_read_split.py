@@ -55,11 +55,13 @@ def test_intervals_are_over_patients() -> None:
         "record_id": [f"r{i}" for i in range(80)], "patient_id": [f"p{i // 10}" for i in range(80)],
         "layout": "3x4", "artefact": "clean", "lead": "I", **dict.fromkeys(FIGURES, value),
     })  # fmt: skip
-    one = table[::10]
+    patients, one, records = (
+        summarise(part)["all"] for part in (table, table[::10], table.assign(patient_id=""))
+    )
     for figure in FIGURES:
-        low, high = summarise(table)["all"][figure]["ci95"]
-        assert [low, high] == pytest.approx(summarise(one)["all"][figure]["ci95"], abs=0.2)
-        narrow = summarise(table.assign(patient_id=""))["all"][figure]["ci95"]
+        low, high = patients[figure]["ci95"]
+        assert [low, high] == pytest.approx(one[figure]["ci95"], abs=0.2)
+        narrow = records[figure]["ci95"]
         assert high - low > 1.5 * (narrow[1] - narrow[0])
 
 
