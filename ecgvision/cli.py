@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from ecgvision import __version__
 from ecgvision.ecg import EcgVisionError
+from ecgvision.shipped import NAME, READER
 
 _TRAINING = frozenset(
     {"torch", "lightning", "timm", "numba", "pandas", "pyarrow", "scipy", "wfdb"}
@@ -127,7 +128,7 @@ def _add_digitize(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--bundle",
         metavar="DIR",
-        default="shipped",
+        default=NAME,
         help="folder of the bundle (default: %(default)s, the package's reader)",
     )
     parser.add_argument(
@@ -165,7 +166,7 @@ def _add_info(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--bundle",
         metavar="DIR",
-        help="folder of a bundle to verify and show; shipped: the package's reader",
+        help=f"folder of a bundle to verify and show; {NAME}: the package's reader",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=_info)
@@ -184,7 +185,7 @@ def _predict(args: argparse.Namespace) -> int:
     from ecgvision.deploy.reader_bundle import ReaderBundle
 
     bundle = Bundle.open(args.bundle, threads=args.threads, label_hash=args.expect_labels)
-    reader = ReaderBundle.open(_folder("shipped"), threads=args.threads) if args.check else None
+    reader = ReaderBundle.open(_folder(NAME), threads=args.threads) if args.check else None
     return predict.run(bundle, args.files, as_json=args.json, reader=reader)
 
 
@@ -207,6 +208,4 @@ def _info(args: argparse.Namespace) -> int:
 
 def _folder(given: str) -> str:
     """A bundle's folder as given, or that of the package's reader by its name."""
-    from ecgvision.shipped import NAME, READER
-
     return str(READER / "bundle") if given == NAME else given

@@ -90,8 +90,9 @@ def _write_wfdb(ecg: Ecg, path: Path, comments: Sequence[str]) -> list[Path]:
         check -= 0x10000 if check > 0x7FFF else 0  # a signed 16-bit sum
         lines.append(f"{data.name} 16 {STEPS_PER_MV}(0)/mV 16 0 {row[0]} {check} 0 {lead}")
     lines += [f"# {comment}" for comment in comments]
-    header.unlink(missing_ok=True)  # without one there is no record: an old one would describe
-    with whole_file(data) as part:  # the new samples if all ended here
+    # Without a header there is no record; an old one would describe new samples if all ended here.
+    header.unlink(missing_ok=True)
+    with whole_file(data) as part:
         part.write_bytes(samples.T.tobytes())
     with whole_file(header) as part:
         part.write_text("\n".join(lines) + "\n", encoding="ascii", errors="replace")

@@ -33,15 +33,18 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     return yaml.safe_load(file.read_text(encoding="utf-8"))
 
 
-def read_metrics(folder: str | Path) -> dict[str, Any]:
+def read_metrics(folder: str | Path, who: str = "the run") -> dict[str, Any]:
     """What a finished run has written of itself.
+
+    Args:
+        who: what to call it in the message.
 
     Raises:
         ConfigError: if the run has not finished.
     """
     file = Path(folder) / METRICS
     if not file.is_file():
-        raise ConfigError("the run has not finished", file=file,
+        raise ConfigError(f"{who} has not finished", file=file,
                           remedy="Repeat its command, which goes on where it stopped")  # fmt: skip
     return json.loads(file.read_text(encoding="utf-8"))
 

@@ -72,6 +72,11 @@ def _computed(default: Any, section: Mapping[str, Any]) -> Any:
     return default
 
 
+def is_number(value: Any) -> bool:
+    """Whether a value is a number; true and false are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _wanted(default: Any, value: Any) -> str | None:
     """What belongs where the default is; None if the value will do."""
     if default is None or (isinstance(default, str) and default.startswith("${")):
@@ -79,8 +84,7 @@ def _wanted(default: Any, value: Any) -> str | None:
     if isinstance(default, bool):
         return None if isinstance(value, bool) else "true or false"
     if isinstance(default, (int, float)):
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return None if number else "a number"
+        return None if is_number(value) else "a number"
     if isinstance(default, Mapping):
         return None if isinstance(value, Mapping) else "a section"
     if isinstance(default, list):

@@ -13,6 +13,7 @@ import ecgvision
 from ecgvision.data.drawn import DrawnPages
 from ecgvision.ecg import ConfigError, DataError
 from ecgvision.store import Store
+from experiments.check import is_number
 
 
 def cache_dir(configured: str | None) -> Path:
@@ -128,10 +129,6 @@ SOURCES: dict[str, Callable[[Mapping[str, Any], Path], list[str]]] = {
 }
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def place(source: str) -> str | None:
     """The key of the data section that says where a source lies; None of one that is made."""
     return {"store": "store", "synthetic": None}.get(source, "root")
@@ -152,7 +149,7 @@ def check_source(data: Mapping[str, Any]) -> None:
             raise ConfigError(f"data={name} does not read data.{key}", value=data[key],
                               remedy=f"Add data={source}, or leave data.{key} out")  # fmt: skip
     for key in ("rate", "unstated_rate"):
-        if (rate := data.get(key)) is not None and not (_is_number(rate) and rate > 0):
+        if (rate := data.get(key)) is not None and not (is_number(rate) and rate > 0):
             raise ConfigError(f"data.{key} must be a positive number of Hz, or null", value=rate)
 
 

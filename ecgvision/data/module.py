@@ -79,10 +79,9 @@ class EcgDataModule(L.LightningDataModule):
             DataError: for an empty one, and for a validation split by which no checkpoint can be
                 chosen, as it has no label with both positives and negatives.
         """
-        for split in ("val", "test"):
-            self.positions(split)
+        chosen = {split: self.positions(split) for split in ("val", "test")}
         if self.needs_labels:
-            share = self.cohort.targets[self.positions("val")].mean(axis=0)
+            share = self.cohort.targets[chosen["val"]].mean(axis=0)
             if not ((share > 0) & (share < 1)).any():
                 raise DataError(
                     "the val split has no label with both positives and negatives, so no "

@@ -140,7 +140,7 @@ def _do(bundle: ReaderBundle, job: Job) -> dict[str, Any]:
     except OSError as error:
         raise RecordError(f"cannot write: {error.strerror}",
                           file=error.filename or job.out or job.figure,
-                          remedy="Name a place that may be written")  from None  # fmt: skip
+                          remedy="Name a place that may be written") from None  # fmt: skip
     return about
 
 

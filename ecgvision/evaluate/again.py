@@ -66,8 +66,7 @@ def evaluate_run(
     points = _points(run)
     config: dict[str, Any] = copy.deepcopy(read_config(run))
     settings = _settings(config, layouts, artefacts, images, fill)
-    told = {**settings, "version": ecgvision.__version__, "weights": weights_hash(run / BEST)}
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
+    digest = evaluation_id({**settings, "weights": weights_hash(run / BEST)})
     folder = run / FOLDER / (f"fill-{fill}-{digest}" if fill else f"layouts-{digest}")
     if (folder / METRICS).is_file() and not force:
         return folder
@@ -83,6 +82,12 @@ def evaluate_run(
                  history=None, examples=())  # fmt: skip
     write_json(folder / METRICS, result)
     return folder
+
+
+def evaluation_id(judged: Mapping[str, Any]) -> str:
+    """8 hex digits over what is judged, and by which version."""
+    told = {**judged, "version": ecgvision.__version__}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _points(run: Path) -> dict[str, OperatingPoints]:

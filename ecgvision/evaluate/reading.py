@@ -22,7 +22,7 @@ from ecgvision.evaluate.bootstrap import patients_of
 from ecgvision.evaluate.digitisation import FIGURES, digitisation
 from ecgvision.evaluate.inference import one_device
 from ecgvision.evaluate.reading_report import write_reading_report
-from ecgvision.losses.reading import LOG_SCALES
+from ecgvision.models.reading import laplace_scale
 from ecgvision.rundir import METRICS
 from ecgvision.tasks.base import BaseTask
 from ecgvision.whole import whole_file, write_json
@@ -79,8 +79,8 @@ class _BatchJudge(L.Callback):
         self.examples: list[dict[str, Any]] = []
         self._read, self._shown = 0, set[int]()
         cohort = data.cohort
-        self._whose = cohort.records[["record_id", "patient_id"]].set_axis(cohort.index).fillna("")
         self._position = pd.Series(range(len(cohort.index)), index=cohort.index)
+        self._whose = cohort.records[["record_id", "patient_id"]].fillna("")
 
     def on_predict_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         loader: Any = trainer.predict_dataloaders
@@ -92,39 +92,33 @@ class _BatchJudge(L.Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any,
         batch_idx: int, dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
-        rows = batch["index"].cpu().numpy()
-        whose = self._whose.loc[rows]
+        positions = self._position.loc[batch["index"].cpu().numpy()].to_numpy()
+        whose = self._whose.iloc[positions]
         views = [(self.data.layouts[a], self.data.artefacts[b])
                  for a, b in zip(batch["layout"], batch["artefact"], strict=True)]  # fmt: skip
         printed = batch["printed"][..., : outputs["signal"].shape[-1]].cpu().numpy()
-        true = np.stack(
-            [self._record(row, shown) for row, shown in zip(rows, printed, strict=True)]
-        )
+        true = np.stack([self._record(int(position), shown)
+                         for position, shown in zip(positions, printed, strict=True)])  # fmt: skip
         self.tables.append(_judge(outputs, true, printed, whose, views, self.rate))
         for i, (layout, artefact) in enumerate(views):
             if self._read + i in self._shown:
                 self.examples.append({
                     "image": batch["image"][i].cpu().numpy(),
                     "trace": outputs["trace"][i].cpu().numpy(),
-                    "found": _found(outputs, self.rate)[i],
+                    "found": found_samples(outputs["presence"][i].cpu().sigmoid(), self.rate),
                     "record_id": str(whose["record_id"].iloc[i]),
                     "layout": layout, "artefact": artefact,
                 })  # fmt: skip
         self._read += len(views)
 
-    def _record(self, row: int, printed: NDArray[np.bool_]) -> NDArray[np.float32]:
+    def _record(self, position: int, printed: NDArray[np.bool_]) -> NDArray[np.float32]:
         """(12, T) mV at `JUDGED_RATE`: of the record what was printed, as its store has it."""
         seconds = printed.shape[-1] / self.rate
-        window, own = self.data.cohort.window(int(self._position[row]), seconds)
+        window, own = self.data.cohort.window(position, seconds)
         true = fit_length(resample(window, own, JUDGED_RATE), round(seconds * JUDGED_RATE))
         nearest = np.round(np.arange(true.shape[-1]) * self.rate / JUDGED_RATE).astype(int)
         shown = printed[:, np.minimum(nearest, printed.shape[-1] - 1)]
         return np.where(shown, true, np.float32(np.nan))
-
-
-def _found(answer: dict[str, torch.Tensor], rate: float) -> NDArray[np.bool_]:
-    """(B, 12, T), the samples that `ecgvision digitize` would write."""
-    return found_samples(answer["presence"].cpu().sigmoid().numpy(), rate)
 
 
 def _judge(
@@ -132,11 +126,11 @@ def _judge(
     whose: pd.DataFrame, views: list[tuple[str, str]], rate: float,
 ) -> pd.DataFrame:  # fmt: skip
     """A row for each page and printed lead; `true` (B, 12, T) has `JUDGED_RATE`, others `rate`."""
-    found = _found(answer, rate)
+    presence = answer["presence"].cpu().sigmoid().numpy()
+    found = found_samples(presence, rate)  # what `ecgvision digitize` would write
     signal = np.where(found, answer["signal"].cpu().numpy(), np.float32(np.nan))
     read = np.stack([resample(page, rate, JUDGED_RATE) for page in signal])
-    scale = answer["log_scale"].clamp(*LOG_SCALES).exp().cpu().numpy()
-    presence = answer["presence"].cpu().sigmoid().numpy()
+    scale = laplace_scale(answer["log_scale"]).cpu().numpy()
     sure = page_confidence(lead_confidence(presence, scale, rate))
     figures = digitisation(true, read, JUDGED_RATE, printed=printed, found=found)
     rows = []

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from ecgvision.build import build_cohort, open_run
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.reading_folders import FolderPages
 from ecgvision.ecg import ConfigError
-from ecgvision.evaluate.again import FOLDER, choose_views
+from ecgvision.evaluate.again import FOLDER, choose_views, evaluation_id
 from ecgvision.evaluate.reading import read_split, summarise, write_reading
 from ecgvision.rundir import BEST, METRICS, read_config, read_metrics, weights_hash
 from ecgvision.shipped import NAME, READER
@@ -66,9 +64,7 @@ def evaluate_reader(
         "images": [folder.hash for folder in drawn], "records": build_cohort(config).hash,
         "weights": weights_hash(run / BEST),
     }  # fmt: skip
-    told = {**judged, "version": ecgvision.__version__}
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
-    folder = (OUT if shipped else run) / FOLDER / f"read-{digest}"
+    folder = (OUT if shipped else run) / FOLDER / f"read-{evaluation_id(judged)}"
     if (folder / METRICS).is_file() and not force:
         return folder
     opened = open_run(run, config)

@@ -8,6 +8,11 @@ from ecgvision.losses.reading import LOG_SCALES
 from ecgvision.models.reader import PageReader
 
 
+def laplace_scale(log_scale: Tensor) -> Tensor:
+    """The scale of the error in mV, of any shape, from a reader's `log_scale`."""
+    return log_scale.clamp(*LOG_SCALES).exp()
+
+
 class DeployedReader(nn.Module):
     """What `ecgvision digitize` runs; every step after the network is in the graph.
 
@@ -24,5 +29,5 @@ class DeployedReader(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         read = self.reader(image)
-        scale = read["log_scale"].clamp(*LOG_SCALES).exp()
+        scale = laplace_scale(read["log_scale"])
         return read["signal"], scale, read["presence"].sigmoid(), read["trace"]

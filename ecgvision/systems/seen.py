@@ -42,10 +42,7 @@ def seen_of(checkpoint: Path, who: str = "the run of these weights") -> list[See
         ConfigError: if the run has not finished, or does not say.
     """
     folder = checkpoint.parent.parent
-    if not (folder / "metrics.json").is_file():
-        raise ConfigError(f"{who} has not finished", file=folder,
-                          remedy="Repeat its command, which goes on where it stopped")  # fmt: skip
-    seen: list[Seen] | None = read_metrics(folder).get("seen")
+    seen: list[Seen] | None = read_metrics(folder, who).get("seen")
     if seen is None:
         raise ConfigError(f"{who} does not say which records it has seen: it is of an earlier "
                           "version", file=folder,
