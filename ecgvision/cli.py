@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from ecgvision import __version__
-from ecgvision.ecg import EcgVisionError
+from ecgvision.ecg import ConfigError, EcgVisionError
 from ecgvision.shipped import NAME, READER
 
 _TRAINING = frozenset(
@@ -146,6 +146,18 @@ def _add_digitize(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--format", choices=("wfdb", "csv"), help="of records in a folder (default: wfdb)"
     )
+    parser.add_argument(
+        "--gain",
+        type=_positive,
+        metavar="MM",
+        help="mm/mV that the pages are printed at (default: as the reader finds)",
+    )
+    parser.add_argument(
+        "--speed",
+        type=_positive,
+        metavar="MM",
+        help="mm/s that the pages of --gain are printed at (default: 25)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument(
         "--threads",
@@ -172,6 +184,13 @@ def _add_info(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=_info)
 
 
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("must be above 0")
+    return value
+
+
 def _threads(text: str) -> int:
     value = int(text)
     if value < 0:
@@ -194,9 +213,14 @@ def _digitize(args: argparse.Namespace) -> int:
     from ecgvision.deploy.reader_bundle import ReaderBundle
 
     bundle = ReaderBundle.open(_folder(args.bundle), threads=args.threads)
+    if args.gain is None and args.speed is not None:
+        raise ConfigError("--speed says at what speed a --gain is printed", value=args.speed,
+                          remedy="Give --gain too")  # fmt: skip
+    gain = None if args.gain is None else args.gain / 10 * 25 / (args.speed or 25)
     return digitize_files.run(
-        bundle, args.files, out=args.out, figure=args.figure, form=args.format, as_json=args.json
-    )
+        bundle, args.files, out=args.out, figure=args.figure, form=args.format, as_json=args.json,
+        gain=gain,
+    )  # fmt: skip
 
 
 def _info(args: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -149,19 +149,75 @@ RANDOM = "random"
 RANDOM_LAYOUTS = ("3x4", "3x4+II", "3x4+II+V1", "6x2", "6x2+II", "12x1")
 """What `random` draws from."""
 
+ANY = "any"
+"""The name that stands for leads in any number, order and arrangement; see `any_layout`."""
+
+WHOLE = ((12, 1), (6, 2), (4, 3), (3, 4), (2, 6))
+"""(rows, columns) of grids that hold all leads."""
+
+PARTS = ((1, 1), (2, 1), (3, 1), (4, 1), (6, 1), (8, 1), (2, 2), (3, 2), (4, 2), (2, 3), (3, 3),
+         (1, 4), (2, 4))  # fmt: skip
+"""Of grids that hold some."""
+
+STRIPS = (0, 0, 0, 1, 1, 2, 3)
+"""How many rhythm strips `any` draws from."""
+
+MOST_BANDS = 12
+"""Rows and strips together of `any`, our default: more would stand on each other."""
+
 
 def pick_layout(name: str, rng: np.random.Generator) -> str:
-    """The name itself, or for `random` one of `RANDOM_LAYOUTS`, each as likely."""
+    """The name itself; for `random` one of `RANDOM_LAYOUTS`, each as likely; for `any` one that
+    `any_layout` draws."""
+    if name == ANY:
+        return any_layout(rng)
     return RANDOM_LAYOUTS[int(rng.integers(len(RANDOM_LAYOUTS)))] if name == RANDOM else name
 
 
+def any_layout(rng: np.random.Generator) -> str:
+    """A layout as nobody prints it, written out: half hold all leads; half have them in the usual
+    order, the others in none; the rhythm strips are of any leads. Who reads it must read names.
+    """
+    shapes = WHOLE if rng.random() < 0.5 else PARTS
+    rows, columns = shapes[int(rng.integers(len(shapes)))]
+    chosen = rng.permutation(len(LEADS))[: rows * columns]
+    if rng.random() < 0.5:
+        chosen = np.sort(chosen)
+    leads = [LEADS[i] for i in chosen]
+    strips = min(STRIPS[int(rng.integers(len(STRIPS)))], MOST_BANDS - rows)
+    below = [LEADS[i] for i in rng.permutation(len(LEADS))[:strips]]
+    return write_layout([leads[c * rows : (c + 1) * rows] for c in range(columns)], below)
+
+
+def write_layout(columns: Sequence[Sequence[str]], strips: Sequence[str] = ()) -> str:
+    """The name of a layout that has none: `V1.V2_V3.V4+II` is V1 over V2, right of them V3 over
+    V4, and II as a rhythm strip. `get_layout` reads it."""
+    return "+".join(["_".join(".".join(column) for column in columns), *strips])
+
+
+@lru_cache(maxsize=4096)
 def get_layout(name: str) -> Layout:
-    """The layout of that name.
+    """The layout of that name, or the one that is written out as `write_layout` does.
 
     Raises:
-        LayoutError: for a name that is not in `LAYOUTS`.
+        LayoutError: for a name that is not in `LAYOUTS` and names no leads, columns that are not of
+            one length, or a lead that stands twice in the grid or the strips.
     """
-    if name not in LAYOUTS:
+    if name in LAYOUTS:
+        return LAYOUTS[name]
+    body, *strips = str(name).split("+")
+    columns = [column.split(".") for column in body.split("_")]
+    leads = [lead.removeprefix("-") for column in columns for lead in column]
+    if not {*leads, *strips} <= set(LEADS):
         known = ", ".join(n for n in LAYOUTS if not n.startswith("1x1"))
-        raise LayoutError("unknown layout", value=name, remedy=f"Known: {known}, 1x1:<lead>")
-    return LAYOUTS[name]
+        raise LayoutError(
+            "unknown layout", value=name,
+            remedy=f"Known: {known}, 1x1:<lead>; or write out columns of leads and strips, "
+            "as V1.V2.V3_V4.V5.V6+II",
+        )  # fmt: skip
+    if len({len(column) for column in columns}) > 1:
+        raise LayoutError("columns of a layout must be of one length", value=name)
+    if len(set(leads)) < len(leads) or len(set(strips)) < len(strips):
+        raise LayoutError("a lead stands twice in a layout", value=name,
+                          remedy="Only a strip may show a lead of the grid again")  # fmt: skip
+    return grid(name, columns, strips)

@@ -16,6 +16,7 @@ FREE = ("trainer.devices", "trainer.precision")
 """Keys that take numbers and words alike."""
 OR_NULL = ("ssl.final_weight_decay",)
 """Keys that have a default, and a meaning for null too."""
+_READER_OR = re.compile(r"\$\{reader_or:[^,]*,(.*)\}")
 _SIZED = re.compile(r"\$\{sized:(.*)\}")
 _BESIDE = re.compile(r"\$\{\.(\w+)\}")
 
@@ -64,9 +65,12 @@ def _leaves(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def _computed(default: Any, section: Mapping[str, Any]) -> Any:
-    """The first value of `${sized:A,B}`, the neighbour that `${.key}` is; others as they are."""
+    """The default of `${reader_or:KEY,DEFAULT}`, the first value of `${sized:A,B}`, the neighbour
+    that `${.key}` is; others as they are."""
     if isinstance(default, str) and (beside := _BESIDE.fullmatch(default)):
         default = section[beside[1]]
+    if isinstance(default, str) and (found := _READER_OR.fullmatch(default)):
+        default = found[1]
     if isinstance(default, str) and (sized := _SIZED.fullmatch(default)):
         default = yaml.safe_load(f"[{sized[1]}]")[0]
     return default

@@ -15,7 +15,22 @@ def _sized(small: Any, full: Any, *, _root_: Any) -> Any:
     return OmegaConf.create(chosen) if isinstance(chosen, list) else chosen
 
 
+def _reader_or(key: str, default: Any, *, _root_: Any) -> Any:
+    """`${reader_or:KEY,DEFAULT}`: of the reader that an image encoder starts from, where there is
+    one; what is no such run is left to who loads it."""
+    given = _root_.model.get("image_checkpoint")
+    if isinstance(given, str):
+        from ecgvision.rundir import CONFIG_FILE, checkpoint_file, read_config
+
+        folder = checkpoint_file(given).parent.parent
+        theirs = read_config(folder) if (folder / CONFIG_FILE).is_file() else {}
+        if theirs.get("exp") == "read":
+            default = OmegaConf.select(OmegaConf.create(theirs), key, default=default)
+    return OmegaConf.create(default) if isinstance(default, list) else default
+
+
 OmegaConf.register_new_resolver("sized", _sized, replace=True)
+OmegaConf.register_new_resolver("reader_or", _reader_or, replace=True)
 
 
 def configure(overrides: Sequence[str] = ()) -> dict[str, Any]:

@@ -14,17 +14,15 @@ import ecgvision
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.spread import spread
 from ecgvision.deploy.export_reader import export_reader
-from ecgvision.evaluate.reading import read_split, summarise, write_reading
+from ecgvision.evaluate.reading import read_split
+from ecgvision.evaluate.reading_confidence import fit_confidence, least_confidence, settle
+from ecgvision.evaluate.reading_summary import summarise, write_reading
 from ecgvision.models.reader import PageReader
 from ecgvision.models.reading import DeployedReader
 from ecgvision.tasks.base import BaseTask
 from ecgvision.tasks.read import BACKBONE
 from experiments.chain import seen
 from experiments.finish import history
-
-READABLE = 0.5
-"""A page is refused whose confidence is below this share of the 5th percentile of the validation
-pages' confidence; our default, so that worse pages than those of validation are still read."""
 
 CHECKED = 12
 """Validation pages on which the exported graph is compared with the reader."""
@@ -41,7 +39,6 @@ def finish_reading(
     network, rate = task.model, float(config["data"]["signal_rate"])
     assert isinstance(network, PageReader)
     trainer = config["trainer"]
-    read: dict[str, Any] = {}
     tables: dict[str, pd.DataFrame] = {}
     shown: list[dict[str, Any]] = []
     for split in ("val", "test"):
@@ -49,7 +46,10 @@ def finish_reading(
             task, data, split, rate=rate, accelerator=trainer["accelerator"],
             limit=trainer[f"limit_{split}_batches"],
         )  # fmt: skip
-        read[split] = summarise(tables[split])
+    calibration = fit_confidence(tables["val"])
+    tables = {split: settle(table, calibration) for split, table in tables.items()}
+    least = least_confidence(tables["val"])
+    read = {split: summarise(table, least) for split, table in tables.items()}
     cohort = data.cohort
     result: dict[str, Any] = {
         "exp": config["exp"],
@@ -74,8 +74,7 @@ def finish_reading(
     deployed = DeployedReader(network).to("cpu").eval()
     export_reader(
         deployed, folder / "bundle", rate=rate, check_images=check_pages(data),
-        least_confidence=least_confidence(tables["val"]),
-        metrics=read["test"],
+        calibration=calibration, least_confidence=least, metrics=read["test"],
         info={"exp": config["exp"], "run": folder.name, "layouts": list(data.layouts),
               "artefacts": list(data.artefacts)},
     )  # fmt: skip
@@ -91,13 +90,3 @@ def check_pages(data: EcgDataModule) -> np.ndarray[Any, np.dtype[np.uint8]]:
     dataset: Any = data.dataset("val")
     chosen = spread(CHECKED, len(dataset))
     return np.stack([dataset[(0, int(i))]["image"].numpy() for i in chosen])
-
-
-def least_confidence(table: pd.DataFrame) -> float:
-    """The confidence below which a page is refused; see `READABLE`.
-
-    Args:
-        table: of the validation pages, as `read_split` gives it.
-    """
-    pages = table.groupby(["record_id", "layout", "artefact"])["confidence"].first()
-    return float(READABLE * np.percentile(pages, 5))

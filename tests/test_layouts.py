@@ -2,9 +2,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ecgvision.ecg import LEADS, LayoutError
-from ecgvision.layouts import LAYOUTS, RANDOM_LAYOUTS, Cell, Layout, get_layout, grid
+from ecgvision.layouts import (
+    LAYOUTS,
+    RANDOM_LAYOUTS,
+    Cell,
+    Layout,
+    any_layout,
+    get_layout,
+    grid,
+    pick_layout,
+    write_layout,
+)
 from ecgvision.page import Page
 
 TWELVE = [name for name in LAYOUTS if not name.startswith("1x1")]
@@ -101,3 +113,50 @@ def test_two_cells_in_one_place_are_refused() -> None:
     cells = grid("fine", [["I"], ["II"]]).cells
     with pytest.raises(LayoutError):
         Layout("wrong", (*cells, cells[0]), rows=1, columns=2)
+
+
+def test_a_layout_can_be_written_out() -> None:
+    layout = get_layout("V1.V2.V3_-aVR.I.II+II+V5")
+    assert (layout.rows, layout.columns, layout.strips) == (3, 2, 2)
+    cells = {(c.row, c.column): (c.label, c.start, c.stop) for c in layout.cells if not c.strip}
+    assert cells == {(0, 0): ("V1", 0, 5), (1, 0): ("V2", 0, 5), (2, 0): ("V3", 0, 5),
+                     (0, 1): ("-aVR", 5, 10), (1, 1): ("I", 5, 10),
+                     (2, 1): ("II", 5, 10)}  # fmt: skip
+    assert [c.lead for c in layout.cells if c.strip] == ["II", "V5"]
+    twelve = write_layout([["I", "II", "III"], ["aVR", "aVL", "aVF"], ["V1", "V2", "V3"],
+                           ["V4", "V5", "V6"]], ["II"])  # fmt: skip
+    assert get_layout(twelve).cells == get_layout("3x4+II").cells
+    assert get_layout("V5").cells == get_layout("1x1:V5").cells
+
+
+@pytest.mark.parametrize(("name", "wrong"), [
+    ("I.II_III", "one length"), ("I.I", "twice"), ("I_I", "twice"), ("II+II+II", "twice"),
+    ("I.aVR_-aVR.II", "twice"), ("I.V7", "unknown"), ("", "unknown"), ("I.", "unknown"),
+    ("+II", "unknown"), ("I+", "unknown"), ("any", "unknown"),
+])  # fmt: skip
+def test_a_layout_written_wrongly_is_refused(name: str, wrong: str) -> None:
+    with pytest.raises(LayoutError, match=wrong):
+        get_layout(name)
+
+
+@given(st.integers(0, 10**6))
+def test_any_layout_is_one(seed: int) -> None:
+    name = pick_layout("any", np.random.default_rng(seed))
+    assert name == pick_layout("any", np.random.default_rng(seed))
+    layout = get_layout(name)
+    shown = [c.lead for c in layout.cells if not c.strip]
+    assert len(shown) == len(set(shown)) == layout.rows * layout.columns
+    assert layout.rows + layout.strips <= 12
+    strips = [[c.lead] for c in layout.cells if c.strip]
+    columns = [[c.lead for c in layout.cells if not c.strip and c.column == k]
+               for k in range(layout.columns)]  # fmt: skip
+    assert write_layout(columns, [lead for (lead,) in strips]) == name
+
+
+def test_any_is_not_the_usual_order() -> None:
+    drawn = [get_layout(any_layout(np.random.default_rng(i))) for i in range(200)]
+    order = [[LEADS.index(c.lead) for c in sorted(x.cells, key=lambda c: (c.column, c.row))
+              if not c.strip] for x in drawn]  # fmt: skip
+    usual = [leads == sorted(leads) for leads in order if len(leads) > 2]
+    assert 0.35 < np.mean(usual) < 0.65
+    assert 60 < sum(len(leads) == 12 for leads in order) < 140

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ecgvision.data.drawn import DrawnPages
 from ecgvision.ecg import LEAD_INDEX, LEADS, ConfigError, DataError
-from ecgvision.layouts import RANDOM, RANDOM_LAYOUTS, pick_layout
+from ecgvision.layouts import ANY, RANDOM, RANDOM_LAYOUTS, pick_layout
 from ecgvision.page import Page
 from ecgvision.render import artefacts
 from ecgvision.render.paper import draw
@@ -25,7 +25,8 @@ class PageSettings:
     """Which pages a network sees.
 
     Attributes:
-        layouts: names from the registry, or `random` for any of its first six.
+        layouts: as `get_layout` takes them, `random` for one of the registry's first six, `any`
+            for leads in any arrangement.
         image_size: (H, W) of the network.
         artefacts: presets or single artefacts that pages pass through; `clean` is none.
         style: a paper's name, or `mixed` for another paper with every page.
@@ -67,9 +68,12 @@ class PageSettings:
         if not self.signal_rate > 0 or not self.seconds > 0:
             raise ConfigError("data.signal_rate and data.seconds must be positive",
                               value=(self.signal_rate, self.seconds))  # fmt: skip
-        named = set(self.layouts) - {RANDOM}
-        drawn = RANDOM_LAYOUTS if RANDOM in self.layouts else ()
-        check_style(self.style, (*named, *drawn), dpi=self.dpi, **self._asked)
+        named = set(self.layouts) - {RANDOM, ANY}
+        if RANDOM in self.layouts:
+            named |= set(RANDOM_LAYOUTS)
+        if ANY in self.layouts:
+            named.add("12x1")  # which asks for more room than any other
+        check_style(self.style, sorted(named), dpi=self.dpi, **self._asked)
 
     @property
     def views(self) -> tuple[tuple[int, int], ...]:
@@ -85,13 +89,13 @@ class PageSettings:
         asked = {"speed": self.speed, "gain": self.gain}
         return {name: value for name, value in asked.items() if value is not None}
 
-    def page(self, paper: Paper, layout: str, dpi: float) -> Page:
-        """A layout on a paper, at the speed and gain asked for.
+    def page(self, paper: Paper, layout: str, dpi: float, **scale: float) -> Page:
+        """A layout on a paper, at the `speed` and `gain` given, else at those asked for.
 
         Raises:
             LayoutError: for an unknown layout, or one that does not fit.
         """
-        return paper.page(layout, dpi=dpi, **self._asked)
+        return paper.page(layout, dpi=dpi, **{**scale, **self._asked})
 
 
 class Sheet(Protocol):

@@ -7,14 +7,15 @@ what a diagnosis would bear.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from ecgvision.data.page_variation import PageVariation, spoil
 from ecgvision.data.pages import PageSettings
 from ecgvision.data.reading_places import network_fractions, sample_places
 from ecgvision.data.resample import fit_length, resample
@@ -22,41 +23,14 @@ from ecgvision.data.spread import spread
 from ecgvision.data.trace_mask import trace_mask
 from ecgvision.data.variation import SignalVariation
 from ecgvision.data.views import to_network
-from ecgvision.ecg import ConfigError, DataError
+from ecgvision.ecg import DataError
 from ecgvision.layouts import pick_layout
 from ecgvision.page import Page
 from ecgvision.render import artefacts
 from ecgvision.render.artefacts import Warp
 from ecgvision.render.paper import draw
-from ecgvision.render.styles import paper_of
+from ecgvision.render.styles import Style, paper_name, paper_of
 from ecgvision.store import Store
-
-
-def spoil(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A picture of which no lead can be read: the page turned over or on its side, two pages at
-    once, the page's empty part alone, or another picture altogether. Our choice of what is met
-    beside pages.
-
-    Args:
-        image: (h, w, 3) uint8 page.
-        rng: which of them.
-
-    Returns:
-        (h, w, 3), (w, h, 3), or of twice the height or the width, uint8.
-    """
-    kind = int(rng.integers(5))
-    if kind == 0:
-        return np.ascontiguousarray(np.rot90(image, 2))
-    if kind == 1:
-        return np.ascontiguousarray(np.rot90(image, 1 if rng.random() < 0.5 else 3))
-    height, width = image.shape[:2]
-    if kind == 2:  # the paper, its ink smeared out of it
-        tile = image[: height // 8, : width // 8]
-        return np.asarray(cv2.resize(tile, (width, height), interpolation=cv2.INTER_LINEAR))
-    if kind == 4:  # one after the other
-        return np.concatenate([image, image], axis=int(rng.integers(2)))
-    coarse = rng.integers(0, 256, (*rng.integers(2, 48, 2), 3), dtype=np.uint8)
-    return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
 class ReadingDataset(Dataset[dict[str, Any]]):
@@ -75,8 +49,7 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         seed: of training.
         limit: at most so many records, spread evenly; None takes all.
         variation: of signals in training; None shows records as they are.
-        unreadable: probability that a page in training is one of `spoil`, of which nothing is to
-            be read; without any, a reader finds leads on whatever it is shown.
+        beyond: of pages in training; None shows those of the mix.
 
     Item:
         image: uint8 (3, H, W) · signal: float32 (12, T) mV at `settings.signal_rate`, 0 where not
@@ -85,7 +58,8 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         not printed · rise: float32 (12, T, 2), what leads there from where 1 mV stands: its height
         is below 0 where a lead is printed upside down; NaN where not printed · trace: uint8
         (1, H, W) and below: float16 (1, H / 2, W / 2), see `trace_mask` · index: the record's row
-        over all stores · layout, artefact: which of the mix.
+        over all stores · layout, artefact: which of the mix · paper: its name · gain, speed:
+        mm/mV and mm/s.
 
     Raises:
         DataError: if no record is left.
@@ -95,14 +69,12 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         self, stores: Sequence[Store], settings: PageSettings, *,
         rows: NDArray[np.int64] | None = None, train: bool = True, seed: int = 0,
         limit: int | None = None, variation: SignalVariation | None = SignalVariation(),  # noqa: B008
-        unreadable: float = 0.0,
+        beyond: PageVariation | None = None,
     ) -> None:  # fmt: skip
         self.stores, self.settings = list(stores), settings
         self.train, self.seed = train, seed
         self.variation = variation if train else None
-        if not 0 <= unreadable < 1:
-            raise ConfigError("data.unreadable must lie in [0, 1)", value=unreadable)
-        self.unreadable = unreadable if train else 0.0
+        self.beyond = beyond if train else None
         starts = np.cumsum([0, *(len(store) for store in self.stores)])
         index = np.arange(starts[-1]) if rows is None else np.asarray(rows, np.int64)
         if limit is not None and len(index) > limit > 0:
@@ -131,23 +103,30 @@ class ReadingDataset(Dataset[dict[str, Any]]):
             layout, artefact = views[item % len(views)]
             dpi = self.settings.dpi
         window, rate = self._window(self.stores[number], row, rng)
-        name = pick_layout(self.settings.layouts[layout], rng)
-        paper = paper_of(self.settings.style, name, rng)
-        page = self.settings.page(paper, name, dpi)
+        page, paper, style = self._page(self.settings.layouts[layout], dpi, rng)
         drawing, journey = (int(v) for v in rng.integers(2**31, size=2))
-        image = draw(window, rate, page, paper.style, seed=drawing, points=False).image
+        image = draw(window, rate, page, style, seed=drawing, points=False).image
         warp = None
         if (kind := self.settings.artefacts[artefact]) != artefacts.CLEAN:
             picture = artefacts.apply(kind, image, seed=journey, dpi=page.dpi)
             image, warp = picture.image, picture.warp
-        if self.unreadable > 0 and rng.random() < self.unreadable:
+        if self.beyond is not None and self.beyond.spoils(rng):
             image = spoil(image, rng)
             window = np.full_like(window, np.nan)
         return {
             **self._truth(window, rate, page, warp, (image.shape[0], image.shape[1])),
             "image": torch.from_numpy(to_network(image, self.settings.image_size)).permute(2, 0, 1),
-            "index": index, "layout": layout, "artefact": artefact,
+            "index": index, "layout": layout, "artefact": artefact, "paper": paper,
+            "gain": torch.tensor(page.gain), "speed": torch.tensor(page.speed),
         }  # fmt: skip
+
+    def _page(self, layout: str, dpi: float, rng: np.random.Generator) -> tuple[Page, str, Style]:
+        pick = pick_layout if self.beyond is None else self.beyond.layout
+        name = pick(layout, rng)
+        paper = paper_of(self.settings.style, name, rng)
+        make = partial(self.settings.page, paper, name, dpi)
+        page = make() if self.beyond is None else self.beyond.page(make, rng)
+        return page, paper_name(paper), paper.style
 
     def _window(
         self, store: Store, row: int, rng: np.random.Generator

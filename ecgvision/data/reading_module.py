@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from ecgvision.data.cohort import SPLITS, Cohort
 from ecgvision.data.module import EcgDataModule
+from ecgvision.data.page_variation import PageVariation
 from ecgvision.data.pages import PageSettings
 from ecgvision.data.reading import ReadingDataset
 from ecgvision.data.variation import SignalVariation
@@ -49,7 +50,7 @@ class ReadingDataModule(EcgDataModule):
         pages: of each split: of an epoch in training, at most so many in `val` and `test`, where a
             record gives one.
         variation: of the training signals; None shows them as recorded.
-        unreadable: share of training pages of which nothing can be read; see `ReadingDataset`.
+        beyond: what pages in training are beyond the mix; None: nothing.
         Others: see `EcgDataModule`.
 
     Raises:
@@ -60,11 +61,11 @@ class ReadingDataModule(EcgDataModule):
 
     def __init__(
         self, cohort: Cohort, settings: PageSettings, *, pages: dict[str, int],
-        variation: SignalVariation | None, unreadable: float = 0.0, **loader: Any,
+        variation: SignalVariation | None, beyond: PageVariation | None = None, **loader: Any,
     ) -> None:  # fmt: skip
         super().__init__(cohort, **loader)
         self.settings, self.pages = settings, pages
-        self.variation, self.unreadable = variation, unreadable
+        self.variation, self.beyond = variation, beyond
         if pages["train"] < self.batch_size:
             raise ConfigError("data.pages_per_epoch must fill a batch at least",
                               value=pages["train"],
@@ -97,7 +98,7 @@ class ReadingDataModule(EcgDataModule):
             records = ReadingDataset(
                 self.cohort.stores, self.settings, rows=self.cohort.index[self.positions(split)],
                 train=train, seed=self.seed, limit=None if train else self.pages[split],
-                variation=self.variation, unreadable=self.unreadable,
+                variation=self.variation, beyond=self.beyond,
             )  # fmt: skip
             self._made[split] = (
                 EndlessPages(records, self.pages["train"], seed=self.seed) if train else records

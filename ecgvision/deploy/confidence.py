@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -42,8 +44,23 @@ def lead_confidence(presence: ArrayLike, scale: ArrayLike, rate: float) -> NDArr
     return np.asarray(right / np.maximum(found.sum(-1), 1), np.float64)
 
 
+def calibrated(raw: ArrayLike, calibration: Sequence[float]) -> NDArray[np.float64]:
+    """What a raw confidence has meant on validation pages: sigmoid(slope * logit(raw) + offset)
+    (Platt 1999); 0 stays 0.
+
+    Args:
+        raw: (...) `lead_confidence`, times the probability of the gain.
+        calibration: (slope, offset); (1, 0) leaves all as it is.
+    """
+    slope, offset = calibration
+    values = np.asarray(raw, np.float64)
+    inside = np.clip(values, 1e-6, 1 - 1e-6)
+    told = 1 / (1 + np.exp(-(slope * np.log(inside / (1 - inside)) + offset)))
+    return np.asarray(np.where(values > 0, told, 0.0), np.float64)
+
+
 def page_confidence(leads: ArrayLike) -> NDArray[np.float64]:
-    """(...): the mean of `lead_confidence` over the leads that were found; 0 where none was."""
+    """(...): the mean confidence of the leads that were found; 0 where none was."""
     values = np.asarray(leads, np.float64)
     found = values > 0
     return np.asarray(values.sum(-1) / np.maximum(found.sum(-1), 1), np.float64)

@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.data.views import placement, to_network
-from ecgvision.deploy.confidence import found_samples, lead_confidence, page_confidence
+from ecgvision.deploy.confidence import (
+    calibrated,
+    found_samples,
+    lead_confidence,
+    page_confidence,
+)
 from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.ecg import Ecg, ImageError
 
@@ -36,6 +41,8 @@ class Digitised:
         confidence: of each lead, 0 where it was not found; see `confidence.lead_confidence`.
         page: of the page.
         error_mv: of each lead the mean absolute error the reader expects; NaN where not found.
+        gain: how many times higher than at 10 mm/mV, 25 mm/s a millivolt was taken to be printed.
+        gain_confidence: the probability of it; 1 where it was given.
         found: (12, T) bool.
         trace: (12, T, 2) x, y in pixels of the picture.
     """
@@ -44,6 +51,8 @@ class Digitised:
     confidence: tuple[float, ...]
     page: float
     error_mv: tuple[float, ...]
+    gain: float
+    gain_confidence: float
     found: NDArray[np.bool_]
     trace: NDArray[np.float64]
 
@@ -53,28 +62,31 @@ class Digitised:
         return float(self.found.sum(-1) @ np.array(self.confidence) / self.ecg.rate)
 
 
-def digitize(bundle: ReaderBundle, image: NDArray[np.uint8], *, file: str = "") -> Digitised:
+def digitize(
+    bundle: ReaderBundle, image: NDArray[np.uint8], *, file: str = "", gain: float | None = None
+) -> Digitised:
     """Read a picture.
 
     Args:
         image: (H, W, 3) uint8 RGB of any size.
         file: its name in messages.
+        gain: as `Digitised.gain`, where it is known; None leaves it to the reader.
 
     Raises:
         ImageError: if nothing can be read, the page does not stand upright, or the picture holds
             two ECGs side by side or one above the other; it says which.
     """
-    upright = _read(bundle, image, file)
+    upright = _read(bundle, image, file, gain)
     least = bundle.least_confidence
     for axis, name in enumerate(("one above the other", "side by side")):
-        parts = [_read(bundle, half, file) for half in np.array_split(image, 2, axis=axis)]
+        parts = [_read(bundle, half, file, gain) for half in np.array_split(image, 2, axis=axis)]
         if all(p.page >= least and p.amount > HALF_SHARE * upright.amount for p in parts):
             raise ImageError(f"the picture holds two ECGs, {name}", file=file,
                              value=" and ".join(f"{p.amount:.1f} s" for p in parts)
                              + f" of leads in the halves, {upright.amount:.1f} s in the whole",
                              remedy="Cut it into one picture for each")  # fmt: skip
     for turns, name in ((2, TURNS[1]), (1, TURNS[2]), (3, TURNS[3])):
-        turned = _read(bundle, np.ascontiguousarray(np.rot90(image, -turns)), file)
+        turned = _read(bundle, np.ascontiguousarray(np.rot90(image, -turns)), file, gain)
         if turned.page >= least and turned.amount > UPRIGHT_MARGIN * upright.amount:
             raise ImageError(f"the page lies {name}", file=file,
                              value=f"{turned.amount:.1f} s of leads after turning, "
@@ -90,10 +102,18 @@ def digitize(bundle: ReaderBundle, image: NDArray[np.uint8], *, file: str = "") 
     return upright
 
 
-def _read(bundle: ReaderBundle, image: NDArray[np.uint8], file: str) -> Digitised:
+def _read(
+    bundle: ReaderBundle, image: NDArray[np.uint8], file: str, gain: float | None
+) -> Digitised:
     small = to_network(image, bundle.image_size)
-    signal, scale, presence, trace = (v[0] for v in bundle.run(np.moveaxis(small, 2, 0)[None]))
-    leads = lead_confidence(presence, scale, bundle.rate)
+    read = bundle.run(np.moveaxis(small, 2, 0)[None])
+    signal, scale, presence, trace, gains = (v[0] for v in read)
+    taken, sure = bundle.gains[int(gains.argmax())], float(gains.max())
+    if gain is not None:
+        signal, scale = signal * (taken / gain), scale * (taken / gain)
+        taken, sure = gain, 1.0
+    raw = lead_confidence(presence, scale, bundle.rate) * sure
+    leads = calibrated(raw, bundle.calibration)
     found = found_samples(presence, bundle.rate)
     count = np.maximum(found.sum(-1), 1)
     error = np.where(leads > 0, np.where(found, scale, 0).sum(-1) / count, np.nan)
@@ -103,6 +123,8 @@ def _read(bundle: ReaderBundle, image: NDArray[np.uint8], file: str) -> Digitise
         tuple(leads.tolist()),
         float(page_confidence(leads)),
         tuple(error.tolist()),
+        taken,
+        sure,
         found,
         picture_points(trace, (image.shape[0], image.shape[1]), bundle.image_size),
     )

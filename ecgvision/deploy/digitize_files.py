@@ -38,6 +38,7 @@ class Job(NamedTuple):
 def run(
     bundle: ReaderBundle, paths: Sequence[str], *, out: str | None = None,
     figure: str | None = None, form: str | None = None, as_json: bool = False,
+    gain: float | None = None,
 ) -> int:  # fmt: skip
     """Read pictures, write what was asked for, print a summary of each; the exit code.
 
@@ -47,6 +48,7 @@ def run(
         paths: pictures, or folders of pictures.
         out, figure: of one picture the record and the drawing, of more the folders of them.
         form: of records in a folder, one of `FORMATS`; None: WFDB.
+        gain: of all pictures, see `digitize`.
 
     Raises:
         ImageError, RecordError: for paths that make no sense, or, where there is one picture, if it
@@ -58,13 +60,13 @@ def run(
                               remedy="Of one, the suffix of --out tells: .csv or none")  # fmt: skip
         job = Job(paths[0], out, figure)
         _check(job)
-        about = _do(bundle, job)
+        about = _do(bundle, job, gain)
         print(json.dumps(about, indent=2) if as_json else _lines(about))
         return 0
     jobs = plan(expand(paths), out, figure, FORMATS[0] if form is None else form)
     results: list[dict[str, Any]] = []
     for job in counted(jobs, sys.stderr, least=1):
-        about = _told(bundle, job)
+        about = _told(bundle, job, gain)
         results.append(about)
         if "error" in about:
             print(f"error: {about['error']}", file=sys.stderr)
@@ -120,16 +122,16 @@ def _keep(files: Sequence[str], jobs: Sequence[Job]) -> None:
                              remedy="Give --figure another name or folder")  # fmt: skip
 
 
-def _told(bundle: ReaderBundle, job: Job) -> dict[str, Any]:
+def _told(bundle: ReaderBundle, job: Job, gain: float | None) -> dict[str, Any]:
     try:
-        return _do(bundle, job)
+        return _do(bundle, job, gain)
     except EcgVisionError as error:
         return {"file": job.file, "error": str(error)}
 
 
-def _do(bundle: ReaderBundle, job: Job) -> dict[str, Any]:
+def _do(bundle: ReaderBundle, job: Job, gain: float | None) -> dict[str, Any]:
     image = read_page(job.file)
-    found = digitize(bundle, image, file=job.file)
+    found = digitize(bundle, image, file=job.file, gain=gain)
     about = summary(found, bundle, job.file)
     try:
         with _figure(job.figure, image, found):  # its place is tried before the record is written
@@ -147,6 +149,7 @@ def _do(bundle: ReaderBundle, job: Job) -> dict[str, Any]:
 def _write(out: str, found: Digitised, about: dict[str, Any], bundle: ReaderBundle) -> list[str]:
     source = Path(about["file"]).name
     comments = [f"digitised by ecgvision from {source}, reader {bundle.id}"]
+    comments.append(f"gain taken as {_gain(about)}")
     comments += [f"confidence {lead}: {about['leads'][lead]['confidence']}" for lead in LEADS]
     return [str(path) for path in write_record(found.ecg, out, comments=comments)]
 
@@ -168,7 +171,9 @@ def summary(found: Digitised, bundle: ReaderBundle, file: str) -> dict[str, Any]
         }
     return {
         "file": file, "bundle": bundle.id, "rate": found.ecg.rate,
-        "samples": found.ecg.signal.shape[1], "confidence": round(found.page, 3), "leads": leads,
+        "samples": found.ecg.signal.shape[1], "confidence": round(found.page, 3),
+        "gain_mm_per_mv_at_25_mm_per_s": 10 * found.gain,
+        "gain_confidence": round(found.gain_confidence, 3), "leads": leads,
     }  # fmt: skip
 
 
@@ -189,7 +194,8 @@ def _figure(path: str | None, image: NDArray[np.uint8], found: Digitised) -> Ite
 
 
 def _lines(about: dict[str, Any]) -> str:
-    lines = [f"{about['file']}  confidence {about['confidence']:.2f}"]
+    lines = [f"{about['file']}  confidence {about['confidence']:.2f}, taken to be printed at "
+             f"{_gain(about)} ({about['gain_confidence']:.2f})"]  # fmt: skip
     for lead, told in about["leads"].items():
         if not told["seconds"]:
             lines.append(f"  {lead:<4} not found")
@@ -202,3 +208,10 @@ def _lines(about: dict[str, Any]) -> str:
         if key in about:
             lines.append(f"{key}: {about[key] if key == 'figure' else ' '.join(about[key])}")
     return "\n".join(lines)
+
+
+def _gain(about: dict[str, Any]) -> str:
+    """Of a gain only its ratio to the speed is seen; it is told as of the usual speed."""
+    gain = about["gain_mm_per_mv_at_25_mm_per_s"]
+    other = f", or {2 * gain:g} at 50" if gain <= 10 else ""
+    return f"{gain:g} mm/mV at 25 mm/s{other}"

@@ -6,7 +6,7 @@ Needs the training stack; reading the bundle does not.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ecgvision.deploy.graph import write_model
 from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.deploy.reader_card import OUTPUTS, make_reader_card, reader_notes
 from ecgvision.ecg import BundleError
+from ecgvision.models.cells import GAINS
 from ecgvision.models.reading import DeployedReader
 from ecgvision.whole import whole_folder
 
@@ -30,8 +31,8 @@ because where there is no ink the last digits of a sum decide."""
 
 def export_reader(
     reader: DeployedReader, folder: str | os.PathLike[str], *, rate: float,
-    least_confidence: float, metrics: Mapping[str, Any], check_images: NDArray[np.uint8],
-    info: Mapping[str, Any],
+    calibration: Sequence[float], least_confidence: float, metrics: Mapping[str, Any],
+    check_images: NDArray[np.uint8], info: Mapping[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     """Write a reader's bundle and check it against the reader; all of it appears, or none.
 
@@ -39,7 +40,7 @@ def export_reader(
         reader: in evaluation mode.
         folder: the bundle; one that stands there is replaced.
         rate: Hz of what is read.
-        least_confidence: see `make_reader_card`.
+        calibration, least_confidence: see `make_reader_card`.
         metrics: of the test pages, for the card.
         check_images: (N, 3, H, W) uint8 pages on which both must answer alike.
         info: further facts for the card.
@@ -64,6 +65,7 @@ def export_reader(
         )
     samples = reader.reader.length
     card = make_reader_card(reader.image_size, rate=rate, samples=samples, metrics=metrics,
+                            gains=GAINS, calibration=calibration,
                             least_confidence=least_confidence, info=info)  # fmt: skip
     with whole_folder(target) as made:
         write_model(reader, made, OUTPUTS, card, reader_notes(card))
@@ -96,7 +98,7 @@ def compare(
             wanted = [value.cpu().numpy().astype(np.float64) for value in answer]
             slack = 1 + 10 * wanted[1]  # of the scale in mV
             for name, a, b in zip(OUTPUTS, wanted, bundle.run(pages), strict=True):
-                allowed = slack[..., None] if a.ndim == 4 else slack
+                allowed = {2: np.ones(1), 3: slack, 4: slack[..., None]}[a.ndim]
                 gap = float((np.abs(a - b) / allowed).max())
                 worst[name] = gap if not gap <= worst[name] else worst[name]  # NaN is kept
     finally:

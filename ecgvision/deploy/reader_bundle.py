@@ -23,13 +23,15 @@ class Reading(NamedTuple):
 
     `signal` (B, 12, T) mV; `scale` (B, 12, T) mV, the mean absolute error that the reader expects;
     `presence` (B, 12, T), the probability that the sample was printed; `trace` (B, 12, T, 2),
-    where its ink was found, x and y as fractions of the network's image.
+    where its ink was found, x and y as fractions of the network's image; `gain` (B, G), the
+    probabilities of the bundle's `gains`.
     """
 
     signal: NDArray[np.float32]
     scale: NDArray[np.float32]
     presence: NDArray[np.float32]
     trace: NDArray[np.float32]
+    gain: NDArray[np.float32]
 
 
 class ReaderBundle:
@@ -40,6 +42,8 @@ class ReaderBundle:
         card: the content of `bundle.json`.
         image_size: (H, W) of the network's input.
         rate: Hz of what is read; samples: T.
+        gains: how many times higher than at 10 mm/mV, 25 mm/s a millivolt may be printed.
+        calibration: of confidences; see `confidence.calibrated`.
         least_confidence: of a page, below which nothing is readable.
         id: first 16 hex digits of the card's digest, which covers the model's sha256.
     """
@@ -49,6 +53,8 @@ class ReaderBundle:
         height, width = card["input"]["size"]
         self.image_size: tuple[int, int] = (height, width)
         self.rate, self.samples = float(card["rate"]), int(card["samples"])
+        self.gains: tuple[float, ...] = tuple(card["gains"])
+        self.calibration: tuple[float, ...] = tuple(card["calibration"])
         self.least_confidence = float(card["least_confidence"])
         self.id: str = card["digest"][:16]
 
@@ -96,7 +102,9 @@ class ReaderBundle:
             )  # fmt: skip
         values = self._session.run(list(OUTPUTS), {INPUT: np.ascontiguousarray(batch)})
         reading = Reading(*(np.asarray(value, np.float32) for value in values))
-        if reading.signal.shape != (len(batch), len(LEADS), self.samples):
+        if reading.signal.shape != (len(batch), len(LEADS), self.samples) or (
+            reading.gain.shape != (len(batch), len(self.gains))
+        ):
             raise BundleError(
                 "the model answers in another shape than its card says",
                 file=self.folder,

@@ -10,24 +10,28 @@ from typing import Any
 from ecgvision.deploy.card_file import CARD, READER, open_card, refuse_faults, seal
 from ecgvision.ecg import LEADS
 
-OUTPUTS = ("signal", "scale", "presence", "trace")
+OUTPUTS = ("signal", "scale", "presence", "trace", "gain")
 INTENDED_USE = (
     "Research. Reads the waveforms of a picture of a printed 12-lead ECG. Not a medical device: "
     "what was read is to be held against the page before anything is concluded from it."
 )
-FIELDS = {"leads": list, "rate": float, "samples": int, "least_confidence": float}
+FIELDS = {"leads": list, "rate": float, "samples": int, "gains": list, "calibration": list,
+          "least_confidence": float}  # fmt: skip
 """What the card holds beside the fields of every card, with types."""
 
 
 def make_reader_card(
-    image_size: Sequence[int], *, rate: float, samples: int, least_confidence: float,
-    metrics: Mapping[str, Any], info: Mapping[str, Any],
+    image_size: Sequence[int], *, rate: float, samples: int, gains: Sequence[float],
+    calibration: Sequence[float], least_confidence: float, metrics: Mapping[str, Any],
+    info: Mapping[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     """A card without `files` and `digest`, which follow when the model is written.
 
     Args:
         image_size: (H, W) of the network's input.
         rate: Hz of what is read; samples: of each lead.
+        gains: what the answers of `gain` stand for; see `ecgvision.models.cells.GAINS`.
+        calibration: of confidences; see `confidence.calibrated`.
         least_confidence: of a page, below which nothing is said to be readable.
         metrics, info: JSON values; a figure that is not finite becomes null.
 
@@ -35,6 +39,8 @@ def make_reader_card(
         BundleError: if metrics or info hold what JSON cannot.
     """
     own = {"leads": list(LEADS), "rate": float(rate), "samples": int(samples),
+           "gains": [float(gain) for gain in gains],
+           "calibration": [float(value) for value in calibration],
            "least_confidence": float(least_confidence)}  # fmt: skip
     return seal(READER, image_size, OUTPUTS, own, metrics=metrics, info=info,
                 intended_use=INTENDED_USE)  # fmt: skip
@@ -42,7 +48,9 @@ def make_reader_card(
 
 def reader_notes(card: Mapping[str, Any]) -> dict[str, str]:
     """What the model file repeats of its card, so that the two cannot be mixed up."""
-    return {"ecgvision.reader": json.dumps([card[k] for k in ("leads", "rate", "samples")])}
+    return {
+        "ecgvision.reader": json.dumps([card[k] for k in ("leads", "rate", "samples", "gains")])
+    }
 
 
 def read_reader_card(path: Path) -> dict[str, Any]:
@@ -55,5 +63,13 @@ def read_reader_card(path: Path) -> dict[str, Any]:
     refuse_faults(path / CARD, {
         f"leads must be {list(LEADS)}": card["leads"] != list(LEADS),
         "rate and samples must be positive": not (card["rate"] > 0 and card["samples"] > 0),
+        "gains must be positive numbers": not _numbers(card["gains"], least=1)
+        or min(card["gains"]) <= 0,
+        "calibration must be a slope and an offset": not _numbers(card["calibration"], least=2)
+        or len(card["calibration"]) != 2,
     })  # fmt: skip
     return card
+
+
+def _numbers(values: Sequence[Any], *, least: int) -> bool:
+    return len(values) >= least and all(isinstance(v, float) for v in values)

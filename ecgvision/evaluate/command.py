@@ -50,6 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         "run's")  # fmt: skip
     parser.add_argument("--pages", type=int, metavar="N",
                         help="of a reader: at most so many pages; default: as the run")  # fmt: skip
+    parser.add_argument("--gain", type=float, metavar="MM",
+                        help="of a reader: mm/mV of all pages; default: as the run")  # fmt: skip
+    parser.add_argument("--speed", type=float, metavar="MM",
+                        help="of a reader: mm/s of all pages; default: as the run")  # fmt: skip
     parser.add_argument("--accelerator", default="auto", choices=("auto", "cpu", "cuda", "mps"),
                         help="default %(default)s")  # fmt: skip
     parser.add_argument("--force", action="store_true", help="judge again")
@@ -93,8 +97,11 @@ def _judge(folder: str, args: argparse.Namespace) -> Path:
               "accelerator": args.accelerator, "force": args.force}  # fmt: skip
     reads = read_config(READER if folder == NAME else folder)["exp"] == "read"
     if reads and args.fill is None:
-        return evaluate_reader(folder, stores=args.store, pages=args.pages, **common)
-    if reads or args.store or args.pages is not None:
-        raise ConfigError("a reader takes no --fill, and other runs no --store or --pages",
-                          file=folder)  # fmt: skip
+        return evaluate_reader(folder, stores=args.store, pages=args.pages, gain=args.gain,
+                               speed=args.speed, **common)  # fmt: skip
+    if reads or args.store or any(v is not None for v in (args.pages, args.gain, args.speed)):
+        raise ConfigError(
+            "a reader takes no --fill, and other runs no --store, --pages, --gain or --speed",
+            file=folder,
+        )  # fmt: skip
     return evaluate_run(folder, fill=args.fill, **common)

@@ -1,10 +1,8 @@
-"""How well a trained reader reads the pages of a split: by lead, layout and artefact."""
+"""How well a trained reader reads the pages of a split: each lead of each page."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -16,27 +14,21 @@ from numpy.typing import NDArray
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.resample import fit_length, resample
 from ecgvision.data.spread import spread
-from ecgvision.deploy.confidence import found_samples, lead_confidence, page_confidence
+from ecgvision.deploy.confidence import RIGHT_MV, found_samples, lead_confidence
 from ecgvision.ecg import LEADS
-from ecgvision.evaluate.bootstrap import patients_of
 from ecgvision.evaluate.digitisation import FIGURES, digitisation
 from ecgvision.evaluate.inference import one_device
-from ecgvision.evaluate.reading_report import write_reading_report
 from ecgvision.models.reading import laplace_scale
-from ecgvision.rundir import METRICS
 from ecgvision.tasks.base import BaseTask
-from ecgvision.whole import whole_file, write_json
 
 JUDGED_RATE = 500.0
 """Hz that curves are brought to before their SNR is taken: the Challenge's records have it, and its
 alignment by whole samples would be as coarse as a QRS is steep at 100 Hz. What was read is held
 against the record as its store has it, not as the network's rate would leave it."""
 
-COLUMNS = ("record_id", "patient_id", "layout", "artefact", "confidence", "lead")
+COLUMNS = ("record_id", "patient_id", "layout", "artefact", "paper", "gain", "speed", "lead",
+           "printed", "raw_confidence", "right")  # fmt: skip
 """Of the table that says how each page was read, before its `FIGURES`."""
-
-DRAWS = 1000
-"""Of the bootstrap; our default."""
 
 EXAMPLES = 6
 """Pages that are kept to be shown, spread over the split."""
@@ -54,10 +46,13 @@ def read_split(
         accelerator, limit: as `inference.one_device` takes them.
 
     Returns:
-        A table with a row for each page and lead of which anything was printed: record_id,
-        patient_id ("" where unknown), layout, artefact, the `confidence` of the page as `digitize`
-        tells it, lead, and the `FIGURES` at the Challenge's 500 Hz; and some pages to look at, with
-        `image` (3, H, W), `trace` (12, T, 2), `found` (12, T), `record_id`, `layout`, `artefact`.
+        A table with a row for each page and lead that was printed or found: record_id, patient_id
+        ("" where unknown), layout, artefact, the paper's name ("" where unknown), mm/mV and mm/s it
+        was drawn at (NaN where unknown), lead, whether it was printed, how sure the reader says it
+        is (see `reading_confidence`), the share of the samples found that are `RIGHT_MV` or less
+        off, NaN where none was found, and of leads that were printed the `FIGURES` at the
+        Challenge's 500 Hz; and some pages to look at, with `image` (3, H, W), `trace` (12, T, 2),
+        `found` (12, T), `record_id`, `layout`, `artefact`.
     """
     judge = _BatchJudge(data, rate)
     trainer = one_device(accelerator, limit, callbacks=[judge])
@@ -94,20 +89,19 @@ class _BatchJudge(L.Callback):
     ) -> None:  # fmt: skip
         positions = self._position.loc[batch["index"].cpu().numpy()].to_numpy()
         whose = self._whose.iloc[positions]
-        views = [(self.data.layouts[a], self.data.artefacts[b])
-                 for a, b in zip(batch["layout"], batch["artefact"], strict=True)]  # fmt: skip
+        views = [_view(self.data, batch, i) for i in range(len(positions))]
         printed = batch["printed"][..., : outputs["signal"].shape[-1]].cpu().numpy()
         true = np.stack([self._record(int(position), shown)
                          for position, shown in zip(positions, printed, strict=True)])  # fmt: skip
         self.tables.append(_judge(outputs, true, printed, whose, views, self.rate))
-        for i, (layout, artefact) in enumerate(views):
+        for i, view in enumerate(views):
             if self._read + i in self._shown:
                 self.examples.append({
                     "image": batch["image"][i].cpu().numpy(),
                     "trace": outputs["trace"][i].cpu().numpy(),
                     "found": found_samples(outputs["presence"][i].cpu().sigmoid(), self.rate),
                     "record_id": str(whose["record_id"].iloc[i]),
-                    "layout": layout, "artefact": artefact,
+                    "layout": view["layout"], "artefact": view["artefact"],
                 })  # fmt: skip
         self._read += len(views)
 
@@ -121,86 +115,37 @@ class _BatchJudge(L.Callback):
         return np.where(shown, true, np.float32(np.nan))
 
 
+def _view(data: EcgDataModule, batch: Mapping[str, Any], item: int) -> dict[str, Any]:
+    """How a page was drawn; of pages drawn beforehand layout and artefact alone are known."""
+    drawn = {key: batch[key][item] for key in ("paper", "gain", "speed") if key in batch}
+    return {
+        "layout": data.layouts[batch["layout"][item]],
+        "artefact": data.artefacts[batch["artefact"][item]],
+        "paper": drawn.get("paper", ""),
+        **{key: float(drawn.get(key, np.nan)) for key in ("gain", "speed")},
+    }
+
+
 def _judge(
-    answer: dict[str, torch.Tensor], true: NDArray[np.float32], printed: NDArray[np.bool_],
-    whose: pd.DataFrame, views: list[tuple[str, str]], rate: float,
+    answer: Mapping[str, torch.Tensor], true: NDArray[np.float32], printed: NDArray[np.bool_],
+    whose: pd.DataFrame, views: Sequence[Mapping[str, Any]], rate: float,
 ) -> pd.DataFrame:  # fmt: skip
-    """A row for each page and printed lead; `true` (B, 12, T) has `JUDGED_RATE`, others `rate`."""
+    """A row for each page and lead; `true` (B, 12, T) has `JUDGED_RATE`, others `rate`."""
     presence = answer["presence"].cpu().sigmoid().numpy()
     found = found_samples(presence, rate)  # what `ecgvision digitize` would write
     signal = np.where(found, answer["signal"].cpu().numpy(), np.float32(np.nan))
     read = np.stack([resample(page, rate, JUDGED_RATE) for page in signal])
     scale = laplace_scale(answer["log_scale"]).cpu().numpy()
-    sure = page_confidence(lead_confidence(presence, scale, rate))
+    sure = lead_confidence(presence, scale, rate) * answer["gain"].amax(1).cpu().numpy()[:, None]
+    count = np.isfinite(read).sum(-1)
+    right = (np.abs(read - true) <= RIGHT_MV).sum(-1) / np.where(count > 0, count, np.nan)
     figures = digitisation(true, read, JUDGED_RATE, printed=printed, found=found)
+    shown: NDArray[np.bool_] = np.any(printed, axis=-1)
     rows = []
-    for i, (layout, artefact) in enumerate(views):
-        for lead in np.flatnonzero(printed[i].any(-1)):
-            values = {name: float(figure[i, lead]) for name, figure in figures.items()}
-            rows.append({**whose.iloc[i], "layout": layout, "artefact": artefact,
-                         "confidence": float(sure[i]), "lead": LEADS[lead], **values})  # fmt: skip
+    for i, lead in zip(*np.nonzero(shown | found.any(-1)), strict=True):
+        told = bool(shown[i, lead])
+        values = {name: float(f[i, lead]) if told else np.nan for name, f in figures.items()}
+        rows.append({**whose.iloc[i], **views[i], "lead": LEADS[lead], "printed": told,
+                     "raw_confidence": float(sure[i, lead]), "right": float(right[i, lead]),
+                     **values})  # fmt: skip
     return pd.DataFrame(rows, columns=[*COLUMNS, *FIGURES])
-
-
-def summarise(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Of all rows (`all`), of each layout (`layout:…`), artefact (`artefact:…`), lead (`lead:…`)
-    and, where there are several layouts and artefacts, pair of them (`view:LAYOUT, ARTEFACT`): the
-    pages, and of each figure its median over leads and pages with a 95 % interval over patients
-    (`ci95`), mean, 10th and 90th percentile. A figure that no row has is None."""
-    groups: dict[str, pd.DataFrame] = {"all": table}
-    for key in ("layout", "artefact", "lead"):
-        groups |= {f"{key}:{name}": part for name, part in table.groupby(key, sort=False)}
-    if table["layout"].nunique() > 1 and table["artefact"].nunique() > 1:
-        pairs = table.groupby(["layout", "artefact"], sort=False)
-        groups |= {f"view:{layout}, {artefact}": part for (layout, artefact), part in pairs}
-    return {name: _figures(part) for name, part in groups.items()}
-
-
-def _figures(part: pd.DataFrame) -> dict[str, Any]:
-    pages = part[["record_id", "layout", "artefact"]].drop_duplicates()
-    out: dict[str, Any] = {"pages": len(pages), "leads": len(part)}
-    intervals = _intervals(part)
-    for name in FIGURES:
-        values = part[name].dropna().to_numpy()
-        if not len(values):
-            out[name] = dict.fromkeys(("median", "ci95", "mean", "p10", "p90"))
-            continue
-        p10, median, p90 = (round(float(v), 4) for v in np.percentile(values, [10, 50, 90]))
-        out[name] = {"median": median, "ci95": intervals[name],
-                     "mean": round(float(values.mean()), 4), "p10": p10, "p90": p90}  # fmt: skip
-    return out
-
-
-def _intervals(part: pd.DataFrame) -> dict[str, list[float]]:
-    """Of each figure's median the percentile interval of a bootstrap over patients: leads of one
-    page, and pages of one patient, are read well or badly together."""
-    values = part[list(FIGURES)].to_numpy(np.float64)
-    rows = list(part.groupby(patients_of(part)).indices.values())
-    rng = np.random.default_rng(0)
-    medians = np.empty((DRAWS, len(FIGURES)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of a figure that nothing drawn has
-        for draw in range(DRAWS):
-            chosen = rng.integers(len(rows), size=len(rows))
-            medians[draw] = np.nanmedian(values[np.concatenate([rows[i] for i in chosen])], axis=0)
-        low, high = np.nanpercentile(medians, [2.5, 97.5], axis=0)
-    return {name: [round(float(a), 4), round(float(b), 4)]
-            for name, a, b in zip(FIGURES, low, high, strict=True)}  # fmt: skip
-
-
-def write_reading(
-    folder: Path, metrics: Mapping[str, Any], judged: pd.DataFrame, *, config: Mapping[str, Any],
-    history: pd.DataFrame | None, examples: Sequence[Mapping[str, Any]],
-) -> None:  # fmt: skip
-    """Write reading.parquet, report.html and, as the last, metrics.json.
-
-    Args:
-        metrics: the object of metrics.json.
-        judged, examples: as `read_split` gives them.
-        config, history: as `write_reading_report` takes them.
-    """
-    with whole_file(folder / "reading.parquet") as part:
-        judged.to_parquet(part, index=False)
-    write_reading_report(folder / "report.html", config=config, metrics=metrics, judged=judged,
-                         history=history, examples=examples)  # fmt: skip
-    write_json(folder / METRICS, metrics)

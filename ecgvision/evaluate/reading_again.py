@@ -11,9 +11,12 @@ import ecgvision
 from ecgvision.build import build_cohort, open_run
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.reading_folders import FolderPages
+from ecgvision.deploy.reader_card import read_reader_card
 from ecgvision.ecg import ConfigError
 from ecgvision.evaluate.again import FOLDER, choose_views, evaluation_id
-from ecgvision.evaluate.reading import read_split, summarise, write_reading
+from ecgvision.evaluate.reading import read_split
+from ecgvision.evaluate.reading_confidence import settle
+from ecgvision.evaluate.reading_summary import summarise, write_reading
 from ecgvision.rundir import BEST, METRICS, read_config, read_metrics, weights_hash
 from ecgvision.shipped import NAME, READER
 from ecgvision.systems.base import loader_arguments
@@ -26,7 +29,8 @@ OUT = Path("runs") / "read" / NAME
 def evaluate_reader(
     run: str | Path, *, layouts: Sequence[str] = (), artefacts: Sequence[str] = (),
     stores: Sequence[str] = (), images: Sequence[str] = (), pages: int | None = None,
-    accelerator: str = "auto", force: bool = False,
+    gain: float | None = None, speed: float | None = None, accelerator: str = "auto",
+    force: bool = False,
 ) -> Path:  # fmt: skip
     """Judge a finished reader on pages of records of its test folds.
 
@@ -34,6 +38,7 @@ def evaluate_reader(
         run: a run directory, or `shipped`.
         layouts, artefacts, stores, pages: instead of the run's own; `pages` at most, spread over
             the folds.
+        gain, speed: mm/mV and mm/s of all pages, instead of their papers' own.
         images: folders of `data_prep.render_images`, one for each store, whose pages are taken
             instead of drawn ones; then layouts are all of the first folder, artefacts are what
             pages pass through besides (none), and pages all that there are, unless given.
@@ -57,12 +62,18 @@ def evaluate_reader(
     if not data["store"]:
         raise ConfigError("the package's reader comes without records", value=NAME,
                           remedy="Name stores of records with --store")  # fmt: skip
+    if drawn and (gain is not None or speed is not None):
+        raise ConfigError("pages drawn beforehand have a gain and a speed", value=(gain, speed),
+                          remedy="Leave --gain and --speed out")  # fmt: skip
+    for key, value in (("gain", gain), ("speed", speed)):
+        if value is not None:
+            data[key] = value
     if not drawn:
         data["test_pages"] = pages = data["test_pages"] if pages is None else pages
     judged = {
         "layouts": data["layouts"], "artefacts": data["artefacts"], "test_pages": pages,
         "images": [folder.hash for folder in drawn], "records": build_cohort(config).hash,
-        "weights": weights_hash(run / BEST),
+        "weights": weights_hash(run / BEST), "scale": [data["gain"], data["speed"]],
     }  # fmt: skip
     folder = (OUT if shipped else run) / FOLDER / f"read-{evaluation_id(judged)}"
     if (folder / METRICS).is_file() and not force:
@@ -74,13 +85,15 @@ def evaluate_reader(
                                pages=pages, **loader_arguments(config))  # fmt: skip
     table, shown = read_split(opened.task, pages_of, "test", rate=float(data["signal_rate"]),
                               accelerator=accelerator)  # fmt: skip
+    card = read_reader_card(run / "bundle")
+    table = settle(table, tuple(card["calibration"]))
     result = {
         "exp": config["exp"], "version": ecgvision.__version__,
         "run": NAME if shipped else run.name, "evaluation": judged,
         "layouts": data["layouts"], "artefacts": data["artefacts"],
         "data": {"name": data["name"], "hash": judged["records"],
                  "test": len(pages_of.positions("test"))},
-        "reading": {"test": summarise(table)},
+        "reading": {"test": summarise(table, card["least_confidence"])},
     }  # fmt: skip
     write_reading(folder, result, table, config=config, history=None, examples=shown)
     return folder

@@ -1,4 +1,4 @@
-"""The figure of a reader's report: how well each layout is read, as the text of an SVG document."""
+"""The figures of a reader's report, as the text of SVG documents."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
+from ecgvision.evaluate.calibration import reliability
 from ecgvision.evaluate.figures import INK, STYLE, as_svg, colours, new_figure
 
 
@@ -46,4 +47,30 @@ def snr_by_layout(table: pd.DataFrame) -> str | None:
         axes.grid(False, axis="y")
         axes.set_xlabel("SNR, dB, of each lead of each page")
         figure.legend(loc="outside upper right", ncols=len(artefacts))
+        return as_svg(figure)
+
+
+def confidence_diagram(table: pd.DataFrame) -> str | None:
+    """Of the leads found, how much is right against how much was said to be, by artefact; None if
+    none was found.
+
+    Args:
+        table: artefact, lead_confidence and right of each page and lead.
+    """
+    found = table.dropna(subset="right")
+    if found.empty:
+        return None
+    artefacts = list(dict.fromkeys(found["artefact"]))
+    colour = colours(artefacts)
+    with matplotlib.rc_context(STYLE):
+        figure = new_figure(4.4, 3.6)
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], color=INK, lw=0.8, ls=":")
+        for artefact in artefacts:
+            part = found[found["artefact"] == artefact]
+            r = reliability(part["lead_confidence"], part["right"])
+            axes.plot(r.predicted, r.observed, "o-", ms=4, color=colour[artefact], label=artefact)
+        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence of a lead",
+                 ylabel="share of its samples that are right")  # fmt: skip
+        axes.legend(loc="upper left")
         return as_svg(figure)

@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+UNITS = {"layout": "", "artefact": "", "gain": "mm/mV", "speed": "mm/s"}
+"""What is told apart, and in what."""
+
 
 def lines(found: Mapping[str, Any]) -> str:
-    """How well each layout was read, and with each artefact, for people.
+    """How well each layout was read, with each artefact and at each gain and speed, for people.
 
     Args:
-        found: as `reading.summarise` gives it.
+        found: as `reading_summary.summarise` gives it.
     """
     out = ["Read on the test folds:"]
-    for key in ["all", *(k for k in found if k.startswith(("layout:", "artefact:")))]:
+    for key in ["all", *(k for k in found if k.partition(":")[0] in UNITS)]:
         snr, r = found[key]["snr_db"], found[key]["correlation"]["median"]
         told = "not defined"
         if snr["median"] is not None:
             low, high = snr["ci95"]
             told = f"{snr['median']:5.1f} dB (95 % interval {low:.1f} to {high:.1f})"
-        name = key.partition(":")[2] or "all"
+        kind, _, value = key.partition(":")
+        name = f"{value} {UNITS[kind]}".rstrip() if value else "all"
+        close = "not defined" if r is None else f"{r:.3f}"
+        refused = f", {found[key]['refused']} refused" if found[key]["refused"] else ""
         out.append(f"  {name:<14} n={found[key]['pages']:<5} pages, median SNR {told}, "
-                   f"correlation {'not defined' if r is None else f'{r:.3f}'}")  # fmt: skip
+                   f"correlation {close}{refused}")  # fmt: skip
     return "\n".join(out)

@@ -14,20 +14,23 @@ from ecgvision.ecg import LEADS
 from ecgvision.evaluate import figures
 from ecgvision.evaluate.html import Markup, facts, figure, page, picture, table, tag
 from ecgvision.evaluate.overlay import draw_reading
-from ecgvision.evaluate.reading_figures import snr_by_layout
+from ecgvision.evaluate.reading_figures import confidence_diagram, snr_by_layout
 from ecgvision.whole import whole_file
 
-HEAD = ["", "pages", "leads", "SNR dB, median", "95 % interval", "mean", "lowest tenth",
+HEAD = ["", "pages", "refused", "leads", "SNR dB, median", "95 % interval", "mean", "lowest tenth",
         "correlation, median", "RMSE mV, median", "amplitude mV, median", "interval ms, median",
-        "shift ms, median", "presence, mean"]  # fmt: skip
+        "shift ms, median", "presence, mean", "said", "right"]  # fmt: skip
 TABLES = {"layout": "By layout", "artefact": "By artefact", "view": "By layout and artefact",
+          "paper": "By paper", "gain": "By gain, mm/mV", "speed": "By speed, mm/s",
           "lead": "By lead"}  # fmt: skip
 CAPTION = (
-    "Of what digitize writes; 95 % intervals by bootstrap over records. SNR as in the PhysioNet "
+    "Of what digitize writes; 95 % intervals by bootstrap over patients. SNR as in the PhysioNet "
     "Challenge 2024, after its alignment, as all other figures; shift: by how much that moved a "
     "lead in time. Amplitude and interval: mean absolute errors of the tallest waves of a lead, "
     "and of the times between them. Presence: share of a lead's samples of which it was rightly "
-    "said whether they were printed."
+    "said whether they were printed. Refused: pages below the confidence that is asked for; they "
+    "are in all other figures. Said and right: of the leads found the mean confidence, and the "
+    "mean share of samples that are within 0.1 mV of the record."
 )
 
 
@@ -41,7 +44,7 @@ def write_reading_report(
         path: where.
         config: the run's configuration, plain containers.
         metrics: the object of metrics.json.
-        judged: one row for each test page and lead, as `reading.read_split` gives it.
+        judged: one row for each test page and lead, settled (see `reading_confidence`).
         history: one row an epoch, or None.
         examples: as `reading.read_split` gives them.
     """
@@ -58,7 +61,7 @@ def write_reading_report(
               if "wall_seconds" in metrics else []),
         ]),
     )  # fmt: skip
-    sections = [_table("At a glance", found["test"], ("all",)), _boxes(judged)]
+    sections = [_table("At a glance", found["test"], ("all",)), _boxes(judged), _sure(judged)]
     sections += [
         _table(title, found["test"], keys)
         for key, title in TABLES.items()
@@ -84,13 +87,15 @@ def _interval(value: Sequence[float] | None) -> str:
 
 def _table(title: str, found: Mapping[str, Any], keys: Sequence[str]) -> Markup:
     rows = [
-        [key.partition(":")[2] or "all pages", f"{f['pages']:,}", f"{f['leads']:,}",
+        [key.partition(":")[2] or "all pages",
+         *(f"{f[k]:,}" for k in ("pages", "refused", "leads")),
          _number(f["snr_db"]["median"], 1), _interval(f["snr_db"]["ci95"]),
          *(_number(f["snr_db"][k], 1) for k in ("mean", "p10")),
          _number(f["correlation"]["median"], 3), _number(f["rmse_mv"]["median"], 3),
          _number(f["amplitude_error_mv"]["median"], 3),
          *(_number(f[k]["median"], 1, 1000) for k in ("interval_error_s", "time_shift_s")),
-         _number(f["presence_accuracy"]["mean"], 3)]
+         _number(f["presence_accuracy"]["mean"], 3),
+         *(_number(f["confidence"][k], 2) for k in ("said", "right"))]
         for key in keys
         for f in (found[key],)
     ]  # fmt: skip
@@ -103,6 +108,14 @@ def _boxes(judged: pd.DataFrame) -> Markup:
         return Markup("")
     about = "Medians and quartiles; whiskers as far as leads lie within 1.5 times their distance."
     return tag("section", tag("h2", "How well it reads"), figure(svg, about))
+
+
+def _sure(judged: pd.DataFrame) -> Markup:
+    if (svg := confidence_diagram(judged)) is None:
+        return Markup("")
+    about = ("Leads that were found, in tenths by confidence: on the diagonal a confidence is the "
+             "share of samples that are right. Calibrated on validation pages.")  # fmt: skip
+    return tag("section", tag("h2", "How sure it is"), figure(svg, about))
 
 
 def _curves(history: pd.DataFrame | None) -> Markup:

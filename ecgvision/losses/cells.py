@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ecgvision.ecg import LEAD_INDEX
-from ecgvision.models.cells import INVERTED, NOTHING, Cells
+from ecgvision.models.cells import GAINS, INVERTED, NOTHING, Cells
 
 BESIDE = 1.2
 """Rows of cells above and below a trace's 0 mV that stand by it: two, at times three of each
@@ -28,13 +28,15 @@ and powers of e of the gain; our default."""
 
 
 class CellTruth(NamedTuple):
-    """Attributes as of `Cells`, (B, N) each, and `answer` (B, N) int64, `near` (B, N) bool."""
+    """Attributes as of `Cells`, (B, N) each, but `gain`, which is the number of the nearest of
+    `GAINS`, and `answer`, of the name, both int64; `near` (B, N) bool."""
 
     answer: Tensor
     x: Tensor
     y: Tensor
     time: Tensor
     gain: Tensor
+    stretch: Tensor
     near: Tensor
 
 
@@ -72,8 +74,11 @@ def cell_truth(place: Tensor, rise: Tensor, grid: tuple[int, int], *, to_gain: f
     answer = torch.where((chosen[3] < 0) & (lead == LEAD_INDEX["aVR"]), INVERTED, lead)
     answer = torch.where(near, answer, NOTHING)
     pace = _pace(place, shown)[:, None, None]
-    gain = (chosen[3].abs() / (to_gain * pace).clamp(min=1e-6)).clamp(min=1e-3).log()
-    parts = (answer, chosen[0] / columns, chosen[1] / rows, chosen[2], gain, near)
+    height = (chosen[3].abs() / (to_gain * pace).clamp(min=1e-6)).clamp(min=1e-3).log()
+    gains = torch.tensor(GAINS, device=place.device).log()
+    gain = (height[..., None] - gains).abs().argmin(-1)
+    parts = (answer, chosen[0] / columns, chosen[1] / rows, chosen[2], gain, height - gains[gain],
+             near)  # fmt: skip
     return CellTruth(*(part.flatten(1) for part in parts))
 
 
@@ -91,8 +96,9 @@ def _pace(place: Tensor, shown: Tensor) -> Tensor:
 
 
 def cell_losses(cells: Cells, truth: CellTruth, grid: tuple[int, int]) -> dict[str, Tensor]:
-    """Cross-entropy of the answers; mean errors, of the cells that stand by a trace, of place in
-    cells, of time in cells too (as if the window took all of a row), and of gain.
+    """Cross-entropy of the names; of the cells that stand by a trace the mean errors of place in
+    cells and of time in cells too (as if the window took all of a row), and of gain the
+    cross-entropy and the error of its stretch.
 
     Returns:
         `lead`, `place`, `time`, `gain`: scalars, float32.
@@ -107,9 +113,10 @@ def cell_losses(cells: Cells, truth: CellTruth, grid: tuple[int, int]) -> dict[s
         return torch.where(truth.near, terms, 0.0).sum() / count
 
     rows, columns = grid
+    gain = F.cross_entropy(cells.gain.float(), truth.gain, reduction="none")
     return {
         "lead": lead,
         "place": error(cells.x, truth.x, columns) + error(cells.y, truth.y, rows),
         "time": error(cells.time, truth.time, columns),
-        "gain": error(cells.gain, truth.gain, 1.0),
+        "gain": (gain * truth.near).sum() / count + error(cells.stretch, truth.stretch, 1.0),
     }

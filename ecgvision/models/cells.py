@@ -15,16 +15,21 @@ INVERTED = len(LEADS)
 NOTHING = len(LEADS) + 1
 """The answer that no trace's 0 mV is near."""
 
+GAINS = (0.25, 0.5, 1.0, 2.0)
+"""How high a millivolt may be printed against 10 mm/mV at 25 mm/s: at 5, 10 and 20 mm/mV, and at 50
+mm/s half as much, as what is seen of a page without a grid is one against the other."""
+
 
 class Cells(NamedTuple):
-    """Answers of all cells, N = rows * columns of them.
+    """Answers of all cells, N = rows * columns of them; G = len(`GAINS`).
 
     Attributes:
         logits: (B, 14, N): the leads, -aVR, nothing.
         x, y: (B, N), the nearest point of the trace's 0 mV line, as fractions of the image.
         time: (B, N), of that point, as a fraction of the window.
-        gain: (B, N), log of how many times higher a millivolt is than at 10 mm/mV where time runs
-            at 25 mm/s.
+        gain: (B, G, N), logits of `GAINS`.
+        stretch: (B, N), log of how many times higher a millivolt is than that: a picture taken
+            aslant shows it so.
     """
 
     logits: Tensor
@@ -32,6 +37,11 @@ class Cells(NamedTuple):
     y: Tensor
     time: Tensor
     gain: Tensor
+    stretch: Tensor
+
+
+PARTS = [NOTHING + 1, 2, 1, 1, len(GAINS)]
+"""Numbers of a cell's answer: names, place, time, stretch, gain."""
 
 
 class CellHead(nn.Module):
@@ -48,14 +58,14 @@ class CellHead(nn.Module):
         super().__init__()
         rows, columns = grid
         self.grid = grid
-        self.answer = nn.Conv2d(width, NOTHING + 1 + 4, 1)
+        self.answer = nn.Conv2d(width, sum(PARTS), 1)
         y, x = torch.meshgrid(torch.arange(rows) + 0.5, torch.arange(columns) + 0.5, indexing="ij")
         self.register_buffer("middle", torch.stack([x.flatten(), y.flatten()]), persistent=False)
 
     def forward(self, x: Tensor) -> Cells:
         answer = self.answer(x).float().flatten(2)
         rows, columns = self.grid
-        logits, offsets, time, gain = answer.split([NOTHING + 1, 2, 1, 1], dim=1)
+        logits, offsets, time, stretch, gain = answer.split(PARTS, dim=1)
         place = self.middle + offsets
         x, y = place[:, 0] / columns, place[:, 1] / rows
-        return Cells(logits, x, y, x.detach() + time[:, 0], gain[:, 0])
+        return Cells(logits, x, y, x.detach() + time[:, 0], gain, stretch[:, 0])

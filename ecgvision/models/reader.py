@@ -15,7 +15,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from ecgvision.ecg import ConfigError
-from ecgvision.models.cells import CellHead, Cells
+from ecgvision.models.cells import GAINS, CellHead, Cells
 from ecgvision.models.ink_map import InkMap
 from ecgvision.models.limb_order import by_einthoven, name_cells, of_rows
 from ecgvision.models.limb_plane import in_plane
@@ -53,7 +53,8 @@ class PageReader(nn.Module):
         image: (B, 3, height, width) uint8. Result, a dict with T = length: `signal` (B, 12, T) mV;
         `log_scale` (B, 12, T), log of a Laplace scale in mV; `presence` (B, 12, T), the logit that
         the sample was printed; `points` (B, 12, T, 2), where each sample's 0 mV is, x and y as
-        fractions of the image; `trace` (B, 12, T, 2), where the ink of it was found.
+        fractions of the image; `trace` (B, 12, T, 2), where the ink of it was found; `gain` (B, G),
+        the probabilities of `GAINS`.
 
     Raises:
         ConfigError: for a network or a size that makes no sense.
@@ -88,12 +89,16 @@ class PageReader(nn.Module):
             image, maps = image[:inked], [part[:inked] for part in maps]
         return Seen(cells, *self.ink(image, maps))
 
-    def rows(self, cells: Cells, leads: Tensor, image: Tensor) -> tuple[Rows, Tensor]:
-        """Where the cells have the rows, and by how much of the sheet's height 1 mV rises, (B,)."""
+    def rows(self, cells: Cells, leads: Tensor, image: Tensor) -> tuple[Rows, Tensor, Tensor]:
+        """Where the cells have the rows, by how much of the sheet's height 1 mV rises, (B,), and
+        the probabilities of `GAINS`, (B, G), of which the likeliest was taken for that."""
         rows = find_rows(cells, leads, self.page.grid, image, self.length, self.seconds)
         weight = leads.sum(1).square()
-        gain = (weight * cells.gain).sum(1) / weight.sum(1).clamp(min=1e-6)
-        return rows, (self.rise_of_pace * rows.pace * gain.exp()).clamp(min=LEAST_RISE)
+        weight = weight / weight.sum(1, keepdim=True).clamp(min=1e-6)
+        gain = (weight[:, None] * cells.gain).sum(2).softmax(1)
+        likeliest = gain.new_tensor(GAINS)[gain.argmax(1)]
+        height = likeliest * (weight * cells.stretch).sum(1).exp()
+        return rows, (self.rise_of_pace * rows.pace * height).clamp(min=LEAST_RISE), gain
 
     def forward(
         self, image: Tensor, points: Tensor | None = None, up: Tensor | None = None
@@ -112,7 +117,7 @@ class PageReader(nn.Module):
             return seen, *self.strips(seen.ink, seen.offset, points, up)
         seen = self.see(image)
         named = name_cells(seen.cells)
-        rows, rise = self.rows(seen.cells, named.leads, image)
+        rows, rise, gain = self.rows(seen.cells, named.leads, image)
         points = more_points(rows.points)
         up = rows.sheet.up(points.double()).to(points.dtype)
         height, log_scale = self.strips(seen.ink, seen.offset, points, up)
@@ -125,4 +130,5 @@ class PageReader(nn.Module):
                 "points": rows.points, "trace": rows.points + above}  # fmt: skip
         read = {key: of_rows(part, row) for key, part in read.items()}
         signal = read["signal"] * factor[..., None]
-        return read | {"signal": in_plane(signal, read["log_scale"], read["presence"] > 0)}
+        plane = in_plane(signal, read["log_scale"], read["presence"] > 0)
+        return read | {"signal": plane, "gain": gain}

@@ -19,7 +19,8 @@ class DeployedReader(nn.Module):
     Shape:
         image: (B, 3, H, W) uint8; result: `signal` (B, 12, T) mV; `scale` (B, 12, T) mV, the
         Laplace scale, which is the mean absolute error to be expected; `presence` (B, 12, T),
-        probabilities; `trace` (B, 12, T, 2), where the ink was found, as fractions of the image.
+        probabilities; `trace` (B, 12, T, 2), where the ink was found, as fractions of the image;
+        `gain` (B, G), probabilities of `ecgvision.models.cells.GAINS`.
     """
 
     def __init__(self, reader: PageReader) -> None:
@@ -27,7 +28,7 @@ class DeployedReader(nn.Module):
         self.reader = reader
         self.image_size = reader.image_size
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         read = self.reader(image)
         scale = laplace_scale(read["log_scale"])
-        return read["signal"], scale, read["presence"].sigmoid(), read["trace"]
+        return read["signal"], scale, read["presence"].sigmoid(), read["trace"], read["gain"]

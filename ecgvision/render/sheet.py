@@ -31,6 +31,13 @@ class Paper:
     layouts: tuple[str, ...]
     sheet: Mapping[str, Any] = field(default_factory=dict)
 
+    def takes(self, layout: str) -> bool:
+        """Whether the paper may be drawn for a layout: it is usual with it, or the layout has no
+        name of its own and fits."""
+        if layout in LAYOUTS:
+            return layout in self.layouts
+        return _fits(layout, self.sheet)
+
     def page(self, layout: Layout | str, **given: Any) -> Page:
         """The page of a layout, with attributes of `Page` that override the paper's own.
 

@@ -24,6 +24,7 @@ __all__ = [
     "get_paper",
     "get_style",
     "grid_colours",
+    "paper_name",
     "paper_of",
     "parse_colour",
     "random_paper",
@@ -32,6 +33,9 @@ __all__ = [
 
 MIXED = "mixed"
 """The name that stands for another paper with every page."""
+
+VARIED = "varied"
+"""What the kit's page is called where its look is random."""
 
 STYLES: dict[str, Style] = {name: paper.style for name, paper in PAPERS.items()}
 """The look of every paper; `kit` is the default page of ecg-image-kit."""
@@ -50,12 +54,12 @@ def random_paper(rng: np.random.Generator, layout: str | None = None) -> Paper:
     """A paper for training variety: its `style`, and its `page(layout, dpi=...)`.
 
     Half of the draws are the kit's page with colours, widths and furniture of their own (see
-    `_varied`), the other half one of the papers that are usual with the layout (of all papers
-    where it is None), each as likely.
+    `_varied`), the other half one of the papers that take the layout (see `Paper.takes`; all where
+    it is None), each as likely.
     """
     if rng.random() < 0.5:
         return replace(PAPERS["kit"], style=_varied(rng))
-    usual = [paper for paper in PAPERS.values() if layout is None or layout in paper.layouts]
+    usual = [paper for paper in PAPERS.values() if layout is None or paper.takes(layout)]
     if not usual:
         return replace(PAPERS["kit"], style=_varied(rng))
     return usual[int(rng.integers(len(usual)))]
@@ -68,6 +72,11 @@ def paper_of(style: str, layout: str, rng: np.random.Generator) -> Paper:
         ConfigError: for an unknown name.
     """
     return random_paper(rng, layout) if style == MIXED else get_paper(style)
+
+
+def paper_name(paper: Paper) -> str:
+    """The name of a paper; `varied` of one that has none."""
+    return next((name for name, known in PAPERS.items() if known is paper), VARIED)
 
 
 def check_style(style: str, layouts: Iterable[str], **given: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.module import EcgDataModule
+from ecgvision.data.page_variation import PageVariation
 from ecgvision.data.pages import PageSettings
 from ecgvision.data.reading_module import ReadingDataModule
 from ecgvision.data.variation import SignalVariation
@@ -15,6 +16,9 @@ from ecgvision.systems.base import Config, System, base_arguments, loader_argume
 from ecgvision.systems.start import start_from_weights
 from ecgvision.systems.vizecg import page_settings
 from ecgvision.tasks.read import WEIGHTS, ReadTask
+
+BEYOND = ("arrangement", "scale", "unreadable")
+"""Keys of `data` that a `PageVariation` takes; runs of earlier versions lack some."""
 
 
 def reader_settings(config: Config) -> PageSettings:
@@ -64,7 +68,8 @@ class Read(System):
         return ReadingDataModule(
             cohort, reader_settings(config), pages=pages,
             variation=SignalVariation() if data["augment"] else None,
-            unreadable=data["unreadable"], **loader_arguments(config),
+            beyond=PageVariation(**{k: data.get(k, 0.0) for k in BEYOND}),
+            **loader_arguments(config),
         )  # fmt: skip
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> ReadTask:

@@ -135,5 +135,5 @@ class ReadTask(BaseTask):
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         read = self.model(batch["image"])
-        kept = ("signal", "log_scale", "presence", "trace")
+        kept = ("signal", "log_scale", "presence", "trace", "gain")
         return {k: read[k].float() for k in kept} | {"index": batch["index"]}

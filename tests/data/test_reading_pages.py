@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 
+from ecgvision.data.page_variation import PageVariation
 from ecgvision.data.pages import PageSettings
-from ecgvision.data.reading import ReadingDataset, spoil
-from ecgvision.ecg import ConfigError
+from ecgvision.data.reading import ReadingDataset
 from ecgvision.evaluate.overlay import draw_reading
 from ecgvision.store import Store
 
@@ -19,7 +18,7 @@ MIX = PageSettings(layouts=("3x4+II",), image_size=(64, 96), style="kit", dpi=30
 def test_a_share_of_training_pages_holds_nothing(tiny_store: Path) -> None:
     stores = [Store(tiny_store)]
     plain = ReadingDataset(stores, MIX)
-    mixed = ReadingDataset(stores, MIX, unreadable=0.3)
+    mixed = ReadingDataset(stores, MIX, beyond=PageVariation(unreadable=0.3))
     empty = 0
     for i in range(60):
         a, b = plain[(0, i)], mixed[(0, i)]
@@ -32,26 +31,8 @@ def test_a_share_of_training_pages_holds_nothing(tiny_store: Path) -> None:
         assert b["place"].isnan().all()
         assert not (a["image"] == b["image"]).all()
     assert 9 <= empty <= 28  # 18 expected, deviation 3.5
-    judged = ReadingDataset(stores, MIX, train=False, unreadable=0.9)
+    judged = ReadingDataset(stores, MIX, train=False, beyond=PageVariation(0.5, 0.5, 0.9))
     assert all(judged[(0, i)]["printed"].any() for i in range(10))
-    with pytest.raises(ConfigError, match="unreadable"):
-        ReadingDataset(stores, MIX, unreadable=1.0)
-
-
-def test_every_way_to_spoil_a_page() -> None:
-    page = np.random.default_rng(0).integers(0, 256, (80, 120, 3), dtype=np.uint8)
-    seen = set()
-    for seed in range(40):
-        found = spoil(page, np.random.default_rng(seed))
-        assert found.dtype == np.uint8
-        turned = [k for k in (1, 2, 3) if np.array_equal(np.rot90(page, k), found)]
-        two = found.size == 2 * page.size
-        seen.add(turned[0] if turned else "two" if two else "other")
-        assert not np.array_equal(found, page)
-        if two:
-            assert np.array_equal(found[:80, :120], page)
-            assert np.array_equal(found[-80:, -120:], page)
-    assert seen == {1, 2, 3, "two", "other"}
 
 
 def test_what_was_read_is_drawn_where_it_was_found() -> None:

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
+from scipy.special import expit, logit
 
 from ecgvision.cli import main
 from ecgvision.deploy.card_file import MODEL, OPSET, write_card
@@ -33,6 +35,8 @@ SHOWN = np.zeros((12, T), bool)
 SHOWN[:6, :150] = True
 SHOWN[6:11, 150:] = True
 SHOWN[3, 50:] = False  # half a second: too little to count
+GAINS, GAIN = (0.5, 1.0, 2.0), np.array([0.03, 0.01, 0.96], np.float32)
+CALIBRATION = (0.8, -0.3)
 TRACE = RNG.random((12, T, 2)).astype(np.float32)
 
 
@@ -47,7 +51,7 @@ def graph() -> onnx.ModelProto:
         "middle": np.array([SIZE[0] // 2, SIZE[1] // 2]), "left": np.array([SIZE[0] // 2, 0]),
         "above": np.array([0, SIZE[1] // 2]), "right": np.array([SIZE[0] // 2, SIZE[1]]),
         "end": np.array(SIZE), "eight": np.float32(8.0),
-        "shape": np.array([-1, 1, 1]), "shape4": np.array([-1, 1, 1, 1]), "zero": np.float32(0),
+        "gain0": GAIN[None], "shape2": np.array([-1, 1]), "shape": np.array([-1, 1, 1]), "shape4": np.array([-1, 1, 1, 1]), "zero": np.float32(0),
     }  # fmt: skip
     nodes = [
         node("Cast", ["image"], ["real"], to=real),
@@ -70,12 +74,15 @@ def graph() -> onnx.ModelProto:
         node("Add", ["nothing", "signal0"], ["signal"]),
         node("Add", ["nothing", "scale0"], ["scale"]),
         node("Add", ["nothing4", "trace0"], ["trace"]),
+        node("Reshape", ["yes", "shape2"], ["yes2"]),
+        node("Mul", ["yes2", "zero"], ["nothing2"]),
+        node("Add", ["nothing2", "gain0"], ["gain"]),
     ]
     info = helper.make_tensor_value_info
     outputs = [info(n, real, ["batch", 12, T]) for n in ("signal", "scale", "presence")]
     made = helper.make_graph(
         nodes, "known", [info("image", TensorProto.UINT8, ["batch", 3, *SIZE])],
-        [*outputs, info("trace", real, ["batch", 12, T, 2])],
+        [*outputs, info("trace", real, ["batch", 12, T, 2]), info("gain", real, ["batch", 3])],
         [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
     )  # fmt: skip
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
@@ -84,7 +91,8 @@ def graph() -> onnx.ModelProto:
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reader")
-    card = make_reader_card(SIZE, rate=100.0, samples=T, least_confidence=0.2, metrics={}, info={})
+    card = make_reader_card(SIZE, rate=100.0, samples=T, gains=GAINS, calibration=CALIBRATION,
+                            least_confidence=0.2, metrics={}, info={})  # fmt: skip
     model = graph()
     for key, value in reader_notes(card).items():
         model.metadata_props.add(key=key, value=value)
@@ -140,9 +148,11 @@ def test_a_page_becomes_a_record(
     assert told["leads"]["aVR"] == {"confidence": 0.0, "seconds": 0.0}
     assert told["leads"]["V1"]["from"] == 1.5
     assert told["leads"]["V1"]["to"] == 3.0
-    assert told["leads"]["I"]["confidence"] == pytest.approx(
-        0.95 * (1 - np.exp(-0.1 / 0.02)), abs=1e-3
-    )
+    raw = 0.96 * 0.95 * (1 - np.exp(-0.1 / 0.02))
+    wanted = expit(0.8 * logit(raw) - 0.3)  # as CALIBRATION says
+    assert told["leads"]["I"]["confidence"] == pytest.approx(wanted, abs=1e-3)
+    assert told["gain_mm_per_mv_at_25_mm_per_s"] == 20.0
+    assert told["gain_confidence"] == 0.96
     assert told["leads"]["II"]["expected_error_mv"] == pytest.approx(SCALE[1, 0], abs=1e-3)
     drawn = np.asarray(Image.open(tmp_path / "over.png"))
     assert drawn.shape == (1200, 1600, 3)
@@ -150,6 +160,30 @@ def test_a_page_becomes_a_record(
     assert {Path(p).name for p in told["written"]} == (
         {"record.hea", "record.dat"} if name == "record" else {"record.csv"}
     )
+
+
+def test_a_gain_that_is_given_is_taken(
+    reader: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The reader takes 20 mm/mV; a page at 5 mm/mV has waves four times as high as it says."""
+    file, out = save(page(), tmp_path / "scan.png"), tmp_path / "record"
+    words = ["digitize", file, "--bundle", str(reader), "--out", str(out), "--json"]
+    assert main([*words, "--gain", "5"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    shown = SHOWN.copy()
+    shown[3] = False
+    signal = read_record(out).signal
+    np.testing.assert_allclose(signal[shown], 4 * SIGNAL[shown], atol=5.1e-4)
+    assert (told["gain_mm_per_mv_at_25_mm_per_s"], told["gain_confidence"]) == (5.0, 1.0)
+    assert told["leads"]["II"]["expected_error_mv"] == pytest.approx(4 * SCALE[1, 0], abs=1e-3)
+    assert "5 mm/mV at 25 mm/s" in out.with_suffix(".hea").read_text()
+    assert main([*words, "--gain", "40", "--speed", "50"]) == 0  # as high as what it takes
+    np.testing.assert_allclose(read_record(out).signal[shown], SIGNAL[shown], atol=5.1e-4)
+    for wrong in (["--speed", "50"], ["--gain", "0"], ["--gain", "nan"], ["--gain", "x"]):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) if wrong[0] == "--gain" else nullcontext():
+            assert main([*words, *wrong]) == 2
+        assert wrong[0] in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("turns", "said"), [
@@ -179,10 +213,11 @@ def test_two_ecgs_in_one_picture_are_refused(reader: Path, axis: int, said: str)
 def test_one_sure_row_of_a_turned_page_does_not_outweigh_a_page() -> None:
     found = np.zeros((12, T), bool)
     found[:, :250] = True
-    whole = Digitised(Ecg(SIGNAL, 100.0, "a"), (0.6,) * 12, 0.6, (0.1,) * 12, found, TRACE)
+    whole = Digitised(Ecg(SIGNAL, 100.0, "a"), (0.6,) * 12, 0.6, (0.1,) * 12, 1.0, 0.9, found,
+                      TRACE)  # fmt: skip
     one = found & (np.arange(12) == 4)[:, None]
     sure = (0.0,) * 4 + (0.95,) + (0.0,) * 7
-    row = Digitised(Ecg(SIGNAL, 100.0, "a"), sure, 0.95, (0.01,) * 12, one, TRACE)
+    row = Digitised(Ecg(SIGNAL, 100.0, "a"), sure, 0.95, (0.01,) * 12, 1.0, 0.9, one, TRACE)
     assert whole.amount == pytest.approx(12 * 2.5 * 0.6)
     assert row.amount == pytest.approx(2.5 * 0.95)
 

@@ -220,8 +220,8 @@ def test_the_encoder_stands_under_its_prefix(trained_reader: Path) -> None:
 
 VIZECG = ("+exp=vizecg", "data=store", "data.num_workers=0", "data.small=true", "draws=20",
           "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.max_epochs=1",
-          "data.image_size=[64,96]", "data.train_dpi=[25]", "data.dpi=25", "data.batch_size=8",
-          "model.width=32", "model.heads=4", "model.streams=image", "model.image_encoder=readnet")  # fmt: skip
+          "data.train_dpi=[25]", "data.dpi=25", "data.batch_size=8", "model.width=32",
+          "model.heads=4", "model.streams=image")  # fmt: skip
 
 
 def test_a_student_starts_as_a_reader(
@@ -232,6 +232,9 @@ def test_a_student_starts_as_a_reader(
         return configure([*base, f"model.image_checkpoint={trained_reader}", *more])
 
     given = config()
+    theirs = rundir.read_config(trained_reader)
+    assert given["data"]["image_size"] == theirs["data"]["image_size"] == [64, 96]
+    assert given["model"]["image_encoder"] == theirs["model"]["image_encoder"] == "readnet"
     data = build.build_data(given, build.build_cohort(given))
     network = build.build_task(given, data, pretrained=True).model
     wanted = build.open_run(trained_reader).task.model.page.encoder.state_dict()
@@ -242,7 +245,7 @@ def test_a_student_starts_as_a_reader(
         run(config("data.image_size=[32,48]"))
     with pytest.raises(ConfigError, match=r"another model\.image_encoder"):
         run(config("model.image_encoder=test_efficientnet"))
-    folds = rundir.read_config(trained_reader)["data"]["folds"]
+    folds = theirs["data"]["folds"]
     with pytest.raises(ConfigError, match="the reader was trained or chosen on folds"):
         run(config(f"data.folds.train={[*folds['train'][1:], *folds['test']]}",
                    f"data.folds.test={folds['train'][:1]}"))  # fmt: skip

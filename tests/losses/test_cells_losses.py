@@ -6,11 +6,12 @@ import math
 
 import pytest
 import torch
+from torch.nn.functional import one_hot
 
 from ecgvision.data.pages import PageSettings
 from ecgvision.data.reading import ReadingDataset
 from ecgvision.losses.cells import BESIDE, LEAST, cell_losses, cell_truth
-from ecgvision.models.cells import INVERTED, NOTHING, Cells
+from ecgvision.models.cells import GAINS, INVERTED, NOTHING, Cells
 from ecgvision.models.limb_order import name_cells
 from ecgvision.models.reader import PACE_TO_GAIN, PageReader
 from ecgvision.models.rows import find_rows
@@ -55,13 +56,15 @@ def test_truth_by_loop(tiny_store, layout: str) -> None:
             assert truth.answer[0, n] == (INVERTED if turned else lead)
             assert truth.y[0, n].item() * GRID[0] == pytest.approx(best[2], abs=1e-3)
             assert truth.time[0, n].item() == pytest.approx(best[3], abs=1e-5)
-            assert abs(truth.gain[0, n].item()) < 0.02  # 10 mm/mV over 25 mm/s
+            assert GAINS[int(truth.gain[0, n])] == 1.0  # 10 mm/mV over 25 mm/s
+            assert abs(truth.stretch[0, n].item()) < 0.02
     assert named > 100
 
 
 def answers(truth) -> Cells:
     logits = torch.full((1, NOTHING + 1, truth.x.shape[1]), -30.0)
-    return Cells(logits.scatter(1, truth.answer[:, None], 30.0), *truth[1:5])
+    gain = 60 * one_hot(truth.gain, len(GAINS)).mT.float()
+    return Cells(logits.scatter(1, truth.answer[:, None], 30.0), *truth[1:4], gain, truth.stretch)
 
 
 def test_the_right_answers_cost_nothing_and_find_the_rows(tiny_store) -> None:
@@ -90,15 +93,23 @@ def test_a_moment_is_wanted_as_exactly_as_the_place_that_it_stands_for(tiny_stor
         assert late.item() == pytest.approx(aside.item(), rel=1e-3)
 
 
-def test_half_the_gain_is_seen(tiny_store) -> None:
-    item = page(tiny_store, "3x4", gain=5.0)
+@pytest.mark.parametrize(("scale", "wanted"), [
+    ({"gain": 5.0}, 0.5), ({"gain": 20.0}, 2.0), ({"gain": 5.0, "speed": 50.0}, 0.25),
+    ({"gain": 20.0, "speed": 50.0}, 1.0), ({"gain": 7.0}, 0.7),
+])  # fmt: skip
+def test_any_gain_is_seen(tiny_store, scale: dict[str, float], wanted: float) -> None:
+    """One of the usual gains, and by how much more than that a page is stretched."""
+    item = page(tiny_store, "3x4", **scale)
     truth = cell_truth(item["place"], item["rise"], GRID, to_gain=TO_GAIN)
-    assert truth.gain[truth.near].mean().item() == pytest.approx(math.log(0.5), abs=0.01)
+    nearest = min(range(len(GAINS)), key=lambda i: abs(math.log(GAINS[i] / wanted)))
+    assert (truth.gain[truth.near] == nearest).all()
+    stretch = truth.stretch[truth.near].mean().item()
+    assert stretch == pytest.approx(math.log(wanted / GAINS[nearest]), abs=0.01)
     model = PageReader("readnet", SIZE, width=16)
     cells = answers(truth)
-    _, rise = model.rows(cells, name_cells(cells).leads, item["image"])
-    wanted = item["rise"][0, ..., 1].nanmedian()
-    torch.testing.assert_close(rise[0], wanted, rtol=0.02, atol=0)
+    _, rise, sure = model.rows(cells, name_cells(cells).leads, item["image"])
+    torch.testing.assert_close(rise[0], item["rise"][0, ..., 1].nanmedian(), rtol=0.02, atol=0)
+    assert sure[0, nearest] > 0.99
 
 
 def test_an_empty_page_asks_for_nothing(tiny_store) -> None:

@@ -31,7 +31,7 @@ def cells(doubt: float) -> Cells:
             shares[0, row, these] += 1
     shares[0, NOTHING, 12 * VOTES :] += 1
     empty = torch.zeros(1, 13 * VOTES)
-    return Cells((shares / shares.sum(1, keepdim=True)).log(), *[empty] * 4)
+    return Cells((shares / shares.sum(1, keepdim=True)).log(), *[empty] * 5)
 
 
 def named(*, cabrera: bool, sure: bool = False) -> Named:
@@ -59,7 +59,7 @@ def test_cells_that_are_sure_keep_their_answer() -> None:
     sure = torch.randint(0, NOTHING + 1, (2, 40))
     sure[sure == INVERTED] = NOTHING
     logits = torch.full((2, NOTHING + 1, 40), -9.0).scatter(1, sure[:, None], 9.0)
-    named = name_cells(Cells(logits, *[torch.zeros(2, 40)] * 4))
+    named = name_cells(Cells(logits, *[torch.zeros(2, 40)] * 5))
     wanted = logits.softmax(1)[:, :12]
     torch.testing.assert_close(named.leads, wanted, atol=0.02, rtol=0)
     assert not named.cabrera.any()
@@ -68,7 +68,7 @@ def test_cells_that_are_sure_keep_their_answer() -> None:
 def test_a_page_without_limb_leads_has_the_usual_order() -> None:
     logits = torch.full((1, NOTHING + 1, 30), -9.0)
     logits[:, 8] = 9.0
-    named = name_cells(Cells(logits, *[torch.zeros(1, 30)] * 4))
+    named = name_cells(Cells(logits, *[torch.zeros(1, 30)] * 5))
     assert not named.cabrera.any()
     assert (named.leads[0, 8] > 0.99).all()
 

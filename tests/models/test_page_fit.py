@@ -32,7 +32,7 @@ def page(tilt: float, *, noise: float = 0.0, votes: int = 60) -> tuple[Cells, to
     named = torch.zeros(1, 12, len(t), dtype=torch.float64)
     named[0, lead, np.arange(len(t))] = 1.0
     values = (torch.from_numpy(v)[None] for v in (x, y, told))
-    return Cells(logits, *values, torch.zeros(1, len(t))), named, camera
+    return Cells(logits, *values, torch.zeros(1, 1, len(t)), torch.zeros(1, len(t))), named, camera
 
 
 def truth(camera) -> np.ndarray:

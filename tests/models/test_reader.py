@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ecgvision.ecg import ConfigError
-from ecgvision.models.cells import NOTHING
+from ecgvision.models.cells import GAINS, NOTHING
 from ecgvision.models.image_encoder import ImageEncoder, image_encoder
 from ecgvision.models.limb_order import name_cells
 from ecgvision.models.page_context import PageContext, sine_positions
@@ -33,7 +33,7 @@ def test_contract(name: str) -> None:
     out = model(pages())
     assert {k: tuple(v.shape) for k, v in out.items()} == {
         "signal": (2, 12, 96), "log_scale": (2, 12, 96), "presence": (2, 12, 96),
-        "points": (2, 12, 96, 2), "trace": (2, 12, 96, 2),
+        "points": (2, 12, 96, 2), "trace": (2, 12, 96, 2), "gain": (2, len(GAINS)),
     }  # fmt: skip
     for value in out.values():
         assert value.dtype == torch.float32
@@ -126,13 +126,19 @@ def test_a_millivolt_is_as_high_as_the_pace_of_time_says() -> None:
     logits = torch.full_like(cells.logits, -20.0)
     logits[:, 1] = 20.0  # lead II everywhere
     x = model.cells.middle[0] / columns
+    gain = torch.zeros(len(GAINS), len(x))
+    gain[GAINS.index(0.5)] = 3.0
     told = cells._replace(logits=logits, x=x[None], y=torch.full_like(x, 0.5)[None],
-                          time=x[None], gain=torch.full_like(x, math.log(0.5))[None])  # fmt: skip
+                          time=x[None], gain=gain[None],
+                          stretch=torch.full_like(x, math.log(1.1))[None])  # fmt: skip
     page = torch.full((1, 3, 128, 160), 255, dtype=torch.uint8)  # without a grid
-    found, rise = model.rows(told, name_cells(told).leads, page)
+    found, rise, sure = model.rows(told, name_cells(told).leads, page)
     assert found.pace.item() == pytest.approx(1.0, abs=1e-3)
-    # 25 mm/s x 10 s = 250 mm wide, so 250 x 128 / 160 = 200 mm high; half the usual gain
-    torch.testing.assert_close(rise[0].item(), 0.5 * 10 / 200, atol=1e-4, rtol=0)
+    # 25 mm/s x 10 s = 250 mm wide, so 250 x 128 / 160 = 200 mm high; half the usual gain, seen a
+    # tenth higher
+    torch.testing.assert_close(rise[0].item(), 1.1 * 0.5 * 10 / 200, atol=1e-4, rtol=0)
+    wanted = torch.tensor([0.0, 3.0, 0.0, 0.0]).softmax(0)
+    torch.testing.assert_close(sure[0], wanted)
 
 
 @pytest.mark.parametrize("wrong", [

@@ -49,7 +49,8 @@ def page(angle: float = 0.0, *, bend: float = 0.0, columns: int = 1) -> tuple[Ce
             logits[:, n], logits[lead, n] = -12.0, 0.0
             x[n], y[n] = truth[lead, sample[lead]]
             when[n] = time[sample[lead]]
-    cells = Cells(*(v[None].float() for v in (logits, x, y, when, torch.zeros_like(x))))
+    cells = Cells(*(v[None].float() for v in (logits, x, y, when, torch.zeros(1, len(x)),
+                                              torch.zeros_like(x))))  # fmt: skip
     return cells, truth.float()
 
 
@@ -86,7 +87,7 @@ def test_cells_that_lie_do_not_pull_the_others(columns: int) -> None:
     wrong = Cells(
         logits, torch.where(liars, wild[0], cells.x + noise[0]),
         torch.where(liars, wild[1], cells.y + noise[1]),
-        torch.where(liars, wild[2], cells.time), cells.gain,
+        torch.where(liars, wild[2], cells.time), cells.gain, cells.stretch,
     )  # fmt: skip
     rows = found(wrong)
     assert miss(rows.points, truth).median() < 0.0025
