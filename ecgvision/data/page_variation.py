@@ -16,6 +16,9 @@ from ecgvision.page import Page
 GAINS, SPEEDS = (5.0, 10.0, 20.0), (25.0, 50.0)
 """mm/mV and mm/s that devices can be set to."""
 
+FAST = 0.25
+"""Probability of the greater speed, our default: it is the rarer one."""
+
 
 @dataclass(frozen=True)
 class PageVariation:
@@ -52,7 +55,8 @@ class PageVariation:
         """
         if _lot(self.scale, rng):
             try:
-                return make(speed=float(rng.choice(SPEEDS)), gain=float(rng.choice(GAINS)))
+                speed = SPEEDS[int(_lot(FAST, rng))]
+                return make(speed=speed, gain=float(rng.choice(GAINS)))
             except LayoutError:
                 pass
         return make()

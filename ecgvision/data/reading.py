@@ -7,6 +7,7 @@ what a diagnosis would bear.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from ecgvision.data.marks import page_marks
 from ecgvision.data.page_variation import PageVariation, spoil
 from ecgvision.data.pages import PageSettings
 from ecgvision.data.reading_places import network_fractions, sample_places
@@ -59,7 +61,8 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         is below 0 where a lead is printed upside down; NaN where not printed · trace: uint8
         (1, H, W) and below: float16 (1, H / 2, W / 2), see `trace_mask` · index: the record's row
         over all stores · layout, artefact: which of the mix · paper: its name · gain, speed:
-        mm/mV and mm/s.
+        mm/mV and mm/s · mark: int64 (MOST,), what
+        is printed beside the traces, and mark_place: float32 (MOST, 2), where; see `page_marks`.
 
     Raises:
         DataError: if no record is left.
@@ -108,13 +111,20 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         image = draw(window, rate, page, style, seed=drawing, points=False).image
         warp = None
         if (kind := self.settings.artefacts[artefact]) != artefacts.CLEAN:
-            picture = artefacts.apply(kind, image, seed=journey, dpi=page.dpi)
-            image, warp = picture.image, picture.warp
+            worn = artefacts.apply(kind, image, seed=journey, dpi=page.dpi)
+            image, warp = worn.image, worn.warp
         if self.beyond is not None and self.beyond.spoils(rng):
             image = spoil(image, rng)
             window = np.full_like(window, np.nan)
+            style = replace(style, lead_names=False, pulse=False)
+        picture = (image.shape[0], image.shape[1])
+        spots, mark = page_marks(page, style, warp)
         return {
-            **self._truth(window, rate, page, warp, (image.shape[0], image.shape[1])),
+            **self._truth(window, rate, page, warp, picture),
+            "mark": torch.from_numpy(mark),
+            "mark_place": torch.from_numpy(
+                network_fractions(spots, picture, self.settings.image_size)
+            ),
             "image": torch.from_numpy(to_network(image, self.settings.image_size)).permute(2, 0, 1),
             "index": index, "layout": layout, "artefact": artefact, "paper": paper,
             "gain": torch.tensor(page.gain), "speed": torch.tensor(page.speed),

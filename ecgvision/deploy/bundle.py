@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,7 @@ class Bundle:
                 value=(batch.shape, str(batch.dtype)),
                 remedy="Bring each page to bundle.image_size with ecgvision.data.views.to_network",
             )
-        values = self._session.run(list(OUTPUTS), {INPUT: np.ascontiguousarray(batch)})
-        logits, probabilities, decisions = (np.asarray(value) for value in values)
+        logits, probabilities, decisions = answers(self._session, OUTPUTS, batch)
         return logits, probabilities, decisions.astype(np.bool_)
 
 
@@ -143,6 +143,16 @@ def load_model(content: bytes, threads: int, file: Path) -> Any:
             value=str(error)[:200],
             remedy="Update onnxruntime, or export the bundle again",
         ) from error
+
+
+def answers(
+    session: Any, outputs: Sequence[str], batch: NDArray[np.uint8]
+) -> list[NDArray[Any]]:  # fmt: skip
+    """What a model answers to a batch, page by page where its graph takes one at a time."""
+    one = session.get_inputs()[0].shape[0] == 1
+    parts = np.split(batch, len(batch)) if one and len(batch) else [batch]
+    told = [session.run(list(outputs), {INPUT: np.ascontiguousarray(part)}) for part in parts]
+    return [np.concatenate(values) for values in zip(*told, strict=True)]
 
 
 def _check_model(session: Any, card: dict[str, Any], file: Path) -> None:

@@ -17,13 +17,16 @@ from onnxscript.optimizer import fold_constants_ir
 from torch import nn
 
 from ecgvision.deploy.card_file import INPUT, MODEL, OPSET, write_card
+from ecgvision.models.reader import PageReader
 
 FOLDED = 1024
 """Bytes up to which what does not depend on the page is stored instead of computed; our default."""
 
 
 def to_onnx(model: nn.Module, outputs: Sequence[str]) -> onnx.ModelProto:
-    """A model of pages as an ONNX graph: free batch size, named outputs, weights inside.
+    """A model of pages as an ONNX graph: named outputs, weights inside, any number of pages at
+    once; of a model with a reader one, as its thousands of nodes would be a fourth more and take
+    the exporter more than twice as long.
 
     The exporter's own optimiser tries every pattern it knows at every node, which takes minutes for
     the thousands of a reader. So only what is constant is folded, and what is there twice or unused
@@ -36,13 +39,15 @@ def to_onnx(model: nn.Module, outputs: Sequence[str]) -> onnx.ModelProto:
     was_training = model.training
     model.eval()
     device = next(iter(model.parameters())).device
-    # Two pages: a batch of one would be taken for a constant.
-    example = torch.zeros((2, 3, int(height), int(width)), dtype=torch.uint8, device=device)
+    alone = any(isinstance(part, PageReader) for part in model.modules())
+    pages = 1 if alone else 2  # of any number: a batch of one would be taken for a constant
+    example = torch.zeros((pages, 3, int(height), int(width)), dtype=torch.uint8, device=device)
     try:
         with quiet_exporter():
             program = torch.onnx.export(
                 model, (example,), dynamo=True, opset_version=OPSET, input_names=[INPUT],
-                output_names=list(outputs), dynamic_shapes=({0: torch.export.Dim("batch")},),
+                output_names=list(outputs),
+                dynamic_shapes=None if alone else ({0: torch.export.Dim("batch")},),
                 external_data=False, verbose=False, optimize=False,
             )  # fmt: skip
             assert program is not None  # only the other, file-writing exporter returns nothing

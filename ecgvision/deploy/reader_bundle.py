@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.deploy.bundle import load_model, read_files
+from ecgvision.deploy.bundle import answers, load_model, read_files
 from ecgvision.deploy.card_file import AGAIN, INPUT, MODEL
 from ecgvision.deploy.reader_card import OUTPUTS, read_reader_card, reader_notes
 from ecgvision.ecg import LEADS, BundleError
@@ -100,7 +100,7 @@ class ReaderBundle:
                 f"the model takes (B, 3, {self.image_size[0]}, {self.image_size[1]}) uint8",
                 file=self.folder, value=(batch.shape, str(batch.dtype)),
             )  # fmt: skip
-        values = self._session.run(list(OUTPUTS), {INPUT: np.ascontiguousarray(batch)})
+        values = answers(self._session, OUTPUTS, batch)
         reading = Reading(*(np.asarray(value, np.float32) for value in values))
         if reading.signal.shape != (len(batch), len(LEADS), self.samples) or (
             reading.gain.shape != (len(batch), len(self.gains))

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from ecgvision.data.marks import NO_MARK
 from ecgvision.ecg import ConfigError
 from ecgvision.models.cells import GAINS, CellHead, Cells
 from ecgvision.models.ink_map import InkMap
@@ -31,11 +32,13 @@ LEAST_RISE = 0.005
 
 
 class Seen(NamedTuple):
-    """What there is before any row is read: `Cells`, and an `InkMap`'s two maps."""
+    """What there is before any row is read: `Cells`, an `InkMap`'s two maps, and of each cell of 8
+    pixels the logits of the marks it may stand by, (B, NO_MARK + 1, rows, columns)."""
 
     cells: Cells
     ink: Tensor
     offset: Tensor
+    marks: Tensor
 
 
 class PageReader(nn.Module):
@@ -72,6 +75,8 @@ class PageReader(nn.Module):
         self.page = PageMap(name, size, width, pretrained=pretrained, dropout=dropout)
         self.cells = CellHead(width, self.page.grid)
         self.ink = InkMap(self.page.channels)
+        # asked in training alone, so that the map's features tell letters and pulses apart
+        self.marks = nn.Conv2d(self.page.channels[1], NO_MARK + 1, 1)
         self.strips = StripHead()
 
     @property
@@ -84,10 +89,11 @@ class PageReader(nn.Module):
     def see(self, image: Tensor, inked: int | None = None) -> Seen:
         """The cells of pages, and the ink of the first `inked` of them; None: of all."""
         maps = self.page(image)
-        cells = self.cells(maps[-1])
+        cells, marks = self.cells(maps[-1]), self.marks(maps[1])
         if inked is not None:
             image, maps = image[:inked], [part[:inked] for part in maps]
-        return Seen(cells, *self.ink(image, maps))
+        ink, offset = self.ink(image, maps)
+        return Seen(cells, ink, offset, marks)
 
     def rows(self, cells: Cells, leads: Tensor, image: Tensor) -> tuple[Rows, Tensor, Tensor]:
         """Where the cells have the rows, by how much of the sheet's height 1 mV rises, (B,), and

@@ -14,6 +14,7 @@ from ecgvision.evaluate.digitisation import correlation
 from ecgvision.losses import reading
 from ecgvision.losses.cells import cell_losses, cell_truth
 from ecgvision.losses.collapse import check_finite
+from ecgvision.losses.marks import mark_loss
 from ecgvision.models.reader import PageReader
 from ecgvision.tasks.base import BaseTask, Batch
 from ecgvision.tasks.read_windows import Windows, draw_windows
@@ -21,8 +22,8 @@ from ecgvision.tasks.read_windows import Windows, draw_windows
 BACKBONE = "model.page.encoder."
 """What stands before the image encoder's keys in a checkpoint of reading."""
 
-WEIGHTS = {"lead": 1.0, "place": 1.0, "time": 1.0, "gain": 1.0, "trace": 1.0, "below": 0.2,
-           "waveform": 1.0, "einthoven": 0.1}  # fmt: skip
+WEIGHTS = {"lead": 1.0, "place": 1.0, "time": 1.0, "gain": 1.0, "mark": 1.0, "trace": 1.0,
+           "below": 0.2, "waveform": 1.0, "einthoven": 0.1}  # fmt: skip
 """Our defaults: every part is then of the order of 1 in the first steps and none outweighs the
 waveform at the end."""
 
@@ -80,6 +81,7 @@ class ReadTask(BaseTask):
         truth = cell_truth(batch["place"], batch["rise"], grid, to_gain=model.rise_of_pace)
         parts = cell_losses(seen.cells, truth, grid)
         parts |= {
+            "mark": mark_loss(seen.marks, batch["mark_place"], batch["mark"]),
             "trace": reading.trace_bce(seen.ink, some["trace"]),
             "below": reading.below_error(seen.offset, some["below"]),
         }

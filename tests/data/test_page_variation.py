@@ -23,8 +23,9 @@ def test_shares_are_kept() -> None:
     assert 240 < other < 360
     assert set(scales) == {(g, s) for g in GAINS for s in SPEEDS}
     usual = scales.pop((10.0, 25.0))
-    assert 720 < usual < 880  # 60 %, and a sixth of the others
-    assert min(scales.values()) > 40
+    assert 760 < usual < 900  # 60 %, and of the others a third of three quarters
+    assert sum(n for (_, speed), n in scales.items() if speed == 50) == pytest.approx(120, abs=35)
+    assert min(scales.values()) > 20
     assert 140 < sum(beyond.spoils(rng) for _ in range(1000)) < 260
 
 

@@ -14,6 +14,7 @@ from ecgvision.cli import main
 from ecgvision.ecg import ConfigError, DataError, LayoutError
 from ecgvision.evaluate import command, reading_again
 from ecgvision.evaluate.digitisation import FIGURES
+from ecgvision.evaluate.reading import COLUMNS
 from ecgvision.evaluate.reading_again import evaluate_reader
 from experiments import ship
 
@@ -53,10 +54,17 @@ def test_a_reader_is_judged_anew(
     assert {"view:12x1, clean", "view:3x4, scan"} <= set(told)
     assert "How well it reads" in (folder / "report.html").read_text()
     table = pd.read_parquet(folder / "reading.parquet")
-    assert list(table.columns[6:]) == list(FIGURES)
+    assert list(table.columns) == [*COLUMNS, *FIGURES, "lead_confidence", "confidence"]
+    assert set(table["gain"]) == {10.0}
     written = (folder / "metrics.json").stat().st_mtime_ns
     assert main(["evaluate", str(reader_run), *words]) == 0
     assert (folder / "metrics.json").stat().st_mtime_ns == written
+
+    assert main(["evaluate", str(reader_run), *words, "--gain", "5", "--speed", "50"]) == 0
+    other = Path(capsys.readouterr().out.splitlines()[-1])
+    assert other != folder  # these are other pages
+    drawn = pd.read_parquet(other / "reading.parquet")
+    assert (set(drawn["gain"]), set(drawn["speed"])) == ({5.0}, {50.0})
 
     monkeypatch.chdir(tmp_path)
     package = tmp_path / "package"
@@ -71,6 +79,7 @@ def test_a_reader_is_judged_anew(
         (["shipped"], "--store"), ([str(reader_run), "--fill", "knn"], "--fill"),
         ([str(reader_run), "--pages", "0"], "test_pages"), ([str(reader_run), "--layouts", "3x5"], "3x5"),
         ([str(reader_run), "--store", "nowhere"], "nowhere"),
+        ([str(reader_run), "--gain", "-5"], "gain"),
     ):  # fmt: skip
         assert main(["evaluate", *wrong]) == 2
         assert said in capsys.readouterr().err

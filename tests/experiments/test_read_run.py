@@ -158,6 +158,7 @@ def test_a_reader_is_held_against_the_record_as_it_is_stored(
         shown = batch["printed"]
         return {"signal": batch["signal"], "log_scale": torch.full(shown.shape, -3.0),
                 "presence": shown * 10.0 - 5, "trace": torch.zeros(*shown.shape, 2),
+                "gain": torch.ones(len(shown), 1),
                 "index": batch["index"]}  # fmt: skip
 
     task.predict_step = answer
