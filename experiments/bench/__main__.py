@@ -26,6 +26,7 @@ BENCHES = {
     "step": "training throughput, against the same steps on one cached batch",
     "teacher": "steps with a teacher asked every time, against its answers kept",
     "patch": "PatchECG without its missing tokens, against the padded grid",
+    "reader": "how columns of a page are read, against the mean height of their ink",
     "predict": "from a file to its answer, by stage",
     "bootstrap": "confidence intervals of 71 labels",
     "cohort": "what simple features can tell on the synthetic cohort",
