@@ -152,6 +152,9 @@ RANDOM_LAYOUTS = ("3x4", "3x4+II", "3x4+II+V1", "6x2", "6x2+II", "12x1")
 ANY = "any"
 """The name that stands for leads in any number, order and arrangement; see `any_layout`."""
 
+MANY = (RANDOM, ANY)
+"""Names that stand for more than one layout."""
+
 WHOLE = ((12, 1), (6, 2), (4, 3), (3, 4), (2, 6))
 """(rows, columns) of grids that hold all leads."""
 

@@ -21,11 +21,11 @@ def check_plan(plan: Plan, configs: Mapping[str, Mapping[str, Any]]) -> None:
             other views of the records than the reference.
         LayoutError: for an unknown layout.
     """
-    from ecgvision.layouts import RANDOM, get_layout
+    from ecgvision.layouts import MANY, get_layout
     from ecgvision.systems import get_system
 
     for layout in plan.layouts:
-        if layout != RANDOM:
+        if layout not in MANY:
             get_layout(layout)
     for arm in plan.arms:
         config = configs[arm.name]

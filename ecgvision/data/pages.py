@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ecgvision.data.drawn import DrawnPages
 from ecgvision.ecg import LEAD_INDEX, LEADS, ConfigError, DataError
-from ecgvision.layouts import ANY, RANDOM, RANDOM_LAYOUTS, pick_layout
+from ecgvision.layouts import ANY, MANY, RANDOM, RANDOM_LAYOUTS, pick_layout
 from ecgvision.page import Page
 from ecgvision.render import artefacts
 from ecgvision.render.paper import draw
@@ -68,7 +68,7 @@ class PageSettings:
         if not self.signal_rate > 0 or not self.seconds > 0:
             raise ConfigError("data.signal_rate and data.seconds must be positive",
                               value=(self.signal_rate, self.seconds))  # fmt: skip
-        named = set(self.layouts) - {RANDOM, ANY}
+        named = set(self.layouts).difference(MANY)
         if RANDOM in self.layouts:
             named |= set(RANDOM_LAYOUTS)
         if ANY in self.layouts:

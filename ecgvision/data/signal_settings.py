@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ecgvision.ecg import ConfigError
-from ecgvision.layouts import RANDOM, get_layout
+from ecgvision.layouts import MANY, get_layout
 from ecgvision.page import Page
 
 
@@ -17,8 +17,8 @@ class SignalSettings:
     Attributes:
         seconds: window of the record.
         rate: Hz of the network's signals.
-        layouts: that every record is evaluated in: names from the registry, or `random` for any
-            of its first six.
+        layouts: that every record is evaluated in: as `get_layout` takes them, `random` for one
+            of the registry's first six, `any` for leads in any arrangement.
 
     Raises:
         ConfigError: for a window or a rate that is not positive; if no layout is named, or one
@@ -38,7 +38,7 @@ class SignalSettings:
             raise ConfigError("data.layouts must name at least one layout, and none twice",
                               value=list(self.layouts))  # fmt: skip
         for name in self.layouts:
-            if name != RANDOM:
+            if name not in MANY:
                 self.page(name)
 
     @property

@@ -18,7 +18,7 @@ from ecgvision.data.module import EcgDataModule
 from ecgvision.data.resample import resample
 from ecgvision.data.signal_settings import SignalSettings
 from ecgvision.ecg import DataError
-from ecgvision.layouts import RANDOM, RANDOM_LAYOUTS, pick_layout
+from ecgvision.layouts import MANY, RANDOM, RANDOM_LAYOUTS, pick_layout
 from ecgvision.render.artefacts import CLEAN
 
 NO_LAYOUT = -1
@@ -65,8 +65,8 @@ class SignalDataset(Dataset[dict[str, Any]], Generic[Settings]):
         self.augment = augment if train else None
         names = RANDOM_LAYOUTS if RANDOM in settings.layouts else ()
         self._shown = {
-            name: layout_mask(settings.page(name), settings.length, settings.rate)
-            for name in (() if train else {*settings.layouts, *names} - {RANDOM})
+            name: self._mask(name)
+            for name in (() if train else {*settings.layouts, *names}.difference(MANY))
         }
 
     def __len__(self) -> int:
@@ -91,7 +91,11 @@ class SignalDataset(Dataset[dict[str, Any]], Generic[Settings]):
         """The layout of an evaluated item, and (12, T), what it shows."""
         layout = self.settings.layouts[asked.layout]
         name = pick_layout(layout, np.random.default_rng([asked.index]))
-        return name, self._shown[name]
+        shown = self._shown.get(name)
+        return name, self._mask(name) if shown is None else shown
+
+    def _mask(self, name: str) -> NDArray[np.bool_]:
+        return layout_mask(self.settings.page(name), self.settings.length, self.settings.rate)
 
     def labelled(self, asked: Asked) -> dict[str, Any]:
         """What every item holds beside its signals: target float32 (C,), index, layout, and

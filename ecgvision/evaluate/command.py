@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"directories of finished runs; {NAME}: the package's reader",
     )
     parser.add_argument("--layouts", default=(), type=_names, metavar="A,B,…",
-                        help="e.g. 3x4,3x4+II,6x2,12x1; random draws from six; default: the run's "
-                        "own")  # fmt: skip
+                        help="e.g. 3x4,3x4+II,6x2,12x1; random draws from six, any draws any; "
+                        "V1.V2_V5.V6+II is written out; default: the run's own")  # fmt: skip
     parser.add_argument("--artefacts", type=_names, default=(), metavar="A,B,…",
                         help="e.g. clean,scan,photo; default: the run's own")  # fmt: skip
     parser.add_argument("--images", type=_names, default=(), metavar="DIR,…",

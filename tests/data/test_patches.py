@@ -18,7 +18,8 @@ from ecgvision.data.patches import PatchDataModule, PatchDataset
 from ecgvision.data.patching import PatchSettings, normalise_record, to_patches
 from ecgvision.data.signals import NO_LAYOUT
 from ecgvision.ecg import ConfigError, DataError, LayoutError
-from ecgvision.layouts import RANDOM_LAYOUTS, get_layout
+from ecgvision.layouts import RANDOM_LAYOUTS, get_layout, pick_layout
+from ecgvision.page import Page
 
 FOLDS = {"train": [1, 2, 3, 4, 5, 6, 7, 8], "val": [9], "test": [10]}
 TOKENS = {  # of 180: seen at least in part, and whole
@@ -327,9 +328,10 @@ def test_training_is_shuffled_and_evaluation_is_not(tiny_store):
         assert found == sorted(found)
 
 
-def test_random_depends_on_the_record_alone(tiny_store):
-    one = module(tiny_store, layouts=("random",)).dataset("test")
-    other = module(tiny_store, layouts=("3x4", "6x2", "random"), seed=9, train_mask="none")
+@pytest.mark.parametrize("many", ["random", "any"])
+def test_what_is_drawn_depends_on_the_record_alone(tiny_store, many):
+    one = module(tiny_store, layouts=(many,)).dataset("test")
+    other = module(tiny_store, layouts=("3x4", "6x2", many), seed=9, train_mask="none")
     later = other.dataset("test")
     first = 2 * len(other.positions("test"))
     for i in range(len(one)):
@@ -439,3 +441,17 @@ def test_wrong_settings_are_refused_at_once(tiny_store, wrong, kind):
 def test_fewer_records_than_a_batch_are_refused(tiny_store):
     with pytest.raises(DataError, match=r"data\.batch_size"):
         module(tiny_store, batch=1000).setup()
+
+
+def test_any_shows_what_a_page_of_its_layout_shows(tiny_store):
+    data = module(tiny_store, layouts=("any",)).dataset("test")
+    seen = set()
+    for number, position in enumerate(data.positions):
+        name = pick_layout("any", np.random.default_rng([int(data.cohort.index[position])]))
+        item = data[(0, number)]
+        length = data.settings.length
+        wanted = Page(get_layout(name)).observed(length, data.settings.rate)
+        mask = item["observed"]
+        assert mask.any(-1).any(-1).numpy().tolist() == wanted.any(-1).tolist()
+        seen.add(name)
+    assert len(seen) > len(data.positions) // 2
