@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,22 @@ def more_points(points: Tensor, margin: int = MARGIN) -> Tensor:
     before = first - count.flip(0) * (points[:, :, 1:2] - first)
     after = last + count * (last - points[:, :, -2:-1])
     return torch.cat([before, points, after], dim=2)
+
+
+def look(heights: Tensor, maps: Sequence[Tensor], points: Tensor, up: Tensor) -> list[Tensor]:
+    """What maps say at each of `heights` above each of `points`, (B, leads, heights, columns).
+
+    Args:
+        maps: (B, 1, h, w) each; beyond a map its edge goes on.
+        points, up: see `StripHead`.
+    """
+    column = heights[:, None, None] * up[:, :, None]
+    spots = 2 * (points[:, :, None] + column).flatten(1, 2) - 1
+    size = (points.shape[1], len(heights))
+    return [
+        F.grid_sample(v, spots, align_corners=False, padding_mode="border")[:, 0].unflatten(1, size)
+        for v in maps
+    ]
 
 
 USUAL_MISS = 0.01
@@ -82,18 +99,17 @@ class StripHead(nn.Module):
             up = points.new_tensor([0.0, -1.0]).expand_as(points) if up is None else up
             return self._read(ink.float(), offset.float(), points, up)
 
+    def votes(self, ink: Tensor, offset: Tensor, points: Tensor, up: Tensor) -> Tensor:
+        """(B * leads, STEPS, columns), logits of the heights of every column."""
+        maps = look(self.heights, (ink, offset), points, up)
+        read, own = (seen.flatten(0, 1) for seen in maps)
+        off = own - self.heights[:, None]  # 0 where the pixel's 0 mV is the row's
+        return self.trust * read - 0.5 * (off * (-self.log_near).exp()).square()
+
     def _read(
         self, ink: Tensor, offset: Tensor, points: Tensor, up: Tensor
     ) -> tuple[Tensor, Tensor]:
-        column = self.heights[:, None, None] * up[:, :, None]
-        spots = 2 * (points[:, :, None] + column).flatten(1, 2) - 1
-        size = (points.shape[1], STEPS)
-        read, own = (
-            F.grid_sample(v, spots, align_corners=False, padding_mode="border")[:, 0]
-            .unflatten(1, size).flatten(0, 1) for v in (ink, offset)
-        )  # fmt: skip
-        off = own - self.heights[:, None]  # 0 where the pixel's 0 mV is the row's
-        votes = self.trust * read - 0.5 * (off * (-self.log_near).exp()).square()
+        votes = self.votes(ink, offset, points, up)
         moments = self._moments(votes)
         fix = self.sharpen(moments)
         height = (moments[:, 0] + fix[:, 0]) / 10

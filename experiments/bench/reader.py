@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ecgvision.models.strips import MARGIN, REACH, STEPS, StripHead
+from ecgvision.models.strips import MARGIN, REACH, STEPS, StripHead, look
 
 SAME_ROW = 0.02
 """Of the page's height: rows that are no further apart are one, of several leads; our default."""
@@ -49,22 +49,15 @@ class Dense(nn.Module):
         self, ink: Tensor, offset: Tensor, points: Tensor, up: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         up = points.new_tensor([0.0, -1.0]).expand_as(points) if up is None else up
-        column = self.heights[:, None, None] * up[:, :, None]
-        spots = 2 * (points[:, :, None] + column).flatten(1, 2) - 1
-        ink, own = (
-            nn.functional.grid_sample(v.float(), spots, align_corners=False)[:, 0].unflatten(
-                1, (points.shape[1], STEPS)
-            )
-            for v in (ink, offset)
-        )  # (B, leads, STEPS, columns)
         heights = self.heights[:, None]
         if self.head is not None:
-            off = (own - heights) / self.head.log_near.exp()
-            votes = (self.head.trust * ink - 0.5 * off.square()).softmax(2)
+            votes = self.head.votes(ink.float(), offset.float(), points, up)
+            votes = votes.softmax(1).unflatten(0, points.shape[:2])
         else:
+            (seen,) = look(self.heights, (ink.float(),), points, up)
             above, below = _room(points[..., 1])
             near = (heights < above[:, :, None]) & (heights > -below[:, :, None])
-            votes = ink.sigmoid() * near
+            votes = seen.sigmoid() * near
             votes = votes / votes.sum(2, keepdim=True).clamp(min=1e-6)
         height = (votes * heights).sum(2)[..., MARGIN:-MARGIN]
         return height, torch.full_like(height, -5.0)
