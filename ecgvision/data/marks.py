@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ecgvision.data.page_variation import GAINS, SPEEDS
 from ecgvision.ecg import LEADS
-from ecgvision.page import Page
+from ecgvision.page import PULSE_SECONDS, Page
 from ecgvision.render.artefacts import Warp
 from ecgvision.render.furniture import labels
 from ecgvision.render.look import Style
@@ -23,8 +23,6 @@ NO_MARK = len(NAMES) + len(PULSES)
 
 MOST = 32
 """Marks of a page: each cell's name and each row's pulse."""
-
-PULSE_SECONDS = 0.2
 
 
 def page_marks(

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from ecgvision.data.marks import page_marks
-from ecgvision.data.page_variation import PageVariation, spoil
+from ecgvision.data.page_variation import PageVariation
 from ecgvision.data.pages import PageSettings
 from ecgvision.data.reading_places import network_fractions, sample_places
 from ecgvision.data.resample import fit_length, resample
+from ecgvision.data.spoil import spoil
 from ecgvision.data.spread import spread
 from ecgvision.data.trace_mask import trace_mask
 from ecgvision.data.variation import SignalVariation
