@@ -212,11 +212,11 @@ def _digitize(args: argparse.Namespace) -> int:
     from ecgvision.deploy import digitize_files
     from ecgvision.deploy.reader_bundle import ReaderBundle
 
-    bundle = ReaderBundle.open(_folder(args.bundle), threads=args.threads)
     if args.gain is None and args.speed is not None:
         raise ConfigError("--speed says at what speed a --gain is printed", value=args.speed,
                           remedy="Give --gain too")  # fmt: skip
     gain = None if args.gain is None else args.gain / 10 * 25 / (args.speed or 25)
+    bundle = ReaderBundle.open(_folder(args.bundle), threads=args.threads)
     return digitize_files.run(
         bundle, args.files, out=args.out, figure=args.figure, form=args.format, as_json=args.json,
         gain=gain,

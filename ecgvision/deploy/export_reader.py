@@ -19,7 +19,7 @@ from ecgvision.deploy.graph import write_model
 from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.deploy.reader_card import OUTPUTS, make_reader_card, reader_notes
 from ecgvision.ecg import BundleError
-from ecgvision.models.cells import GAINS
+from ecgvision.models.cells import RELATIVE_GAINS
 from ecgvision.models.reading import DeployedReader
 from ecgvision.whole import whole_folder
 
@@ -65,7 +65,7 @@ def export_reader(
         )
     samples = reader.reader.length
     card = make_reader_card(reader.image_size, rate=rate, samples=samples, metrics=metrics,
-                            gains=GAINS, calibration=calibration,
+                            gains=RELATIVE_GAINS, calibration=calibration,
                             least_confidence=least_confidence, info=info)  # fmt: skip
     with whole_folder(target) as made:
         write_model(reader, made, OUTPUTS, card, reader_notes(card))

@@ -30,7 +30,7 @@ def make_reader_card(
     Args:
         image_size: (H, W) of the network's input.
         rate: Hz of what is read; samples: of each lead.
-        gains: what the answers of `gain` stand for; see `ecgvision.models.cells.GAINS`.
+        gains: what the answers of `gain` stand for; see `ecgvision.models.cells.RELATIVE_GAINS`.
         calibration: of confidences; see `confidence.calibrated`.
         least_confidence: of a page, below which nothing is said to be readable.
         metrics, info: JSON values; a figure that is not finite becomes null.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
-from scipy.special import expit, logit
 
 from ecgvision.deploy.confidence import calibrated, page_confidence
 
@@ -33,11 +32,11 @@ def fit_confidence(table: pd.DataFrame) -> tuple[float, float]:
             they were not printed count as wrong.
     """
     found = table.dropna(subset="right")
-    x = logit(np.clip(found["raw_confidence"].to_numpy(np.float64), 1e-6, 1 - 1e-6))
+    raw = found["raw_confidence"].to_numpy(np.float64)
     y = found["right"].to_numpy(np.float64)
 
     def cost(given: np.ndarray) -> float:
-        p = np.clip(expit(given[0] * x + given[1]), 1e-9, 1 - 1e-9)
+        p = np.clip(calibrated(raw, given.tolist()), 1e-9, 1 - 1e-9)
         held = PRIOR * ((given[0] - 1) ** 2 + given[1] ** 2)
         return float(held - (y * np.log(p) + (1 - y) * np.log(1 - p)).sum())
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ecgvision.ecg import LEAD_INDEX
-from ecgvision.models.cells import GAINS, INVERTED, NOTHING, Cells
+from ecgvision.models.cells import INVERTED, NOTHING, RELATIVE_GAINS, Cells
 
 BESIDE = 1.2
 """Rows of cells above and below a trace's 0 mV that stand by it: two, at times three of each
@@ -29,7 +29,7 @@ and powers of e of the gain; our default."""
 
 class CellTruth(NamedTuple):
     """Attributes as of `Cells`, (B, N) each, but `gain`, which is the number of the nearest of
-    `GAINS`, and `answer`, of the name, both int64; `near` (B, N) bool."""
+    `RELATIVE_GAINS`, and `answer`, of the name, both int64; `near` (B, N) bool."""
 
     answer: Tensor
     x: Tensor
@@ -75,7 +75,7 @@ def cell_truth(place: Tensor, rise: Tensor, grid: tuple[int, int], *, to_gain: f
     answer = torch.where(near, answer, NOTHING)
     pace = _pace(place, shown)[:, None, None]
     height = (chosen[3].abs() / (to_gain * pace).clamp(min=1e-6)).clamp(min=1e-3).log()
-    gains = torch.tensor(GAINS, device=place.device).log()
+    gains = torch.tensor(RELATIVE_GAINS, device=place.device).log()
     gain = (height[..., None] - gains).abs().argmin(-1)
     parts = (answer, chosen[0] / columns, chosen[1] / rows, chosen[2], gain, height - gains[gain],
              near)  # fmt: skip

@@ -15,19 +15,19 @@ INVERTED = len(LEADS)
 NOTHING = len(LEADS) + 1
 """The answer that no trace's 0 mV is near."""
 
-GAINS = (0.25, 0.5, 1.0, 2.0)
+RELATIVE_GAINS = (0.25, 0.5, 1.0, 2.0)
 """How high a millivolt may be printed against 10 mm/mV at 25 mm/s: at 5, 10 and 20 mm/mV, and at 50
 mm/s half as much, as what is seen of a page without a grid is one against the other."""
 
 
 class Cells(NamedTuple):
-    """Answers of all cells, N = rows * columns of them; G = len(`GAINS`).
+    """Answers of all cells, N = rows * columns of them; G = len(`RELATIVE_GAINS`).
 
     Attributes:
         logits: (B, 14, N): the leads, -aVR, nothing.
         x, y: (B, N), the nearest point of the trace's 0 mV line, as fractions of the image.
         time: (B, N), of that point, as a fraction of the window.
-        gain: (B, G, N), logits of `GAINS`.
+        gain: (B, G, N), logits of `RELATIVE_GAINS`.
         stretch: (B, N), log of how many times higher a millivolt is than that: a picture taken
             aslant shows it so.
     """
@@ -40,7 +40,7 @@ class Cells(NamedTuple):
     stretch: Tensor
 
 
-PARTS = [NOTHING + 1, 2, 1, 1, len(GAINS)]
+PARTS = [NOTHING + 1, 2, 1, 1, len(RELATIVE_GAINS)]
 """Numbers of a cell's answer: names, place, time, stretch, gain."""
 
 

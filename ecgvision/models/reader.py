@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ecgvision.data.marks import NO_MARK
 from ecgvision.ecg import ConfigError
-from ecgvision.models.cells import GAINS, CellHead, Cells
+from ecgvision.models.cells import RELATIVE_GAINS, CellHead, Cells
 from ecgvision.models.ink_map import InkMap
 from ecgvision.models.limb_order import by_einthoven, name_cells, of_rows
 from ecgvision.models.limb_plane import in_plane
@@ -57,7 +57,7 @@ class PageReader(nn.Module):
         `log_scale` (B, 12, T), log of a Laplace scale in mV; `presence` (B, 12, T), the logit that
         the sample was printed; `points` (B, 12, T, 2), where each sample's 0 mV is, x and y as
         fractions of the image; `trace` (B, 12, T, 2), where the ink of it was found; `gain` (B, G),
-        the probabilities of `GAINS`.
+        the probabilities of `RELATIVE_GAINS`.
 
     Raises:
         ConfigError: for a network or a size that makes no sense.
@@ -97,12 +97,12 @@ class PageReader(nn.Module):
 
     def rows(self, cells: Cells, leads: Tensor, image: Tensor) -> tuple[Rows, Tensor, Tensor]:
         """Where the cells have the rows, by how much of the sheet's height 1 mV rises, (B,), and
-        the probabilities of `GAINS`, (B, G), of which the likeliest was taken for that."""
+        the probabilities of `RELATIVE_GAINS`, (B, G), of which the likeliest was taken for that."""
         rows = find_rows(cells, leads, self.page.grid, image, self.length, self.seconds)
         weight = leads.sum(1).square()
         weight = weight / weight.sum(1, keepdim=True).clamp(min=1e-6)
         gain = (weight[:, None] * cells.gain).sum(2).softmax(1)
-        likeliest = gain.new_tensor(GAINS)[gain.argmax(1)]
+        likeliest = gain.new_tensor(RELATIVE_GAINS)[gain.argmax(1)]
         height = likeliest * (weight * cells.stretch).sum(1).exp()
         return rows, (self.rise_of_pace * rows.pace * height).clamp(min=LEAST_RISE), gain
 

@@ -20,7 +20,7 @@ class DeployedReader(nn.Module):
         image: (B, 3, H, W) uint8; result: `signal` (B, 12, T) mV; `scale` (B, 12, T) mV, the
         Laplace scale, which is the mean absolute error to be expected; `presence` (B, 12, T),
         probabilities; `trace` (B, 12, T, 2), where the ink was found, as fractions of the image;
-        `gain` (B, G), probabilities of `ecgvision.models.cells.GAINS`.
+        `gain` (B, G), probabilities of `ecgvision.models.cells.RELATIVE_GAINS`.
     """
 
     def __init__(self, reader: PageReader) -> None:

@@ -11,7 +11,7 @@ from torch.nn.functional import one_hot
 from ecgvision.data.pages import PageSettings
 from ecgvision.data.reading import ReadingDataset
 from ecgvision.losses.cells import BESIDE, LEAST, cell_losses, cell_truth
-from ecgvision.models.cells import GAINS, INVERTED, NOTHING, Cells
+from ecgvision.models.cells import INVERTED, NOTHING, RELATIVE_GAINS, Cells
 from ecgvision.models.limb_order import name_cells
 from ecgvision.models.reader import PACE_TO_GAIN, PageReader
 from ecgvision.models.rows import find_rows
@@ -56,14 +56,14 @@ def test_truth_by_loop(tiny_store, layout: str) -> None:
             assert truth.answer[0, n] == (INVERTED if turned else lead)
             assert truth.y[0, n].item() * GRID[0] == pytest.approx(best[2], abs=1e-3)
             assert truth.time[0, n].item() == pytest.approx(best[3], abs=1e-5)
-            assert GAINS[int(truth.gain[0, n])] == 1.0  # 10 mm/mV over 25 mm/s
+            assert RELATIVE_GAINS[int(truth.gain[0, n])] == 1.0  # 10 mm/mV over 25 mm/s
             assert abs(truth.stretch[0, n].item()) < 0.02
     assert named > 100
 
 
 def answers(truth) -> Cells:
     logits = torch.full((1, NOTHING + 1, truth.x.shape[1]), -30.0)
-    gain = 60 * one_hot(truth.gain, len(GAINS)).mT.float()
+    gain = 60 * one_hot(truth.gain, len(RELATIVE_GAINS)).mT.float()
     return Cells(logits.scatter(1, truth.answer[:, None], 30.0), *truth[1:4], gain, truth.stretch)
 
 
@@ -101,10 +101,12 @@ def test_any_gain_is_seen(tiny_store, scale: dict[str, float], wanted: float) ->
     """One of the usual gains, and by how much more than that a page is stretched."""
     item = page(tiny_store, "3x4", **scale)
     truth = cell_truth(item["place"], item["rise"], GRID, to_gain=TO_GAIN)
-    nearest = min(range(len(GAINS)), key=lambda i: abs(math.log(GAINS[i] / wanted)))
+    nearest = min(
+        range(len(RELATIVE_GAINS)), key=lambda i: abs(math.log(RELATIVE_GAINS[i] / wanted))
+    )
     assert (truth.gain[truth.near] == nearest).all()
     stretch = truth.stretch[truth.near].mean().item()
-    assert stretch == pytest.approx(math.log(wanted / GAINS[nearest]), abs=0.01)
+    assert stretch == pytest.approx(math.log(wanted / RELATIVE_GAINS[nearest]), abs=0.01)
     model = PageReader("readnet", SIZE, width=16)
     cells = answers(truth)
     _, rise, sure = model.rows(cells, name_cells(cells).leads, item["image"])

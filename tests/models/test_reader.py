@@ -10,7 +10,7 @@ from torch import nn
 
 from ecgvision.data.marks import NO_MARK
 from ecgvision.ecg import ConfigError
-from ecgvision.models.cells import GAINS, NOTHING
+from ecgvision.models.cells import NOTHING, RELATIVE_GAINS
 from ecgvision.models.image_encoder import ImageEncoder, image_encoder
 from ecgvision.models.limb_order import name_cells
 from ecgvision.models.page_context import PageContext, sine_positions
@@ -34,7 +34,7 @@ def test_contract(name: str) -> None:
     out = model(pages())
     assert {k: tuple(v.shape) for k, v in out.items()} == {
         "signal": (2, 12, 96), "log_scale": (2, 12, 96), "presence": (2, 12, 96),
-        "points": (2, 12, 96, 2), "trace": (2, 12, 96, 2), "gain": (2, len(GAINS)),
+        "points": (2, 12, 96, 2), "trace": (2, 12, 96, 2), "gain": (2, len(RELATIVE_GAINS)),
     }  # fmt: skip
     for value in out.values():
         assert value.dtype == torch.float32
@@ -128,8 +128,8 @@ def test_a_millivolt_is_as_high_as_the_pace_of_time_says() -> None:
     logits = torch.full_like(cells.logits, -20.0)
     logits[:, 1] = 20.0  # lead II everywhere
     x = model.cells.middle[0] / columns
-    gain = torch.zeros(len(GAINS), len(x))
-    gain[GAINS.index(0.5)] = 3.0
+    gain = torch.zeros(len(RELATIVE_GAINS), len(x))
+    gain[RELATIVE_GAINS.index(0.5)] = 3.0
     told = cells._replace(logits=logits, x=x[None], y=torch.full_like(x, 0.5)[None],
                           time=x[None], gain=gain[None],
                           stretch=torch.full_like(x, math.log(1.1))[None])  # fmt: skip
