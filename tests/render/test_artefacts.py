@@ -156,6 +156,21 @@ def test_a_crop_cuts_margins_only(page) -> None:
         assert np.array_equal(picture.image, page.image[top : top + h, left : left + w])
 
 
+def test_a_cut_loses_one_side(page) -> None:
+    height, width = page.image.shape[:2]
+    sides = set()
+    for seed in range(30):
+        picture = apply("cut", page.image, seed=seed, mask=page.mask, dpi=DPI)
+        h, w = picture.image.shape[:2]
+        assert (h == height) != (w == width)
+        assert 0.39 < h * w / (height * width) < 0.81
+        left, top = np.round(picture.warp.back(np.zeros(2))).astype(int)
+        assert np.array_equal(picture.image, page.image[top : top + h, left : left + w])
+        assert np.array_equal(picture.mask, page.mask[top : top + h, left : left + w])
+        sides.add((int(left > 0), int(top > 0), int(left + w < width), int(top + h < height)))
+    assert len(sides) == 4
+
+
 def test_fax_is_black_and_white_at_its_own_resolution() -> None:
     image = draw(beats(250, 3), 250.0, Page(get_layout("3x4+II"), dpi=204)).image
     picture = apply("fax_text", image, seed=1, dpi=204.0, strength=0.3)  # fine mode

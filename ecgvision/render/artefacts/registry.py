@@ -22,6 +22,7 @@ ARTEFACTS: dict[str, Artefact] = {
     "lens": Artefact("barrel or pincushion", "shape", phone.lens),
     "screenshot": Artefact("in the window of a viewer", "shape", screen.screenshot),
     "crop": Artefact("margins cut off", "shape", screen.crop, size_changes=True),
+    "cut": Artefact("a side of the page lost", "shape", screen.cut, size_changes=True),
     # light
     "shadow": Artefact("the shadow of a hand", "light", phone.shadow),
     "uneven_light": Artefact("a lamp at one side", "light", phone.uneven_light),

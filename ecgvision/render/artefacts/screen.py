@@ -6,6 +6,7 @@ from functools import partial
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from .parts import Image, Lot, Shape
 from .warp import Projective, Size
@@ -25,10 +26,26 @@ def crop(size: Size, lot: Lot) -> Shape:
     """
     height, width = size
     cut = lot.rng.random(4) * 0.06 * lot.strength * np.array([width, height, width, height])
-    left, top, right, bottom = (int(v) for v in cut.round())
+    return _without(size, cut)
+
+
+def cut(size: Size, lot: Lot) -> Shape:
+    """A part of the page alone: one of its sides is lost, up to 60 per cent of the page (our
+    default: what a copier that was not aimed leaves, or a page torn off); the picture becomes
+    smaller.
+    """
+    side = int(lot.rng.integers(4))
+    lost = np.zeros(4)
+    lost[side] = size[1 - side % 2] * lot.between(0.2, 0.6) * lot.strength
+    return _without(size, lost)
+
+
+def _without(size: Size, lost: NDArray[np.float64]) -> Shape:
+    """What is left of a page without so many pixels at its left, top, right and bottom."""
+    left, top, right, bottom = (int(v) for v in lost.round())
     matrix = np.eye(3)
     matrix[:2, 2] = -left, -top
-    smaller = max(1, height - top - bottom), max(1, width - left - right)
+    smaller = max(1, size[0] - top - bottom), max(1, size[1] - left - right)
     return Shape((Projective(matrix),), size=smaller)
 
 
