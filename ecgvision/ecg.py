@@ -27,6 +27,8 @@ class EcgVisionError(ValueError):
     def __init__(
         self, what: str, *, file: str | Path | None = None, value: Any = None, remedy: str = ""
     ) -> None:
+        if "Original Traceback" in what:  # torch's text of what a loader's worker raised
+            what = what.rstrip().splitlines()[-1].split(": ", 1)[-1]
         self.what, self.file, self.value, self.remedy = what, file, value, remedy
         text = f"{file}: {what}" if file is not None else what
         if value is not None:

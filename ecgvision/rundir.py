@@ -55,18 +55,26 @@ def weights_hash(file: str | Path) -> str:
     Raises:
         ConfigError: if it is no checkpoint.
     """
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-        weights = state["state_dict"]
-    except (OSError, RuntimeError, pickle.UnpicklingError, KeyError, TypeError, EOFError) as error:
-        raise ConfigError("not a checkpoint", file=file, value=type(error).__name__,
-                          remedy="Give a checkpoint or a run directory") from error  # fmt: skip
+    state = _read_checkpoint(file)
+    weights = state["state_dict"]
     digest = hashlib.sha256(str(state.get("label_hash")).encode())
     for name in sorted(weights):
         value = weights[name].detach().contiguous()
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         digest.update(value.flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def _read_checkpoint(file: str | Path) -> dict[str, Any]:
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        dict(state["state_dict"])
+    except (
+        OSError, RuntimeError, pickle.UnpicklingError, LookupError, TypeError, ValueError, EOFError,
+    ) as error:  # fmt: skip
+        raise ConfigError("not a checkpoint", file=file, value=type(error).__name__,
+                          remedy="Give a checkpoint or a run directory") from error  # fmt: skip
+    return state
 
 
 def checkpoint_file(given: str | Path) -> Path:
@@ -82,12 +90,12 @@ def load_weights(module: nn.Module, file: str | Path, *, label_hash: str, prefix
         prefix: takes the weights below it alone, e.g. `model.` for the network without its task.
 
     Raises:
-        ConfigError: if there is no checkpoint.
+        ConfigError: if there is no checkpoint, or its weights are not the module's.
         LabelError: if it was trained for other labels.
     """
     if not Path(file).is_file():
         raise ConfigError("there is no checkpoint", file=file, remedy="Has the run been trained?")
-    state = torch.load(file, map_location="cpu", weights_only=True)
+    state = _read_checkpoint(file)
     stored = state.get("label_hash")
     if stored != label_hash:
         raise LabelError(
@@ -99,4 +107,12 @@ def load_weights(module: nn.Module, file: str | Path, *, label_hash: str, prefix
         for key, value in state["state_dict"].items()
         if key.startswith(prefix)
     }
-    module.load_state_dict(weights)
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"the checkpoint does not hold the weights of this {type(module).__name__}", file=file,
+            value=" ".join(str(error).splitlines()[1:])[:200].strip(),
+            remedy="A run of another version of the package is to be trained again, or opened with "
+            "that version",
+        ) from error  # fmt: skip

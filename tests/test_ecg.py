@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+from torch.utils.data import DataLoader, Dataset
 
 from ecgvision import ecg
 from ecgvision.ecg import LEADS, Ecg, EcgVisionError, RecordError, lead_name
@@ -66,3 +67,18 @@ def test_every_error_names_file_value_and_remedy_and_survives_pickling():
         assert type(error) is kind
         assert str(error) == "a.hea: wrong rate (got -1). Correct it"
         assert "\n" not in str(kind("two\nlines"))
+
+
+class Broken(Dataset):
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, item):
+        raise RecordError("wrong rate", file="a.hea", value=-1, remedy="Correct it")
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_an_error_of_a_loaders_worker_says_no_more_than_it_would_have():
+    with pytest.raises(RecordError) as error:
+        next(iter(DataLoader(Broken(), num_workers=1)))
+    assert str(error.value) == "a.hea: wrong rate (got -1). Correct it"

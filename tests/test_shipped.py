@@ -18,11 +18,13 @@ from ecgvision.deploy.card_file import MODEL
 from ecgvision.ecg import LEADS, ConfigError
 from ecgvision.evaluate.snr import challenge_snr
 from ecgvision.layouts import get_layout
+from ecgvision.models.pretrained import load_pretrained
 from ecgvision.page import Page
 from ecgvision.records import read_record
 from ecgvision.render.paper import draw
 from ecgvision.shipped import NAME, READER
 from ecgvision.store import Store
+from ecgvision.systems.read import make_reader
 
 
 def test_the_files_are_those_of_the_card() -> None:
@@ -35,6 +37,11 @@ def test_the_files_are_those_of_the_card() -> None:
     config = rundir.read_config(READER)
     assert config["exp"] == "read"
     assert not config["data"]["store"]
+
+
+def test_its_weights_are_those_of_the_network() -> None:
+    reader = make_reader(rundir.read_config(READER), pretrained=False)
+    load_pretrained(reader, rundir.checkpoint_file(NAME), prefix="model.")
 
 
 def test_a_page_is_read_without_naming_a_reader(

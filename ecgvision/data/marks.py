@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.data.page_variation import GAINS, SPEEDS
+from ecgvision.data.reading_places import inside
 from ecgvision.ecg import LEADS
 from ecgvision.page import PULSE_SECONDS, Page
 from ecgvision.render.artefacts import Warp
@@ -26,10 +27,11 @@ MOST = 32
 
 
 def page_marks(
-    page: Page, style: Style, warp: Warp | None
+    page: Page, style: Style, warp: Warp | None, picture: tuple[int, int]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Where marks stand, (MOST, 2) x, y in pixels of the picture, NaN beyond the last, and which
-    of `NAMES` and `PULSES` they are, (MOST,), `NO_MARK` beyond the last.
+    """Where marks stand, (MOST, 2) x, y in pixels of the picture of (height, width), NaN of those
+    that it does not show and beyond the last, and which of `NAMES` and `PULSES` they are, (MOST,),
+    `NO_MARK` beyond the last.
 
     A name stands at its middle, a pulse at the middle of its foot, from where its height and its
     width are seen. What no count stands for is no mark.
@@ -52,5 +54,6 @@ def page_marks(
     if spots:
         found = np.array(spots)
         points[: len(spots)] = found if warp is None else warp(found)
+        points[~inside(points, picture)] = np.nan
         answers[: len(kinds)] = kinds
     return points, answers

@@ -27,6 +27,7 @@ class PageVariation:
         scale: printed at another gain and speed than the paper's own, as far as the page fits.
         unreadable: that are one of `spoil.spoil`, of which nothing is to be read; without any, a
             reader finds leads on whatever it is shown.
+        cut: of which a side is lost, so that leads lie elsewhere than on a whole page.
 
     Raises:
         ConfigError: for another share.
@@ -35,9 +36,10 @@ class PageVariation:
     arrangement: float = 0.0
     scale: float = 0.0
     unreadable: float = 0.0
+    cut: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("arrangement", "scale", "unreadable"):
+        for name in ("arrangement", "scale", "cut", "unreadable"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"data.{name} must lie in [0, 1)", value=getattr(self, name))
 
@@ -58,6 +60,10 @@ class PageVariation:
             except LayoutError:
                 pass
         return make()
+
+    def cuts(self, rng: np.random.Generator) -> bool:
+        """Whether the page is to lose a side."""
+        return _lot(self.cut, rng)
 
     def spoils(self, rng: np.random.Generator) -> bool:
         """Whether the page is to be spoilt."""

@@ -111,15 +111,19 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         drawing, journey = (int(v) for v in rng.integers(2**31, size=2))
         image = draw(window, rate, page, style, seed=drawing, points=False).image
         warp = None
-        if (kind := self.settings.artefacts[artefact]) != artefacts.CLEAN:
-            worn = artefacts.apply(kind, image, seed=journey, dpi=page.dpi)
-            image, warp = worn.image, worn.warp
+        kinds = [self.settings.artefacts[artefact]]
+        if self.beyond is not None and self.beyond.cuts(rng):
+            kinds.append("cut")
+        for kind in kinds:
+            if kind != artefacts.CLEAN:
+                worn = artefacts.apply(kind, image, seed=journey, dpi=page.dpi)
+                image, warp = worn.image, worn.warp if warp is None else warp.then(worn.warp)
         if self.beyond is not None and self.beyond.spoils(rng):
             image = spoil(image, rng)
             window = np.full_like(window, np.nan)
             style = replace(style, lead_names=False, pulse=False)
         picture = (image.shape[0], image.shape[1])
-        spots, mark = page_marks(page, style, warp)
+        spots, mark = page_marks(page, style, warp, picture)
         return {
             **self._truth(window, rate, page, warp, picture),
             "mark": torch.from_numpy(mark),
@@ -156,7 +160,8 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         rate, length = self.settings.signal_rate, self.settings.signal_length
         signal = fit_length(resample(window, own, rate), length)
         printed = page.observed(length, rate) & ~np.isnan(signal)
-        places, above = (sample_places(page, length, rate, warp, mv=mv) for mv in (0.0, 1.0))
+        places, above = sample_places(page, length, rate, warp, picture, levels=(0.0, 1.0))
+        printed &= np.isfinite(places).all(-1)
         places[~printed] = np.nan
         place = network_fractions(places, picture, self.settings.image_size)
         rise = place - network_fractions(above, picture, self.settings.image_size)

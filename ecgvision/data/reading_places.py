@@ -14,20 +14,32 @@ from ecgvision.render.artefacts import Warp
 
 
 def sample_places(
-    page: Page, length: int, rate: float, warp: Warp | None, *, mv: float = 0.0
-) -> NDArray[np.float64]:
-    """Where `mv` millivolts would stand at each sample: (12, length, 2) x, y in pixels.
+    page: Page, length: int, rate: float, warp: Warp | None, picture: tuple[int, int],
+    levels: Sequence[float] = (0.0,),
+) -> NDArray[np.float64]:  # fmt: skip
+    """Where so many millivolts would stand at each sample: (levels, 12, length, 2) x, y in pixels.
 
-    NaN where the page does not show the sample. Where it shows it twice, the rhythm strip counts.
+    NaN where the picture does not show the first of them. Where it shows it twice, the rhythm strip
+    counts.
+
+    Args:
+        picture: its (height, width).
     """
-    places = np.full((len(LEADS), length, 2), np.nan)
+    places = np.full((len(levels), len(LEADS), length, 2), np.nan)
     for cell in page.cells:  # strips come last
         span = page.samples(cell, length, rate)
         seconds = np.arange(span.start, span.stop) / rate
-        x, y = page.to_pixel(cell, seconds, np.full_like(seconds, mv))
-        points = np.stack([x, y], axis=-1)
-        places[LEAD_INDEX[cell.lead], span] = points if warp is None else warp(points)
+        points = np.stack([np.stack(page.to_pixel(cell, seconds, np.full_like(seconds, mv)), -1)
+                           for mv in levels])  # fmt: skip
+        points = points if warp is None else warp(points)
+        seen = inside(points[0], picture)
+        places[:, LEAD_INDEX[cell.lead], span][:, seen] = points[:, seen]
     return places
+
+
+def inside(points: NDArray[np.float64], picture: tuple[int, int]) -> NDArray[np.bool_]:
+    """(...): which of the points (..., 2) x, y in pixels a picture of (height, width) shows."""
+    return np.asarray(((points >= 0) & (points <= picture[::-1])).all(-1))
 
 
 def network_fractions(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.data.reading_places import network_fractions
+from ecgvision.data.views import placement
 from ecgvision.ecg import LEAD_INDEX
 from ecgvision.page import Page
 from ecgvision.render.artefacts import Warp
@@ -35,6 +36,9 @@ def trace_mask(
     """
     height, width = int(size[0]), int(size[1])
     mask = np.zeros((height, width), np.uint8)
+    inner = placement(picture, size)
+    margins = np.ones_like(mask)  # where the picture ends, so do its traces
+    margins[inner.top : inner.top + inner.height, inner.left : inner.left + inner.width] = 0
     below = np.full((height // 2, width // 2), np.nan, np.float16)
     for cell in page.cells:
         span = page.samples(cell, signal.shape[1], rate)
@@ -49,6 +53,7 @@ def trace_mask(
         for run in _runs(np.isfinite(lines[0]).all(1)):
             fine = np.round((lines[0][run] - 0.5) * 2**FRACTION).astype(np.int32)
             cv2.polylines(drawn, [fine], False, 255, 1, cv2.LINE_AA, FRACTION)
+        drawn[margins > 0] = 0
         inked = np.flatnonzero(drawn.any(1))
         if not len(inked):
             continue

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ecgvision.ecg import LEADS
+from ecgvision.models.name_pointer import NamePointer
 
 INVERTED = len(LEADS)
 """The answer "-aVR", as Cabrera's order prints it."""
@@ -44,12 +45,30 @@ PARTS = [NOTHING + 1, 2, 1, 1, len(RELATIVE_GAINS)]
 """Numbers of a cell's answer: names, place, time, stretch, gain."""
 
 
+DOUBT = 0.01
+"""Probability of every other name where one is seen for sure; our default."""
+
+
+def by_name(logits: Tensor, names: Tensor, trust: Tensor) -> Tensor:
+    """Names of cells by the page and by print: which lead is the product of both, and whether there
+    is any stays as it was.
+
+    Args:
+        logits: (B, 14, N); names: (B, 13, N) probabilities, of all none where nothing was printed.
+        trust: in print, a power.
+    """
+    leads, nothing = logits.split([NOTHING, 1], dim=1)
+    printed = trust * (names + DOUBT).log()
+    both = (leads + printed).log_softmax(1) + leads.logsumexp(1, keepdim=True)
+    return torch.cat([both, nothing], dim=1)
+
+
 class CellHead(nn.Module):
     """From a map to `Cells`. A new head points at the cells themselves, as if the window took the
     whole width.
 
     Shape:
-        x: (B, width, rows, columns).
+        x: (B, width, rows, columns); names: (B, 13, 2 rows, 2 columns), of a `PrintNet`.
     """
 
     middle: Tensor
@@ -59,13 +78,17 @@ class CellHead(nn.Module):
         rows, columns = grid
         self.grid = grid
         self.answer = nn.Conv2d(width, sum(PARTS), 1)
+        self.pointer = NamePointer(width)
+        self.trust = nn.Parameter(torch.ones(()))
         y, x = torch.meshgrid(torch.arange(rows) + 0.5, torch.arange(columns) + 0.5, indexing="ij")
         self.register_buffer("middle", torch.stack([x.flatten(), y.flatten()]), persistent=False)
 
-    def forward(self, x: Tensor) -> Cells:
+    def forward(self, x: Tensor, names: Tensor) -> Cells:
+        printed = self.pointer(x, names).flatten(2)
         answer = self.answer(x).float().flatten(2)
         rows, columns = self.grid
         logits, offsets, time, stretch, gain = answer.split(PARTS, dim=1)
         place = self.middle + offsets
         x, y = place[:, 0] / columns, place[:, 1] / rows
-        return Cells(logits, x, y, x.detach() + time[:, 0], gain, stretch[:, 0])
+        named = by_name(logits, printed, self.trust)
+        return Cells(named, x, y, x.detach() + time[:, 0], gain, stretch[:, 0])

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from ecgvision.ecg import ConfigError
 from ecgvision.models.image_encoder import READNET, TRACENET, ImageEncoder
 from ecgvision.models.page_context import PageContext
+from ecgvision.models.print_net import Printed, PrintNet
 from ecgvision.models.read_encoder import STRIDE, ReadEncoder
 
 STRIDES = (4, 8, STRIDE)
@@ -48,7 +49,7 @@ class _Top(nn.Module):
     itself.
 
     Shape:
-        maps: four, of an `_at_strides`; result: (B, width, rows, columns).
+        maps: four, of an `_at_strides`; beside, result: (B, width, rows, columns).
     """
 
     def __init__(
@@ -58,16 +59,16 @@ class _Top(nn.Module):
         self.fine, self.deep = nn.Conv2d(channels[2], width, 1), nn.Conv2d(channels[3], width, 1)
         self.context = PageContext(width, grid, dropout=dropout)
 
-    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+    def forward(self, maps: Sequence[Tensor], beside: Tensor) -> Tensor:
         around = F.interpolate(self.deep(maps[3]), size=maps[2].shape[2:], mode="bilinear")
-        return self.context(F.relu(self.fine(maps[2]) + around))
+        return self.context(F.relu(self.fine(maps[2]) + around) + beside)
 
 
 class PageMap(nn.Module):
     """Maps of a page at strides 4, 8 and 16, the last of which knows what stands elsewhere.
 
     Every weight of `encoder` takes part, so that a diagnosis that starts from it starts from all
-    that was learned.
+    that was learned but for what a `PrintNet` finds, which it is not told.
 
     Args:
         name: `readnet`, or a timm network with features at those strides.
@@ -76,7 +77,8 @@ class PageMap(nn.Module):
 
     Shape:
         image: (B, 3, height, width) uint8; result: three maps (B, channels, rows, columns), whose
-        channels are `channels` and whose last is of `grid` (rows, columns).
+        channels are `channels` and whose last is of `grid` (rows, columns), and what a `PrintNet`
+        found.
 
     Raises:
         ConfigError: for an unknown network, one without such features, or another size.
@@ -108,11 +110,13 @@ class PageMap(nn.Module):
             self.encoder, channels = _at_strides(name, size, pretrained=pretrained)
             self.top = _Top(channels, width, self.grid, dropout)
             self.channels = (*channels[:2], width)
+        self.print = PrintNet(width)
 
-    def forward(self, image: Tensor) -> list[Tensor]:
+    def forward(self, image: Tensor) -> tuple[list[Tensor], Printed]:
         encoder = self.encoder
+        printed = self.print(image)
         if isinstance(encoder, ReadEncoder):
-            return encoder.scales(image)
+            return encoder.scales(image, printed.beside), printed
         x = (image.float() / 255 - encoder.mean) / encoder.std
         maps = encoder.backbone(x.contiguous(memory_format=torch.channels_last))
-        return [*maps[:2], self.top(maps)]
+        return [*maps[:2], self.top(maps, printed.beside)], printed

@@ -79,6 +79,7 @@ def load_state(
             file=file,
             value=found,
             remedy=f"Keys under the prefix {prefix!r} must be exactly the module's; the state "
-            f"begins with {next(iter(state), '(nothing)')}",
+            f"begins with {next(iter(state), '(nothing)')}. A run of another version of the "
+            "package is to be trained again, or opened with that version",
         )
     module.load_state_dict(given)

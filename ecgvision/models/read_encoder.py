@@ -63,12 +63,12 @@ class ReadEncoder(nn.Module):
         self.third = conv_unit(64, width, 3, 2)
         self.context = PageContext(width, self.grid)
 
-    def scales(self, image: Tensor) -> list[Tensor]:
-        """Features at strides 4, 8 and 16."""
+    def scales(self, image: Tensor, beside: Tensor | float = 0.0) -> list[Tensor]:
+        """Features at strides 4, 8 and 16, `beside` laid before the context of the last."""
         x = (image.float() / 255 - 0.5).contiguous(memory_format=torch.channels_last)
         first = self.first(x)
         second = self.second(first)
-        return [first, second, self.context(self.third(second))]
+        return [first, second, self.context(self.third(second) + beside)]
 
     def forward(self, image: Tensor) -> Tensor:
         return self.scales(image)[-1]

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from ecgvision.data.marks import NO_MARK
 from ecgvision.ecg import ConfigError
 from ecgvision.models.cells import RELATIVE_GAINS, CellHead, Cells
 from ecgvision.models.ink_map import InkMap
@@ -75,8 +74,6 @@ class PageReader(nn.Module):
         self.page = PageMap(name, size, width, pretrained=pretrained, dropout=dropout)
         self.cells = CellHead(width, self.page.grid)
         self.ink = InkMap(self.page.channels)
-        # asked in training alone, so that the map's features tell letters and pulses apart
-        self.marks = nn.Conv2d(self.page.channels[1], NO_MARK + 1, 1)
         self.strips = StripHead()
 
     @property
@@ -88,12 +85,12 @@ class PageReader(nn.Module):
 
     def see(self, image: Tensor, inked: int | None = None) -> Seen:
         """The cells of pages, and the ink of the first `inked` of them; None: of all."""
-        maps = self.page(image)
-        cells, marks = self.cells(maps[-1]), self.marks(maps[1])
+        maps, printed = self.page(image)
+        cells = self.cells(maps[-1], printed.names)
         if inked is not None:
             image, maps = image[:inked], [part[:inked] for part in maps]
         ink, offset = self.ink(image, maps)
-        return Seen(cells, ink, offset, marks)
+        return Seen(cells, ink, offset, printed.marks)
 
     def rows(self, cells: Cells, leads: Tensor, image: Tensor) -> tuple[Rows, Tensor, Tensor]:
         """Where the cells have the rows, by how much of the sheet's height 1 mV rises, (B,), and

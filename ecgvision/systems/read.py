@@ -17,7 +17,7 @@ from ecgvision.systems.start import start_from_weights
 from ecgvision.systems.vizecg import page_settings
 from ecgvision.tasks.read import WEIGHTS, ReadTask
 
-BEYOND = ("arrangement", "scale", "unreadable")
+BEYOND = ("arrangement", "scale", "cut", "unreadable")
 """Keys of `data` that a `PageVariation` takes; runs of earlier versions lack some."""
 
 
@@ -82,5 +82,6 @@ class Read(System):
         if pretrained:
             start_from_weights(reader, config, data.cohort)
         return ReadTask(
-            reader, weights=loss, share=share, **base_arguments(config),
+            reader, weights=loss, share=share, frozen=config["model"].get("frozen", ()),
+            **base_arguments(config),
         )  # fmt: skip

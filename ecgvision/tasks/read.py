@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,15 +45,16 @@ class ReadTask(BaseTask):
         weights: of the parts, over `WEIGHTS`; 0 leaves a part out.
         share: of a training batch whose ink and columns are learned, in (0, 1]. The other pages
             teach to find rows alone, which takes more pages to learn and less than half the time.
+        frozen: modules of the reader that stay as they are, their batch norms too.
         Others: see `BaseTask`.
 
     Raises:
-        ConfigError: for an unknown part or a weight below 0.
+        ConfigError: for an unknown part, a weight below 0 or an unknown module.
     """
 
     def __init__(
         self, model: PageReader, *, weights: dict[str, float] | None = None, share: float = 1.0,
-        **base: Any,
+        frozen: Sequence[str] = (), **base: Any,
     ) -> None:  # fmt: skip
         super().__init__(model, (), **base)
         self.weights = WEIGHTS | (weights or {})
@@ -64,7 +66,19 @@ class ReadTask(BaseTask):
         if not 0 < share <= 1:
             raise ConfigError("loss.share must lie in (0, 1]", value=share)
         self.share = share
+        modules = {name: module for name, module in model.named_modules() if name}
+        if unknown := sorted({*frozen} - {*modules}):
+            raise ConfigError(
+                "model.frozen names no module of the reader", value=unknown,
+                remedy=f"They are {', '.join(name for name in modules if name.count('.') < 3)}",
+            )  # fmt: skip
+        self.frozen = [modules[name].requires_grad_(False) for name in frozen]
         self.sums = np.zeros(6)  # of the split under validation, in all digits
+
+    def on_train_epoch_start(self) -> None:
+        super().on_train_epoch_start()
+        for module in self.frozen:
+            module.eval()
 
     def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """No logits, and the weighted parts of the loss on pages whose truth is known."""

@@ -31,7 +31,7 @@ def test_where_a_name_is_said_to_be_it_is_printed(name: str) -> None:
     """Without names the page differs there, and nowhere else."""
     paper = PAPERS[name]
     page = paper.page(paper.layouts[0], dpi=100)
-    points, marks = page_marks(page, paper.style, None)
+    points, marks = page_marks(page, paper.style, None, page.size)
     differs = (drawn(page, paper.style) != drawn(page, replace(paper.style, lead_names=False))).any(
         -1
     )
@@ -49,7 +49,7 @@ def test_a_pulse_stands_at_the_foot_of_every_row(pulse: tuple[float, float]) -> 
     gain, speed = pulse
     style = PAPERS["plain"].style
     page = Page(get_layout("3x4+II"), dpi=120, gain=gain, speed=speed)
-    points, marks = page_marks(page, style, None)
+    points, marks = page_marks(page, style, None, page.size)
     found = points[(marks >= len(NAMES)) & (marks < NO_MARK)]
     assert set(marks[(marks >= len(NAMES)) & (marks < NO_MARK)]) == {
         len(NAMES) + PULSES.index(pulse)
@@ -68,24 +68,43 @@ def test_marks_go_where_the_picture_goes() -> None:
     page = Page(get_layout("3x4+II"), dpi=72)
     image = draw(FLAT, 100.0, page, style, points=False).image
     worn = artefacts.apply("photo", image, seed=3, dpi=72)
-    flat, marks = page_marks(page, style, None)
-    moved, same = page_marks(page, style, worn.warp)
+    flat, marks = page_marks(page, style, None, page.size)
+    moved, same = page_marks(page, style, worn.warp, worn.warp.size)
     assert (marks == same).all()
     there = marks != NO_MARK
     np.testing.assert_allclose(moved[there], worn.warp(flat[there]))
     assert np.isnan(moved[~there]).all()
 
 
+def test_marks_of_a_side_that_is_lost_are_none() -> None:
+    style = PAPERS["kit"].style
+    page = Page(get_layout("3x4+II"), dpi=72)
+    image = draw(FLAT, 100.0, page, style, points=False).image
+    whole, marks = page_marks(page, style, None, page.size)
+    shares = []
+    for seed in range(6):
+        worn = artefacts.apply("cut", image, seed=seed, dpi=72)
+        left, _ = page_marks(page, style, worn.warp, worn.warp.size)
+        height, width = worn.warp.size
+        there = worn.warp(whole)
+        seen = ((there > 0) & (there < (width, height))).all(-1)
+        np.testing.assert_allclose(left[seen], there[seen])
+        assert np.isnan(left[~seen]).all()
+        shares.append(seen[marks != NO_MARK].mean())
+    assert min(shares) == 0  # where the header alone is left
+    assert any(0.2 < share < 0.8 for share in shares)
+
+
 def test_what_is_not_printed_is_no_mark() -> None:
     style = replace(PAPERS["kit"].style, lead_names=False, pulse=False)
-    points, marks = page_marks(Page(get_layout("3x4")), style, None)
+    points, marks = page_marks(Page(get_layout("3x4")), style, None, (999, 999))
     assert (marks == NO_MARK).all()
     assert np.isnan(points).all()
     odd = Page(get_layout("1x1:II"), gain=7.5)  # of no usual height
-    _, marks = page_marks(odd, PAPERS["kit"].style, None)
+    _, marks = page_marks(odd, PAPERS["kit"].style, None, odd.size)
     assert [NAMES[m] for m in marks if m != NO_MARK] == ["II"]
     for name in LAYOUTS:  # there is room for all marks of any
-        page_marks(Page(get_layout(name)), PAPERS["kit"].style, None)
+        page_marks(Page(get_layout(name)), PAPERS["kit"].style, None, (999, 999))
 
 
 def test_items_hold_marks_and_spoilt_pages_none(tiny_store: Path) -> None:

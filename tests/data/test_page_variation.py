@@ -16,7 +16,7 @@ from ecgvision.page import Page
 
 def test_shares_are_kept() -> None:
     rng = np.random.default_rng(0)
-    beyond = PageVariation(arrangement=0.3, scale=0.4, unreadable=0.2)
+    beyond = PageVariation(arrangement=0.3, scale=0.4, unreadable=0.2, cut=0.5)
     make = partial(Page, get_layout("3x4"))
     other = sum(beyond.layout("3x4", rng) != "3x4" for _ in range(1000))
     scales = Counter((p.gain, p.speed) for p in (beyond.page(make, rng) for _ in range(1200)))
@@ -27,6 +27,7 @@ def test_shares_are_kept() -> None:
     assert sum(n for (_, speed), n in scales.items() if speed == 50) == pytest.approx(120, abs=35)
     assert min(scales.values()) > 20
     assert 140 < sum(beyond.spoils(rng) for _ in range(1000)) < 260
+    assert 420 < sum(beyond.cuts(rng) for _ in range(1000)) < 580
 
 
 def test_none_draws_nothing() -> None:
@@ -35,6 +36,7 @@ def test_none_draws_nothing() -> None:
     assert nothing.layout("6x2", rng) == "6x2"
     assert nothing.page(partial(Page, get_layout("6x2")), rng).gain == 10
     assert not nothing.spoils(rng)
+    assert not nothing.cuts(rng)
     assert rng.random() == untouched.random()
 
 
@@ -61,7 +63,7 @@ def test_any_arrangement_can_be_drawn() -> None:
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
-@pytest.mark.parametrize("name", ["arrangement", "scale", "unreadable"])
+@pytest.mark.parametrize("name", ["arrangement", "scale", "unreadable", "cut"])
 def test_a_share_is_below_one(name: str, share: float) -> None:
     with pytest.raises(ConfigError, match=f"data.{name}"):
         PageVariation(**{name: share})

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from ecgvision.data.page_variation import PageVariation
 from ecgvision.data.pages import PageSettings
 from ecgvision.data.reading import ReadingDataset, network_fractions, sample_places
 from ecgvision.data.sampler import EpochSampler
@@ -99,7 +100,7 @@ def test_missing_samples_are_not_printed(tmp_path: Path, make_store) -> None:
     assert not item["printed"][:, 600:].any()
 
 
-@pytest.mark.parametrize("artefact", ["clean", "photo"])
+@pytest.mark.parametrize("artefact", ["clean", "photo", "cut"])
 @pytest.mark.parametrize("layout", ["3x4+II", "12x1:cabrera", "6x2"])
 def test_the_trace_passes_where_the_places_say(
     tiny_store: Path, layout: str, artefact: str
@@ -140,7 +141,7 @@ def test_the_trace_passes_where_the_places_say(
 
 def test_places_follow_the_strip_where_a_lead_stands_twice() -> None:
     page = Page(get_layout("3x4+II"))
-    places = sample_places(page, 1000, 100.0, None)
+    places = sample_places(page, 1000, 100.0, None, page.size)[0]
     strip = next(c for c in page.cells if c.strip)
     x, y = page.to_pixel(strip, 1.0, 0.0)
     np.testing.assert_allclose(places[1, 100], [x, y])
@@ -152,11 +153,45 @@ def test_places_move_with_the_picture(tiny_store: Path) -> None:
     page = Page(get_layout("3x4"), dpi=60)
     image = draw(Store(tiny_store).read(0), 100.0, page).image
     picture = artefacts.apply("photo", image, seed=1, dpi=60)
-    moved = sample_places(page, 1000, 100.0, picture.warp)
-    still = sample_places(page, 1000, 100.0, None)
+    moved = sample_places(page, 1000, 100.0, picture.warp, picture.warp.size)[0]
+    still = sample_places(page, 1000, 100.0, None, image.shape[:2])[0]
     seen = np.isfinite(still).all(-1)
     np.testing.assert_allclose(moved[seen], picture.warp(still[seen]))
     assert np.abs(moved[seen] - still[seen]).max() > 1
+
+
+def test_where_the_strip_is_lost_its_lead_stands_in_its_column() -> None:
+    page = Page(get_layout("3x4+II"))
+    height, width = page.size
+    strip = next(c for c in page.cells if c.strip)
+    above = round(page.to_pixel(strip, 0.0, 0.0)[1]) - 10
+    whole = sample_places(page, 1000, 100.0, None, (height, width))[0]
+    upper = sample_places(page, 1000, 100.0, None, (above, width), levels=(0.0, 1.0))
+    others = np.arange(12) != 1
+    np.testing.assert_array_equal(upper[0, others], whole[others])
+    cell = next(c for c in page.cells if c.lead == "II" and not c.strip)
+    np.testing.assert_allclose(upper[0, 1, 100], np.stack(page.to_pixel(cell, 1.0, 0.0)))
+    np.testing.assert_allclose(upper[1, 1, 100], np.stack(page.to_pixel(cell, 1.0, 1.0)))
+    assert np.isnan(upper[:, 1, 250:]).all()
+
+
+def test_of_a_side_that_is_lost_nothing_is_told(tiny_store: Path) -> None:
+    """Neither beyond the picture's edge, in the margins around it, nor of leads that lay there."""
+    mix = settings(train_dpi=(60.0,), artefacts=("scan",))
+    data = dataset(tiny_store, settings=mix, beyond=PageVariation(cut=0.999))
+    whole = dataset(tiny_store, settings=mix)[(0, 1)]
+    items = [data[(epoch, 1)] for epoch in range(8)]
+    assert min(item["printed"].sum() for item in items) < 0.8 * whole["printed"].sum()
+    for item in items:
+        printed, place = item["printed"], item["place"]
+        assert (place.isfinite().all(-1) == printed).all()
+        paper = item["image"].float().mean(0) < 255  # margins are all white
+        rows, columns = (paper.any(dim).nonzero().flatten() for dim in (1, 0))
+        x, y = (place[printed] * torch.tensor([SIZE[1], SIZE[0]])).T
+        assert columns[0] - 1 <= x.min() <= x.max() <= columns[-1] + 2
+        assert rows[0] - 1 <= y.min() <= y.max() <= rows[-1] + 2
+        assert not item["trace"][0][~paper.any(1)].any()
+        assert not item["trace"][0][:, ~paper.any(0)].any()
 
 
 @pytest.mark.parametrize("shape", [(300, 400), (200, 400), (500, 300), (97, 61)])

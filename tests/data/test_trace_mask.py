@@ -58,7 +58,7 @@ def test_below_leads_to_the_zero_line(tiny_store) -> None:
     assert below.shape == (SIZE[0] // 2, SIZE[1] // 2)
     known = np.isfinite(below)
     assert known.mean() > 0.01
-    place = sample_places(page, 1000, 100.0, None)
+    place = sample_places(page, 1000, 100.0, None, image.shape[:2])[0]
     zeros = np.unique(network_fractions(place, image.shape[:2], SIZE)[:, 0, 1])
     y = (np.nonzero(known)[0] + 0.5) / below.shape[0] + below[known].astype(float)
     off = np.abs(y[:, None] - zeros).min(1)

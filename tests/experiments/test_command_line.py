@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -45,7 +46,9 @@ def test_help_names_every_key():
         part.pop("defaults", None)  # files that a file is made from
     named = {key for part in (config, *systems) for key in keys(part)}
     internal = {"exp", "data.name", "data.store", "data.root"}
-    missing = [k for k in named - internal if k.rsplit(".", 1)[-1] not in text]
+    missing = [
+        k for k in named - internal if not re.search(rf"(?<!\w){k.rsplit('.', 1)[-1]}(?!\w)", text)
+    ]
     assert missing == []
 
 

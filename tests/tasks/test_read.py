@@ -154,6 +154,32 @@ def test_validation_counts_over_all_batches(tiny_store: Path) -> None:
     assert torch.cat([part["index"] for part in told]).tolist() == items["index"].tolist()
 
 
+@pytest.mark.filterwarnings("ignore:.*does not have many workers:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")  # of Lightning's own loops
+def test_what_is_frozen_stays_and_the_rest_learns(tiny_store: Path) -> None:
+    mix = PageSettings(layouts=("3x4+II",), image_size=SIZE, style="kit", dpi=60)
+    data = ReadingDataset([Store(tiny_store)], mix)
+    loader = DataLoader(data, 2, sampler=EpochSampler(6, seed=0, shuffle=False))
+    task = ReadTask(reader(), optimizer=FIT, frozen=("page.encoder.first", "page.print"))
+    before = {key: value.clone() for key, value in task.model.state_dict().items()}
+    trainer = L.Trainer(max_epochs=2, accelerator="cpu", logger=False, enable_checkpointing=False,
+                        enable_progress_bar=False, enable_model_summary=False)  # fmt: skip
+    trainer.fit(task, loader, loader)
+    after = task.model.state_dict()
+    for key, value in before.items():
+        held = key.startswith(("page.encoder.first.", "page.print."))
+        if held:
+            assert torch.equal(after[key], value), key
+        elif key.endswith("weight") and value.ndim > 1:
+            assert not torch.equal(after[key], value), key
+
+
+@pytest.mark.parametrize("frozen", [("encoder",), ("page.print", "")])
+def test_only_modules_can_be_frozen(frozen: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigError, match=r"model\.frozen.*page\.encoder\.first"):
+        ReadTask(reader(), optimizer=FIT, frozen=frozen)
+
+
 def test_pages_of_another_length_are_refused(tiny_store: Path) -> None:
     batch = pages(tiny_store, 2)
     batch["signal"] = batch["signal"][..., :500]
