@@ -18,6 +18,10 @@ from ecgvision.shipped import NAME, READER
 CONFIG_FILE = "config.yaml"
 METRICS = "metrics.json"
 BEST = "checkpoints/best.ckpt"
+ANOTHER_VERSION = (
+    "A run of another version of the package is to be trained again, or opened with that version"
+)
+"""What to do where weights are not those of today's network."""
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -113,6 +117,5 @@ def load_weights(module: nn.Module, file: str | Path, *, label_hash: str, prefix
         raise ConfigError(
             f"the checkpoint does not hold the weights of this {type(module).__name__}", file=file,
             value=" ".join(str(error).splitlines()[1:])[:200].strip(),
-            remedy="A run of another version of the package is to be trained again, or opened with "
-            "that version",
+            remedy=ANOTHER_VERSION,
         ) from error  # fmt: skip

@@ -27,11 +27,11 @@ MOST = 32
 
 
 def page_marks(
-    page: Page, style: Style, warp: Warp | None, picture: tuple[int, int]
+    page: Page, style: Style, warp: Warp
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Where marks stand, (MOST, 2) x, y in pixels of the picture of (height, width), NaN of those
-    that it does not show and beyond the last, and which of `NAMES` and `PULSES` they are, (MOST,),
-    `NO_MARK` beyond the last.
+    """Where marks stand, (MOST, 2) x, y in pixels of the picture that the warp leads to, NaN of
+    those that it does not show and beyond the last, and which of `NAMES` and `PULSES` they are,
+    (MOST,), `NO_MARK` beyond the last.
 
     A name stands at its middle, a pulse at the middle of its foot, from where its height and its
     width are seen. What no count stands for is no mark.
@@ -53,7 +53,7 @@ def page_marks(
     answers = np.full(MOST, NO_MARK)
     if spots:
         found = np.array(spots)
-        points[: len(spots)] = found if warp is None else warp(found)
-        points[~inside(points, picture)] = np.nan
+        points[: len(spots)] = warp(found)
+        points[~inside(points, warp.size)] = np.nan
         answers[: len(kinds)] = kinds
     return points, answers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -39,9 +39,9 @@ class PageVariation:
     cut: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("arrangement", "scale", "cut", "unreadable"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"data.{name} must lie in [0, 1)", value=getattr(self, name))
+        for name, share in asdict(self).items():
+            if not 0 <= share < 1:
+                raise ConfigError(f"data.{name} must lie in [0, 1)", value=share)
 
     def layout(self, name: str, rng: np.random.Generator) -> str:
         """The layout of the mix, or any."""

@@ -110,25 +110,22 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         page, paper, style = self._page(self.settings.layouts[layout], dpi, rng)
         drawing, journey = (int(v) for v in rng.integers(2**31, size=2))
         image = draw(window, rate, page, style, seed=drawing, points=False).image
-        warp = None
-        kinds = [self.settings.artefacts[artefact]]
+        kind = self.settings.artefacts[artefact]
+        worn = artefacts.apply(kind, image, seed=journey, dpi=page.dpi)
+        image, warp = worn.image, worn.warp
         if self.beyond is not None and self.beyond.cuts(rng):
-            kinds.append("cut")
-        for kind in kinds:
-            if kind != artefacts.CLEAN:
-                worn = artefacts.apply(kind, image, seed=journey, dpi=page.dpi)
-                image, warp = worn.image, worn.warp if warp is None else warp.then(worn.warp)
+            part = artefacts.apply("cut", image, seed=journey, dpi=page.dpi)
+            image, warp = part.image, warp.then(part.warp)
         if self.beyond is not None and self.beyond.spoils(rng):
             image = spoil(image, rng)
             window = np.full_like(window, np.nan)
             style = replace(style, lead_names=False, pulse=False)
-        picture = (image.shape[0], image.shape[1])
-        spots, mark = page_marks(page, style, warp, picture)
+        spots, mark = page_marks(page, style, warp)
         return {
-            **self._truth(window, rate, page, warp, picture),
+            **self._truth(window, rate, page, warp),
             "mark": torch.from_numpy(mark),
             "mark_place": torch.from_numpy(
-                network_fractions(spots, picture, self.settings.image_size)
+                network_fractions(spots, warp.size, self.settings.image_size)
             ),
             "image": torch.from_numpy(to_network(image, self.settings.image_size)).permute(2, 0, 1),
             "index": index, "layout": layout, "artefact": artefact, "paper": paper,
@@ -154,18 +151,16 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         return fit_length(signal, length, start), store.rate
 
     def _truth(
-        self, window: NDArray[np.float32], own: float, page: Page, warp: Warp | None,
-        picture: tuple[int, int],
+        self, window: NDArray[np.float32], own: float, page: Page, warp: Warp,
     ) -> dict[str, torch.Tensor]:  # fmt: skip
         rate, length = self.settings.signal_rate, self.settings.signal_length
         signal = fit_length(resample(window, own, rate), length)
-        printed = page.observed(length, rate) & ~np.isnan(signal)
-        places, above = sample_places(page, length, rate, warp, picture, levels=(0.0, 1.0))
-        printed &= np.isfinite(places).all(-1)
+        places, above = sample_places(page, length, rate, warp)
+        printed = np.isfinite(places).all(-1) & ~np.isnan(signal)
         places[~printed] = np.nan
-        place = network_fractions(places, picture, self.settings.image_size)
-        rise = place - network_fractions(above, picture, self.settings.image_size)
-        trace, below = trace_mask(page, window, own, warp, picture, self.settings.image_size)
+        place = network_fractions(places, warp.size, self.settings.image_size)
+        rise = place - network_fractions(above, warp.size, self.settings.image_size)
+        trace, below = trace_mask(page, window, own, warp, self.settings.image_size)
         return {
             "signal": torch.from_numpy(np.where(printed, signal, np.float32(0))),
             "printed": torch.from_numpy(printed),

@@ -13,26 +13,21 @@ from ecgvision.page import Page
 from ecgvision.render.artefacts import Warp
 
 
-def sample_places(
-    page: Page, length: int, rate: float, warp: Warp | None, picture: tuple[int, int],
-    levels: Sequence[float] = (0.0,),
-) -> NDArray[np.float64]:  # fmt: skip
-    """Where so many millivolts would stand at each sample: (levels, 12, length, 2) x, y in pixels.
+def sample_places(page: Page, length: int, rate: float, warp: Warp) -> NDArray[np.float64]:
+    """Where 0 and 1 mV would stand at each sample: (2, 12, length, 2) x, y in pixels.
 
-    NaN where the picture does not show the first of them. Where it shows it twice, the rhythm strip
-    counts.
+    NaN where the picture does not show the 0 mV. Where it shows it twice, the rhythm strip counts.
 
     Args:
-        picture: its (height, width).
+        warp: from the page to the picture.
     """
-    places = np.full((len(levels), len(LEADS), length, 2), np.nan)
+    places = np.full((2, len(LEADS), length, 2), np.nan)
     for cell in page.cells:  # strips come last
         span = page.samples(cell, length, rate)
         seconds = np.arange(span.start, span.stop) / rate
-        points = np.stack([np.stack(page.to_pixel(cell, seconds, np.full_like(seconds, mv)), -1)
-                           for mv in levels])  # fmt: skip
-        points = points if warp is None else warp(points)
-        seen = inside(points[0], picture)
+        levels = np.zeros_like(seconds), np.ones_like(seconds)
+        points = warp(np.stack([np.stack(page.to_pixel(cell, seconds, mv), -1) for mv in levels]))
+        seen = inside(points[0], warp.size)
         places[:, LEAD_INDEX[cell.lead], span][:, seen] = points[:, seen]
     return places
 

@@ -19,15 +19,14 @@ FRACTION = 4
 
 
 def trace_mask(
-    page: Page, signal: NDArray[np.float32], rate: float, warp: Warp | None,
-    picture: tuple[int, int], size: Sequence[int],
+    page: Page, signal: NDArray[np.float32], rate: float, warp: Warp,
+    size: Sequence[int],
 ) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:  # fmt: skip
     """Every trace of a page as a line of one pixel, in every cell where it stands.
 
     Args:
         signal: (12, T) mV at `rate` Hz, NaN where nothing is drawn.
-        warp: what an artefact did to the places.
-        picture: (height, width) of the picture.
+        warp: from the page to the picture.
         size: [height, width] of the network.
 
     Returns:
@@ -36,9 +35,8 @@ def trace_mask(
     """
     height, width = int(size[0]), int(size[1])
     mask = np.zeros((height, width), np.uint8)
-    inner = placement(picture, size)
-    margins = np.ones_like(mask)  # where the picture ends, so do its traces
-    margins[inner.top : inner.top + inner.height, inner.left : inner.left + inner.width] = 0
+    inner = placement(warp.size, size)  # where the picture ends, so do its traces
+    corner = np.array([inner.left, inner.top])
     below = np.full((height // 2, width // 2), np.nan, np.float16)
     for cell in page.cells:
         span = page.samples(cell, signal.shape[1], rate)
@@ -47,13 +45,13 @@ def trace_mask(
         lines = []
         for mv in (values, np.zeros_like(values)):
             points = np.stack(page.to_pixel(cell, seconds, mv), axis=-1)
-            points = points if warp is None else warp(points)
-            lines.append(network_fractions(points, picture, size) * (width, height))
+            lines.append(network_fractions(warp(points), warp.size, size) * (width, height))
         drawn = np.zeros_like(mask)
+        shown = np.zeros((inner.height, inner.width), np.uint8)
         for run in _runs(np.isfinite(lines[0]).all(1)):
-            fine = np.round((lines[0][run] - 0.5) * 2**FRACTION).astype(np.int32)
-            cv2.polylines(drawn, [fine], False, 255, 1, cv2.LINE_AA, FRACTION)
-        drawn[margins > 0] = 0
+            fine = np.round((lines[0][run] - corner - 0.5) * 2**FRACTION).astype(np.int32)
+            cv2.polylines(shown, [fine], False, 255, 1, cv2.LINE_AA, FRACTION)
+        drawn[inner.top : inner.top + inner.height, inner.left : inner.left + inner.width] = shown
         inked = np.flatnonzero(drawn.any(1))
         if not len(inked):
             continue

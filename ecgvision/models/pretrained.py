@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ecgvision.ecg import ConfigError
+from ecgvision.rundir import ANOTHER_VERSION
 
 
 def load_pretrained(module: nn.Module, path: str | Path, *, prefix: str = "") -> None:
@@ -79,7 +80,6 @@ def load_state(
             file=file,
             value=found,
             remedy=f"Keys under the prefix {prefix!r} must be exactly the module's; the state "
-            f"begins with {next(iter(state), '(nothing)')}. A run of another version of the "
-            "package is to be trained again, or opened with that version",
+            f"begins with {next(iter(state), '(nothing)')}. {ANOTHER_VERSION}",
         )
     module.load_state_dict(given)

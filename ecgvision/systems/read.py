@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from ecgvision.data.cohort import Cohort
@@ -16,9 +17,6 @@ from ecgvision.systems.base import Config, System, base_arguments, loader_argume
 from ecgvision.systems.start import start_from_weights
 from ecgvision.systems.vizecg import page_settings
 from ecgvision.tasks.read import WEIGHTS, ReadTask
-
-BEYOND = ("arrangement", "scale", "cut", "unreadable")
-"""Keys of `data` that a `PageVariation` takes; runs of earlier versions lack some."""
 
 
 def reader_settings(config: Config) -> PageSettings:
@@ -65,10 +63,12 @@ class Read(System):
         if not all(isinstance(count, int) for count in pages.values()):
             raise ConfigError("data.pages_per_epoch, val_pages and test_pages are whole numbers",
                               value=pages)  # fmt: skip
+        # runs of earlier versions lack some
+        beyond = {f.name: data[f.name] for f in fields(PageVariation) if f.name in data}
         return ReadingDataModule(
             cohort, reader_settings(config), pages=pages,
             variation=SignalVariation() if data["augment"] else None,
-            beyond=PageVariation(**{k: data.get(k, 0.0) for k in BEYOND}),
+            beyond=PageVariation(**beyond),
             **loader_arguments(config),
         )  # fmt: skip
 

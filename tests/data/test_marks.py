@@ -15,11 +15,16 @@ from ecgvision.data.reading import ReadingDataset
 from ecgvision.layouts import LAYOUTS, get_layout
 from ecgvision.page import Page
 from ecgvision.render import artefacts
+from ecgvision.render.artefacts import Warp
 from ecgvision.render.paper import draw
 from ecgvision.render.papers import PAPERS
 from ecgvision.store import Store
 
 FLAT = np.full((12, 1000), np.nan, np.float32)
+
+
+def still(page: Page) -> Warp:
+    return Warp(page.size, page.size)
 
 
 def drawn(page: Page, style) -> np.ndarray:
@@ -31,7 +36,7 @@ def test_where_a_name_is_said_to_be_it_is_printed(name: str) -> None:
     """Without names the page differs there, and nowhere else."""
     paper = PAPERS[name]
     page = paper.page(paper.layouts[0], dpi=100)
-    points, marks = page_marks(page, paper.style, None, page.size)
+    points, marks = page_marks(page, paper.style, still(page))
     differs = (drawn(page, paper.style) != drawn(page, replace(paper.style, lead_names=False))).any(
         -1
     )
@@ -49,7 +54,7 @@ def test_a_pulse_stands_at_the_foot_of_every_row(pulse: tuple[float, float]) -> 
     gain, speed = pulse
     style = PAPERS["plain"].style
     page = Page(get_layout("3x4+II"), dpi=120, gain=gain, speed=speed)
-    points, marks = page_marks(page, style, None, page.size)
+    points, marks = page_marks(page, style, still(page))
     found = points[(marks >= len(NAMES)) & (marks < NO_MARK)]
     assert set(marks[(marks >= len(NAMES)) & (marks < NO_MARK)]) == {
         len(NAMES) + PULSES.index(pulse)
@@ -68,8 +73,8 @@ def test_marks_go_where_the_picture_goes() -> None:
     page = Page(get_layout("3x4+II"), dpi=72)
     image = draw(FLAT, 100.0, page, style, points=False).image
     worn = artefacts.apply("photo", image, seed=3, dpi=72)
-    flat, marks = page_marks(page, style, None, page.size)
-    moved, same = page_marks(page, style, worn.warp, worn.warp.size)
+    flat, marks = page_marks(page, style, still(page))
+    moved, same = page_marks(page, style, worn.warp)
     assert (marks == same).all()
     there = marks != NO_MARK
     np.testing.assert_allclose(moved[there], worn.warp(flat[there]))
@@ -80,11 +85,11 @@ def test_marks_of_a_side_that_is_lost_are_none() -> None:
     style = PAPERS["kit"].style
     page = Page(get_layout("3x4+II"), dpi=72)
     image = draw(FLAT, 100.0, page, style, points=False).image
-    whole, marks = page_marks(page, style, None, page.size)
+    whole, marks = page_marks(page, style, still(page))
     shares = []
     for seed in range(6):
         worn = artefacts.apply("cut", image, seed=seed, dpi=72)
-        left, _ = page_marks(page, style, worn.warp, worn.warp.size)
+        left, _ = page_marks(page, style, worn.warp)
         height, width = worn.warp.size
         there = worn.warp(whole)
         seen = ((there > 0) & (there < (width, height))).all(-1)
@@ -97,14 +102,16 @@ def test_marks_of_a_side_that_is_lost_are_none() -> None:
 
 def test_what_is_not_printed_is_no_mark() -> None:
     style = replace(PAPERS["kit"].style, lead_names=False, pulse=False)
-    points, marks = page_marks(Page(get_layout("3x4")), style, None, (999, 999))
+    page = Page(get_layout("3x4"))
+    points, marks = page_marks(page, style, still(page))
     assert (marks == NO_MARK).all()
     assert np.isnan(points).all()
     odd = Page(get_layout("1x1:II"), gain=7.5)  # of no usual height
-    _, marks = page_marks(odd, PAPERS["kit"].style, None, odd.size)
+    _, marks = page_marks(odd, PAPERS["kit"].style, still(odd))
     assert [NAMES[m] for m in marks if m != NO_MARK] == ["II"]
     for name in LAYOUTS:  # there is room for all marks of any
-        page_marks(Page(get_layout(name)), PAPERS["kit"].style, None, (999, 999))
+        page = Page(get_layout(name))
+        page_marks(page, PAPERS["kit"].style, still(page))
 
 
 def test_items_hold_marks_and_spoilt_pages_none(tiny_store: Path) -> None:

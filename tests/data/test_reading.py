@@ -21,6 +21,7 @@ from ecgvision.ecg import DataError
 from ecgvision.layouts import get_layout
 from ecgvision.page import Page
 from ecgvision.render import artefacts
+from ecgvision.render.artefacts import Warp
 from ecgvision.render.paper import draw
 from ecgvision.store import Store
 
@@ -141,7 +142,7 @@ def test_the_trace_passes_where_the_places_say(
 
 def test_places_follow_the_strip_where_a_lead_stands_twice() -> None:
     page = Page(get_layout("3x4+II"))
-    places = sample_places(page, 1000, 100.0, None, page.size)[0]
+    places = sample_places(page, 1000, 100.0, Warp(page.size, page.size))[0]
     strip = next(c for c in page.cells if c.strip)
     x, y = page.to_pixel(strip, 1.0, 0.0)
     np.testing.assert_allclose(places[1, 100], [x, y])
@@ -153,8 +154,8 @@ def test_places_move_with_the_picture(tiny_store: Path) -> None:
     page = Page(get_layout("3x4"), dpi=60)
     image = draw(Store(tiny_store).read(0), 100.0, page).image
     picture = artefacts.apply("photo", image, seed=1, dpi=60)
-    moved = sample_places(page, 1000, 100.0, picture.warp, picture.warp.size)[0]
-    still = sample_places(page, 1000, 100.0, None, image.shape[:2])[0]
+    moved = sample_places(page, 1000, 100.0, picture.warp)[0]
+    still = sample_places(page, 1000, 100.0, Warp(page.size, page.size))[0]
     seen = np.isfinite(still).all(-1)
     np.testing.assert_allclose(moved[seen], picture.warp(still[seen]))
     assert np.abs(moved[seen] - still[seen]).max() > 1
@@ -162,11 +163,11 @@ def test_places_move_with_the_picture(tiny_store: Path) -> None:
 
 def test_where_the_strip_is_lost_its_lead_stands_in_its_column() -> None:
     page = Page(get_layout("3x4+II"))
-    height, width = page.size
+    width = page.size[1]
     strip = next(c for c in page.cells if c.strip)
     above = round(page.to_pixel(strip, 0.0, 0.0)[1]) - 10
-    whole = sample_places(page, 1000, 100.0, None, (height, width))[0]
-    upper = sample_places(page, 1000, 100.0, None, (above, width), levels=(0.0, 1.0))
+    whole = sample_places(page, 1000, 100.0, Warp(page.size, page.size))[0]
+    upper = sample_places(page, 1000, 100.0, Warp(page.size, (above, width)))
     others = np.arange(12) != 1
     np.testing.assert_array_equal(upper[0, others], whole[others])
     cell = next(c for c in page.cells if c.lead == "II" and not c.strip)

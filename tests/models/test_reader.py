@@ -83,7 +83,6 @@ def test_what_is_kept_is_the_network_of_a_diagnosis() -> None:
     image = pages(1)
     for name in NETWORKS:
         kept = PageMap(name, SIZE, 128).eval()
-        nn.init.normal_(kept.print.join.weight)  # of what it lays beside, a diagnosis is not told
         fresh = image_encoder(name, SIZE).eval()
         fresh.load_state_dict(kept.encoder.state_dict())
         if isinstance(fresh, ImageEncoder):
@@ -91,7 +90,10 @@ def test_what_is_kept_is_the_network_of_a_diagnosis() -> None:
             last = encoder.backbone((image.float() / 255 - encoder.mean) / encoder.std)[-1]
             torch.testing.assert_close(fresh(image), last)
         else:
+            torch.testing.assert_close(fresh(image), kept(image)[0][-1])
+            nn.init.normal_(kept.print.join.weight)  # a diagnosis is not told what it lays beside
             torch.testing.assert_close(fresh(image), kept.encoder(image))
+            assert not torch.allclose(fresh(image), kept(image)[0][-1])
 
 
 @pytest.mark.parametrize("name", NETWORKS)
