@@ -19,8 +19,7 @@ FRACTION = 4
 
 
 def trace_mask(
-    page: Page, signal: NDArray[np.float32], rate: float, warp: Warp,
-    size: Sequence[int],
+    page: Page, signal: NDArray[np.float32], rate: float, warp: Warp, size: Sequence[int],
 ) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:  # fmt: skip
     """Every trace of a page as a line of one pixel, in every cell where it stands.
 
@@ -47,11 +46,10 @@ def trace_mask(
             points = np.stack(page.to_pixel(cell, seconds, mv), axis=-1)
             lines.append(network_fractions(warp(points), warp.size, size) * (width, height))
         drawn = np.zeros_like(mask)
-        shown = np.zeros((inner.height, inner.width), np.uint8)
+        shown = drawn[inner.top : inner.top + inner.height, inner.left : inner.left + inner.width]
         for run in _runs(np.isfinite(lines[0]).all(1)):
             fine = np.round((lines[0][run] - corner - 0.5) * 2**FRACTION).astype(np.int32)
             cv2.polylines(shown, [fine], False, 255, 1, cv2.LINE_AA, FRACTION)
-        drawn[inner.top : inner.top + inner.height, inner.left : inner.left + inner.width] = shown
         inked = np.flatnonzero(drawn.any(1))
         if not len(inked):
             continue

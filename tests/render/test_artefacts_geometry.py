@@ -22,7 +22,6 @@ from experiments.bench.render import beats
 NAMES = [*PRESETS, *ARTEFACTS]
 SHAPES = [name for name, artefact in ARTEFACTS.items() if artefact.stage == "shape"]
 SIGMA = 1.6  # of a dot in pixels: wide enough that sampling does not move its centre
-SIDE = st.integers(160, 260)  # of a page: the least that a cut leaves of it still shows a dot
 
 
 def dotted(size: tuple[int, int], spacing: int = 32) -> tuple[NDArray[np.uint8], np.ndarray]:
@@ -67,15 +66,15 @@ def errors(cover: np.ndarray, moved: np.ndarray) -> np.ndarray:
     name=st.sampled_from([*SHAPES, "scan", "photo", "crumpled", "hard"]),
     seed=st.integers(0, 10_000),
     strength=st.floats(0.05, 1.0),
-    size=st.tuples(SIDE, SIDE),
+    size=st.tuples(st.integers(97, 260), st.integers(97, 260)),
 )
 def test_dots_of_the_mask_lie_where_the_warp_says(name, seed, strength, size) -> None:
     mask, points = dotted(size)
     white = np.full((*size, 3), 255, np.uint8)
     picture = apply(name, white, seed=seed, strength=strength, mask=mask, dpi=30)
     found = errors(picture.mask, picture.warp(points))
-    assert found.size > 0
-    assert found.max() < 0.3
+    assert found.size > 0 or name == "cut"  # what is left of a small page may hold no dot
+    assert found.max(initial=0) < 0.3
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -25,8 +25,8 @@ def crop(size: Size, lot: Lot) -> Shape:
     name); the picture becomes smaller.
     """
     height, width = size
-    cut = lot.rng.random(4) * 0.06 * lot.strength * np.array([width, height, width, height])
-    return _without(size, cut)
+    lost = lot.rng.random(4) * 0.06 * lot.strength * np.array([width, height, width, height])
+    return _without(size, lost)
 
 
 def cut(size: Size, lot: Lot) -> Shape:
