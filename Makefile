@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test lint bench notebooks lock clean
 
 demo: $(STAMP)  ## install, then the whole loop on the built-in cohort, and a page read
 	$(BIN)/python -m experiments.run +exp=vizecg
@@ -21,6 +21,10 @@ lint: $(STAMP)  ## style and types
 
 bench: $(STAMP)  ## every benchmark, one after the other
 	for name in render fidelity artefacts load step predict bootstrap; do $(BIN)/python -m experiments.bench $$name || exit 1; done
+
+notebooks: $(STAMP)  ## open the notebooks in Jupyter
+	$(UV) pip install --quiet --python $(BIN)/python -e ".[notebooks]"
+	$(BIN)/jupyter lab notebooks
 
 lock: .uv/bin/uv  ## solve the dependencies anew, with hashes and for every platform
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url \
