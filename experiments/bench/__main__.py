@@ -27,6 +27,7 @@ BENCHES = {
     "teacher": "steps with a teacher asked every time, against its answers kept",
     "patch": "PatchECG without its missing tokens, against the padded grid",
     "reader": "how columns of a page are read, against the mean height of their ink",
+    "digitize": "what is refused of pictures that are no page, and the passes it takes",
     "predict": "from a file to its answer, by stage",
     "bootstrap": "confidence intervals of 71 labels",
     "cohort": "what simple features can tell on the synthetic cohort",

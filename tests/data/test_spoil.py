@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecgvision.data.spoil import spoil
+from ecgvision.data.spoil import WAYS, spoil
 
 
 def test_every_way_to_spoil_a_page() -> None:
@@ -22,3 +22,12 @@ def test_every_way_to_spoil_a_page() -> None:
             windows = np.lib.stride_tricks.sliding_window_view(found[..., 0], (80, 120))
             assert (windows == page[..., 0]).all((2, 3)).sum() == 2  # on the sheet, twice
     assert seen == {1, 2, 3, "mirrored", "two", "other"}
+
+
+def test_two_pages_are_twice_as_frequent_as_another_way() -> None:
+    page = np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8)
+    pairs = sum(
+        spoil(page, np.random.default_rng(seed)).size >= 2 * page.size for seed in range(700)
+    )
+    assert 160 < pairs < 240
+    assert len(WAYS) == 6

@@ -20,8 +20,8 @@ from scipy.special import expit, logit
 from ecgvision.cli import main
 from ecgvision.deploy.card_file import MODEL, OPSET, write_card
 from ecgvision.deploy.confidence import lead_confidence, page_confidence
-from ecgvision.deploy.digitize import Digitised, digitize, picture_points
-from ecgvision.deploy.reader_bundle import ReaderBundle
+from ecgvision.deploy.digitize import SURE, Digitised, digitize, picture_points
+from ecgvision.deploy.reader_bundle import ReaderBundle, Reading
 from ecgvision.deploy.reader_card import make_reader_card, reader_notes
 from ecgvision.ecg import LEADS, BundleError, Ecg, ImageError
 from ecgvision.records import read_record
@@ -220,6 +220,40 @@ def test_one_sure_row_of_a_turned_page_does_not_outweigh_a_page() -> None:
     row = Digitised(Ecg(SIGNAL, 100.0, "a"), sure, 0.95, (0.01,) * 12, 1.0, 0.9, one, TRACE)
     assert whole.amount == pytest.approx(12 * 2.5 * 0.6)
     assert row.amount == pytest.approx(2.5 * 0.95)
+
+
+@pytest.mark.parametrize(("error", "leads", "passes"), [(0.02, 12, 1), (0.1, 12, 3), (0.02, 11, 3)])
+def test_a_page_that_is_sure_and_whole_is_looked_at_once(
+    reader: Path, monkeypatch: pytest.MonkeyPatch, error: float, leads: int, passes: int
+) -> None:
+    seen = []
+    presence = np.zeros((1, 12, T), np.float32)
+    presence[:, :leads] = 0.99
+    every = Reading(SIGNAL[None], np.full((1, 12, T), error, np.float32), presence, TRACE[None],
+                    GAIN[None])  # fmt: skip
+
+    def run(batch: np.ndarray) -> Reading:
+        seen.append(batch)
+        return every
+
+    bundle = ReaderBundle.open(reader)
+    monkeypatch.setattr(bundle, "run", run)
+    if passes == 1:
+        assert digitize(bundle, page()).page > SURE
+    else:  # each half looks as good as the whole
+        with pytest.raises(ImageError, match="two ECGs, one above the other"):
+            digitize(bundle, page())
+    assert len(seen) == passes
+
+
+def test_of_an_empty_half_the_other_is_not_asked(
+    reader: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, seen = ReaderBundle.open(reader), []
+    run = bundle.run
+    monkeypatch.setattr(bundle, "run", lambda batch: seen.append(batch) or run(batch))
+    digitize(bundle, page((300, 300)))  # the upper half of it is empty on the right; so is the left
+    assert len(seen) < 1 + 2 + 2 + 3
 
 
 def test_what_is_no_page_is_refused(reader: Path, tmp_path: Path) -> None:

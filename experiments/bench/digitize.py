@@ -1,0 +1,96 @@
+"""What `ecgvision digitize` refuses of pictures that are no page, and how long it takes for each.
+
+    python -m experiments.bench digitize --store stores/own
+
+Pages of the validation folds, every second photographed; as they are, and spoilt in each of the
+ways that `ecgvision.data.spoil` knows. Times are told in passes of the network: how many times as
+long as reading the same picture once, without looking whether it may lie otherwise, took.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgvision.data.spoil import WAYS
+from ecgvision.data.views import to_network
+from ecgvision.deploy.digitize import digitize
+from ecgvision.deploy.reader_bundle import ReaderBundle
+from ecgvision.ecg import ConfigError, ImageError
+from ecgvision.rundir import read_config
+from ecgvision.shipped import READER
+
+LAYOUTS = ("3x4", "3x4+II", "6x2", "12x1", "3x4+V1+II+V5", "1x1:II")
+DPI = 100.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which reader, and pages of what."""
+    parser.add_argument("--bundle", help="of a reader; default: the package's")
+    parser.add_argument("--store", nargs="+", required=True, metavar="DIR",
+                        help="stores of the records that pages are drawn of")  # fmt: skip
+    parser.add_argument("--pages", type=int, default=24, help="at most; default %(default)s")
+    parser.add_argument("--threads", type=int, default=0, help="of ONNX Runtime; 0: one a core")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Of each kind of picture how many, how many were refused, and the median time."""
+    bundle = ReaderBundle.open(args.bundle or READER / "bundle", threads=args.threads)
+    taken: dict[str, list[tuple[bool, float, float]]] = {}
+    for number, page in enumerate(drawn(args.store, args.pages)):
+        rng = np.random.default_rng(number)
+        taken.setdefault("as it is", []).append(measure(bundle, page))
+        for name, way in WAYS.items():
+            taken.setdefault(name, []).append(measure(bundle, way(page, rng)))
+    return {
+        name: {
+            "pages": len(each),
+            "refused": sum(refused for refused, _, _ in each),
+            "median_ms": 1000 * float(np.median([long for _, long, _ in each])),
+            "passes": float(np.median([long / once for _, long, once in each])),
+        }
+        for name, each in taken.items()
+    }
+
+
+def drawn(stores: Sequence[str], pages: int) -> Iterator[NDArray[np.uint8]]:
+    """Pages of evenly spread records of the package's reader's validation folds."""
+    from ecgvision.render import artefacts
+    from ecgvision.render.paper import draw
+    from ecgvision.render.styles import MIXED, paper_of
+    from ecgvision.store import Store
+
+    folds = read_config(READER)["data"]["folds"]["val"]
+    found = [(store, int(row)) for store in map(Store, stores)
+             for row in np.flatnonzero(store.records["fold"].isin(folds))]  # fmt: skip
+    if not found or pages < 1:
+        raise ConfigError("there is no page to draw", value=f"{pages} pages, folds {folds}",
+                          remedy="Give stores with records of these folds")  # fmt: skip
+    for number, at in enumerate(np.linspace(0, len(found) - 1, min(pages, len(found))).astype(int)):
+        store, row = found[at]
+        layout = LAYOUTS[number % len(LAYOUTS)]
+        paper = paper_of(MIXED, layout, np.random.default_rng(number))
+        page = paper.page(layout, dpi=DPI)
+        image = draw(store.read(row), store.rate, page, paper.style, seed=number,
+                     points=False).image  # fmt: skip
+        if number // len(LAYOUTS) % 2:
+            image = artefacts.apply("photo", image, seed=number, dpi=DPI).image
+        yield image
+
+
+def measure(bundle: ReaderBundle, image: NDArray[np.uint8]) -> tuple[bool, float, float]:
+    """Whether a picture is refused, in how many seconds, and the seconds of one pass."""
+    start = time.perf_counter()
+    bundle.run(np.moveaxis(to_network(image, bundle.image_size), 2, 0)[None])
+    once = time.perf_counter()
+    try:
+        digitize(bundle, image)
+        refused = False
+    except ImageError:
+        refused = True
+    return refused, time.perf_counter() - once, once - start
