@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
+from ecgvision.render.artefacts.parts import Image
 
 
 def spoil(image: Image, rng: np.random.Generator) -> Image:
@@ -21,8 +20,8 @@ def spoil(image: Image, rng: np.random.Generator) -> Image:
     Returns:
         (h, w, 3), (w, h, 3), or of more than the height or the width, uint8.
     """
-    ways = list(WAYS.values())
-    return ways[min(int(rng.integers(len(ways) + 1)), len(ways) - 1)](image, rng)
+    names = [*WAYS, "two pages"]
+    return WAYS[names[int(rng.integers(len(names)))]](image, rng)
 
 
 def _upside_down(image: Image, rng: np.random.Generator) -> Image:

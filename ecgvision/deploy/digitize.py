@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,8 @@ one row that seems sure."""
 
 SURE = 0.8
 """A page of which all twelve leads are found, and with that confidence, is taken as it stands; our
-default: of 66 sheets of two validation pages the package's reader finds all twelve on none, and is
-sure of none beyond 0.62; of 132 turned pages, beyond 0.46. Every other look costs as much again."""
+default: of 66 sheets of two validation pages the package's reader is sure of none beyond 0.62, and
+of 132 turned pages beyond 0.46. Every other look at the picture costs as much again."""
 
 HALF_SHARE = 0.75
 """A picture is said to hold two ECGs when in each half of it there is more than that share of what
@@ -86,13 +87,11 @@ def digitize(
     if upright.page >= max(SURE, least) and min(upright.confidence) > 0:
         return upright
     for axis, name in enumerate(("one above the other", "side by side")):
-        parts: list[Digitised] = []
-        for half in np.array_split(image, 2, axis=axis):
-            part = _read(bundle, half, file, gain)
-            if part.page < least or part.amount <= HALF_SHARE * upright.amount:
-                break
-            parts.append(part)
-        else:
+        halves = (_read(bundle, h, file, gain) for h in np.array_split(image, 2, axis=axis))
+        parts = list(takewhile(
+            lambda p: p.page >= least and p.amount > HALF_SHARE * upright.amount, halves
+        ))  # fmt: skip
+        if len(parts) == 2:
             raise ImageError(f"the picture holds two ECGs, {name}", file=file,
                              value=" and ".join(f"{p.amount:.1f} s" for p in parts)
                              + f" of leads in the halves, {upright.amount:.1f} s in the whole",

@@ -2,9 +2,10 @@
 
     python -m experiments.bench digitize --store stores/own
 
-Pages of the validation folds, every second photographed; as they are, and spoilt in each of the
-ways that `ecgvision.data.spoil` knows. Times are told in passes of the network: how many times as
-long as reading the same picture once, without looking whether it may lie otherwise, took.
+Pages of the validation folds of the package's reader, by turns six clean ones and six photographed,
+of six layouts; as they are, and spoilt in each of the ways that `ecgvision.data.spoil` knows. Times
+are told in passes of the network: how many times as long as reading the same picture once, without
+looking whether it may lie otherwise, took.
 """
 
 from __future__ import annotations

@@ -14,8 +14,13 @@ from experiments.bench import __main__ as bench
 from experiments.bench import digitize as module
 
 
+@pytest.fixture
+def words(trained_reader: Path, tiny_store: Path) -> list[str]:
+    return ["digitize", "--bundle", str(trained_reader / "bundle"), "--store", str(tiny_store)]
+
+
 def test_every_kind_of_picture_is_counted(
-    trained_reader: Path, tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[np.ndarray] = []
 
@@ -25,16 +30,7 @@ def test_every_kind_of_picture_is_counted(
             raise ImageError("nothing can be read")
 
     monkeypatch.setattr(module, "digitize", digitize)
-    words = [
-        "digitize",
-        "--bundle",
-        str(trained_reader / "bundle"),
-        "--store",
-        str(tiny_store),
-        "--pages",
-        "2",
-    ]
-    assert bench.main([*words, "--json", str(tmp_path / "all.json")]) == 0
+    assert bench.main([*words, "--pages", "2", "--json", str(tmp_path / "all.json")]) == 0
     figures = json.loads((tmp_path / "all.json").read_text())["figures"]
     assert set(figures) == {"as it is", *WAYS}
     assert all(kind["pages"] == 2 and kind["median_ms"] >= 0 for kind in figures.values())
@@ -45,16 +41,7 @@ def test_every_kind_of_picture_is_counted(
 
 
 def test_stores_without_such_records_are_named(
-    trained_reader: Path, tiny_store: Path, capsys: pytest.CaptureFixture[str]
+    words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [
-        "digitize",
-        "--bundle",
-        str(trained_reader / "bundle"),
-        "--store",
-        str(tiny_store),
-        "--pages",
-        "0",
-    ]
-    assert bench.main(words) == 2
+    assert bench.main([*words, "--pages", "0"]) == 2
     assert "no page to draw" in capsys.readouterr().err

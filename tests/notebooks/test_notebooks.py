@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -13,7 +14,8 @@ import pytest
 
 from ecgvision.evaluate import operating_points, predictions
 
-FOLDER = Path(__file__).parents[2] / "notebooks"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "notebooks"
 FIGURES = {"comparing": 2, "pages": 3, "reading": 2}
 
 
@@ -50,7 +52,13 @@ def test_a_notebook_runs(name, tmp_path, monkeypatch, capsys):
     there.mkdir()
     shutil.copy(FOLDER / f"{name}.ipynb", there)
     a_run(tmp_path / "runs" / "vizecg" / "one")
-    monkeypatch.chdir(there)
+    (tmp_path / "data_prep").symlink_to(ROOT / "data_prep")
+    monkeypatch.chdir(there)  # and, as in Jupyter, nothing but the package can be imported
+    monkeypatch.setattr(
+        sys, "path", [p for p in sys.path if Path(p).resolve() not in (ROOT, there)]
+    )
+    for module in [m for m in sys.modules if m.split(".")[0] == "data_prep"]:
+        monkeypatch.delitem(sys.modules, module)
     space: dict[str, object] = {"__name__": name}
     plt.close("all")
     try:
