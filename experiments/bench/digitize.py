@@ -23,8 +23,12 @@ from ecgvision.data.views import to_network
 from ecgvision.deploy.digitize import digitize
 from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.ecg import ConfigError, ImageError
+from ecgvision.render import artefacts
+from ecgvision.render.paper import draw
+from ecgvision.render.styles import MIXED, paper_of
 from ecgvision.rundir import read_config
 from ecgvision.shipped import READER
+from ecgvision.store import Store
 
 LAYOUTS = ("3x4", "3x4+II", "6x2", "12x1", "3x4+V1+II+V5", "1x1:II")
 DPI = 100.0
@@ -61,11 +65,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def drawn(stores: Sequence[str], pages: int) -> Iterator[NDArray[np.uint8]]:
     """Pages of evenly spread records of the package's reader's validation folds."""
-    from ecgvision.render import artefacts
-    from ecgvision.render.paper import draw
-    from ecgvision.render.styles import MIXED, paper_of
-    from ecgvision.store import Store
-
     folds = read_config(READER)["data"]["folds"]["val"]
     found = [(store, int(row)) for store in map(Store, stores)
              for row in np.flatnonzero(store.records["fold"].isin(folds))]  # fmt: skip
