@@ -43,6 +43,31 @@ def laplace_nll(signal: Tensor, log_scale: Tensor, target: Tensor, printed: Tens
     return _mean(terms, printed)
 
 
+LEAST_POWER = 1e-4
+"""Sum of squares in mV² that neither a signal nor an error counts less than; our default: that of
+one sample which is 0.01 mV off."""
+
+
+def noise_ratio(signal: Tensor, target: Tensor, printed: Tensor) -> Tensor:
+    """Mean over leads of the log10 of the error's power over the signal's: minus a tenth of the
+    SNR that readings are judged by, before any alignment.
+
+    `laplace_nll` forgives a lead that is read wrongly altogether, and forgets it; here every lead
+    counts, however wrong. No lead with a signal: 0.
+
+    Shape:
+        as `laplace_nll`.
+
+    Raises:
+        DataError: for shapes that differ.
+    """
+    _same(signal=signal, target=target, printed=printed)
+    noise = _error(signal, target, printed).square().sum(2)
+    power = torch.where(printed, target.float().nan_to_num(), 0.0).square().sum(2)
+    ratio = torch.log10((noise + LEAST_POWER) / (power + LEAST_POWER))
+    return _mean(ratio, power > 10 * LEAST_POWER)
+
+
 def _relations() -> Tensor:
     """(20, 6): for every three limb leads the sum that is 0, its largest factor 1."""
     rows = []

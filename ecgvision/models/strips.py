@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ecgvision.models.crossings import Crossings
+
 STEPS = 144
 """Heights at which a column is looked at: 0.4 mm of a letter page, a pixel of 576 a page."""
 
@@ -59,10 +61,10 @@ class StripHead(nn.Module):
     """The trace's height in each column of a strip along a row.
 
     Each height of a column has a vote: how much of a trace the ink map sees there, less the more
-    its own 0 mV lies off this row. The mean height of the votes is where the trace runs. A steep
-    stroke fills a column from its foot to its peak, where the mean says little: from mean, spread
-    and skew of the votes in neighbouring columns a small network restores what was sharp, and says
-    how far off it may be.
+    its own 0 mV lies off this row, unless `Crossings` tell that it is the row's all the same. The
+    mean height of the votes is where the trace runs. A steep stroke fills a column from its foot to
+    its peak, where the mean says little: from mean, spread and skew of the votes in neighbouring
+    columns a small network restores what was sharp, and says how far off it may be.
 
     Shape:
         ink: (B, 1, H, W) logits, offset: (B, 1, H / 2, W / 2), both of an `InkMap`; points: (B,
@@ -82,6 +84,7 @@ class StripHead(nn.Module):
                              persistent=False)  # fmt: skip
         self.trust = nn.Parameter(torch.tensor(1.0))
         self.log_near = nn.Parameter(torch.tensor(NEAR).log())
+        self.crossings = Crossings()
         self.sharpen = nn.Sequential(
             nn.Conv1d(4, hidden, 7, padding=3), nn.ReLU(),
             nn.Conv1d(hidden, hidden, 5, padding=2), nn.ReLU(),
@@ -99,12 +102,17 @@ class StripHead(nn.Module):
             up = points.new_tensor([0.0, -1.0]).expand_as(points) if up is None else up
             return self._read(ink.float(), offset.float(), points, up)
 
-    def votes(self, ink: Tensor, offset: Tensor, points: Tensor, up: Tensor) -> Tensor:
-        """(B * leads, STEPS, columns), logits of the heights of every column."""
+    def votes(
+        self, ink: Tensor, offset: Tensor, points: Tensor, up: Tensor, *, crossed: bool = True
+    ) -> Tensor:
+        """(B * leads, STEPS, columns), logits of the heights of every column; not `crossed`: with
+        every pixel counted to the one row that it is given."""
         maps = look(self.heights, (ink, offset), points, up)
         read, own = (seen.flatten(0, 1) for seen in maps)
-        off = own - self.heights[:, None]  # 0 where the pixel's 0 mV is the row's
-        return self.trust * read - 0.5 * (off * (-self.log_near).exp()).square()
+        # 0 where the pixel's 0 mV is the row's
+        off = (own - self.heights[:, None]) * (-self.log_near).exp()
+        more, pardon = self.crossings(read, off) if crossed else (0.0, 0.0)
+        return self.trust * read + more - 0.5 * off.square() * (1 - pardon)
 
     def _read(
         self, ink: Tensor, offset: Tensor, points: Tensor, up: Tensor

@@ -73,7 +73,7 @@ class Read(System):
         )  # fmt: skip
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> ReadTask:
-        loss: dict[str, Any] = {"mark": WEIGHTS["mark"], **config["loss"]}
+        loss: dict[str, Any] = {"mark": WEIGHTS["mark"], "snr": WEIGHTS["snr"], **config["loss"]}
         share = loss.pop("share", 1.0)  # runs of earlier versions have no such keys
         if set(loss) != set(WEIGHTS):
             raise ConfigError(f"the parts of reading's loss are {', '.join(WEIGHTS)}",

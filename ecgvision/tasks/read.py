@@ -24,7 +24,7 @@ BACKBONE = "model.page.encoder."
 """What stands before the image encoder's keys in a checkpoint of reading."""
 
 WEIGHTS = {"lead": 1.0, "place": 1.0, "time": 1.0, "gain": 1.0, "mark": 1.0, "trace": 1.0,
-           "below": 0.2, "waveform": 1.0, "einthoven": 0.1}  # fmt: skip
+           "below": 0.2, "waveform": 1.0, "snr": 1.0, "einthoven": 0.1}  # fmt: skip
 """Our defaults: every part is then of the order of 1 in the first steps and none outweighs the
 waveform at the end."""
 
@@ -110,6 +110,7 @@ class ReadTask(BaseTask):
         read = (height - windows.moved[..., None]) / rise
         return {
             "waveform": reading.laplace_nll(read, log_scale, windows.signal, windows.printed),
+            "snr": reading.noise_ratio(read, windows.signal, windows.printed),
             "einthoven": reading.einthoven(windows.spread(read), windows.spread(windows.printed)),
         }
 

@@ -8,6 +8,7 @@ height of the trace is told in each column:
     dense      the mean height of the column's ink, each pixel counted to the row that is nearest:
                column-wise segmentation, as digitisers commonly do it
     owned      the same, each pixel counted to the row that the reader says it belongs to
+    crossed    the same, and to the rows whose strokes run over that row
     reader     and sharpened by what neighbouring columns hold
 """
 
@@ -38,11 +39,13 @@ class Dense(nn.Module):
 
     Args:
         head: a reader's own, whose votes are asked; None counts each pixel to the nearest row.
+        crossed: whether a pixel may count for more rows than the one that it is given.
     """
 
-    def __init__(self, head: StripHead | None = None) -> None:
+    def __init__(self, head: StripHead | None = None, *, crossed: bool = False) -> None:
         super().__init__()
         self.head = head
+        self.crossed = crossed
         self.heights = torch.linspace(REACH, -REACH, STEPS)
 
     def forward(
@@ -51,7 +54,7 @@ class Dense(nn.Module):
         up = points.new_tensor([0.0, -1.0]).expand_as(points) if up is None else up
         heights = self.heights[:, None]
         if self.head is not None:
-            votes = self.head.votes(ink.float(), offset.float(), points, up)
+            votes = self.head.votes(ink.float(), offset.float(), points, up, crossed=self.crossed)
             votes = votes.softmax(1).unflatten(0, points.shape[:2])
         else:
             (seen,) = look(self.heights, (ink.float(),), points, up)
@@ -94,7 +97,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     network = opened.task.model
     assert isinstance(network, PageReader)
     own = network.strips
-    ways: dict[str, nn.Module] = {"dense": Dense(), "owned": Dense(own), "reader": own}
+    ways: dict[str, nn.Module] = {"dense": Dense(), "owned": Dense(own),
+                                  "crossed": Dense(own, crossed=True), "reader": own}  # fmt: skip
     figures: dict[str, Any] = {}
     for name, way in ways.items():
         network.add_module("strips", way)

@@ -54,12 +54,29 @@ def test_what_reaches_into_the_next_row_is_lost_unless_it_is_owned() -> None:
     assert (owned[0, 0]).abs().max() < 2 / SIZE[0]
 
 
+def test_ink_that_is_given_to_another_row_counts_once_it_is_pardoned() -> None:
+    heights = torch.stack([torch.zeros(SIZE[1]), torch.full((SIZE[1],), 0.12)])
+    ink, offset, points = lines(heights)
+    taken = offset.abs() > 0.1  # the lower row's line, as if it were the upper row's
+    offset[taken] -= ROWS[1] - ROWS[0]
+    ink /= 2  # less than the penalty for so far a row
+    head = StripHead()
+    owned, _ = Dense(head)(ink, offset, points)
+    assert (owned[0, 1] - 0.12).abs().min() > 0.05
+    with torch.no_grad():
+        parts = head.crossings.answer.bias
+        parts[len(parts) // 2 :] = 30.0  # of every penalty, all is forgiven
+    assert torch.equal(Dense(head)(ink, offset, points)[0], owned)
+    crossed, _ = Dense(head, crossed=True)(ink, offset, points)
+    assert (crossed[0, 1] - 0.12).abs().max() < 2 / SIZE[0]
+
+
 def test_all_ways_are_told_of_the_same_pages(
     trained_reader: Path, tiny_store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["reader", "--run", str(trained_reader), "--store", str(tiny_store), "--pages", "3"]
     assert bench.main(words) == 0
     told = capsys.readouterr().out
-    for way in ("dense", "owned", "reader"):
+    for way in ("dense", "owned", "crossed", "reader"):
         assert f"{way}.all.pages" in told
     assert bench.main(["reader", "--store", "nowhere"]) == 2

@@ -10,12 +10,14 @@ import pytest
 import torch
 
 from ecgvision.ecg import DataError
+from ecgvision.evaluate.snr import snr_db
 from ecgvision.losses.reading import (
     LOG_SCALES,
     RELATIONS,
     below_error,
     einthoven,
     laplace_nll,
+    noise_ratio,
     trace_bce,
 )
 
@@ -53,6 +55,20 @@ def test_the_best_scale_is_the_mean_error() -> None:
     best = laplace_nll(signal, log_b, target, printed)
     for step in (-0.1, 0.1):
         assert laplace_nll(signal, log_b + step, target, printed) > best
+
+
+def test_the_ratio_is_a_tenth_of_the_snr_that_readings_are_judged_by(draws) -> None:
+    printed = draws["printed"]
+    printed[0, 3] = False
+    draws["target"][1, 5] = 0  # a flat lead has no SNR
+    draws["target"][0, 2][~printed[0, 2]] = math.nan
+    found = noise_ratio(draws["signal"], draws["target"], printed)
+    by_lead = [
+        snr_db(draws["target"][place].where(printed[place], torch.nan).numpy(),
+               draws["signal"][place].where(printed[place], torch.nan).numpy())
+        for place in np.ndindex(B, 12) if place not in {(0, 3), (1, 5)}
+    ]  # fmt: skip
+    assert found.item() == pytest.approx(-np.mean(by_lead) / 10, abs=1e-3)
 
 
 def limb(i: torch.Tensor, ii: torch.Tensor) -> torch.Tensor:

@@ -51,7 +51,8 @@ def test_every_weight_learns(name: str) -> None:
     """From the parts that training has a loss for."""
     torch.manual_seed(0)
     model = PageReader(name, SIZE, **SMALL)
-    nn.init.normal_(model.strips.sharpen[4].weight, std=0.05)  # 0, through which nothing passes
+    for zero in (model.strips.sharpen[4], model.strips.crossings.answer):
+        nn.init.normal_(zero.weight, std=0.05)  # else nothing passes
     points = torch.rand(4, 12, 40 + 2 * MARGIN, 2)
     seen, *read = model(pages(4), points)
     parts = (*seen.cells, seen.ink, seen.offset, seen.marks, *read)

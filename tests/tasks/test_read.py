@@ -120,7 +120,7 @@ def test_a_share_of_the_pages_teaches_columns_and_all_of_them_rows(tiny_store: P
     rows = task.compute(batch)[1]
     for part in ("lead", "place", "time", "gain"):
         torch.testing.assert_close(rows[part], found["all"][part])
-    for part in ("trace", "below", "waveform", "einthoven"):
+    for part in ("trace", "below", "waveform", "snr", "einthoven"):
         torch.testing.assert_close(rows[part], found["few"][part])
     task.eval()
     torch.manual_seed(0)
