@@ -30,8 +30,8 @@ one row that seems sure."""
 
 SURE = 0.8
 """A page of which all twelve leads are found, and with that confidence, is taken as it stands; our
-default: of 66 sheets of two validation pages the package's reader is sure of none beyond 0.72, and
-of 132 turned pages beyond 0.44. Every other look at the picture costs as much again."""
+default: of 66 sheets of two validation pages the package's reader is sure of none beyond 0.74, and
+of 132 turned pages beyond 0.60. Every other look at the picture costs as much again."""
 
 HALF_SHARE = 0.75
 """A picture is said to hold two ECGs when in each half of it there is more than that share of what
