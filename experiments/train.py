@@ -44,11 +44,15 @@ class RampedEMA(WeightAveraging):
     """Moving average of the weights, whose decay rises with the steps as (1 + n) / (10 + n).
 
     Without the ramp a decay of 0.999 would keep the random start in the average for thousands of
-    steps, more than a short run has.
+    steps, more than a short run has. Floating tensors are averaged; counts, indices and masks are
+    copied, as their mean has no meaning.
     """
 
     def __init__(self, decay: float) -> None:
-        def average(old: Any, new: Any, steps: Tensor | int) -> None:
+        def average(old: Any, new: Any, steps: Tensor | int) -> None:  # of one type and device
+            if not old[0].is_floating_point():
+                torch._foreach_copy_(old, new)
+                return
             n = float(steps)
             get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(old, new, steps)
 

@@ -99,16 +99,16 @@ class Places(nn.Module):
         x: (B, width, columns); result: the same.
     """
 
-    strip: Tensor
-
-    def __init__(self, width: int, columns: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.gain = nn.Parameter(1 + 0.5 * torch.randn(width, STRIPS))
         self.shift = nn.Parameter(0.5 * torch.randn(width, STRIPS))
-        self.register_buffer("strip", torch.arange(columns) * STRIPS // columns, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.gain[:, self.strip] + self.shift[:, self.strip]
+        columns = x.shape[-1]
+        # computed here, not kept in a buffer: nothing that handles weights can change it
+        strip = torch.arange(columns, device=x.device) * STRIPS // columns
+        return x * self.gain[:, strip] + self.shift[:, strip]
 
 
 class TraceEncoder(nn.Module):
@@ -141,7 +141,7 @@ class TraceEncoder(nn.Module):
         ).to(memory_format=torch.channels_last)
         columns = (int(size[1]) + 3) // 4
         self.fold = nn.Sequential(*_unit(32 * BANDS // 2, width, 1))
-        self.places = Places(width, columns)
+        self.places = Places(width)
         self.blocks = nn.Sequential(_Block(width, 5), _Block(width, 5, 2), _Block(width, 3))
         self.grid: tuple[int, int] = (1, (columns + 1) // 2)
 
