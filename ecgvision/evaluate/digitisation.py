@@ -9,11 +9,12 @@ from ecgvision.ecg import DataError
 from ecgvision.evaluate.beats import beat_errors
 from ecgvision.evaluate.snr import Curve, align, check_records, lead_snr
 
-FIGURES = ("snr_db", "correlation", "rmse_mv", "amplitude_error_mv", "interval_error_s",
+FIGURES = ("snr_db", "snr_official_db", "correlation", "rmse_mv", "amplitude_error_mv", "interval_error_s",
            "time_shift_s", "presence_accuracy")  # fmt: skip
-"""Of every lead: the Challenge's SNR; correlation, root mean square error, and errors of amplitudes
-and intervals (see `beats`), all after its alignment; by how much that moved it in time; and the
-share of samples of which it was rightly said whether they were printed."""
+"""Of every lead: the SNR by our rule and by the Challenge's own scorer (see `snr`); correlation, root
+mean square error, and errors of amplitudes and intervals (see `beats`), all after our alignment; by
+how much that moved it in time; and the share of samples of which it was rightly said whether they
+were printed."""
 
 
 def digitisation(
@@ -30,11 +31,11 @@ def digitisation(
         DataError: for other shapes or types.
     """
     x, _ = check_records(reference, read)
-    moved, late = align(reference, read, rate)
+    moved, official, late = align(reference, read, rate)
     beats = np.empty((*late.shape, 2))
     for place in np.ndindex(*late.shape):
         beats[place] = beat_errors(x[place], moved[place], rate)
-    tables = (lead_snr(x, moved), correlation(x, moved), rmse(x, moved), beats[..., 0],
+    tables = (lead_snr(x, moved), lead_snr(x, official), correlation(x, moved), rmse(x, moved), beats[..., 0],
               beats[..., 1], np.abs(late), presence_accuracy(printed, found))  # fmt: skip
     return dict(zip(FIGURES, tables, strict=True))
 

@@ -16,6 +16,7 @@ from ecgvision.data.resample import fit_length, resample
 from ecgvision.data.spread import spread
 from ecgvision.deploy.confidence import RIGHT_MV, found_samples, lead_confidence
 from ecgvision.ecg import LEADS
+from ecgvision.evaluate import snr_kaggle
 from ecgvision.evaluate.digitisation import FIGURES, digitisation
 from ecgvision.evaluate.inference import one_device
 from ecgvision.models.reading import laplace_scale
@@ -27,7 +28,7 @@ alignment by whole samples would be as coarse as a QRS is steep at 100 Hz. What 
 against the record as its store has it, not as the network's rate would leave it."""
 
 COLUMNS = ("record_id", "patient_id", "layout", "artefact", "paper", "gain", "speed", "lead",
-           "printed", "raw_confidence", "right")  # fmt: skip
+           "printed", "raw_confidence", "right", *snr_kaggle.COLUMNS)  # fmt: skip
 """Of the table that says how each page was read, before its `FIGURES`."""
 
 EXAMPLES = 6
@@ -50,8 +51,8 @@ def read_split(
         ("" where unknown), layout, artefact, the paper's name ("" where unknown), mm/mV and mm/s it
         was drawn at (NaN where unknown), lead, whether it was printed, how sure the reader says it
         is (see `reading_confidence`), the share of the samples found that are `RIGHT_MV` or less
-        off, NaN where none was found, and of leads that were printed the `FIGURES` at the
-        Challenge's 500 Hz; and some pages to look at, with `image` (3, H, W), `trace` (12, T, 2),
+        off, NaN where none was found, the powers of `snr_kaggle.COLUMNS`, and of leads that were printed the
+        `FIGURES` at the Challenge's 500 Hz; and some pages to look at, with `image` (3, H, W), `trace` (12, T, 2),
         `found` (12, T), `record_id`, `layout`, `artefact`.
     """
     judge = _BatchJudge(data, rate)
@@ -140,6 +141,7 @@ def _judge(
     count = np.isfinite(read).sum(-1)
     right = (np.abs(read - true) <= RIGHT_MV).sum(-1) / np.where(count > 0, count, np.nan)
     figures = digitisation(true, read, JUDGED_RATE, printed=printed, found=found)
+    power = snr_kaggle.powers(true, read, JUDGED_RATE)
     shown: NDArray[np.bool_] = np.any(printed, axis=-1)
     rows = []
     for i, lead in zip(*np.nonzero(shown | found.any(-1)), strict=True):
@@ -147,5 +149,6 @@ def _judge(
         values = {name: float(f[i, lead]) if told else np.nan for name, f in figures.items()}
         rows.append({**whose.iloc[i], **views[i], "lead": LEADS[lead], "printed": told,
                      "raw_confidence": float(sure[i, lead]), "right": float(right[i, lead]),
+                     **dict(zip(snr_kaggle.COLUMNS, (float(p[i, lead]) for p in power), strict=True)),
                      **values})  # fmt: skip
     return pd.DataFrame(rows, columns=[*COLUMNS, *FIGURES])

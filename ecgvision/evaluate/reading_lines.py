@@ -9,6 +9,17 @@ UNITS = {"layout": "", "artefact": "", "gain": "mm/mV", "speed": "mm/s"}
 """What is told apart, and in what."""
 
 
+def _other_rules(figures: Mapping[str, Any]) -> list[str]:
+    """The mean SNR by every rule; none of a reader that was judged before there were several."""
+    if "snr_kaggle_db" not in figures:
+        return []
+    rules = {"ours": figures["snr_db"]["mean"],
+             "the Challenge 2024's scorer": figures["snr_official_db"]["mean"],
+             "Kaggle 2025": figures["snr_kaggle_db"]["value"]}  # fmt: skip
+    known = [f"{value:.1f} dB ({rule})" for rule, value in rules.items() if value is not None]
+    return ["  Mean SNR by rule: " + ", ".join(known)] if known else []
+
+
 def lines(found: Mapping[str, Any]) -> str:
     """How well each layout was read, with each artefact and at each gain and speed, for people.
 
@@ -28,4 +39,5 @@ def lines(found: Mapping[str, Any]) -> str:
         refused = f", {found[key]['refused']} refused" if found[key]["refused"] else ""
         out.append(f"  {name:<14} n={found[key]['pages']:<5} pages, median SNR {told}, "
                    f"correlation {close}{refused}")  # fmt: skip
+    out += _other_rules(found["all"])
     return "\n".join(out)

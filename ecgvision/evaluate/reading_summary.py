@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ecgvision.evaluate import snr_kaggle
 from ecgvision.evaluate.bootstrap import patients_of
 from ecgvision.evaluate.calibration import ece
 from ecgvision.evaluate.digitisation import FIGURES
@@ -30,7 +31,8 @@ def summarise(table: pd.DataFrame, least_confidence: float) -> dict[str, dict[st
     and lead, and, where there are several layouts and artefacts, of each pair of them
     (`view:LAYOUT, ARTEFACT`): the pages, how many of them are refused, how sure the reader is and
     how often it is right, and of each figure its median over leads and pages with a 95 % interval
-    over patients (`ci95`), mean, 10th and 90th percentile. A figure that no row has is None.
+    over patients (`ci95`), mean, 10th and 90th percentile; and the score of the Kaggle competition
+    with such an interval (`snr_kaggle_db`). A figure that no row has is None.
 
     Args:
         table: as `reading_confidence.settle` leaves it.
@@ -55,6 +57,7 @@ def _figures(part: pd.DataFrame, least_confidence: float) -> dict[str, Any]:
         "pages": len(pages), "leads": len(leads),
         "refused": int((pages["confidence"] < least_confidence).sum()),
         "confidence": _confidence(part),
+        "snr_kaggle_db": _kaggle(part),
     }  # fmt: skip
     intervals = _intervals(leads) if len(leads) else {}
     for name in FIGURES:
@@ -77,6 +80,23 @@ def _confidence(part: pd.DataFrame) -> dict[str, float | None]:
     said, right = found["lead_confidence"].to_numpy(), found["right"].to_numpy()
     values = {"said": said.mean(), "right": right.mean(), "ece": ece(said, right)}
     return {name: round(float(value), 4) for name, value in values.items()}
+
+
+def _kaggle(part: pd.DataFrame) -> dict[str, Any]:
+    """Score of the pages in dB (see `snr_kaggle`), and its interval by a bootstrap over patients."""
+    printed = part[part["printed"]]
+    if printed.empty:
+        return {"value": None, "ci95": None}
+    pages = printed.groupby(PAGE, sort=False).agg({"patient_id": "first"} | dict.fromkeys(snr_kaggle.COLUMNS, "sum")).reset_index()
+    ratio = snr_kaggle.ratios(*(pages[name] for name in snr_kaggle.COLUMNS))
+    groups = pd.DataFrame({"ratio": ratio}).groupby(patients_of(pages))["ratio"]
+    total, count = groups.sum().to_numpy(), groups.count().to_numpy()
+    draws = np.random.default_rng(0).integers(len(total), size=(DRAWS, len(total)))
+    means = total[draws].sum(1) / count[draws].sum(1)
+    with np.errstate(divide="ignore"):  # of pages without any signal
+        low, high = np.percentile(10 * np.log10(means), [2.5, 97.5])
+    return {"value": round(snr_kaggle.score_db(ratio), 4),
+            "ci95": [round(float(low), 4), round(float(high), 4)]}  # fmt: skip
 
 
 def _intervals(part: pd.DataFrame) -> dict[str, list[float]]:

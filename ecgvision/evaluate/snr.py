@@ -1,18 +1,25 @@
-"""The SNR of a waveform that was read off a page, by the rules of the PhysioNet Challenge 2024.
+"""Signal-to-noise ratios of a waveform that was read off a page, by three rules.
 
-The Challenge's score (George B. Moody PhysioNet Challenge 2024, its public repository
-`physionetchallenges/evaluation-2024` at commit 1a51354) is, for each record and lead:
+`snr_db`, ours, follows the George B. Moody PhysioNet Challenge 2024. Of each record and lead:
 
 1. Both curves are drawn into pictures of one row for each of 256 levels, from the least to the
    greatest value of either, and one column for each sample, and smoothed by a Gaussian of half a
    cell. The place of the pictures' greatest cross-correlation gives a shift in time and in voltage.
-2. The curve that was read is moved by it; what leaves or enters is missing. A shift of more than
-   0.5 s or 1 mV is not made.
+2. The reading is moved by it; what leaves or enters is missing. A shift of more than 0.5 s or 1 mV
+   is not made.
 3. SNR = 10 log10(mean x^2 / mean (x - y)^2) dB over the samples present in both, times the fraction
    of the reference's samples that were read. Nothing read counts 0 dB.
 
-The score of a test set is the mean over records and leads. The Challenge leaves a lead without
-noise or without signal out of that mean, and so do we (NaN).
+`snr_official_db` is what the Challenge's scorer computes (public repository
+`physionetchallenges/evaluation-2024` at commit 1a51354). It differs in step 2 where a reading is
+early: of a reading that is early by k samples the scorer keeps the first k samples and drops all
+others. Early readings therefore score far lower by it than by ours.
+
+In both, the score of a test set is the mean over records and leads, without leads that have no
+noise or no signal (NaN).
+
+The third, of the Kaggle competition "PhysioNet - Digitization of ECG Images" (2025), is in
+`snr_kaggle`. Figures of two rules must not be compared.
 """
 
 from __future__ import annotations
@@ -89,7 +96,7 @@ def unshifted(read: ArrayLike, shift: Shift, rate: float) -> Curve:
         rate: Hz.
     """
     y = np.asarray(read, np.float64)
-    if abs(shift.samples) > round(LONGEST_SHIFT * rate) or abs(shift.mv) > HIGHEST_SHIFT:
+    if _too_far(shift, rate):
         return y
     out = np.full_like(y, np.nan)
     if shift.samples >= 0:
@@ -99,34 +106,66 @@ def unshifted(read: ArrayLike, shift: Shift, rate: float) -> Curve:
     return out - shift.mv
 
 
-def align(reference: ArrayLike, read: ArrayLike, rate: float) -> tuple[Curve, Curve]:
-    """Every lead moved onto its reference as the Challenge does it, and by how much in time.
+def unshifted_official(read: ArrayLike, shift: Shift, rate: float) -> Curve:
+    """(T,): `unshifted` as the Challenge's scorer does it, which differs for early readings.
+
+    Of a reading that is early by k samples the first k are kept, moved k samples on; the rest is
+    missing. What would lie beyond the curve's end is cut off: the reference has no sample there.
+    """
+    y = np.asarray(read, np.float64)
+    early = -shift.samples
+    if early <= 0 or _too_far(shift, rate):
+        return unshifted(y, shift, rate)
+    out = np.full_like(y, np.nan)
+    kept = y[:early][: max(len(y) - early, 0)]
+    out[early : early + len(kept)] = kept
+    return out - shift.mv
+
+
+def _too_far(shift: Shift, rate: float) -> bool:
+    """Whether a shift is beyond what the Challenge makes up for."""
+    return abs(shift.samples) > round(LONGEST_SHIFT * rate) or abs(shift.mv) > HIGHEST_SHIFT
+
+
+class Aligned(NamedTuple):
+    """Readings moved onto their references.
+
+    Attributes:
+        moved: (N, 12, T) mV, each reading after its shift.
+        official: (N, 12, T) mV, the same by the Challenge's scorer.
+        late: (N, 12) seconds by which each was late, made up for or not; NaN where either curve is
+            empty.
+    """
+
+    moved: Curve
+    official: Curve
+    late: Curve
+
+
+def align(reference: ArrayLike, read: ArrayLike, rate: float) -> Aligned:
+    """Every lead moved onto its reference, as steps 1 and 2 of the Challenge's rule say.
 
     Args:
         reference, read: (N, 12, T) mV, NaN where not printed or not read.
         rate: Hz of both.
 
-    Returns:
-        (N, 12, T), what was read after its shift; and (N, 12), seconds by which it was late, made
-        up for or not, NaN where either curve is empty.
-
     Raises:
         DataError: for other shapes, or a rate that is none.
     """
-    if not (math.isfinite(rate) and rate > 0):
-        raise DataError("the rate of curves must be a positive number of Hz", value=rate)
+    check_rate(rate)
     x, y = check_records(reference, read)
-    moved, late = np.empty_like(y), np.full(y.shape[:2], np.nan)
+    moved, official, late = np.empty_like(y), np.empty_like(y), np.full(y.shape[:2], np.nan)
     for place in np.ndindex(*y.shape[:2]):
         shift = find_shift(x[place], y[place])
         moved[place] = unshifted(y[place], shift, rate)
+        official[place] = unshifted_official(y[place], shift, rate)
         if np.isfinite(x[place]).any() and np.isfinite(y[place]).any():
             late[place] = shift.samples / rate
-    return moved, late
+    return Aligned(moved, official, late)
 
 
 def snr_db(reference: ArrayLike, read: ArrayLike) -> float:
-    """The Challenge's SNR in dB of a curve that needs no more shift; step 3 above.
+    """The SNR in dB of a curve that needs no more shift; step 3 above.
 
     Returns:
         NaN where the reference is empty or 0 throughout, or the reading is without any error.
@@ -148,20 +187,22 @@ def snr_db(reference: ArrayLike, read: ArrayLike) -> float:
     return 10 * math.log10(power / noise) * float(both.sum() / wanted.sum())
 
 
-def challenge_snr(reference: ArrayLike, read: ArrayLike, rate: float) -> Curve:
-    """(N, 12) dB: the Challenge's SNR of every record and lead, after its alignment.
-
-    The score is its `nanmean`.
+def challenge_snr(
+    reference: ArrayLike, read: ArrayLike, rate: float, *, official: bool = False
+) -> Curve:
+    """(N, 12) dB: the SNR of every record and lead after alignment. The score is its `nanmean`.
 
     Args:
         reference, read: (N, 12, T) mV, NaN where not printed or not read.
         rate: Hz.
+        official: by the Challenge's own scorer, which drops most of an early reading.
 
     Raises:
         DataError: for other shapes, or a rate that is none.
     """
     x, _ = check_records(reference, read)
-    return lead_snr(x, align(x, read, rate)[0])
+    aligned = align(x, read, rate)
+    return lead_snr(x, aligned.official if official else aligned.moved)
 
 
 def lead_snr(reference: Curve, moved: Curve) -> Curve:
@@ -170,6 +211,16 @@ def lead_snr(reference: Curve, moved: Curve) -> Curve:
     for place in np.ndindex(*out.shape):
         out[place] = snr_db(reference[place], moved[place])
     return out
+
+
+def check_rate(rate: float) -> None:
+    """Refuse a rate that is no positive number of Hz.
+
+    Raises:
+        DataError: naming it.
+    """
+    if not (math.isfinite(rate) and rate > 0):
+        raise DataError("the rate of curves must be a positive number of Hz", value=rate)
 
 
 def check_curves(reference: ArrayLike, read: ArrayLike) -> tuple[Curve, Curve]:

@@ -24,7 +24,7 @@ from ecgvision.evaluate.reading_summary import summarise
 from ecgvision.evaluate.snr import snr_db
 
 DRAWN = {"paper": "kit", "gain": 10.0, "speed": 25.0, "printed": True, "right": 0.8,
-         "lead_confidence": 0.7, "confidence": 0.7}  # fmt: skip
+         "lead_confidence": 0.7, "confidence": 0.7, "kaggle_signal": 4.0, "kaggle_noise": 1.0}  # fmt: skip
 
 
 def test_the_table_is_judged_as_by_hand() -> None:
@@ -72,6 +72,23 @@ def test_intervals_are_over_patients() -> None:
         assert [low, high] == pytest.approx(one[figure]["ci95"], abs=0.2)
         narrow = records[figure]["ci95"]
         assert high - low > 1.5 * (narrow[1] - narrow[0])
+
+
+def test_the_kaggle_score_is_of_pages_and_its_interval_over_patients() -> None:
+    rng = np.random.default_rng(2)
+    signal, noise = rng.uniform(1, 9, 24), rng.uniform(0.1, 0.9, 24)
+    table = pd.DataFrame({
+        "record_id": [f"r{i // 3}" for i in range(24)], "patient_id": [f"p{i // 6}" for i in range(24)],
+        "layout": "3x4", "artefact": "clean", "lead": ["I", "II", "V1"] * 8, **DRAWN,
+        **dict.fromkeys(FIGURES, 1.0),
+    } | {"kaggle_signal": signal, "kaggle_noise": noise})  # fmt: skip
+    ratio = signal.reshape(8, 3).sum(1) / noise.reshape(8, 3).sum(1)
+    found = summarise(table, 0.5)["all"]["snr_kaggle_db"]
+    assert found["value"] == pytest.approx(10 * math.log10(ratio.mean()), abs=1e-3)
+    by_patient = ratio.reshape(4, 2).mean(1)
+    draws = [10 * math.log10(by_patient[list(chosen)].mean())
+             for chosen in itertools.product(range(4), repeat=4)]  # fmt: skip
+    np.testing.assert_allclose(found["ci95"], np.percentile(draws, [2.5, 97.5]), atol=0.3)
 
 
 def test_what_is_refused_is_settled_on_all_validation_pages() -> None:

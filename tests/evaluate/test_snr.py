@@ -18,6 +18,7 @@ from ecgvision.evaluate.snr import (
     find_shift,
     snr_db,
     unshifted,
+    unshifted_official,
 )
 
 
@@ -83,6 +84,72 @@ def test_a_shift_beyond_the_limit_is_not_made(late: int, up: float) -> None:
     y += up
     assert find_shift(x, y).samples == late
     np.testing.assert_array_equal(unshifted(y, find_shift(x, y), RATE), y)
+
+
+def challenge_by_hand(x: np.ndarray, y: np.ndarray, rate: float, *, official: bool) -> float:
+    """Steps 2 and 3 sample by sample; step 1 is tested on its own."""
+    late, up = find_shift(x, y)
+    moved = [math.nan] * len(x)
+    made = abs(late) <= 0.5 * rate and abs(up) <= 1
+    for t in range(len(x)):
+        source = t + late if made else t
+        if not 0 <= source < len(y):
+            continue
+        if official and made and late < 0 and source >= -late:
+            continue  # the scorer keeps the first samples of an early reading alone
+        moved[t] = y[source] - (up if made else 0)
+    pairs = [(a, b) for a, b in zip(x, moved, strict=True) if np.isfinite(a) and np.isfinite(b)]
+    wanted = sum(np.isfinite(a) for a in x)
+    if not wanted:
+        return math.nan
+    if not pairs:
+        return 0.0
+    signal, noise = sum(a * a for a, _ in pairs), sum((a - b) ** 2 for a, b in pairs)
+    if not signal or not noise:
+        return math.nan
+    return 10 * math.log10(signal / noise) * len(pairs) / wanted
+
+
+@settings(max_examples=40, deadline=None)
+@given(late=st.integers(-60, 60), up=st.floats(-0.5, 0.5), seed=st.integers(0, 999),
+       missing=st.integers(0, 200), unprinted=st.integers(0, 150))  # fmt: skip
+def test_both_rules_are_those_of_plain_loops(late, up, seed, missing, unprinted) -> None:
+    rng = np.random.default_rng(seed)
+    x = curve(400, seed)
+    y = np.full_like(x, np.nan)
+    y[max(0, late) : 400 + min(0, late)] = x[max(0, -late) : 400 - max(0, late)]
+    y += up + 0.05 * rng.standard_normal(400)
+    start = int(rng.integers(400))
+    y[start : start + missing] = np.nan
+    x[:unprinted] = np.nan
+    records = [np.tile(c, (1, 12, 1)) for c in (x, y)]
+    for official in (False, True):
+        found = challenge_snr(*records, RATE, official=official)
+        wanted = challenge_by_hand(x, y, RATE, official=official)
+        np.testing.assert_allclose(found, np.full((1, 12), wanted), atol=1e-9)
+
+
+def test_the_official_scorer_drops_an_early_reading() -> None:
+    """Of 400 samples read 5 early it keeps 5, so a perfect reading has 1/80 of its SNR."""
+    x = curve(400)
+    y = np.full_like(x, np.nan)
+    y[:-5] = 0.9 * x[5:]
+    kept = unshifted_official(y, Shift(-5, 0.0), RATE)
+    np.testing.assert_array_equal(np.flatnonzero(np.isfinite(kept)), np.arange(5, 10))
+    np.testing.assert_array_equal(kept[5:10], y[:5])
+    records = [np.tile(c, (1, 12, 1)) for c in (x, y)]
+    assert np.nanmean(challenge_snr(*records, RATE)) > 19
+    assert np.nanmean(challenge_snr(*records, RATE, official=True)) < 1
+
+
+def test_rules_agree_on_readings_that_are_not_early() -> None:
+    x = curve(400)
+    y = np.full_like(x, np.nan)
+    y[7:] = 0.9 * x[:-7]
+    records = [np.tile(c, (1, 12, 1)) for c in (x, y)]
+    np.testing.assert_array_equal(
+        challenge_snr(*records, RATE), challenge_snr(*records, RATE, official=True)
+    )
 
 
 def test_snr_of_a_scaled_and_an_offset_copy() -> None:
