@@ -9,12 +9,12 @@ from ecgvision.ecg import DataError
 from ecgvision.evaluate.beats import beat_errors
 from ecgvision.evaluate.snr import Curve, align, check_records, lead_snr
 
-FIGURES = ("snr_db", "snr_official_db", "correlation", "rmse_mv", "amplitude_error_mv", "interval_error_s",
-           "time_shift_s", "presence_accuracy")  # fmt: skip
-"""Of every lead: the SNR by our rule and by the Challenge's own scorer (see `snr`); correlation, root
-mean square error, and errors of amplitudes and intervals (see `beats`), all after our alignment; by
-how much that moved it in time; and the share of samples of which it was rightly said whether they
-were printed."""
+FIGURES = ("snr_db", "snr_official_db", "correlation", "rmse_mv", "amplitude_error_mv",
+           "interval_error_s", "time_shift_s", "presence_accuracy")  # fmt: skip
+"""Of every lead: the SNR by our rule and by the Challenge's own scorer (see `snr`); correlation,
+root mean square error, and errors of amplitudes and intervals (see `beats`), all after our
+alignment; by how much that moved it in time; and the share of samples of which it was rightly said
+whether they were printed."""
 
 
 def digitisation(
@@ -35,8 +35,9 @@ def digitisation(
     beats = np.empty((*late.shape, 2))
     for place in np.ndindex(*late.shape):
         beats[place] = beat_errors(x[place], moved[place], rate)
-    tables = (lead_snr(x, moved), lead_snr(x, official), correlation(x, moved), rmse(x, moved), beats[..., 0],
-              beats[..., 1], np.abs(late), presence_accuracy(printed, found))  # fmt: skip
+    tables = (lead_snr(x, moved), lead_snr(x, official), correlation(x, moved), rmse(x, moved),
+              beats[..., 0], beats[..., 1], np.abs(late),
+              presence_accuracy(printed, found))  # fmt: skip
     return dict(zip(FIGURES, tables, strict=True))
 
 

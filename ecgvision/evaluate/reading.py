@@ -51,9 +51,9 @@ def read_split(
         ("" where unknown), layout, artefact, the paper's name ("" where unknown), mm/mV and mm/s it
         was drawn at (NaN where unknown), lead, whether it was printed, how sure the reader says it
         is (see `reading_confidence`), the share of the samples found that are `RIGHT_MV` or less
-        off, NaN where none was found, the powers of `snr_kaggle.COLUMNS`, and of leads that were printed the
-        `FIGURES` at the Challenge's 500 Hz; and some pages to look at, with `image` (3, H, W), `trace` (12, T, 2),
-        `found` (12, T), `record_id`, `layout`, `artefact`.
+        off, NaN where none was found, the powers of `snr_kaggle.COLUMNS`, and of leads that were
+        printed the `FIGURES` at the Challenge's 500 Hz; and some pages to look at, with `image`
+        (3, H, W), `trace` (12, T, 2), `found` (12, T), `record_id`, `layout`, `artefact`.
     """
     judge = _BatchJudge(data, rate)
     trainer = one_device(accelerator, limit, callbacks=[judge])
@@ -141,7 +141,7 @@ def _judge(
     count = np.isfinite(read).sum(-1)
     right = (np.abs(read - true) <= RIGHT_MV).sum(-1) / np.where(count > 0, count, np.nan)
     figures = digitisation(true, read, JUDGED_RATE, printed=printed, found=found)
-    power = snr_kaggle.powers(true, read, JUDGED_RATE)
+    powers = dict(zip(snr_kaggle.COLUMNS, snr_kaggle.powers(true, read, JUDGED_RATE), strict=True))
     shown: NDArray[np.bool_] = np.any(printed, axis=-1)
     rows = []
     for i, lead in zip(*np.nonzero(shown | found.any(-1)), strict=True):
@@ -149,6 +149,6 @@ def _judge(
         values = {name: float(f[i, lead]) if told else np.nan for name, f in figures.items()}
         rows.append({**whose.iloc[i], **views[i], "lead": LEADS[lead], "printed": told,
                      "raw_confidence": float(sure[i, lead]), "right": float(right[i, lead]),
-                     **dict(zip(snr_kaggle.COLUMNS, (float(p[i, lead]) for p in power), strict=True)),
+                     **{key: float(power[i, lead]) for key, power in powers.items()},
                      **values})  # fmt: skip
     return pd.DataFrame(rows, columns=[*COLUMNS, *FIGURES])

@@ -18,20 +18,22 @@ from ecgvision.evaluate.reading_figures import confidence_diagram, snr_by_layout
 from ecgvision.whole import whole_file
 
 HEAD = ["", "pages", "refused", "leads", "SNR dB, median", "95 % interval", "mean", "lowest tenth",
-        "Challenge's scorer dB, mean", "Kaggle 2025 dB", "correlation, median", "RMSE mV, median", "amplitude mV, median", "interval ms, median",
+        "Challenge's scorer dB, mean", "Kaggle 2025 dB", "correlation, median",
+        "RMSE mV, median", "amplitude mV, median", "interval ms, median",
         "shift ms, median", "presence, mean", "said", "right"]  # fmt: skip
 TABLES = {"layout": "By layout", "artefact": "By artefact", "view": "By layout and artefact",
           "paper": "By paper", "gain": "By gain, mm/mV", "speed": "By speed, mm/s",
           "lead": "By lead"}  # fmt: skip
 CAPTION = (
-    "Of what digitize writes; 95 % intervals by bootstrap over patients. SNR after alignment "
-    "as in the PhysioNet Challenge 2024, early readings in full; the Challenge's own scorer drops "
+    "Of what digitize writes; 95 % intervals by bootstrap over patients. SNR after alignment as "
+    "in the PhysioNet Challenge 2024, early readings in full; the Challenge's own scorer drops "
     "most of an early reading. Kaggle 2025: that competition's score, over pages. Figures of two "
-    "rules must not be compared. Shift: by how much alignment moved a lead in time. Amplitude and interval: mean absolute errors of the tallest waves of a lead, "
-    "and of the times between them. Presence: share of a lead's samples of which it was rightly "
-    "said whether they were printed. Refused: pages below the confidence that is asked for; they "
-    "are in all other figures. Said and right: of the leads found the mean confidence, and the "
-    "mean share of samples that are within 0.1 mV of the record."
+    "rules must not be compared. Shift: by how much alignment moved a lead in time. Amplitude and "
+    "interval: mean absolute errors of the tallest waves of a lead, and of the times between "
+    "them. Presence: share of a lead's samples of which it was rightly said whether they were "
+    "printed. Refused: pages below the confidence that is asked for; they are in all other "
+    "figures. Said and right: of the leads found the mean confidence, and the mean share of "
+    "samples that are within 0.1 mV of the record."
 )
 
 

@@ -83,11 +83,12 @@ def _confidence(part: pd.DataFrame) -> dict[str, float | None]:
 
 
 def _kaggle(part: pd.DataFrame) -> dict[str, Any]:
-    """Score of the pages in dB (see `snr_kaggle`), and its interval by a bootstrap over patients."""
+    """Score of the pages in dB (see `snr_kaggle`), and its interval by bootstrap over patients."""
     printed = part[part["printed"]]
     if printed.empty:
         return {"value": None, "ci95": None}
-    pages = printed.groupby(PAGE, sort=False).agg({"patient_id": "first"} | dict.fromkeys(snr_kaggle.COLUMNS, "sum")).reset_index()
+    kept = {"patient_id": "first", **dict.fromkeys(snr_kaggle.COLUMNS, "sum")}
+    pages = printed.groupby(PAGE, sort=False).agg(kept).reset_index()
     ratio = snr_kaggle.ratios(*(pages[name] for name in snr_kaggle.COLUMNS))
     groups = pd.DataFrame({"ratio": ratio}).groupby(patients_of(pages))["ratio"]
     total, count = groups.sum().to_numpy(), groups.count().to_numpy()

@@ -77,13 +77,17 @@ def test_powers_are_summed_over_leads_and_ratios_averaged_over_pictures() -> Non
 
 def test_records_are_scored_lead_by_lead() -> None:
     rng = np.random.default_rng(0)
-    x = np.stack([[curve(200, seed) for seed in range(12)], [curve(200, seed) for seed in range(12, 24)]])
+    x = np.stack(
+        [[curve(200, seed) for seed in range(12)], [curve(200, seed) for seed in range(12, 24)]]
+    )
     y = x + 0.1 * rng.standard_normal(x.shape)
     x[0, 3], x[1, 2, :120] = np.nan, np.nan
     signal, noise = powers(x, y, RATE)
     assert (signal[0, 3], noise[0, 3]) == (0, 0)
     for place in ((0, 0), (1, 2)):
-        np.testing.assert_allclose((signal[place], noise[place]), powers_by_hand(x[place], y[place], RATE))
+        np.testing.assert_allclose(
+            (signal[place], noise[place]), powers_by_hand(x[place], y[place], RATE)
+        )
     wanted = 10 * math.log10(np.mean(signal.sum(1) / noise.sum(1)))
     assert kaggle_snr(x, y, RATE) == pytest.approx(wanted)
 
