@@ -9,20 +9,20 @@ import hashlib
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ecgvision.ecg import ConfigError
 from ecgvision.layouts import get_layout
 from ecgvision.page import Page
-from ecgvision.render.kit import Kit
 from ecgvision.render.kit_flags import KitFlags
 from ecgvision.render.kit_page import check_page
-from ecgvision.render.paper import draw
 from ecgvision.render.styles import check_style, paper_of
+
+if TYPE_CHECKING:
+    from ecgvision.render.kit import Kit
 
 
 class Picture(NamedTuple):
@@ -50,6 +50,8 @@ def page_seed(seed: int, record: str, layout: str) -> int:
 
 def about(age: Any, sex: Any) -> tuple[str, ...]:
     """Header lines of a record: who it is, nothing that could tell of the heart."""
+    import pandas as pd
+
     years = "Unknown" if pd.isna(age) else f"{age:.0f}"
     return f"Age: {years}", f"Sex: {'Unknown' if pd.isna(sex) else sex}"
 
@@ -89,6 +91,8 @@ class OurBackend:
 
     def __call__(self, record: Record, layout: str) -> Picture:
         """The page of a record."""
+        from ecgvision.render.paper import draw
+
         seed = page_seed(self.seed, record.name, layout)
         paper = paper_of(self.style, layout, np.random.default_rng(seed))
         page = paper.page(layout, dpi=self.dpi)
@@ -133,11 +137,13 @@ class KitBackend:
         self, layouts: tuple[str, ...], dpi: float, seed: int, masks: bool, points: bool,
         checkout: str | None, python: str | None, flags: KitFlags, timeout: float,
     ) -> None:  # fmt: skip
+        from ecgvision.render.kit import Kit
+
         self.seed, self.masks, self.points = seed, masks, points
         self.pages = {name: Page(get_layout(name), dpi=dpi) for name in layouts}
         for page in self.pages.values():
             check_page(page)
-        self.kit = Kit(checkout, python=python, flags=flags, timeout=timeout)
+        self.kit: Kit = Kit(checkout, python=python, flags=flags, timeout=timeout)
 
     def check(self) -> None:
         """Start the worker and let it check everything."""

@@ -57,6 +57,20 @@ class Reading:
     unstated_rate: float | None = None
 
 
+def check_out(out: str | Path, *, overwrite: bool) -> None:
+    """Refuse to pack where something stands.
+
+    Raises:
+        StoreError: unless it is to be replaced.
+    """
+    if Path(out).exists() and not overwrite:
+        raise StoreError(
+            "there is something here already",
+            file=out,
+            remedy="Choose another --out or --overwrite",
+        )
+
+
 def pack_items(
     items: Sequence[Item],
     out: str | Path,
@@ -85,12 +99,7 @@ def pack_items(
         raise DataError(
             "there are no records to pack", file=source, value=refused[0][1] if refused else None
         )
-    if out.exists() and not overwrite:
-        raise StoreError(
-            "there is something here already",
-            file=out,
-            remedy="Choose another --out or --overwrite",
-        )
+    check_out(out, overwrite=overwrite)
     work = out.with_name(f".{out.name}.work")
     _prepare(work, _fingerprint(items, reading))
     chunks = [items[i : i + CHUNK] for i in range(0, len(items), CHUNK)]

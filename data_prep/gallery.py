@@ -26,8 +26,6 @@ from ecgvision.ecg import ConfigError, Ecg, EcgVisionError
 from ecgvision.layouts import get_layout
 from ecgvision.page import MM_PER_INCH, Page
 from ecgvision.records import read_record
-from ecgvision.render.artefacts import CLEAN
-from ecgvision.render.paper import draw
 from ecgvision.render.styles import PAPERS, get_paper
 from ecgvision.render.text import text_coverage
 from ecgvision.whole import whole_file
@@ -56,6 +54,8 @@ class Entry:
 
 def everything() -> list[Entry]:
     """Every paper in its most usual layout, then every preset of artefacts but the clean one."""
+    from ecgvision.render.artefacts import CLEAN
+
     papers = [Entry(name, paper.layouts[0]) for name, paper in PAPERS.items()]
     shown = get_paper(SHOWN).layouts[0]
     return papers + [Entry(SHOWN, shown, name) for name in presets() if name != CLEAN]
@@ -119,6 +119,8 @@ def sheet(
 
 def _page(ecg: Ecg, entry: Entry, width: int, *, seed: int, strength: float) -> NDArray[np.uint8]:
     import cv2
+
+    from ecgvision.render.paper import draw
 
     paper = get_paper(entry.style)
     page = paper.page(get_layout(entry.layout))

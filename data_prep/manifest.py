@@ -19,15 +19,16 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from data_prep.chunks import Item, OnError, Reading, pack_items, state
 from data_prep.tables import identifier, number, parse_scp, read_table, text
 from ecgvision.ecg import DataError
 from ecgvision.labels import SCHEMES, targets
 from ecgvision.records import read_record
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SPLITS = {"train": 1, "val": 9, "valid": 9, "validation": 9, "test": 10}
 SEXES = {"male": "male", "m": "male", "female": "female", "f": "female"}
@@ -132,6 +133,8 @@ def _label_columns(table: pd.DataFrame, labels: Sequence[str] | None, file: Path
 
 
 def _items(table: pd.DataFrame, columns: list[str], file: Path, name: str) -> list[Item]:
+    import pandas as pd
+
     paths = [text(cell) for cell in table["record"]]
     if None in paths:
         raise DataError("a row names no record", file=file, value=f"line {paths.index(None) + 2}")
@@ -156,6 +159,8 @@ def _stem(path: str) -> str:
 
 
 def _about(row: dict[Any, Any], columns: list[str], where: str) -> dict[str, Any]:
+    import pandas as pd
+
     about: dict[str, Any] = {
         "patient_id": identifier(row.get("patient_id")),
         "fold": _fold(row, where),
@@ -207,6 +212,8 @@ def _sex(cell: Any, where: str) -> str | None:
 
 def _check_agreement(items: list[Item], columns: list[str]) -> None:
     """Contradictions between class columns and SCP codes are said before hours of packing."""
+    import pandas as pd
+
     rows = [
         {
             "record_id": item.record_id,

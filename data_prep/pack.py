@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 
 from data_prep import cinc, manifest, ptbxl
+from data_prep.chunks import check_out
 from data_prep.cinc_files import CHALLENGES
 from ecgvision.ecg import EcgVisionError
 
@@ -101,6 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "overwrite": args.overwrite,
     }
     try:
+        check_out(args.out, overwrite=args.overwrite)  # before any record is read
         if args.source == "ptbxl":
             ptbxl.pack_ptbxl(args.root, args.out, rate=args.rate, **common)
         elif args.source in CHALLENGES:

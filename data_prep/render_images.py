@@ -28,19 +28,21 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from data_prep.backends import KitBackend, OurBackend, Record, about, page_seed
-from data_prep.drawn import Folder, write_page
 from ecgvision.ecg import ConfigError, EcgVisionError
 from ecgvision.layouts import LAYOUTS
 from ecgvision.render import kit_flags
-from ecgvision.render.kit import PAGE_SECONDS, KitError
+from ecgvision.render.kit_process import PAGE_SECONDS, KitError
 from ecgvision.render.styles import STYLES
-from ecgvision.store import Store
+from ecgvision.store import Store, check_store
+
+if TYPE_CHECKING:
+    from data_prep.drawn import Folder
 
 HOPELESS = 10  # our default: so many failures before the first page mean that none will come
 Backend = OurBackend | KitBackend
@@ -71,10 +73,9 @@ def render(
         ConfigError: for a folder that holds other pages, a disk that is full, a worker process
             that was killed, or a kit that draws nothing at all.
     """
-    if jobs < 1:
-        raise ConfigError("--jobs must be a whole number from 1", value=jobs)
-    if limit is not None and limit < 1:
-        raise ConfigError("--limit must be a whole number from 1", value=limit)
+    from data_prep.drawn import Folder
+
+    check_counts(jobs, limit)
     records = min(len(store), limit or len(store))
     if records == 0:
         raise ConfigError("the store has no records", file=store.path)
@@ -85,6 +86,18 @@ def render(
     finally:
         folder.close()
     return pages, skipped
+
+
+def check_counts(jobs: int, limit: int | None) -> None:
+    """Refuse counts of workers or records that are none.
+
+    Raises:
+        ConfigError: naming the option.
+    """
+    if jobs < 1:
+        raise ConfigError("--jobs must be a whole number from 1", value=jobs)
+    if limit is not None and limit < 1:
+        raise ConfigError("--limit must be a whole number from 1", value=limit)
 
 
 def _fill(
@@ -197,6 +210,8 @@ def _draw(
     backend: Backend, store: Store, out: Path, row: int, layouts: tuple[str, ...]
 ) -> tuple[int, list[Skip]]:
     """Draw a record's pages and write them; how many were tried, and those that failed."""
+    from data_prep.drawn import write_page
+
     line = store.records.iloc[row]
     name = str(line["record_id"])
     record = Record(store.read(row), store.rate, name, about(line["age"], line["sex"]))
@@ -316,8 +331,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     cut = words.index("--") if "--" in words else len(words)
     args = parser().parse_args(words[:cut])
     try:
-        store = Store(args.store)
+        check_store(args.store)  # before anything slow is imported
+        check_counts(args.jobs, args.limit)
         make, settings = backend_of(args, words[cut + 1 :])
+        store = Store(args.store)
         pages, skipped = render(store, args.out, make, settings, jobs=args.jobs, limit=args.limit)
     except EcgVisionError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -6,12 +6,13 @@ import ast
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from ecgvision.ecg import DataError
 from ecgvision.labels import SCHEMES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _STATEMENTS = frozenset(SCHEMES["all"].codes)
 
@@ -22,6 +23,8 @@ def read_table(file: str | Path, needed: Sequence[str]) -> pd.DataFrame:
     Raises:
         DataError: if it is missing, unreadable, empty, or lacks a column.
     """
+    import pandas as pd
+
     try:
         header = pd.read_csv(file, nrows=0).columns
         table = pd.read_csv(
@@ -44,6 +47,8 @@ def read_table(file: str | Path, needed: Sequence[str]) -> pd.DataFrame:
 
 def text(cell: Any) -> str | None:
     """The cell as text without surrounding space; None where empty."""
+    import pandas as pd
+
     if cell is None or (isinstance(cell, float) and cell != cell) or cell is pd.NA:
         return None
     return str(cell).strip() or None

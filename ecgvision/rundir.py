@@ -6,14 +6,15 @@ import hashlib
 import json
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 import yaml
-from torch import nn
 
 from ecgvision.ecg import ConfigError, LabelError
 from ecgvision.shipped import NAME, READER
+
+if TYPE_CHECKING:  # slow to import, and of no use to who reads a configuration
+    from torch import nn
 
 CONFIG_FILE = "config.yaml"
 METRICS = "metrics.json"
@@ -59,6 +60,8 @@ def weights_hash(file: str | Path) -> str:
     Raises:
         ConfigError: if it is no checkpoint.
     """
+    import torch
+
     state = _read_checkpoint(file)
     weights = state["state_dict"]
     digest = hashlib.sha256(str(state.get("label_hash")).encode())
@@ -70,6 +73,8 @@ def weights_hash(file: str | Path) -> str:
 
 
 def _read_checkpoint(file: str | Path) -> dict[str, Any]:
+    import torch
+
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
         dict(state["state_dict"])

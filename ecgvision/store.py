@@ -38,7 +38,7 @@ from ecgvision.store_writer import StoreWriter
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Store", "StoreWriter"]
+__all__ = ["Store", "StoreWriter", "check_store"]
 
 
 class Store:
@@ -59,8 +59,7 @@ class Store:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.manifest = _read_manifest(self.path)
-        self._check_sizes()
+        self.manifest = check_store(self.path)
         self.rate = float(self.manifest["rate"])
         self.label_columns: list[str] = list(self.manifest["label_columns"])
         self.records = self._read_records()
@@ -123,23 +122,6 @@ class Store:
                     remedy="Pack the store again",
                 )
 
-    def _check_sizes(self) -> None:
-        for name in (SIGNALS, RECORDS):
-            file, expected = self.path / name, self.manifest["bytes"][name]
-            if not file.is_file():
-                raise StoreError(
-                    "the store is incomplete: this file is missing",
-                    file=file,
-                    remedy="Pack the store again",
-                )
-            if (size := file.stat().st_size) != expected:
-                raise StoreError(
-                    f"the file should have {expected} bytes: cut short or altered",
-                    file=file,
-                    value=size,
-                    remedy="Pack the store again",
-                )
-
     def _read_records(self) -> pd.DataFrame:
         import pandas as pd
 
@@ -177,6 +159,31 @@ class Store:
             )
         # A plain view of the map: slicing np.memmap objects is several times slower.
         return signals.view(np.ndarray)
+
+
+def check_store(path: str | Path) -> dict[str, Any]:
+    """The manifest of a store whose files are there and of their sizes; none of them is opened.
+
+    Raises:
+        StoreError: as `Store`, as far as it can be told without the table.
+    """
+    manifest = _read_manifest(Path(path))
+    for name in (SIGNALS, RECORDS):
+        file, expected = Path(path) / name, manifest["bytes"][name]
+        if not file.is_file():
+            raise StoreError(
+                "the store is incomplete: this file is missing",
+                file=file,
+                remedy="Pack the store again",
+            )
+        if (size := file.stat().st_size) != expected:
+            raise StoreError(
+                f"the file should have {expected} bytes: cut short or altered",
+                file=file,
+                value=size,
+                remedy="Pack the store again",
+            )
+    return manifest
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

@@ -12,12 +12,14 @@ colon the stream, and after @ the layout or the artefact (`predictions.parquet:i
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.ecg import DataError, EcgVisionError
+from ecgvision.ecg import ConfigError, DataError, EcgVisionError
+from ecgvision.evaluate.asked import check_draws, check_table_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,6 +103,18 @@ def _split(argument: str) -> tuple[str, str | None, list[str]]:
     return argument[:cut], stream or None, views
 
 
+def check_match(pattern: str | None) -> None:
+    """Refuse what is no regular expression.
+
+    Raises:
+        ConfigError: with what is wrong with it.
+    """
+    try:
+        re.compile(pattern or "")
+    except re.error as error:
+        raise ConfigError(f"--match is no regular expression ({error})", value=pattern) from error
+
+
 def show(result: dict[str, Any]) -> str:
     """The comparison as a table for people."""
     lines = [
@@ -126,6 +140,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; 2 for input that cannot be compared."""
     args = parser().parse_args(argv)
     try:
+        check_draws(args.draws, args.seed)
+        check_match(args.match)
+        for argument in (args.a, args.b):
+            check_table_file(_split(argument)[0])
         from ecgvision.evaluate.compare import paired
 
         (a, points_a), (b, points_b) = (

@@ -14,16 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
-from ecgvision.deploy.card_file import MODEL
-from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.ecg import ConfigError, EcgVisionError
 from ecgvision.rundir import BEST, CONFIG_FILE, METRICS, read_config, read_metrics, weights_hash
 from ecgvision.shipped import READER
-from ecgvision.store import Store
-from ecgvision.systems.seen import seen_of
+from ecgvision.store import Store, check_store
 from ecgvision.whole import whole_folder, write_json
 
 CARD = "CARD.md"
@@ -44,6 +40,13 @@ def ship(run: Path, target: Path = READER, *, note: str = "") -> Path:
     if config["exp"] != "read":
         raise ConfigError("only a reader is shipped", file=run, value=config["exp"])
     metrics = read_metrics(run)
+    for folder in config["data"]["store"]:
+        check_store(folder)
+    import torch  # what has been said so far needs nothing slow
+
+    from ecgvision.deploy.reader_bundle import ReaderBundle
+    from ecgvision.systems.seen import seen_of
+
     ReaderBundle.open(run / "bundle")
     stores = [Store(folder) for folder in config["data"]["store"]]
     kept = {key: metrics[key] for key in ("exp", "version", "layouts", "artefacts", "reading",
@@ -75,6 +78,8 @@ def card(
     note: str = "",
 ) -> str:  # fmt: skip
     """The model card, in Markdown."""
+    from ecgvision.deploy.card_file import MODEL
+
     data, folds = metrics["data"], config["data"]["folds"]
     rows = [_row(name.partition(":")[2] or "all", found)
             for name, found in metrics["reading"]["test"].items()

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -115,6 +114,8 @@ class DrawnPages:
             DataError: for a row that has no page.
             ImageError: for a file that is no longer a readable picture.
         """
+        import cv2
+
         if not self.has(row, layout):
             raise DataError(
                 f"no page of layout {layout} was drawn for this row", file=self.folder, value=row,

@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import firwin, resample_poly
 
 from ecgvision.ecg import ConfigError
 
@@ -15,6 +14,8 @@ from ecgvision.ecg import ConfigError
 @lru_cache(maxsize=16)
 def _filter(up: int, down: int) -> NDArray[np.float32]:
     """The low-pass filter that `resample_poly` would design anew in every call (its defaults)."""
+    from scipy.signal import firwin  # slow to import
+
     widest = max(up, down)
     taps = firwin(20 * widest + 1, 1 / widest, window=("kaiser", 5.0))
     return np.asarray(taps, np.float32)
@@ -38,6 +39,8 @@ def resample(signal: NDArray[np.float32], rate: float, target: float) -> NDArray
     """
     if rate == target:
         return signal
+    from scipy.signal import resample_poly
+
     ratio = Fraction(target / rate).limit_denominator(1000)
     if abs(float(ratio) - target / rate) > 1e-9:
         raise ConfigError(

@@ -13,16 +13,15 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from ecgvision.ecg import DataError, EcgVisionError
-from ecgvision.evaluate import predictions
-from ecgvision.evaluate.bootstrap import patients_of
-from ecgvision.evaluate.challenge import CHALLENGES, Challenge, metric_interval, score
-from ecgvision.evaluate.challenge_points import fit_points
-from ecgvision.evaluate.predictions import codes_of, logits_of, select, targets_of
+from ecgvision.evaluate.asked import check_draws, check_table_file
+
+if TYPE_CHECKING:  # slow to import, as all that the functions below do
+    import pandas as pd
+
+    from ecgvision.evaluate.challenge import Challenge
 
 
 def challenge_of(table: pd.DataFrame) -> Challenge:
@@ -31,6 +30,9 @@ def challenge_of(table: pd.DataFrame) -> Challenge:
     Raises:
         DataError: if they are no Challenge's.
     """
+    from ecgvision.evaluate.challenge import CHALLENGES
+    from ecgvision.evaluate.predictions import codes_of
+
     codes = codes_of(table)
     for challenge in CHALLENGES.values():
         if challenge.codes == codes:
@@ -58,6 +60,12 @@ def evaluate(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> dict[s
     Raises:
         DataError: if the labels are no Challenge's, or a stream lacks validation or test rows.
     """
+    from ecgvision.evaluate import predictions
+    from ecgvision.evaluate.bootstrap import patients_of
+    from ecgvision.evaluate.challenge import metric_interval, score
+    from ecgvision.evaluate.challenge_points import fit_points
+    from ecgvision.evaluate.predictions import logits_of, select, targets_of
+
     predictions.validate(table)
     challenge = challenge_of(table)
     streams: dict[str, Any] = {}
@@ -95,7 +103,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--draws", type=int, default=1000, help="bootstrap draws (default 1000)")
     args = parser.parse_args(argv)
     try:
-        result = evaluate(predictions.load(args.predictions), draws=args.draws)
+        check_table_file(args.predictions)
+        check_draws(args.draws)
+        from ecgvision.evaluate.predictions import load
+
+        result = evaluate(load(args.predictions), draws=args.draws)
     except EcgVisionError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -21,6 +21,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ecgvision.ecg import DataError
+from ecgvision.evaluate.asked import check_table_file
 from ecgvision.whole import whole_file
 
 META = ("record_id", "patient_id", "fold", "split", "stream", "layout", "artefact")
@@ -180,8 +181,7 @@ def load(path: str | Path) -> pd.DataFrame:
     Raises:
         DataError: if the file is missing, is not parquet, or breaks the contract.
     """
-    if not Path(path).is_file():
-        raise DataError("there is no predictions table", file=path, remedy="Was the run finished?")
+    check_table_file(path)
     try:
         table = pd.read_parquet(path)
     except (OSError, ValueError) as error:  # pyarrow's errors are both

@@ -29,12 +29,11 @@ from .geometry import Box, CellGeometry, Geometry
 from .kit_checkout import commit_of, digest_of, find_checkout, find_python
 from .kit_flags import KitFlags
 from .kit_page import check_page, compare, drawn_cell, header, kit_order, piece
-from .kit_process import KitError, KitProcess
+from .kit_process import PAGE_SECONDS, KitError, KitProcess
 
 __all__ = ["Kit", "KitError", "KitPage"]
 
 TRACE_PT = 0.75
-PAGE_SECONDS = 120.0  # our default: 13 s is the slowest page seen on an idle core
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,7 @@ from ..ecg import ConfigError, EcgVisionError
 
 WORKER = Path(__file__).with_name("kit_worker.py")
 START_SECONDS = 300.0  # our default: tensorflow and spaCy take a minute on a busy machine
+PAGE_SECONDS = 120.0  # our default: 13 s is the slowest page seen on an idle core
 _TAIL = 300  # characters of the worker's last words in a message
 
 

@@ -13,22 +13,19 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.data.spoil import WAYS
-from ecgvision.data.views import to_network
-from ecgvision.deploy.digitize import digitize
-from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.ecg import ConfigError, ImageError
-from ecgvision.render import artefacts
-from ecgvision.render.paper import draw
 from ecgvision.render.styles import MIXED, paper_of
 from ecgvision.rundir import read_config
 from ecgvision.shipped import READER
-from ecgvision.store import Store
+from ecgvision.store import Store, check_store
+
+if TYPE_CHECKING:
+    from ecgvision.deploy.reader_bundle import ReaderBundle
 
 LAYOUTS = ("3x4", "3x4+II", "6x2", "12x1", "3x4+V1+II+V5", "1x1:II")
 DPI = 100.0
@@ -45,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Of each kind of picture how many, how many were refused, and the median time."""
+    for folder in args.store:
+        check_store(folder)
+    from ecgvision.data.spoil import WAYS
+    from ecgvision.deploy.reader_bundle import ReaderBundle
+
     bundle = ReaderBundle.open(args.bundle or READER / "bundle", threads=args.threads)
     taken: dict[str, list[tuple[bool, float, float]]] = {}
     for number, page in enumerate(drawn(args.store, args.pages)):
@@ -65,6 +67,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def drawn(stores: Sequence[str], pages: int) -> Iterator[NDArray[np.uint8]]:
     """Pages of evenly spread records of the package's reader's validation folds."""
+    from ecgvision.render import artefacts
+    from ecgvision.render.paper import draw
+
     folds = read_config(READER)["data"]["folds"]["val"]
     found = [(store, int(row)) for store in map(Store, stores)
              for row in np.flatnonzero(store.records["fold"].isin(folds))]  # fmt: skip
@@ -85,6 +90,9 @@ def drawn(stores: Sequence[str], pages: int) -> Iterator[NDArray[np.uint8]]:
 
 def measure(bundle: ReaderBundle, image: NDArray[np.uint8]) -> tuple[bool, float, float]:
     """Whether a picture is refused, in how many seconds, and the seconds of one pass."""
+    from ecgvision.data.views import to_network
+    from ecgvision.deploy.digitize import digitize
+
     start = time.perf_counter()
     bundle.run(np.moveaxis(to_network(image, bundle.image_size), 2, 0)[None])
     once = time.perf_counter()

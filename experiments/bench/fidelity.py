@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from ecgvision.ecg import DataError
 from ecgvision.layouts import Layout, get_layout
 from ecgvision.page import PULSE_SECONDS, Page
-from ecgvision.render import furniture
-from ecgvision.render.geometry import CellGeometry
-from ecgvision.render.paper import Drawing, draw
 from ecgvision.render.styles import GRID_COLOURS, Rgb, Style, get_style
+
+if TYPE_CHECKING:
+    from ecgvision.render.geometry import CellGeometry
+    from ecgvision.render.paper import Drawing
 
 DEFAULT = Path(__file__).resolve().parents[2] / "../shared/data/kit-pages"
 
@@ -110,6 +111,7 @@ def measure(name: str, folder: Path) -> Measures:
     import cv2
 
     from ecgvision.records import read_record
+    from ecgvision.render.paper import draw
 
     asked = PAGES[name]
     about = folder / f"{name}.json"
@@ -229,6 +231,8 @@ def _picture(
 
 def _printed(page: Page, style: Style, rate: float, header: Sequence[str]) -> NDArray[np.bool_]:
     """Where bars and text stand, with room for a few pixels: every FreeType hints otherwise."""
+    from ecgvision.render import furniture
+
     found = np.zeros(page.size, bool)
     parts = furniture.bars(page, style, rate) + furniture.labels(page, style)
     for part in parts + furniture.header(page, style, header):

@@ -11,7 +11,6 @@ import pytest
 from ecgvision.data.spoil import WAYS
 from ecgvision.ecg import ImageError
 from experiments.bench import __main__ as bench
-from experiments.bench import digitize as module
 
 
 @pytest.fixture
@@ -29,7 +28,7 @@ def test_every_kind_of_picture_is_counted(
         if len(asked) % (1 + len(WAYS)) != 1:  # a page as it was drawn comes first
             raise ImageError("nothing can be read")
 
-    monkeypatch.setattr(module, "digitize", digitize)
+    monkeypatch.setattr("ecgvision.deploy.digitize.digitize", digitize)
     assert bench.main([*words, "--pages", "2", "--json", str(tmp_path / "all.json")]) == 0
     figures = json.loads((tmp_path / "all.json").read_text())["figures"]
     assert set(figures) == {"as it is", *WAYS}

@@ -9,7 +9,7 @@ import torch
 
 from ecgvision.models.strips import MARGIN, StripHead
 from experiments.bench import __main__ as bench
-from experiments.bench.reader import Dense
+from experiments.bench.reader_ways import Dense
 
 SIZE = (288, 192)
 ROWS = (0.3, 0.5)

@@ -47,13 +47,15 @@ def test_every_page_without_artefacts_is_measured() -> None:
 
 @here
 def test_the_measure_sees_a_shift_of_one_pixel(monkeypatch) -> None:
+    draw = drawing_module.draw
+
     def shifted(*args, **options):
-        found = drawing_module.draw(*args, **options)
+        found = draw(*args, **options)
         return drawing_module.Drawing(
             np.roll(found.image, 1, 1), found.mask, lambda: found.geometry
         )
 
-    monkeypatch.setattr(fidelity, "draw", shifted)
+    monkeypatch.setattr("ecgvision.render.paper.draw", shifted)
     found = fidelity.measure("18_dpi100", KIT)
     assert found.grid_max > 50
     assert found.trace_mae > 10
