@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from ecgvision import __version__
-from ecgvision.ecg import ConfigError, EcgVisionError
+from ecgvision.errors import ConfigError, EcgVisionError
 from ecgvision.shipped import NAME, READER
 
 _TRAINING = frozenset(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ecgvision.ecg import ConfigError, LabelError
+from ecgvision.errors import ConfigError, LabelError
 from ecgvision.shipped import NAME, READER
 
 if TYPE_CHECKING:  # slow to import, and of no use to who reads a configuration

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.ecg import ConfigError
+from ecgvision.errors import ConfigError
 from experiments.check import check_types
 from experiments.prepare import place
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.ecg import ConfigError, DataError, EcgVisionError
+from ecgvision.errors import ConfigError, DataError, EcgVisionError
 from ecgvision.evaluate.asked import check_draws, check_table_file
 
 if TYPE_CHECKING:

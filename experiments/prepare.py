@@ -11,7 +11,7 @@ from typing import Any
 
 import ecgvision
 from ecgvision.data.drawn import DrawnPages
-from ecgvision.ecg import ConfigError, DataError
+from ecgvision.errors import ConfigError, DataError
 from ecgvision.store import Store
 from experiments.check import is_number
 

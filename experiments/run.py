@@ -10,15 +10,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import hydra
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
-import experiments.configure  # noqa: F401  # what the configuration's files may compute
-from ecgvision.ecg import ConfigError, EcgVisionError
+from ecgvision.errors import ConfigError, EcgVisionError
+from experiments import usage
 from experiments.check import check_types
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 def started_by_lightning() -> bool:
@@ -154,8 +153,23 @@ def run(config: dict[str, Any]) -> Path:
     return folder
 
 
-@hydra.main(version_base="1.3", config_path=".", config_name="config")
-def main(config: DictConfig) -> None:
+def main() -> None:
+    """Compose the configuration of the command line, and run it; exits with 2 for what the user can
+    put right, after one line on it."""
+    if usage.asks_help(sys.argv[1:]):
+        print(usage.help_text())
+        return
+    import hydra
+
+    import experiments.configure  # noqa: F401  # what the configuration's files may compute
+
+    hydra.main(version_base="1.3", config_path=".", config_name="config")(_run_composed)()
+
+
+def _run_composed(config: DictConfig) -> None:
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
     try:
         run(OmegaConf.to_container(config, resolve=True, throw_on_missing=True))  # type: ignore[arg-type]
     except (EcgVisionError, OmegaConfBaseException) as error:

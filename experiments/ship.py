@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from ecgvision.ecg import ConfigError, EcgVisionError
+from ecgvision.errors import ConfigError, EcgVisionError
 from ecgvision.rundir import BEST, CONFIG_FILE, METRICS, read_config, read_metrics, weights_hash
 from ecgvision.shipped import READER
 from ecgvision.store import Store, check_store

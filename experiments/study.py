@@ -15,10 +15,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import yaml
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
 
-from ecgvision.ecg import ConfigError, EcgVisionError
+from ecgvision.errors import ConfigError, EcgVisionError
 from experiments import study_cv
 from experiments.study_plan import STUDIES, check_seeds, read_plan, studies
 from experiments.study_run import run_study
@@ -68,6 +66,9 @@ def _list(value: Any) -> list[Any]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; 2 for input that makes no study."""
     args = parser().parse_args(argv)
+    from hydra.errors import HydraException  # slow to import
+    from omegaconf.errors import OmegaConfBaseException
+
     cv = args.study == study_cv.NAME
     try:
         given: dict[str, Any] = {}

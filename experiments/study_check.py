@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from ecgvision.ecg import ConfigError
+from ecgvision.errors import ConfigError
 from experiments.study_plan import ArmPlan, Plan
 
 

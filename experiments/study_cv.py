@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.ecg import ConfigError, DataError
-from experiments.chain import WEIGHTS, stages
+from ecgvision.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from ecgvision.data.cohort import Cohort
@@ -102,6 +101,7 @@ def check(config: dict[str, Any]) -> None:
             the test records.
     """
     from ecgvision.systems import get_system
+    from experiments.chain import WEIGHTS, stages
 
     system = get_system(config["exp"])
     system.check(config)

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from ecgvision.ecg import ConfigError
+from ecgvision.errors import ConfigError
 
 STUDIES = Path(__file__).parent / "studies"
 ARM_KEYS = {"run", "stream", "fill", "group", "x"}

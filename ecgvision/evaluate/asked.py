@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ecgvision.ecg import ConfigError, DataError
+from ecgvision.errors import ConfigError, DataError
 
 
 def check_table_file(path: str | Path) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.ecg import DataError, EcgVisionError
+from ecgvision.errors import DataError, EcgVisionError
 from ecgvision.evaluate.asked import check_draws, check_table_file
 
 if TYPE_CHECKING:  # slow to import, as all that the functions below do

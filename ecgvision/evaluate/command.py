@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from ecgvision.ecg import ConfigError
+from ecgvision.errors import ConfigError
 from ecgvision.evaluate.fills import FILLS
 from ecgvision.shipped import NAME, READER
 

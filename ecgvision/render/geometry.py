@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from ..ecg import LEAD_INDEX
 from ..layouts import Cell
 from ..page import MM_PER_INCH, Page
-from .furniture import Part
 
 if TYPE_CHECKING:
     from .artefacts.warp import Warp
+    from .furniture import Part
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 OUTLINE_POINTS = 33  # on each side of a moved box: our bends are longer than a thirtieth of any

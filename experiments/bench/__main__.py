@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ecgvision.ecg import EcgVisionError
+from ecgvision.errors import EcgVisionError
 from ecgvision.whole import write_json
 from experiments.bench import machine
 
