@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ecgvision.data.view_draws import Draws, Range, check_counts, check_range, check_share
+from ecgvision.data.view_checks import Range, check_counts, check_range, check_share
+from ecgvision.data.view_draws import Draws
 from ecgvision.data.views import PAPER_WHITE
 from ecgvision.ecg import DataError
 

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from ecgvision.data import view_kernels, view_tensors
-from ecgvision.data.view_draws import Draws, Range, check_counts, check_range
+from ecgvision.data.view_checks import Range, check_counts, check_range
+from ecgvision.data.view_draws import Draws
 from ecgvision.ecg import DataError
 
 

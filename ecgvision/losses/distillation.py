@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from torch import Tensor
 from torch.nn import functional as F
 
 from ecgvision.ecg import ConfigError
-
-Reduction = Literal["mean", "sum"]
-REDUCTIONS: tuple[Reduction, ...] = ("mean", "sum")
+from ecgvision.losses.pair_settings import REDUCTIONS, Reduction
 
 
 def bernoulli_kl(

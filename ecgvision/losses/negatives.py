@@ -7,15 +7,12 @@ any device.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 import torch
 from torch import Tensor
 
 from ecgvision.ecg import ConfigError
+from ecgvision.losses.names import NEGATIVES, Negatives
 
-Negatives = Literal["disjoint", "official", "uniform"]
-NEGATIVES: tuple[Negatives, ...] = get_args(Negatives)
 _WORD = 0xFFFFFFFF
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 from torch.nn import functional as F
 
-from ecgvision.ecg import ConfigError
-from ecgvision.losses.distillation import REDUCTIONS, Reduction, bernoulli_kl
+from ecgvision.losses.distillation import bernoulli_kl
+from ecgvision.losses.pair_settings import Reduction, mutual, named_pairs
 
-KINDS = ("bernoulli", "mse")
+__all__ = ["Distillation", "mutual"]
 
 
 class Distillation:
@@ -34,25 +34,10 @@ class Distillation:
         self, weights: Mapping[str, float], *, kind: str = "bernoulli", temperature: float = 1.0,
         reduction: Reduction = "mean", streams: Sequence[str],
     ) -> None:  # fmt: skip
-        if kind not in KINDS:
-            raise ConfigError(f"loss.kd_kind must be one of {KINDS}", value=kind)
-        if not temperature > 0:
-            raise ConfigError("loss.kd_temperature must be positive", value=temperature)
-        if reduction not in REDUCTIONS:
-            raise ConfigError(f"loss.kd_reduction must be one of {REDUCTIONS}", value=reduction)
         self.kind, self.temperature, self.reduction = kind, temperature, reduction
-        if not isinstance(weights, Mapping):
-            raise ConfigError("loss.distill holds weights of pairs", value=weights)
-        self.pairs: dict[str, tuple[str, str, float]] = {}
-        for name, weight in weights.items():
-            teacher, _, student = name.partition("_to_")
-            if teacher not in streams or student not in streams or teacher == student:
-                raise ConfigError("loss.distill names a pair that there is not", value=name,
-                                  remedy=f"A pair is A_to_B of {', '.join(streams)}")  # fmt: skip
-            if not weight >= 0:
-                raise ConfigError(f"the weight of {name} must not be negative", value=weight)
-            if weight:
-                self.pairs[name] = teacher, student, float(weight)
+        self.pairs = named_pairs(
+            weights, kind=kind, temperature=temperature, reduction=reduction, streams=streams
+        )
 
     def __call__(self, logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Weighted loss of each pair, under `kd_<pair>`.
@@ -71,17 +56,3 @@ class Distillation:
         return bernoulli_kl(
             teacher, student, temperature=self.temperature, reduction=self.reduction
         )
-
-
-def mutual(weight: float, direction: str) -> dict[str, float]:
-    """The pairs of VizECGNet's two streams: `symmetric` is the mean of both directions.
-
-    Raises:
-        ConfigError: for another direction.
-    """
-    both = ("signal_to_image", "image_to_signal")
-    if direction == "symmetric":
-        return dict.fromkeys(both, weight / 2)
-    if direction not in both:
-        raise ConfigError(f"loss.kd_direction must be symmetric or one of {both}", value=direction)
-    return {direction: weight}

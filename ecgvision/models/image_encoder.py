@@ -11,13 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from ecgvision.ecg import ConfigError
+from ecgvision.models.names import OWN, TRACENET, check_image_encoder, unknown_image_encoder
 from ecgvision.models.read_encoder import ReadEncoder
 from ecgvision.models.trace_encoder import TraceEncoder
 
 LITE0 = "tf_efficientnet_lite0"
-TRACENET = "tracenet"
-READNET = "readnet"
-OWN = (TRACENET, READNET)
 
 
 def _create(name: str, size: tuple[int, int], pretrained: bool) -> nn.Module:
@@ -69,11 +67,7 @@ def create_backbone(name: str, size: tuple[int, int], *, pretrained: bool) -> nn
         ConfigError: for a name timm does not know, or weights that cannot be had.
     """
     if not timm.is_model(name.split(".")[0]):
-        raise ConfigError(
-            "unknown model.image_encoder",
-            value=name,
-            remedy="tracenet, readnet or any name of timm.list_models() will do",
-        )
+        raise unknown_image_encoder(name)
     if not pretrained:
         return _create(name, size, pretrained=False)
     try:
@@ -140,7 +134,5 @@ def image_encoder(
     """
     if name not in OWN:
         return ImageEncoder(name, size, pretrained=pretrained)
-    if pretrained:
-        raise ConfigError("there are no pretrained weights", value=name,
-                          remedy="Set model.pretrained=false or choose a timm network")  # fmt: skip
+    check_image_encoder(name, size, pretrained=pretrained)
     return TraceEncoder(size) if name == TRACENET else ReadEncoder(size)

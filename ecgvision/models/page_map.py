@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ecgvision.ecg import ConfigError
-from ecgvision.models.image_encoder import READNET, TRACENET, ImageEncoder
+from ecgvision.models.image_encoder import ImageEncoder
+from ecgvision.models.names import READNET, check_page_reader
 from ecgvision.models.page_context import PageContext
 from ecgvision.models.print_net import Printed, PrintNet
 from ecgvision.models.read_encoder import STRIDE, ReadEncoder
@@ -90,20 +91,10 @@ class PageMap(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         height, across = int(size[0]), int(size[1])
-        if height % STRIDE or across % STRIDE:
-            raise ConfigError(f"a reader's data.image_size must be multiples of {STRIDE}",
-                              value=list(size))  # fmt: skip
-        if name == TRACENET:
-            raise ConfigError(
-                "tracenet keeps no rows apart and cannot learn to read", value=name,
-                remedy="Set model.image_encoder=readnet or a timm network",
-            )  # fmt: skip
+        check_page_reader(name, (height, across), pretrained=pretrained)
         self.grid: tuple[int, int] = (height // STRIDE, across // STRIDE)
         self.encoder: ReadEncoder | ImageEncoder
         if name == READNET:
-            if pretrained:
-                raise ConfigError("there are no pretrained weights", value=name,
-                                  remedy="Set model.pretrained=false")  # fmt: skip
             self.encoder = ReadEncoder(size, width=width)
             self.channels: tuple[int, ...] = (32, 64, width)
         else:

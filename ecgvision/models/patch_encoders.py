@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ecgvision.ecg import ConfigError
+from ecgvision.models.names import unknown_patch_encoder
 from ecgvision.models.net1d import Net1D
 from ecgvision.models.pretrained import read_state
 
@@ -80,11 +81,7 @@ def patch_encoder(name: str, length: int, width: int) -> nn.Module:
     if name == "linear":
         return LinearPatches(length, width)
     if not Path(name).is_file():
-        raise ConfigError(
-            "unknown model.patch_encoder",
-            value=name,
-            remedy="Known: net1d, linear, or an existing file with a pretrained network",
-        )
+        raise unknown_patch_encoder(name)
     net = load_net1d(name)
     if net.first_conv.in_channels != 1:
         raise ConfigError(

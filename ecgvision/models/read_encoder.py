@@ -8,11 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ecgvision.ecg import ConfigError
+from ecgvision.models.names import STRIDE, check_readnet_size
 from ecgvision.models.page_context import PageContext
-
-STRIDE = 16
-"""Pixels of a cell; rows of a 12x1 page of 576 pixels are two and a half cells apart."""
 
 
 def conv_unit(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
@@ -53,9 +50,7 @@ class ReadEncoder(nn.Module):
     def __init__(self, size: Sequence[int], *, width: int = 128) -> None:
         super().__init__()
         height, across = int(size[0]), int(size[1])
-        if height % STRIDE or across % STRIDE or min(height, across) < 2 * STRIDE:
-            raise ConfigError(f"readnet takes pages whose data.image_size is multiples of {STRIDE}",
-                              value=list(size))  # fmt: skip
+        check_readnet_size((height, across))
         self.channels = width
         self.grid: tuple[int, int] = (height // STRIDE, across // STRIDE)
         self.first = conv_unit(3, 32, 8, 4)

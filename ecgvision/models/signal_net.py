@@ -8,7 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from ecgvision.ecg import LEADS, ConfigError
+from ecgvision.models.names import lead_names
 from ecgvision.models.signal_encoders import signal_encoder
+
+__all__ = ["SignalInput", "SignalNet", "lead_names"]
 
 
 class SignalInput(nn.Module):
@@ -115,21 +118,3 @@ class SignalNet(nn.Module):
 
 def _pooled(tokens: Tensor) -> Tensor:
     return torch.cat([tokens.mean(1), tokens.amax(1)], dim=1)
-
-
-def lead_names(given: Sequence[str] | str | None) -> tuple[str, ...]:
-    """Checked names of leads, in the order given; all twelve for None.
-
-    Raises:
-        ConfigError: for an unknown lead, one named twice, or none.
-    """
-    if given is None:
-        return LEADS
-    if not isinstance(given, Sequence):
-        raise ConfigError("leads must be a list of names", value=given)
-    chosen = (given,) if isinstance(given, str) else tuple(str(lead) for lead in given)
-    unknown = [lead for lead in chosen if lead not in LEADS]
-    if unknown or not chosen or len(set(chosen)) < len(chosen):
-        raise ConfigError("leads must be some of the twelve, none twice", value=list(chosen),
-                          remedy=f"Known: {', '.join(LEADS)}")  # fmt: skip
-    return chosen

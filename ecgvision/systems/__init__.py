@@ -1,25 +1,26 @@
-"""The systems of the framework, by the name that `+exp=` gives."""
+"""The systems of the framework, by the name that `+exp=` gives.
+
+Their modules import nothing slow, so that a configuration is checked at once; what trains and what
+is trained is imported where it is built.
+"""
 
 from __future__ import annotations
 
-from ecgvision.ecg import ConfigError
-from ecgvision.systems.base import System
-from ecgvision.systems.mvkt import Mvkt
-from ecgvision.systems.patches import PatchECGSystem, SignalSystem
-from ecgvision.systems.read import Read
-from ecgvision.systems.ssl_finetune import SslFinetune
-from ecgvision.systems.ssl_pretrain import SslPretrain
-from ecgvision.systems.vizecg import VizECG
+from importlib import import_module
 
-SYSTEMS: dict[str, System] = {
-    "vizecg": VizECG(),
-    "patchecg": PatchECGSystem(),
-    "signal": SignalSystem(),
-    "mvkt": Mvkt(),
-    "read": Read(),
-    "ssl_pretrain": SslPretrain(),
-    "ssl_finetune": SslFinetune(),
+from ecgvision.errors import ConfigError
+from ecgvision.systems.base import System
+
+SYSTEMS = {
+    "vizecg": "vizecg:VizECG",
+    "patchecg": "patches:PatchECGSystem",
+    "signal": "patches:SignalSystem",
+    "mvkt": "mvkt:Mvkt",
+    "read": "read:Read",
+    "ssl_pretrain": "ssl_pretrain:SslPretrain",
+    "ssl_finetune": "ssl_finetune:SslFinetune",
 }
+"""Module of this package and class of each."""
 
 
 def get_system(name: str) -> System:
@@ -31,4 +32,6 @@ def get_system(name: str) -> System:
     if name not in SYSTEMS:
         remedy = f"Add +exp= one of {', '.join(SYSTEMS)}"
         raise ConfigError("name a system", value=name, remedy=remedy)
-    return SYSTEMS[name]
+    module, _, kind = SYSTEMS[name].partition(":")
+    found: System = getattr(import_module(f"{__name__}.{module}"), kind)()
+    return found

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
+from ecgvision.errors import ConfigError
+from ecgvision.tasks.optimizer_settings import OptimizerSettings
 
-from ecgvision.data.cohort import Cohort
-from ecgvision.data.module import EcgDataModule
-from ecgvision.ecg import ConfigError
-from ecgvision.evaluate.operating_points import OperatingPoints
-from ecgvision.models.student import Student
-from ecgvision.tasks.base import BaseTask
-from ecgvision.tasks.optimizer import OptimizerSettings
+if TYPE_CHECKING:  # slow to import, and of no use to who checks a configuration
+    from torch import nn
+
+    from ecgvision.data.cohort import Cohort
+    from ecgvision.data.module import EcgDataModule
+    from ecgvision.evaluate.operating_points import OperatingPoints
+    from ecgvision.models.student import Student
+    from ecgvision.tasks.base import BaseTask
 
 Config = Mapping[str, Any]
 
@@ -48,12 +50,23 @@ class System(ABC):
         """Whether a stage that could be trained first has a part in this run."""
         return True
 
-    def check(self, config: Config) -> None:  # noqa: B027  # most systems check as they build
-        """Refuse what can be seen to be wrong before any stage of the run is trained.
+    def check_settings(self, config: Config) -> None:
+        """Refuse what can be seen to be wrong without anything that is slow to import.
 
         Raises:
             ConfigError: naming the setting.
+            LayoutError: for an unknown layout, or one that does not fit.
         """
+        base_arguments(config)
+
+    def check(self, config: Config) -> None:
+        """Refuse what can be seen to be wrong before any stage of the run is trained.
+
+        Raises:
+            ConfigError, LayoutError: as `check_settings`, and for what only those can tell that
+                are built.
+        """
+        self.check_settings(config)
 
     @abstractmethod
     def data(self, config: Config, cohort: Cohort) -> EcgDataModule:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from ecgvision.data.cohort import Cohort
-from ecgvision.data.module import EcgDataModule
-from ecgvision.ecg import ConfigError
-from ecgvision.losses.contrastive import ContrastiveTransfer
-from ecgvision.losses.features import FeatureDistillation
-from ecgvision.losses.negatives import NEGATIVES
-from ecgvision.losses.pairs import Distillation
-from ecgvision.models.signal_net import SignalNet, lead_names
+from ecgvision.errors import ConfigError
+from ecgvision.losses.names import NEGATIVES
+from ecgvision.losses.pair_settings import named_pairs
+from ecgvision.models.names import check_signal_encoder, lead_names
 from ecgvision.systems.base import Config, System, base_arguments
-from ecgvision.systems.patches import SignalSystem, fit_scale
-from ecgvision.systems.teacher import load_teacher
-from ecgvision.tasks.mvkt import MvktTask
-from ecgvision.tasks.teacher import Teacher
+from ecgvision.systems.patches import SignalSystem, fit_scale, patch_settings
+
+if TYPE_CHECKING:
+    from ecgvision.data.cohort import Cohort
+    from ecgvision.data.module import EcgDataModule
+    from ecgvision.tasks.mvkt import MvktTask
+    from ecgvision.tasks.teacher import Teacher
 
 STREAMS = ("student", "teacher")
 
@@ -29,7 +26,10 @@ class Mvkt(System):
     def streams(self, config: Config) -> tuple[str, ...]:
         return STREAMS
 
-    def check(self, config: Config) -> None:
+    def check_settings(self, config: Config) -> None:
+        super().check_settings(config)
+        patch_settings(config)
+        check_signal_encoder(config["model"]["encoder"], "model.encoder")
         teacher, leads = config["teacher"], lead_names(config["data"]["student_leads"])
         if teacher["exp"] != "signal":
             raise ConfigError("a teacher is a run of +exp=signal", value=teacher["exp"])
@@ -38,12 +38,16 @@ class Mvkt(System):
         if config["loss"]["clt_negatives"] not in NEGATIVES:
             raise ConfigError(f"loss.clt_negatives must be one of {NEGATIVES}",
                               value=config["loss"]["clt_negatives"])  # fmt: skip
-        _distillation(config)
+        named_pairs(**_pairs(config))
 
     def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
         return SignalSystem().data(config, cohort)
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> MvktTask:
+        import torch
+
+        from ecgvision.systems.teacher import load_teacher
+
         leads = lead_names(config["data"]["student_leads"])
         with torch.random.fork_rng(devices=[]):  # the student starts the same under any teacher
             teacher = load_teacher(config["teacher"]["checkpoint"], config, data, leads=leads)
@@ -55,6 +59,14 @@ class Mvkt(System):
 
 def make_task(config: Config, data: EcgDataModule, teacher: Teacher) -> MvktTask:
     """The task around a new student."""
+    import torch
+
+    from ecgvision.losses.contrastive import ContrastiveTransfer
+    from ecgvision.losses.features import FeatureDistillation
+    from ecgvision.losses.pairs import Distillation
+    from ecgvision.models.signal_net import SignalNet
+    from ecgvision.tasks.mvkt import MvktTask
+
     cohort, loss = data.cohort, config["loss"]
     leads = lead_names(config["data"]["student_leads"])
     student = SignalNet(len(cohort.scheme.codes), leads=leads, **config["model"])
@@ -69,7 +81,7 @@ def make_task(config: Config, data: EcgDataModule, teacher: Teacher) -> MvktTask
     return MvktTask(
         student,
         teacher,
-        distillation=_distillation(config),
+        distillation=Distillation(**_pairs(config)),
         contrastive=contrastive,
         features=FeatureDistillation(*widths) if loss["feature_weight"] else None,
         row_of={int(cohort.index[p]): row for row, p in enumerate(rows)},
@@ -78,12 +90,13 @@ def make_task(config: Config, data: EcgDataModule, teacher: Teacher) -> MvktTask
     )  # fmt: skip
 
 
-def _distillation(config: Config) -> Distillation:
+def _pairs(config: Config) -> dict[str, Any]:
+    """The arguments of `Distillation`."""
     loss = config["loss"]
-    return Distillation(
-        loss["distill"], kind=loss["kd_kind"], temperature=loss["kd_temperature"],
-        reduction=loss["kd_reduction"], streams=STREAMS,
-    )  # fmt: skip
+    return {
+        "weights": loss["distill"], "kind": loss["kd_kind"], "temperature": loss["kd_temperature"],
+        "reduction": loss["kd_reduction"], "streams": STREAMS,
+    }  # fmt: skip
 
 
 def _clt(loss: Config) -> dict[str, Any]:

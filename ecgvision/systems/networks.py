@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ecgvision.data.patching import PatchSettings
-from ecgvision.ecg import ConfigError
-from ecgvision.models.patchecg import PatchECG
-from ecgvision.models.signal_net import SignalNet
+from ecgvision.errors import ConfigError
 from ecgvision.systems.base import Config, network_arguments
+
+if TYPE_CHECKING:
+    from ecgvision.models.patchecg import PatchECG
+    from ecgvision.models.signal_net import SignalNet
 
 
 def cut_of(config: Config) -> PatchSettings:
@@ -28,9 +32,13 @@ def signal_network(config: Config, labels: int) -> PatchECG | SignalNet:
         ConfigError: for another system.
     """
     if config["exp"] == "patchecg":
+        from ecgvision.models.patchecg import PatchECG
+
         cut = cut_of(config)
         return PatchECG(labels, patches=cut.patches, patch_length=cut.patch_length,
                         **network_arguments(config))  # fmt: skip
     if config["exp"] == "signal":
+        from ecgvision.models.signal_net import SignalNet
+
         return SignalNet(labels, **network_arguments(config))
     raise ConfigError("no system of signals", value=config["exp"])

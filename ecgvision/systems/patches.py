@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from torch import nn
-
-from ecgvision.data.cohort import Cohort
-from ecgvision.data.module import EcgDataModule
-from ecgvision.data.patches import PatchDataModule, network_signal
-from ecgvision.data.patching import FLAT_MV
-from ecgvision.ecg import ConfigError
-from ecgvision.evaluate.operating_points import OperatingPoints
-from ecgvision.models.signal_net import SignalNet
-from ecgvision.models.student import Student
+from ecgvision.data.patching import FLAT_MV, PatchSettings
+from ecgvision.errors import ConfigError
+from ecgvision.layouts import MANY, get_layout
+from ecgvision.losses.names import check_masked_loss
+from ecgvision.models.names import (
+    PATCH_ENCODERS,
+    check_signal_encoder,
+    lead_names,
+    unknown_patch_encoder,
+)
 from ecgvision.systems.base import (
     Config,
     System,
@@ -24,15 +25,24 @@ from ecgvision.systems.base import (
     reads_pages,
 )
 from ecgvision.systems.networks import cut_of, signal_network
-from ecgvision.systems.page_input import page_data, page_lesson, page_network, page_student
-from ecgvision.systems.start import start_from_weights
-from ecgvision.tasks.masked import MaskedTask, PageTask
+from ecgvision.systems.vizecg import page_settings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ecgvision.data.cohort import Cohort
+    from ecgvision.data.module import EcgDataModule
+    from ecgvision.data.patches import PatchDataModule
+    from ecgvision.evaluate.operating_points import OperatingPoints
+    from ecgvision.models.signal_net import SignalNet
+    from ecgvision.models.student import Student
+    from ecgvision.tasks.masked import MaskedTask
 
 
-def patch_data(config: Config, cohort: Cohort) -> PatchDataModule:
-    """The loaders of patches; a patch as long as the window leaves the signal whole."""
+def patch_settings(config: Config) -> PatchSettings:
+    """How records are cut and hidden; a patch as long as the window leaves the signal whole."""
     data = config["data"]
-    settings = replace(
+    return replace(
         cut_of(config),
         layouts=names(data["layouts"]),
         train_mask=data["train_mask"],
@@ -40,13 +50,24 @@ def patch_data(config: Config, cohort: Cohort) -> PatchDataModule:
         noise=data["noise"],
         normalise=data["normalise"],
     )
-    return PatchDataModule(cohort, settings, augment=data["augment"], **loader_arguments(config))
+
+
+def patch_data(config: Config, cohort: Cohort) -> PatchDataModule:
+    """The loaders of patches."""
+    from ecgvision.data.patches import PatchDataModule
+
+    return PatchDataModule(cohort, patch_settings(config), augment=config["data"]["augment"],
+                           **loader_arguments(config))  # fmt: skip
 
 
 def fit_scale(network: SignalNet, data: EcgDataModule, config: Config) -> None:
     """Give a network with one scale for all leads the training set's mean and spread."""
     if network.input.scale != "global":
         return
+    import numpy as np
+
+    from ecgvision.data.patches import network_signal
+
     count, total, squares = 0, 0.0, 0.0
     for position in data.positions("train"):
         signal = network_signal(data.cohort, int(position), config["data"])
@@ -69,7 +90,24 @@ class _OfSignals(System):
         key = {"reading": "reader", "signals": "weights"}.get(stage)
         return key is None or config["model"][key] is None
 
+    def check_settings(self, config: Config) -> None:
+        super().check_settings(config)
+        check_masked_loss(config["loss"]["name"])
+        if not reads_pages(config):
+            patch_settings(config)
+            _refuse_teacher(config)
+            return
+        cut_of(config)
+        if "artefacts" in config["data"]:  # else they are the reader's
+            page_settings(config, images=True)
+        else:
+            for name in names(config["data"]["layouts"]):
+                if name not in MANY:
+                    get_layout(name)
+
     def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
+        from ecgvision.systems.page_input import page_data
+
         return (page_data if reads_pages(config) else patch_data)(config, cohort)
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> MaskedTask:
@@ -80,6 +118,8 @@ class _OfSignals(System):
     ) -> Student | None:
         if not reads_pages(config):
             return None
+        from ecgvision.systems.page_input import page_student
+
         return page_student(config, network, points, self.stream)
 
 
@@ -88,15 +128,31 @@ class PatchECGSystem(_OfSignals):
 
     stream = "patches"
 
+    def check_settings(self, config: Config) -> None:
+        super().check_settings(config)
+        given = config["model"]["patch_encoder"]
+        if given not in PATCH_ENCODERS and not Path(given).is_file():
+            raise unknown_patch_encoder(given)
+
 
 class SignalSystem(_OfSignals):
     """`+exp=signal`."""
 
     stream = "signal"
 
+    def check_settings(self, config: Config) -> None:
+        super().check_settings(config)
+        check_signal_encoder(config["model"]["encoder"], "model.encoder")
+        lead_names(config["model"]["leads"])
+
 
 def _task(config: Config, data: EcgDataModule, stream: str, *, pretrained: bool) -> MaskedTask:
     """The task around a network of signals, or around it and the reader before it."""
+    from ecgvision.models.signal_net import SignalNet
+    from ecgvision.systems.page_input import page_lesson, page_network
+    from ecgvision.systems.start import start_from_weights
+    from ecgvision.tasks.masked import MaskedTask, PageTask
+
     network = signal_network(config, len(data.cohort.scheme.codes))
     if pretrained:
         if isinstance(network, SignalNet):
@@ -107,12 +163,17 @@ def _task(config: Config, data: EcgDataModule, stream: str, *, pretrained: bool)
     common = {**loss, **base_arguments(config)}
     given = config.get("teacher", {}).get("checkpoint")
     if not reads_pages(config):
-        if given is not None:
-            raise ConfigError("a teacher needs a student that reads pages", value=given,
-                              remedy="Set input=page")  # fmt: skip
+        _refuse_teacher(config)
         return MaskedTask(network, stream, **common)
     whole = page_network(config, network, data.cohort, cut=cut_of(config), pretrained=pretrained)
     if given is None or not pretrained:  # of a run that is opened again nothing is taught
         return PageTask(whole, stream, **common)
     return PageTask(whole, stream, lesson=page_lesson(config, data, network, stream, **further),
                     **common)  # fmt: skip
+
+
+def _refuse_teacher(config: Config) -> None:
+    given = config.get("teacher", {}).get("checkpoint")
+    if given is not None:
+        raise ConfigError("a teacher needs a student that reads pages", value=given,
+                          remedy="Set input=page")  # fmt: skip

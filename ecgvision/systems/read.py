@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ecgvision.data.cohort import Cohort
-from ecgvision.data.module import EcgDataModule
+from ecgvision.data.page_settings import PageSettings
 from ecgvision.data.page_variation import PageVariation
-from ecgvision.data.pages import PageSettings
-from ecgvision.data.reading_module import ReadingDataModule
-from ecgvision.data.variation import SignalVariation
-from ecgvision.ecg import ConfigError
-from ecgvision.models.reader import PageReader
+from ecgvision.errors import ConfigError
+from ecgvision.models.names import check_page_reader
 from ecgvision.systems.base import Config, System, base_arguments, loader_arguments
-from ecgvision.systems.start import start_from_weights
 from ecgvision.systems.vizecg import page_settings
-from ecgvision.tasks.read import WEIGHTS, ReadTask
+
+if TYPE_CHECKING:
+    from ecgvision.data.cohort import Cohort
+    from ecgvision.data.module import EcgDataModule
+    from ecgvision.data.reading_module import ReadingDataModule
+    from ecgvision.models.reader import PageReader
+    from ecgvision.tasks.read import ReadTask
 
 
 def reader_settings(config: Config) -> PageSettings:
@@ -34,6 +35,8 @@ def make_reader(config: Config, *, pretrained: bool) -> PageReader:
     Raises:
         ConfigError: as `PageReader`.
     """
+    from ecgvision.models.reader import PageReader
+
     model, data = config["model"], config["data"]
     return PageReader(
         model["image_encoder"], data["image_size"], pretrained=pretrained and model["pretrained"],
@@ -53,26 +56,28 @@ class Read(System):
     def monitor(self, config: Config) -> tuple[str, str] | None:
         return "val/read_correlation", "max"
 
+    def check_settings(self, config: Config) -> None:
+        super().check_settings(config)
+        settings = reader_settings(config)
+        _pages(config)
+        _variation(config)
+        check_page_reader(config["model"]["image_encoder"], settings.image_size,
+                          pretrained=config["model"]["pretrained"])  # fmt: skip
+
     def data(self, config: Config, cohort: Cohort) -> ReadingDataModule:
-        data = config["data"]
-        if data.get("images"):
-            raise ConfigError("pages to learn reading from are drawn as they are needed",
-                              value=data["images"], remedy="Leave data.images out")  # fmt: skip
-        pages = {"train": data["pages_per_epoch"], "val": data["val_pages"],
-                 "test": data["test_pages"]}  # fmt: skip
-        if not all(isinstance(count, int) for count in pages.values()):
-            raise ConfigError("data.pages_per_epoch, val_pages and test_pages are whole numbers",
-                              value=pages)  # fmt: skip
-        # runs of earlier versions lack some
-        beyond = {f.name: data[f.name] for f in fields(PageVariation) if f.name in data}
+        from ecgvision.data.reading_module import ReadingDataModule
+        from ecgvision.data.variation import SignalVariation
+
         return ReadingDataModule(
-            cohort, reader_settings(config), pages=pages,
-            variation=SignalVariation() if data["augment"] else None,
-            beyond=PageVariation(**beyond),
-            **loader_arguments(config),
+            cohort, reader_settings(config), pages=_pages(config),
+            variation=SignalVariation() if config["data"]["augment"] else None,
+            beyond=_variation(config), **loader_arguments(config),
         )  # fmt: skip
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> ReadTask:
+        from ecgvision.systems.start import start_from_weights
+        from ecgvision.tasks.read import WEIGHTS, ReadTask
+
         loss: dict[str, Any] = {"mark": WEIGHTS["mark"], "snr": WEIGHTS["snr"], **config["loss"]}
         share = loss.pop("share", 1.0)  # runs of earlier versions have no such keys
         if set(loss) != set(WEIGHTS):
@@ -85,3 +90,23 @@ class Read(System):
             reader, weights=loss, share=share, frozen=config["model"].get("frozen", ()),
             **base_arguments(config),
         )  # fmt: skip
+
+
+def _pages(config: Config) -> dict[str, int]:
+    """How many pages an epoch, a validation and the test take."""
+    data = config["data"]
+    if data.get("images"):
+        raise ConfigError("pages to learn reading from are drawn as they are needed",
+                          value=data["images"], remedy="Leave data.images out")  # fmt: skip
+    pages = {"train": data["pages_per_epoch"], "val": data["val_pages"],
+             "test": data["test_pages"]}  # fmt: skip
+    if not all(isinstance(count, int) for count in pages.values()):
+        raise ConfigError("data.pages_per_epoch, val_pages and test_pages are whole numbers",
+                          value=pages)  # fmt: skip
+    return pages
+
+
+def _variation(config: Config) -> PageVariation:
+    """What of the pages is beyond the usual; runs of earlier versions lack some."""
+    data = config["data"]
+    return PageVariation(**{f.name: data[f.name] for f in fields(PageVariation) if f.name in data})

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from ecgvision.data.cohort import Cohort
-from ecgvision.data.crops import CropDataModule
-from ecgvision.data.module import EcgDataModule
-from ecgvision.ecg import ConfigError
-from ecgvision.models.gated import Fusion, GatedNet, xavier_
+from ecgvision.errors import ConfigError
+from ecgvision.models.names import check_signal_encoder
 from ecgvision.systems.base import Config, System, base_arguments, loader_arguments, names
-from ecgvision.systems.pretrained import check_stage, fit_moments, load_backbone
 from ecgvision.systems.ssl_pretrain import crop_settings, modality
-from ecgvision.tasks.finetune import FinetuneTask, encoders
+from ecgvision.systems.stages import check_stage
+
+if TYPE_CHECKING:
+    from ecgvision.data.cohort import Cohort
+    from ecgvision.data.crops import CropDataModule
+    from ecgvision.data.module import EcgDataModule
+    from ecgvision.models.gated import Fusion, GatedNet
+    from ecgvision.tasks.finetune import FinetuneTask
 
 SIGNALS = ("time", "spectrogram")
 
@@ -25,8 +28,7 @@ def fusion(config: Config) -> Fusion:
     """
     given = config["fusion"]
     if given == "none":
-        alone = modality(config, SIGNALS)
-        return next(f for f in get_args(Fusion) if f == alone)
+        return "time" if modality(config, SIGNALS) == "time" else "spectrogram"
     if given not in ("gate", "concat"):
         raise ConfigError("fusion must be gate, concat or none", value=given)
     return given
@@ -46,10 +48,13 @@ class SslFinetune(System):
         kind = fusion(config)
         return kind not in SIGNALS or kind == stage
 
-    def check(self, config: Config) -> None:
+    def check_settings(self, config: Config) -> None:
         kind = fusion(config)
         used = (kind,) if kind in SIGNALS else SIGNALS
-        base_arguments(config)
+        super().check_settings(config)
+        crop_settings(config)
+        if "time" in used:
+            check_signal_encoder(config["model"]["time_encoder"], "model.time_encoder")
         if strangers := set(self.streams(config)) - {"fused", *used}:
             raise ConfigError("model.heads may hold fused, time and spectrogram",
                               value=sorted(strangers))  # fmt: skip
@@ -61,6 +66,8 @@ class SslFinetune(System):
         self._check(config, given, used)
 
     def data(self, config: Config, cohort: Cohort) -> CropDataModule:
+        from ecgvision.data.crops import CropDataModule
+
         data = config["data"]
         return CropDataModule(
             cohort, crop_settings(config), augment=data["augment"],
@@ -68,6 +75,9 @@ class SslFinetune(System):
         )  # fmt: skip
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> FinetuneTask:
+        from ecgvision.models.gated import GatedNet, xavier_
+        from ecgvision.tasks.finetune import FinetuneTask, encoders
+
         model = config["model"]
         network = GatedNet(
             len(data.cohort.scheme.codes), fusion=fusion(config), streams=self.streams(config),
@@ -100,6 +110,8 @@ class SslFinetune(System):
         cohort: Cohort,
     ) -> None:  # fmt: skip
         """An encoder's weights and moments: both of its pretraining, or moments of the data."""
+        from ecgvision.systems.pretrained import fit_moments, load_backbone
+
         standardise: Any
         quantity: Any
         if kind == "time":

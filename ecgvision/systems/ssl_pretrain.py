@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-
-from ecgvision.data.cohort import Cohort
-from ecgvision.data.crops import CropDataModule, CropSettings
-from ecgvision.data.image_views import ImageViews
-from ecgvision.data.module import EcgDataModule
-from ecgvision.data.ssl_views import SpectrogramViews, TimeViews
-from ecgvision.data.unlabelled import CropsForPretraining, PagesForPretraining
-from ecgvision.data.view_draws import check_share
+from ecgvision.data.crop_settings import CropSettings
+from ecgvision.data.view_checks import check_counts, check_share
 from ecgvision.ecg import LEADS, ConfigError
-from ecgvision.losses.self_distillation import DINOLoss
-from ecgvision.models.gated import SpectrogramEncoder, TimeEncoder
-from ecgvision.models.image_encoder import image_encoder
-from ecgvision.models.pretrain_inputs import (
-    Branch,
-    PageInput,
-    SpectrogramInput,
-    TimeInput,
-    count_features,
-)
-from ecgvision.models.projection import DINOHead, byol_head, simclr_head
+from ecgvision.models.names import check_image_encoder, check_signal_encoder
 from ecgvision.systems.base import Config, System, base_arguments, loader_arguments, names
-from ecgvision.systems.pretrained import fit_moments
 from ecgvision.systems.vizecg import page_settings
-from ecgvision.tasks.pretrain import PretrainTask
-from ecgvision.tasks.ssl_methods import Byol, Dino, Method, SimClr
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ecgvision.data.cohort import Cohort
+    from ecgvision.data.module import EcgDataModule
+    from ecgvision.losses.self_distillation import DINOLoss
+    from ecgvision.models.pretrain_inputs import Branch, PageInput, SpectrogramInput, TimeInput
+    from ecgvision.tasks.pretrain import PretrainTask
+    from ecgvision.tasks.ssl_methods import Method
 
 MODALITIES = ("time", "spectrogram", "image")
 METHODS = ("dino", "simclr", "byol")
@@ -62,6 +51,21 @@ def modality(config: Config, known: tuple[str, ...] = MODALITIES) -> str:
     return given
 
 
+def _view_counts(config: Config) -> dict[str, Any]:
+    """How many global and local views the method takes.
+
+    Raises:
+        ConfigError: for a method that is not known.
+    """
+    ssl = config["ssl"]
+    if ssl["method"] not in METHODS:
+        raise ConfigError("unknown ssl.method", value=ssl["method"],
+                          remedy=f"Known: {', '.join(METHODS)}")  # fmt: skip
+    # SimCLR and BYOL compare two views, both of the whole kind
+    alike: dict[str, Any] = {"global_views": 2, "local_views": 0}
+    return {key: ssl[key] for key in alike} if ssl["method"] == "dino" else alike
+
+
 class SslPretrain(System):
     """`+exp=ssl_pretrain`."""
 
@@ -76,12 +80,10 @@ class SslPretrain(System):
             raise ConfigError("ssl.choose must be last or loss", value=choose)
         return ("train/loss", "min") if choose == "loss" else None
 
-    def check(self, config: Config) -> None:
+    def check_settings(self, config: Config) -> None:
         self.monitor(config)
-        self._views(config)
-        if config["ssl"]["method"] == "dino":
-            self._loss(config)
-        base_arguments(config)
+        check_counts(**_view_counts(config))
+        super().check_settings(config)
         for key in ("momentum", "final_momentum"):
             check_share(f"ssl.{key}", config["ssl"][key])
         for key in ("ema_decay", "patience"):
@@ -90,12 +92,24 @@ class SslPretrain(System):
                     "pretraining has a teacher for an average, and no labels to stop by",
                     value=config["trainer"][key], remedy=f"Set trainer.{key}=0",
                 )  # fmt: skip
-        if modality(config) == "image":
-            page_settings(config, images=True)
-        else:
-            crop_settings(config)
+        model, kind = config["model"], modality(config)
+        if kind == "image":
+            settings = page_settings(config, images=True)
+            check_image_encoder(model["image_encoder"], settings.image_size)
+            return
+        crop_settings(config)
+        if kind == "time":
+            check_signal_encoder(model["time_encoder"], "model.time_encoder")
+
+    def check(self, config: Config) -> None:
+        super().check(config)
+        self._views(config)
+        if config["ssl"]["method"] == "dino":
+            self._loss(config)
 
     def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
+        from ecgvision.data.unlabelled import CropsForPretraining, PagesForPretraining
+
         if modality(config) == "image":
             return PagesForPretraining(
                 cohort, page_settings(config, images=True), folders=names(config["data"]["images"]),
@@ -107,6 +121,10 @@ class SslPretrain(System):
         )  # fmt: skip
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> PretrainTask:
+        from ecgvision.models.pretrain_inputs import PageInput, TimeInput
+        from ecgvision.systems.pretrained import fit_moments
+        from ecgvision.tasks.pretrain import PretrainTask
+
         self.check(config)
         views = self._views(config)
         if pretrained and not isinstance(views, PageInput):
@@ -119,14 +137,11 @@ class SslPretrain(System):
         )  # fmt: skip
 
     def _views(self, config: Config) -> TimeInput | SpectrogramInput | PageInput:
-        ssl = config["ssl"]
-        if ssl["method"] not in METHODS:
-            raise ConfigError("unknown ssl.method", value=ssl["method"],
-                              remedy=f"Known: {', '.join(METHODS)}")  # fmt: skip
-        # SimCLR and BYOL compare two views, both of the whole kind
-        views: dict[str, Any] = {"global_views": 2, "local_views": 0}
-        if ssl["method"] == "dino":
-            views = {key: ssl[key] for key in views}
+        from ecgvision.data.image_views import ImageViews
+        from ecgvision.data.ssl_views import SpectrogramViews, TimeViews
+        from ecgvision.models.pretrain_inputs import PageInput, SpectrogramInput, TimeInput
+
+        views = _view_counts(config)
         kind = modality(config)
         if kind == "time":
             return TimeInput(TimeViews(**views))
@@ -136,6 +151,14 @@ class SslPretrain(System):
         return PageInput(ImageViews(**views))
 
     def _branch(self, config: Config, data: EcgDataModule) -> Branch:
+        import torch
+
+        from ecgvision.data.crops import CropDataModule
+        from ecgvision.models.gated import SpectrogramEncoder, TimeEncoder
+        from ecgvision.models.image_encoder import image_encoder
+        from ecgvision.models.pretrain_inputs import Branch, count_features
+        from ecgvision.models.projection import DINOHead, byol_head, simclr_head
+
         model, loss, kind = config["model"], config["loss"], modality(config)
         backbone: nn.Module
         if kind == "image":
@@ -162,6 +185,8 @@ class SslPretrain(System):
         return Branch(backbone, head)
 
     def _method(self, config: Config, branch: Branch) -> Method:
+        from ecgvision.tasks.ssl_methods import Byol, Dino, SimClr
+
         ssl, loss = config["ssl"], config["loss"]
         if ssl["method"] == "simclr":
             return SimClr(temperature=loss["temperature"])
@@ -177,6 +202,8 @@ class SslPretrain(System):
         )
 
     def _loss(self, config: Config) -> DINOLoss:
+        from ecgvision.losses.self_distillation import DINOLoss
+
         loss = config["loss"]
         return DINOLoss(
             loss["prototypes"],

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
-from ecgvision.data.cohort import Cohort
-from ecgvision.data.module import EcgDataModule
-from ecgvision.data.pages import PageSettings
-from ecgvision.data.paired import PairedDataModule
+from ecgvision.data.page_settings import PageSettings
 from ecgvision.ecg import LEADS, ConfigError
-from ecgvision.evaluate.operating_points import OperatingPoints
-from ecgvision.losses.pairs import Distillation, mutual
-from ecgvision.models.student import Student
-from ecgvision.models.vizecg import VizECGNet
+from ecgvision.losses.pair_settings import mutual, named_pairs
+from ecgvision.models.names import check_image_encoder, check_signal_encoder
 from ecgvision.render.artefacts import CLEAN
 from ecgvision.systems.base import Config, System, base_arguments, loader_arguments, names
-from ecgvision.systems.pretrained import check_stage, load_backbone
-from ecgvision.systems.teacher import load_teacher
-from ecgvision.tasks.vizecg import VizECGTask
+from ecgvision.systems.stages import check_stage
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ecgvision.data.cohort import Cohort
+    from ecgvision.data.module import EcgDataModule
+    from ecgvision.data.paired import PairedDataModule
+    from ecgvision.evaluate.operating_points import OperatingPoints
+    from ecgvision.models.student import Student
+    from ecgvision.tasks.vizecg import VizECGTask
 
 
 def page_settings(config: Config, *, images: bool) -> PageSettings:
@@ -56,8 +57,22 @@ class VizECG(System):
         alone = model["streams"] != "signal" and model.get("image_checkpoint") is None
         return alone if stage == "image" else True
 
-    def check(self, config: Config) -> None:
+    def check_settings(self, config: Config) -> None:
+        super().check_settings(config)
         model = config["model"]
+        if model["variant"] not in ("A1", "A2"):
+            raise ConfigError("model.variant must be A1 or A2", value=model["variant"])
+        if model["streams"] not in ("both", "image", "signal"):
+            raise ConfigError("model.streams must be both, image or signal", value=model["streams"])
+        images = model["streams"] != "signal"
+        settings = page_settings(config, images=images)
+        if images:
+            check_image_encoder(model["image_encoder"], settings.image_size,
+                                pretrained=model["pretrained"])  # fmt: skip
+        if model["streams"] != "image":
+            check_signal_encoder(model["signal_encoder"])
+        teacher = config.get("teacher", {}).get("checkpoint") is not None
+        named_pairs(**self._pairs(config, taught=teacher))
         start = model.get("image_checkpoint")  # runs of earlier versions have no such key
         stage = config.get("image", {})
         first = stage.get("exp") and stage["checkpoint"] is None and self.needs(config, "image")
@@ -72,6 +87,8 @@ class VizECG(System):
             )
 
     def data(self, config: Config, cohort: Cohort) -> PairedDataModule:
+        from ecgvision.data.paired import PairedDataModule
+
         return PairedDataModule(
             cohort,
             page_settings(config, images=config["model"]["streams"] != "signal"),
@@ -81,6 +98,13 @@ class VizECG(System):
         )
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> VizECGTask:
+        from ecgvision.data.paired import PairedDataModule
+        from ecgvision.losses.pairs import Distillation
+        from ecgvision.models.vizecg import VizECGNet
+        from ecgvision.systems.pretrained import load_backbone
+        from ecgvision.systems.teacher import load_teacher
+        from ecgvision.tasks.vizecg import VizECGTask
+
         model = config["model"]
         assert isinstance(data, PairedDataModule)
         start = model.get("image_checkpoint")  # runs of earlier versions have no such key
@@ -103,12 +127,13 @@ class VizECG(System):
         return VizECGTask(
             network,
             self.streams(config),
-            distillation=self._distillation(config, taught=teacher is not None),
+            distillation=Distillation(**self._pairs(config, taught=teacher is not None)),
             teacher=teacher,
             **base_arguments(config),
         )
 
-    def _distillation(self, config: Config, *, taught: bool) -> Distillation:
+    def _pairs(self, config: Config, *, taught: bool) -> dict[str, Any]:
+        """The arguments of `Distillation`."""
         loss, streams = config["loss"], self.streams(config)
         if loss["kd_weight"] < 0:
             raise ConfigError("loss.kd_weight must not be negative", value=loss["kd_weight"])
@@ -117,17 +142,19 @@ class VizECG(System):
         further = dict(config["loss"]["distill"])
         if not taught:
             further = {k: v for k, v in further.items() if not k.startswith("teacher_to_")}
-        weights = weights | further
-        return Distillation(
-            weights, kind=loss["kd_kind"], temperature=loss["kd_temperature"],
-            streams=(*streams, "teacher") if taught else streams,
-        )  # fmt: skip
+        return {
+            "weights": weights | further, "kind": loss["kd_kind"],
+            "temperature": loss["kd_temperature"],
+            "streams": (*streams, "teacher") if taught else streams,
+        }  # fmt: skip
 
     def student(
         self, config: Config, network: nn.Module, points: OperatingPoints
     ) -> Student | None:
         if config["model"]["streams"] == "signal":
             return None
+        from ecgvision.models.student import Student
+
         tower: Any = network
         return Student(
             tower.image_tower,

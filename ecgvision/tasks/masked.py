@@ -8,8 +8,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ecgvision.ecg import ConfigError
 from ecgvision.losses.focal import focal
+from ecgvision.losses.names import check_masked_loss
 from ecgvision.models.page_net import PageNet
 from ecgvision.tasks.base import BaseTask, Batch
 from ecgvision.tasks.page_lesson import PageLesson
@@ -31,8 +31,7 @@ class MaskedTask(BaseTask):
         focal_gamma: float = 2.0, **base: Any,
     ) -> None:  # fmt: skip
         super().__init__(model, (stream,), **base)
-        if name not in ("focal", "bce"):
-            raise ConfigError("loss.name must be focal or bce", value=name)
+        check_masked_loss(name)
         self.name, self.alpha, self.gamma = name, focal_alpha, focal_gamma
 
     def answer(self, batch: Batch) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from functools import partial
 from torch import nn
 
 from ecgvision.ecg import ConfigError
+from ecgvision.models.names import check_signal_encoder
 from ecgvision.models.net1d import Net1DFeatures
 from ecgvision.models.signal_encoders.inception import Inception1d
 from ecgvision.models.signal_encoders.recurrent import Lstm1d
@@ -63,12 +64,7 @@ def signal_encoder(name: str, leads: int = 12) -> nn.Module:
     Raises:
         ConfigError: for an unknown name, or fewer leads than one.
     """
-    if name not in SIGNAL_ENCODERS:
-        raise ConfigError(
-            "unknown model.signal_encoder",
-            value=name,
-            remedy=f"Known: {', '.join(SIGNAL_ENCODERS)}",
-        )
+    check_signal_encoder(name)
     if leads < 1:
         raise ConfigError("a signal encoder needs at least one lead", value=leads)
     return SIGNAL_ENCODERS[name](leads)

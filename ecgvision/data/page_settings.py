@@ -1,0 +1,93 @@
+"""Which pages a network sees; imports nothing slow, so that it can be checked first of all."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+from ecgvision.errors import ConfigError
+from ecgvision.layouts import ANY, MANY, RANDOM, RANDOM_LAYOUTS
+from ecgvision.page import Page
+from ecgvision.render import artefacts
+from ecgvision.render.styles import Paper, check_style
+
+
+@dataclass(frozen=True)
+class PageSettings:
+    """Which pages a network sees.
+
+    Attributes:
+        layouts: as `get_layout` takes them, `random` for one of the registry's first six, `any`
+            for leads in any arrangement.
+        image_size: (H, W) of the network.
+        artefacts: presets or single artefacts that pages pass through; `clean` is none.
+        style: a paper's name, or `mixed` for another paper with every page.
+        dpi: resolution of pages in evaluation.
+        train_dpi: pages in training have one of these resolutions; a handful, so that their
+            grids and letters are drawn once and kept.
+        speed, gain: mm/s and mm/mV; None leaves them to the paper.
+        seconds: window of the record that page and signal share.
+        signal_rate: Hz of the signal stream.
+        signal_window: `record`, or `printed` to hide from the signal stream what the page hides.
+        images: False leaves out the pages, for a signal stream alone.
+    """
+
+    layouts: tuple[str, ...]
+    image_size: tuple[int, int]
+    artefacts: tuple[str, ...] = (artefacts.CLEAN,)
+    style: str = "kit"
+    dpi: float = 100.0
+    train_dpi: tuple[float, ...] = (50.0, 60.0, 72.0, 86.0, 100.0, 120.0)
+    speed: float | None = None
+    gain: float | None = None
+    seconds: float = 10.0
+    signal_rate: float = 100.0
+    signal_window: str = "record"
+    images: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("layouts", "artefacts", "train_dpi"):
+            if not getattr(self, name):
+                raise ConfigError(f"data.{name} is empty", remedy="Name at least one")
+        for name in self.artefacts:
+            artefacts.check_name(name)
+        if self.signal_window not in ("record", "printed"):
+            raise ConfigError("data.signal_window must be record or printed",
+                              value=self.signal_window)  # fmt: skip
+        whole = all(isinstance(pixels, int) for pixels in self.image_size)
+        if len(self.image_size) != 2 or not whole or min(self.image_size) < 32:
+            raise ConfigError("data.image_size must be [height, width], each at least 32",
+                              value=list(self.image_size))  # fmt: skip
+        if not self.signal_rate > 0 or not self.seconds > 0:
+            raise ConfigError("data.signal_rate and data.seconds must be positive",
+                              value=(self.signal_rate, self.seconds))  # fmt: skip
+        if not all(isinstance(dpi, (int, float)) and dpi > 0 for dpi in self.train_dpi):
+            raise ConfigError("data.train_dpi are positive numbers", value=list(self.train_dpi))
+        named = set(self.layouts).difference(MANY)
+        if RANDOM in self.layouts:
+            named |= set(RANDOM_LAYOUTS)
+        if ANY in self.layouts:
+            named.add("12x1")  # which asks for more room than any other
+        check_style(self.style, sorted(named), dpi=self.dpi, **self._asked)
+
+    @property
+    def views(self) -> tuple[tuple[int, int], ...]:
+        """Every (layout, artefact) of the mix, by their numbers."""
+        return tuple(itertools.product(range(len(self.layouts)), range(len(self.artefacts))))
+
+    @property
+    def signal_length(self) -> int:
+        return round(self.seconds * self.signal_rate)
+
+    @property
+    def _asked(self) -> dict[str, float]:
+        asked = {"speed": self.speed, "gain": self.gain}
+        return {name: value for name, value in asked.items() if value is not None}
+
+    def page(self, paper: Paper, layout: str, dpi: float, **scale: float) -> Page:
+        """A layout on a paper, at the `speed` and `gain` given, else at those asked for.
+
+        Raises:
+            LayoutError: for an unknown layout, or one that does not fit.
+        """
+        return paper.page(layout, dpi=dpi, **{**scale, **self._asked})
