@@ -40,6 +40,17 @@ def check_folder(root: str | Path) -> Path:
     return root / DATABASE
 
 
+def check_rate(rate: float) -> int:
+    """A rate in Hz that PTB-XL comes with, as a whole number.
+
+    Raises:
+        DataError: for another.
+    """
+    if rate not in FILE_COLUMN:
+        raise DataError("PTB-XL has no such rate", value=rate, remedy="Use 500 or 100")
+    return int(rate)
+
+
 def pack_ptbxl(
     root: str | Path,
     out: str | Path,
@@ -57,8 +68,7 @@ def pack_ptbxl(
         RecordError: for a record that cannot be read, unless `on_error="skip"`.
         StoreError: if `out` stands already.
     """
-    if rate not in FILE_COLUMN:
-        raise DataError("PTB-XL has no such rate", value=rate, remedy="Use 500 or 100")
+    check_rate(rate)
     table = read_table(check_folder(root), (*_NEEDED, FILE_COLUMN[rate]))
     items = [_item(row, Path(root), rate) for row in table.to_dict("records")]
     if on_error == "stop":

@@ -53,6 +53,26 @@ def _rows(work: partial[Row], todo: list[Visit], jobs: int) -> Iterator[Row]:
         yield from pool.imap(work, todo, chunksize=16)
 
 
+def check_cohort(
+    *, records: int, seed: int, rate: float, seconds: float = 10, jobs: int = 1
+) -> None:
+    """Refuse a cohort that cannot be made; see `synthesize`.
+
+    Raises:
+        ConfigError: naming what is out of range.
+    """
+    checks = {
+        "records": (records, records >= 1, "a whole number from 1"),
+        "seed": (seed, seed >= 0, "a whole number from 0"),
+        "rate": (rate, 50 <= rate <= 2000, "50 to 2000 Hz"),
+        "seconds": (seconds, 3 <= seconds <= 120, "3 to 120 s"),
+        "jobs": (jobs, jobs >= 1, "a whole number from 1"),
+    }
+    for name, (value, fits, wanted) in checks.items():
+        if not fits:
+            raise ConfigError(f"{name} is out of range", value=value, remedy=f"Give {wanted}")
+
+
 def synthesize(
     out: str | Path,
     *,
@@ -71,16 +91,7 @@ def synthesize(
     Raises:
         ConfigError: for counts, rates or lengths that make no sense.
     """
-    checks = {
-        "records": (records, records >= 1, "a whole number from 1"),
-        "seed": (seed, seed >= 0, "a whole number from 0"),
-        "rate": (rate, 50 <= rate <= 2000, "50 to 2000 Hz"),
-        "seconds": (seconds, 3 <= seconds <= 120, "3 to 120 s"),
-        "jobs": (jobs, jobs >= 1, "a whole number from 1"),
-    }
-    for name, (value, fits, wanted) in checks.items():
-        if not fits:
-            raise ConfigError(f"{name} is out of range", value=value, remedy=f"Give {wanted}")
+    check_cohort(records=records, seed=seed, rate=rate, seconds=seconds, jobs=jobs)
     work = partial(row, seed=seed, rate=rate, seconds=seconds)
     source = f"synthetic cohort, seed {seed}"
     todo = list(visits(seed, records))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,16 @@ def _rebuild(
     kind: type[EcgVisionError], what: str, file: str | None, value: Any, remedy: str
 ) -> EcgVisionError:
     return kind(what, file=file, value=value, remedy=remedy)
+
+
+@contextmanager
+def told_of(key: str) -> Iterator[None]:
+    """Errors within say first of which setting they are, e.g. `data.layouts`."""
+    try:
+        yield
+    except EcgVisionError as error:
+        raise type(error)(f"{key}: {error.what}", file=error.file, value=error.value,
+                          remedy=error.remedy) from error  # fmt: skip
 
 
 class RecordError(EcgVisionError):

@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.errors import ConfigError
+from ecgvision.errors import ConfigError, told_of
 from experiments.check import check_types
-from experiments.prepare import place
+from experiments.check_values import check_values
+from experiments.prepare import check_place, place
 
 if TYPE_CHECKING:
     from ecgvision.data.cohort import Cohort
@@ -73,6 +74,69 @@ def stage_config(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     return out
 
 
+def check(config: Mapping[str, Any]) -> None:
+    """Refuse what can be seen to be wrong of a run, its stages and what it starts from, before data
+    is packed and before anything slow is imported.
+
+    Raises:
+        ConfigError, LayoutError, LabelError: naming the setting.
+        DataError, StoreError: for data that is not there.
+    """
+    from ecgvision.systems import get_system
+    from ecgvision.systems.adopt import adopt_reader
+
+    _check_alone(config)
+    first = _first(config)
+    for name, stage in first.items():
+        with told_of(name):
+            _check_alone(stage)
+    whole = copy.deepcopy(dict(config))
+    for name in stages(config):
+        path, into = _given(config, name), config[name].get("into")
+        if path is not None and into is not None:
+            section, _, key = into.partition(".")
+            whole[section][key] = str(path)
+    for one in (whole, *first.values()):
+        predecessors(one)
+    if all(config[name].get("into") != "model.reader" for name in first):
+        adopt_reader(whole)
+        get_system(whole["exp"]).check_settings(whole)
+
+
+def _check_alone(config: Mapping[str, Any]) -> None:
+    """A run without its stages."""
+    from ecgvision.systems import get_system
+
+    check_types(config)
+    check_values(config)
+    get_system(config["exp"]).check_settings(config)
+    check_place(config["data"])
+
+
+def _first(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Configurations of the stages that are trained first."""
+    from ecgvision.systems import get_system
+
+    system = get_system(config["exp"])
+    return {name: stage_config(config, name) for name in trainable(config)
+            if system.needs(config, name)}  # fmt: skip
+
+
+def _given(config: Mapping[str, Any], name: str) -> Path | None:
+    """The checkpoint of a stage, where it has one.
+
+    Raises:
+        ConfigError: if it is missing, or also given at the key that it would go to.
+    """
+    given, into = config[name]["checkpoint"], config[name].get("into")
+    path = None if given is None else _file(f"{name}.checkpoint", given)
+    section, _, key = (into or "").partition(".")
+    if path is not None and into is not None and config[section][key] is not None:
+        raise ConfigError(f"{name}.checkpoint and {into} are both given", file=path,
+                          value=config[section][key], remedy="Leave one out")  # fmt: skip
+    return path
+
+
 def prepare(config: dict[str, Any]) -> None:
     """Train every stage whose checkpoint is not given; its checkpoint takes the place.
 
@@ -85,13 +149,11 @@ def prepare(config: dict[str, Any]) -> None:
     """
     from ecgvision.rundir import BEST, weights_hash
     from ecgvision.systems import get_system
-    from ecgvision.systems.page_input import adopt_reader
+    from ecgvision.systems.adopt import adopt_reader
     from experiments.run import run
 
-    system = get_system(config["exp"])
-    system.check(config)
-    first = {name: stage_config(config, name) for name in trainable(config)
-             if system.needs(config, name)}  # fmt: skip
+    get_system(config["exp"]).check(config)
+    first = _first(config)
     if not any(config[name].get("into") == "model.reader" for name in stages(config)):
         adopt_reader(config)
     for stage in first.values():
@@ -101,16 +163,12 @@ def prepare(config: dict[str, Any]) -> None:
         if name in first:
             print(f"First the {name}:", flush=True)
             config[name]["checkpoint"] = str(run(first[name]) / BEST)
-        given, into = config[name]["checkpoint"], config[name].get("into")
-        path = None if given is None else _file(f"{name}.checkpoint", given)
+        path, into = _given(config, name), config[name].get("into")
         if into is None:
             if path is not None:
                 config[name] |= {"checkpoint": str(path), "weights": weights_hash(path)}
             continue
         section, _, key = into.partition(".")
-        if path is not None and config[section][key] is not None:
-            raise ConfigError(f"{name}.checkpoint and {into} are both given", file=path,
-                              value=config[section][key], remedy="Leave one out")  # fmt: skip
         if path is not None:
             config[section][key] = str(path)
         del config[name]

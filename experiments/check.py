@@ -76,6 +76,11 @@ def _computed(default: Any, section: Mapping[str, Any]) -> Any:
     return default
 
 
+def setting(config: Mapping[str, Any], path: str) -> Any:
+    """What stands at a path such as `data.rate`; None where there is no such key or section."""
+    return _value(config, path, None)
+
+
 def is_number(value: Any) -> bool:
     """Whether a value is a number; true and false are none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)

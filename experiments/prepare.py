@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import ecgvision
-from ecgvision.data.drawn import DrawnPages
+from ecgvision.data.drawn import DrawnPages, read_manifest
 from ecgvision.errors import ConfigError, DataError
-from ecgvision.store import Store
+from ecgvision.store import Store, check_store
 from experiments.check import is_number
 
 
@@ -39,6 +39,9 @@ def _cached(cache: Path, name: str, make: Callable[[Path], Any]) -> list[str]:
 
 
 def _root(data: Mapping[str, Any]) -> Path:
+    if data["root"] is None:
+        raise ConfigError(f"data={data['name']} needs data.root",
+                          remedy="Add data.root=, the source's own folder or file")  # fmt: skip
     root = Path(str(data["root"])).expanduser().resolve()
     if not root.exists():
         raise DataError("there is nothing at data.root", file=root,
@@ -61,9 +64,9 @@ def _synthetic(data: Mapping[str, Any], cache: Path) -> list[str]:
 
 
 def _ptbxl(data: Mapping[str, Any], cache: Path) -> list[str]:
-    from data_prep.ptbxl import check_folder, pack_ptbxl
+    from data_prep.ptbxl import check_folder, check_rate, pack_ptbxl
 
-    root, rate = _root(data), int(data["rate"])
+    root, rate = _root(data), check_rate(data["rate"])
     name = f"ptbxl-{_fingerprint(check_folder(root))}-{rate}Hz"
     return _cached(cache, name, lambda out: pack_ptbxl(root, out, rate=rate))
 
@@ -73,12 +76,9 @@ def _challenge(data: Mapping[str, Any], cache: Path) -> list[str]:
     from data_prep.cinc_files import fingerprint
 
     challenge, root, rate = str(data["name"]), _root(data), float(data["rate"] or RATE)
-    table = Path(str(data["ptbxl"])).expanduser() if data.get("ptbxl") else None
+    table = _ptbxl_table(data)
     name = f"{challenge}-{fingerprint(root)}-{rate:g}Hz"
     if table is not None:
-        if not table.is_file():
-            raise DataError("there is no file at data.ptbxl", file=table,
-                            remedy="Name PTB-XL's ptbxl_database.csv, or leave it out")  # fmt: skip
         name += f"-ptbxl-{_fingerprint(table)}"
     return _cached(
         cache,
@@ -87,10 +87,19 @@ def _challenge(data: Mapping[str, Any], cache: Path) -> list[str]:
     )
 
 
+def _ptbxl_table(data: Mapping[str, Any]) -> Path | None:
+    """The file of `data.ptbxl`, where one is named."""
+    table = Path(str(data["ptbxl"])).expanduser() if data.get("ptbxl") else None
+    if table is not None and not table.is_file():
+        raise DataError("there is no file at data.ptbxl", file=table,
+                        remedy="Name PTB-XL's ptbxl_database.csv, or leave it out")  # fmt: skip
+    return table
+
+
 def _manifest(data: Mapping[str, Any], cache: Path) -> list[str]:
     from data_prep.manifest import fingerprint, pack_manifest
 
-    file, rate, unstated = _root(data), data["rate"], data.get("unstated_rate")
+    file, rate, unstated = _table(data), data["rate"], data.get("unstated_rate")
     name = f"manifest-{fingerprint(file)}" + (f"-{rate:g}Hz" if rate else "")
     name += f"-or-{unstated:g}Hz" if unstated else ""
     return _cached(
@@ -98,13 +107,24 @@ def _manifest(data: Mapping[str, Any], cache: Path) -> list[str]:
     )
 
 
+def _table(data: Mapping[str, Any]) -> Path:
+    if not (file := _root(data)).is_file():
+        raise DataError("data.root of data=manifest is the CSV file itself", file=file,
+                        remedy="Give the file that lists the records")  # fmt: skip
+    return file
+
+
 def _store(data: Mapping[str, Any], cache: Path) -> list[str]:
-    given = data["store"]
-    paths = [given] if isinstance(given, str) else list(given or [])
-    found = [Path(path).expanduser().resolve() for path in paths]
+    found = _paths(data["store"])
     for path in found:
-        Store(path)  # a wrong path is an answer now, not after the heavy imports
+        Store(path)
     return [str(path) for path in found]
+
+
+def _paths(given: str | list[str] | None) -> list[Path]:
+    """One path, a list of them, or none, without `~` and from the root."""
+    paths = [given] if isinstance(given, str) else list(given or [])
+    return [Path(str(path)).expanduser().resolve() for path in paths]
 
 
 def images(data: Mapping[str, Any]) -> list[DrawnPages]:
@@ -113,9 +133,7 @@ def images(data: Mapping[str, Any]) -> list[DrawnPages]:
     Raises:
         DataError: for a folder that is missing, unfinished or none of these.
     """
-    given = data.get("images")
-    paths = [given] if isinstance(given, str) else list(given or [])
-    return [DrawnPages(Path(path).expanduser().resolve()) for path in paths]
+    return [DrawnPages(path) for path in _paths(data.get("images"))]
 
 
 SOURCES: dict[str, Callable[[Mapping[str, Any], Path], list[str]]] = {
@@ -151,6 +169,43 @@ def check_source(data: Mapping[str, Any]) -> None:
     for key in ("rate", "unstated_rate"):
         if (rate := data.get(key)) is not None and not (is_number(rate) and rate > 0):
             raise ConfigError(f"data.{key} must be a positive number of Hz, or null", value=rate)
+
+
+def check_place(data: Mapping[str, Any]) -> None:
+    """Refuse places where no such source, or no drawn pages, are, as far as it can be told before
+    anything is read or slow to import.
+
+    Raises:
+        ConfigError: as `check_source`; or if no place is named.
+        DataError, StoreError: from the source; see `stores` and `images`.
+    """
+    check_source(data)
+    if (name := data["name"]) == "store":
+        if not (found := _paths(data["store"])):
+            raise ConfigError("data=store needs data.store",
+                              remedy="Set data.store=[FOLDER, …]")  # fmt: skip
+        for path in found:
+            check_store(path)
+    elif name == "ptbxl":
+        from data_prep.ptbxl import check_folder, check_rate
+
+        check_rate(data["rate"])
+        check_folder(_root(data))
+    elif name == "manifest":
+        _table(data)
+    elif name == "synthetic":
+        from data_prep.synthesize import check_cohort
+
+        if data["rate"] is None:
+            raise ConfigError("data=synthetic needs data.rate", remedy="Set data.rate=500")
+        check_cohort(records=data["records"], seed=data["cohort_seed"], rate=data["rate"])
+    else:
+        if not (root := _root(data)).is_dir():
+            raise DataError(f"data.root of data={name} is a folder", file=root,
+                            remedy="Give the Challenge's training folder")  # fmt: skip
+        _ptbxl_table(data)
+    for path in _paths(data.get("images")):
+        read_manifest(path)
 
 
 def stores(data: Mapping[str, Any]) -> list[str]:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from ecgvision.errors import ConfigError, EcgVisionError
 from experiments import usage
-from experiments.check import check_types
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -74,11 +73,10 @@ def run(config: dict[str, Any]) -> Path:
     started = time.monotonic()
     if not config["exp"]:
         raise ConfigError("name a system", remedy="Add +exp=vizecg; --help lists them")
-    check_types(config)
-    if config["draws"] < 1:
-        raise ConfigError("draws must be at least 1", value=config["draws"])
+    from experiments import chain
     from experiments.prepare import images, stores
 
+    chain.check(config)
     config["data"]["store"] = stores(config["data"])
     drawn = images(config["data"])
     config["data"]["images"] = [str(pages.folder) for pages in drawn]
@@ -94,7 +92,6 @@ def run(config: dict[str, Any]) -> Path:
     from ecgvision.tasks.quiet import quiet_lightning
     from ecgvision.tasks.read import ReadTask
     from ecgvision.whole import whole_file
-    from experiments import chain
     from experiments.finish import finish
     from experiments.finish_pretrain import finish_pretraining
     from experiments.finish_read import finish_reading

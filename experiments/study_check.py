@@ -22,7 +22,7 @@ def check_plan(plan: Plan, configs: Mapping[str, Mapping[str, Any]]) -> None:
         LayoutError: for an unknown layout.
     """
     from ecgvision.layouts import MANY, get_layout
-    from ecgvision.systems import get_system
+    from ecgvision.systems import get_system  # imports nothing slow until `check`
 
     for layout in plan.layouts:
         if layout not in MANY:
@@ -30,13 +30,15 @@ def check_plan(plan: Plan, configs: Mapping[str, Mapping[str, Any]]) -> None:
     for arm in plan.arms:
         config = configs[arm.name]
         system = get_system(config["exp"])
-        system.check(config)
+        system.check_settings(config)
         if arm.stream not in system.streams(config):
             raise ConfigError(f"arm {arm.name} has no such stream", value=arm.stream,
                               remedy=f"It has {', '.join(system.streams(config))}")  # fmt: skip
         if arm.fill is not None:
             _check_fill(plan, arm, config)
     _check_alike(plan, configs)
+    for config in configs.values():
+        get_system(config["exp"]).check(config)
 
 
 def _check_fill(plan: Plan, arm: ArmPlan, config: Mapping[str, Any]) -> None:
@@ -90,8 +92,8 @@ def judged_in(plan: Plan, config: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _artefacts(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Of the pages that a run reads in evaluation; none where it reads no pages."""
+    from ecgvision.systems.adopt import adopt_reader
     from ecgvision.systems.base import names, reads_pages
-    from ecgvision.systems.page_input import adopt_reader
     from experiments.chain import stage_config
 
     data, model = config["data"], config["model"]

@@ -104,7 +104,7 @@ def check(config: dict[str, Any]) -> None:
     from experiments.chain import WEIGHTS, stages
 
     system = get_system(config["exp"])
-    system.check(config)
+    system.check_settings(config)
     if not system.streams(config):
         raise ConfigError("there is nothing to judge", value=config["exp"],
                           remedy="Cross-validate a system that reads labels")  # fmt: skip
@@ -121,6 +121,7 @@ def check(config: dict[str, Any]) -> None:
         if limit != 1.0 or isinstance(limit, int):  # the whole number 1 is a single batch
             raise ConfigError("a cross-validation judges every record", value=limit,
                               remedy=f"Leave trainer.limit_{split}_batches at 1.0")  # fmt: skip
+    system.check(config)
 
 
 def open_cohort(config: dict[str, Any]) -> Cohort:
@@ -161,13 +162,13 @@ def run_folds(plan: FoldPlan) -> Path:
     from tqdm import tqdm
 
     from ecgvision.whole import write_json
-    from experiments.check import check_types
+    from experiments import chain
     from experiments.configure import configure
     from experiments.run import run, started_by_lightning
 
     base = [f"+exp={plan.exp}", *plan.overrides]
     first = configure([*base, f"seed={plan.seeds[0]}"])
-    check_types(first)
+    chain.check(first)
     check(first)
     cohort = open_cohort(first)
     present = sorted({int(f) for f in cohort.records["fold"].dropna()})

@@ -26,15 +26,21 @@ def run_study(plan: Plan) -> Path:
         DataError: if an arm did not answer for the same records as the others.
     """
     from ecgvision.whole import write_json
+    from experiments import chain
     from experiments.configure import configure
     from experiments.run import run, started_by_lightning
 
+    once = {arm.name: configure([*arm.run, f"seed={plan.seeds[0]}"]) for arm in plan.arms}
+    for config in once.values():
+        chain.check(config)
+    check_plan(plan, once)
     configs = {
-        (arm.name, seed): configure([*arm.run, f"seed={seed}"])
+        (arm.name, seed): once[arm.name]
+        if seed == plan.seeds[0]
+        else configure([*arm.run, f"seed={seed}"])
         for arm in plan.arms
         for seed in plan.seeds
     }
-    check_plan(plan, {arm.name: configs[arm.name, plan.seeds[0]] for arm in plan.arms})
     first = next(iter(configs.values()))
     lasting = [([w for w in a.run if not w.startswith("force=")], a.fill) for a in plan.arms]
     whole = [lasting, plan.seeds, plan.layouts, plan.artefacts]

@@ -12,12 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecgvision.data.augment import SignalAugment
+from ecgvision.data.folds import SPLITS, check_folds
 from ecgvision.data.resample import fit_length, resample
 from ecgvision.ecg import DataError
 from ecgvision.labels import LabelScheme, column_scheme, get_scheme, targets
 from ecgvision.store import Store
-
-SPLITS = ("train", "val", "test")
 
 
 def scheme_for(
@@ -170,13 +169,7 @@ class Cohort:
         twice = self.records["record_id"][self.records["record_id"].duplicated()]
         if len(twice):
             raise DataError("a record stands twice in the stores", value=twice.iloc[0])
-        used: dict[int, str] = {}
-        for split, folds in self.folds.items():
-            for fold in folds:
-                if used.setdefault(fold, split) != split:
-                    raise DataError(f"fold {fold} stands in both {used[fold]} and {split}",
-                                    remedy="Give each fold to one split")  # fmt: skip
-        splits = self.records["fold"].map(used)
+        splits = self.records["fold"].map(check_folds(self.folds))
         spread = splits.groupby(self.records["patient_id"]).nunique()
         if (spread > 1).any():
             raise DataError(

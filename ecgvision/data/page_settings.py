@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-from ecgvision.errors import ConfigError
-from ecgvision.layouts import ANY, MANY, RANDOM, RANDOM_LAYOUTS
+from ecgvision.errors import ConfigError, told_of
+from ecgvision.layouts import ANY, MANY, RANDOM, RANDOM_LAYOUTS, get_layout
 from ecgvision.page import Page
 from ecgvision.render import artefacts
 from ecgvision.render.styles import Paper, check_style
@@ -49,8 +49,9 @@ class PageSettings:
         for name in ("layouts", "artefacts", "train_dpi"):
             if not getattr(self, name):
                 raise ConfigError(f"data.{name} is empty", remedy="Name at least one")
-        for name in self.artefacts:
-            artefacts.check_name(name)
+        with told_of("data.artefacts"):
+            for name in self.artefacts:
+                artefacts.check_name(name)
         if self.signal_window not in ("record", "printed"):
             raise ConfigError("data.signal_window must be record or printed",
                               value=self.signal_window)  # fmt: skip
@@ -68,6 +69,11 @@ class PageSettings:
             named |= set(RANDOM_LAYOUTS)
         if ANY in self.layouts:
             named.add("12x1")  # which asks for more room than any other
+        with told_of("data.layouts"):
+            for name in named:
+                get_layout(name)
+        with told_of("data.style"):
+            check_style(self.style, ())
         check_style(self.style, sorted(named), dpi=self.dpi, **self._asked)
 
     @property

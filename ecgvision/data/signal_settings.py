@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ecgvision.ecg import ConfigError
+from ecgvision.errors import ConfigError, told_of
 from ecgvision.layouts import MANY, get_layout
 from ecgvision.page import Page
 
@@ -37,9 +37,10 @@ class SignalSettings:
         if not self.layouts or len(set(self.layouts)) < len(self.layouts):
             raise ConfigError("data.layouts must name at least one layout, and none twice",
                               value=list(self.layouts))  # fmt: skip
-        for name in self.layouts:
-            if name not in MANY:
-                self.page(name)
+        with told_of("data.layouts"):
+            for name in self.layouts:
+                if name not in MANY:
+                    self.page(name)
 
     @property
     def length(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.errors import ConfigError
+from ecgvision.errors import ConfigError, told_of
 from ecgvision.losses.names import NEGATIVES
 from ecgvision.losses.pair_settings import named_pairs
 from ecgvision.models.names import check_signal_encoder, lead_names
@@ -30,7 +30,9 @@ class Mvkt(System):
         super().check_settings(config)
         patch_settings(config)
         check_signal_encoder(config["model"]["encoder"], "model.encoder")
-        teacher, leads = config["teacher"], lead_names(config["data"]["student_leads"])
+        with told_of("data.student_leads"):
+            leads = lead_names(config["data"]["student_leads"])
+        teacher = config["teacher"]
         if teacher["exp"] != "signal":
             raise ConfigError("a teacher is a run of +exp=signal", value=teacher["exp"])
         if missing := [lead for lead in leads if lead not in lead_names(teacher["model"]["leads"])]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecgvision.data.patching import FLAT_MV, PatchSettings
-from ecgvision.errors import ConfigError
+from ecgvision.errors import ConfigError, told_of
 from ecgvision.layouts import MANY, get_layout
 from ecgvision.losses.names import check_masked_loss
 from ecgvision.models.names import (
@@ -101,9 +101,10 @@ class _OfSignals(System):
         if "artefacts" in config["data"]:  # else they are the reader's
             page_settings(config, images=True)
         else:
-            for name in names(config["data"]["layouts"]):
-                if name not in MANY:
-                    get_layout(name)
+            with told_of("data.layouts"):
+                for name in names(config["data"]["layouts"]):
+                    if name not in MANY:
+                        get_layout(name)
 
     def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
         from ecgvision.systems.page_input import page_data
