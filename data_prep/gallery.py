@@ -70,6 +70,8 @@ def chosen(styles: Sequence[str], layouts: Sequence[str], artefacts: Sequence[st
     """
     if artefacts and not presets():
         raise ConfigError("there are no artefacts in this installation", value=artefacts[0])
+    for artefact in artefacts:
+        _artefacts().check_name(artefact)
     found = []
     for style in styles or (["kit"] if layouts else [SHOWN]):
         paper = get_paper(style)

@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        args = _parser(words).parse_args(words)
+        args = parser(words).parse_args(words)
         code = args.run(args)
         sys.stdout.flush()
         return int(code or 0)
@@ -45,14 +45,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The command line; of the subcommands that need the train extra, the arguments are there only
+    where `words` begin with their name."""
+    top = argparse.ArgumentParser(
         prog="ecgvision",
         description="Read printed ECGs with a trained student, and draw ECG pages.",
         epilog="Exit codes: 0 done, 2 wrong input (one line says what to do), 130 interrupted.",
     )
-    parser.add_argument("--version", action="version", version=f"ecgvision {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    top.add_argument("--version", action="version", version=f"ecgvision {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
     _add_predict(commands)
     _add_digitize(commands)
     render = commands.add_parser("render", help="draw a record as a page (needs the train extra)")
@@ -78,7 +80,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         explanation.add_arguments(explain)
         explain.set_defaults(run=explanation.run)
     _add_info(commands)
-    return parser
+    return top
 
 
 def _add_predict(commands: argparse._SubParsersAction) -> None:

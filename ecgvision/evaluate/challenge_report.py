@@ -103,8 +103,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--draws", type=int, default=1000, help="bootstrap draws (default 1000)")
     args = parser.parse_args(argv)
     try:
-        check_table_file(args.predictions)
         check_draws(args.draws)
+        check_table_file(args.predictions)
         from ecgvision.evaluate.predictions import load
 
         result = evaluate(load(args.predictions), draws=args.draws)

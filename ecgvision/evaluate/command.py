@@ -66,6 +66,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 def run(args: argparse.Namespace) -> int:
     """Judge and print."""
+    check(args)
     from ecgvision.evaluate.reading_lines import lines as read_lines
     from ecgvision.evaluate.summary import lines
     from ecgvision.rundir import read_metrics
@@ -88,20 +89,64 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _judge(folder: str, args: argparse.Namespace) -> Path:
-    from ecgvision.evaluate.again import evaluate_run
-    from ecgvision.evaluate.reading_again import evaluate_reader
+def check(args: argparse.Namespace) -> None:
+    """Refuse what can be seen to be wrong before anything slow is imported.
+
+    Raises:
+        ConfigError: for a run that is none or has not finished, options that do not go together,
+            or an unknown artefact.
+        LayoutError, StoreError, DataError: for an unknown layout, or a store or a folder of pages
+            that is none.
+    """
+    from ecgvision.data.drawn import read_manifest
+    from ecgvision.layouts import MANY, get_layout
+    from ecgvision.rundir import read_metrics
+    from ecgvision.store import check_store
+
+    for folder in args.runs:
+        _reads(folder, args)
+        read_metrics(READER if folder == NAME else folder)
+    for layout in args.layouts:
+        if layout not in MANY:
+            get_layout(layout)
+    if args.artefacts:
+        from ecgvision.render.artefacts import check_name
+
+        for name in args.artefacts:
+            check_name(name)
+    for store in args.store:
+        check_store(store)
+    for pages in args.images:
+        read_manifest(Path(pages))
+    if args.pages is not None and args.pages < 1:
+        raise ConfigError("--pages must be a whole number from 1", value=args.pages)
+
+
+def _reads(folder: str, args: argparse.Namespace) -> bool:
+    """Whether a run is a reader that is judged as one.
+
+    Raises:
+        ConfigError: if it is no run, or options are given that its kind does not take.
+    """
     from ecgvision.rundir import read_config
 
-    common = {"layouts": args.layouts, "artefacts": args.artefacts, "images": args.images,
-              "accelerator": args.accelerator, "force": args.force}  # fmt: skip
     reads = read_config(READER if folder == NAME else folder)["exp"] == "read"
-    if reads and args.fill is None:
-        return evaluate_reader(folder, stores=args.store, pages=args.pages, gain=args.gain,
-                               speed=args.speed, **common)  # fmt: skip
-    if reads or args.store or any(v is not None for v in (args.pages, args.gain, args.speed)):
+    own = args.store or any(v is not None for v in (args.pages, args.gain, args.speed))
+    if (reads and args.fill is not None) or (not reads and own):
         raise ConfigError(
             "a reader takes no --fill, and other runs no --store, --pages, --gain or --speed",
             file=folder,
         )  # fmt: skip
+    return reads
+
+
+def _judge(folder: str, args: argparse.Namespace) -> Path:
+    from ecgvision.evaluate.again import evaluate_run
+    from ecgvision.evaluate.reading_again import evaluate_reader
+
+    common = {"layouts": args.layouts, "artefacts": args.artefacts, "images": args.images,
+              "accelerator": args.accelerator, "force": args.force}  # fmt: skip
+    if _reads(folder, args):
+        return evaluate_reader(folder, stores=args.store, pages=args.pages, gain=args.gain,
+                               speed=args.speed, **common)  # fmt: skip
     return evaluate_run(folder, fill=args.fill, **common)

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ecgvision.interpret.asked import check_asked
+
 METHODS = ("gradients", "rollout")
 
 
@@ -33,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Attribute, draw, print."""
+    check_asked(args.folder, layout=args.layout, method=args.method, out=Path(args.out))
     from ecgvision.interpret.explain import explain
 
     with contextlib.redirect_stdout(sys.stderr):

@@ -14,6 +14,7 @@ from ecgvision.build import build_data, open_run
 from ecgvision.data.patches import PatchDataModule, PatchDataset
 from ecgvision.ecg import LEADS, ConfigError, DataError, Ecg, LabelError
 from ecgvision.evaluate.operating_points import OperatingPoints
+from ecgvision.interpret.asked import check_asked
 from ecgvision.interpret.figure import attribution_figure, save_figure
 from ecgvision.interpret.gradients import integrated_gradients, patch_gradients
 from ecgvision.interpret.rollout import attention_rollout
@@ -46,15 +47,11 @@ def explain(
         DataError: if its stores do not hold the record.
         LabelError: for a label that the run does not have.
     """
+    check_asked(run, layout=layout, method=method, out=out)
     config, _, task = opened = open_run(run)
-    if out.suffix.lower() != ".png":
-        raise ConfigError("the picture is written as PNG", file=out, remedy="Name it ….png")
-    if config["exp"] not in ("patchecg", "signal") or not isinstance(opened.data, PatchDataModule):
+    if not isinstance(opened.data, PatchDataModule):
         raise ConfigError("only runs that read signals are explained", file=run,
                           value=config["exp"])  # fmt: skip
-    if method == "rollout" and not isinstance(task.model, PatchECG):
-        raise ConfigError("attention rollout needs a patchecg run", file=run, value=config["exp"],
-                          remedy="Take gradients")  # fmt: skip
     shown = copy.deepcopy(config)
     shown["data"]["layouts"] = [layout]
     data: Any = build_data(shown, opened.data.cohort)

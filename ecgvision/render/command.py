@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from .paper import Drawing
 
 
+WRITABLE = "Name a file in a folder that exists and may be written"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `ecgvision render`."""
     add = parser.add_argument
@@ -73,11 +76,19 @@ def run(args: argparse.Namespace) -> int:
     paper = paper_of(args.style, args.layout, np.random.default_rng(args.seed))
     page = _page(args, paper)
     style = _style(args, paper)
+    if args.artefact is not None:
+        from .artefacts import check_name
+
+        check_name(args.artefact)
+    for path in (args.out, args.json, args.mask):
+        if path is not None:
+            _check_folder(Path(path))
     from ..records import read_record
-    from .paper import draw
 
     ecg = read_record(args.record, rate=args.rate)
     signal = _from(ecg, args.start)
+    from .paper import draw  # slow to import
+
     drawing = draw(
         signal,
         ecg.rate,
@@ -202,11 +213,14 @@ def write_png(path: Path, image: NDArray[np.uint8], dpi: float) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     """Write beside the target, then rename: what stands under the name is always whole."""
-    remedy = "Name a file in a folder that exists and may be written"
-    if not path.parent.is_dir():
-        raise ConfigError("there is no such folder", file=path, remedy=remedy)
+    _check_folder(path)
     try:
         with whole_file(path) as part:
             part.write_bytes(content)
     except OSError as error:
-        raise ConfigError(f"cannot write: {error.strerror}", file=path, remedy=remedy) from error
+        raise ConfigError(f"cannot write: {error.strerror}", file=path, remedy=WRITABLE) from error
+
+
+def _check_folder(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise ConfigError("there is no such folder", file=path, remedy=WRITABLE)

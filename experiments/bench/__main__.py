@@ -1,6 +1,7 @@
-"""Benchmarks: `python -m experiments.bench NAME [--json FILE]`.
+"""Benchmarks: `python -m experiments.bench NAME [--json FILE]`, or `all` for all of them.
 
-Each is a module of this package with `add_arguments(parser)` and `run(args) -> dict`.
+Each is a module of this package with `add_arguments(parser)` and `run(args) -> dict`. Where one
+needs something that a machine may lack, `lacking() -> str` names it, or is empty.
 """
 
 from __future__ import annotations
@@ -8,15 +9,21 @@ from __future__ import annotations
 import argparse
 import datetime
 import importlib
+import json
+import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ecgvision.errors import EcgVisionError
 from ecgvision.whole import write_json
 from experiments.bench import machine
 
+ALL = "all"
 BENCHES = {
+    "start": "how soon every command answers --help, and what it imports",
     "render": "ms a page, against matplotlib and against decoding its PNG",
     "fidelity": "how near a page comes to the same page of ecg-image-kit",
     "artefacts": "ms a page of each preset, against decoding the page's JPEG",
@@ -38,7 +45,9 @@ BENCHES = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one benchmark; the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    args = _parser(words).parse_args(words)
+    args = parser(words).parse_args(words)
+    if args.name == ALL:
+        return run_all(args.json)
     module = importlib.import_module(f"experiments.bench.{args.name}")
     document = {
         "bench": args.name,
@@ -56,17 +65,57 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def run_all(file: str | None) -> int:
+    """Run every benchmark that needs nothing which is not here, each in a process of its own.
+
+    Returns:
+        The largest of their exit codes; what was skipped, and why, is said at the end.
+    """
+    worst, documents, skipped = 0, {}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in BENCHES:
+            if why := _lacking(name):
+                skipped[name] = why
+                continue
+            print(f"{name}: {BENCHES[name]}", flush=True)
+            out = Path(folder) / f"{name}.json"
+            words = [sys.executable, "-m", "experiments.bench", name, "--json", str(out)]
+            worst = max(worst, abs(subprocess.run(words, check=False).returncode))
+            print(flush=True)
+            if out.is_file():
+                documents[name] = json.loads(out.read_text(encoding="utf-8"))
+    for name, why in skipped.items():
+        print(f"skipped {name}: {why}")
+    if file is not None:
+        write_json(file, {"benches": documents, "skipped": skipped})
+    return worst
+
+
+def _lacking(name: str) -> str:
+    """What a benchmark needs that is not here; empty if it can run as it is."""
+    module = importlib.import_module(f"experiments.bench.{name}")
+    probe = argparse.ArgumentParser()
+    module.add_arguments(probe)
+    if needed := [action.option_strings[0] for action in probe._actions if action.required]:
+        return f"it needs {', '.join(needed)}"
+    return str(module.lacking()) if hasattr(module, "lacking") else ""
+
+
+def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The command line; the arguments of a benchmark are there only where `words` begin with it."""
+    top = argparse.ArgumentParser(
         prog="python -m experiments.bench", description="Measure this machine and this code."
     )
-    commands = parser.add_subparsers(metavar="NAME", dest="name", required=True)
+    commands = top.add_subparsers(metavar="NAME", dest="name", required=True)
     for name, text in BENCHES.items():
         sub = commands.add_parser(name, help=text, description=f"Measure: {text}.")
         sub.add_argument("--json", metavar="FILE", help="also write figures and machine here")
         if words[:1] == [name]:  # the others stay unimported
             importlib.import_module(f"experiments.bench.{name}").add_arguments(sub)
-    return parser
+    every = "all of these that need nothing which is not here"
+    sub = commands.add_parser(ALL, help=every, description=f"Measure {every}.")
+    sub.add_argument("--json", metavar="FILE", help="also write all figures here")
+    return top
 
 
 def table(document: Mapping[str, Any]) -> str:

@@ -91,6 +91,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def lacking() -> str:
+    """The kit's pages, where they are not at the default place."""
+    return "" if DEFAULT.is_dir() else "it needs --pages, pages of ecg-image-kit"
+
+
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """A line for each page; the first names the columns."""
     if not args.pages.is_dir():

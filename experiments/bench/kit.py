@@ -6,6 +6,7 @@ python -m experiments.bench kit --kit CHECKOUT --kit-python PYTHON
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=6, help="records for the kit's batch script")
     parser.add_argument("--records", type=int, default=200, help="records for ours")
     parser.add_argument("--jobs", type=int, default=2, help="of ours (default %(default)s)")
+
+
+def lacking() -> str:
+    """The checkout, where none is named."""
+    named = os.environ.get("ECG_IMAGE_KIT_HOME")
+    return "" if named else "it needs --kit, or ECG_IMAGE_KIT_HOME"
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

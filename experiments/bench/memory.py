@@ -6,6 +6,7 @@ Every record names one and the same .dat file, so that the source takes little r
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,12 +15,21 @@ from pathlib import Path
 from typing import Any
 
 SECONDS, RATE = 10, 500
+NEEDED_BYTES = 3_000_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--records", type=int, default=21_800, help="records of 12 x 5000 samples")
     parser.add_argument("--batches", type=int, default=20, help="training batches to run")
     parser.add_argument("--folder", default=None, help="where to work (needs about 3 GB)")
+
+
+def lacking() -> str:
+    """Room for the records and the store, and Linux, which tells what is shared."""
+    if not Path("/proc/self/smaps_rollup").exists():
+        return "it needs Linux"
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    return "" if free > NEEDED_BYTES else "it needs --folder, with 3 GB free"
 
 
 def anonymous_mib(pid: int) -> float:

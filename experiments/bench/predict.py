@@ -16,16 +16,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.data.views import to_network
-from ecgvision.deploy.bundle import Bundle
-from ecgvision.deploy.ingest import read_page
-from ecgvision.deploy.predict import predict_file
+if TYPE_CHECKING:
+    from ecgvision.deploy.bundle import Bundle
 
 TARGET_SHARE = 0.25
 ENCODER, SIZE = "tracenet", (288, 384)
@@ -42,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """p50 and p95 in ms from file to answer, of the stages, and the share that is ours."""
+    from ecgvision.deploy.bundle import Bundle
+
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         start = time.perf_counter()
@@ -62,6 +61,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def measure(bundle: Bundle, file: Path, rounds: int) -> dict[str, Any]:
     """Times of one file: whole and by stage, in ms."""
+    import cv2
+
+    from ecgvision.data.views import to_network
+    from ecgvision.deploy.ingest import read_page
+    from ecgvision.deploy.predict import predict_file
+
     data = np.frombuffer(file.read_bytes(), np.uint8)
     page = read_page(file)
     batch = np.moveaxis(to_network(page, bundle.image_size), 2, 0)[None]
@@ -129,6 +134,8 @@ def untrained(folder: Path) -> Path:
 
 def drawn(folder: Path, dpi: float) -> list[Path]:
     """One page of twelve drawn leads, as PNG and as JPEG of quality 90."""
+    import cv2
+
     from ecgvision.layouts import get_layout
     from ecgvision.page import Page
     from ecgvision.render.paper import draw

@@ -30,7 +30,8 @@ def stamped(monkeypatch):
         calls.append((preset, seed, strength, dpi, image.shape))
         return SimpleNamespace(image=np.full_like(image, (0, 0, 200)))
 
-    fake = SimpleNamespace(PRESETS={"clean": 0, "scan": 1, "fax": 2}, apply=apply)
+    presets = {"clean": 0, "scan": 1, "fax": 2}
+    fake = SimpleNamespace(PRESETS=presets, apply=apply, check_name=presets.__getitem__)
     monkeypatch.setattr(gallery, "_artefacts", lambda: fake)
     return calls
 
