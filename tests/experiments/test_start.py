@@ -166,7 +166,6 @@ WRONG = {
     "ecgvision render gone --out a.png --layout 4x4": "'4x4'",
     "ecgvision render gone --out a.png --artefact fog": "'fog'",
     "ecgvision render gone --out gone/a.png": "gone/a.png",
-    "ecgvision info --bundle gone": "gone",
 }
 """Commands, and what the one line must hold."""
 
