@@ -133,7 +133,8 @@ def _timm_may_know(name: str) -> bool:
         return False
     written = re.compile(rf"^def {name}\(|['\"]{name}['\"]\s*:".encode(), re.MULTILINE)
     files = (Path(spec.origin).parent / "models").rglob("*.py")
-    return any(written.search(file.read_bytes()) for file in files)
+    texts = (file.read_bytes() for file in files)
+    return any(name.encode() in text and written.search(text) for text in texts)
 
 
 def lead_names(given: Sequence[str] | str | None) -> tuple[str, ...]:
