@@ -96,7 +96,8 @@ def _lacking(name: str) -> str:
     module = importlib.import_module(f"experiments.bench.{name}")
     probe = argparse.ArgumentParser()
     module.add_arguments(probe)
-    if needed := [action.option_strings[0] for action in probe._actions if action.required]:
+    given = [a for a in probe._actions if a.required and a.nargs != argparse.ZERO_OR_MORE]
+    if needed := ["/".join(a.option_strings) or a.dest for a in given]:
         return f"it needs {', '.join(needed)}"
     return str(module.lacking()) if hasattr(module, "lacking") else ""
 

@@ -14,6 +14,7 @@ import pytest
 
 import experiments.bench.__main__ as bench
 from ecgvision.ecg import ConfigError
+from experiments.bench import start
 
 
 def test_the_registry_and_the_modules_agree() -> None:
@@ -72,3 +73,41 @@ def test_lists_of_figures_are_numbered() -> None:
         ("x.1.a", 2),
         ("y", 3),
     ]
+
+
+def test_all_runs_what_it_can_and_says_what_it_skips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ECG_IMAGE_KIT_HOME", raising=False)
+    asked, real = [], bench.subprocess.run
+
+    def run(words: list[str], **options: Any) -> Any:
+        if "experiments.bench" not in words:  # what libraries ask as they are imported
+            return real(words, **options)
+        asked.append(words[3])
+        Path(words[-1]).write_text("{}")
+        return SimpleNamespace(returncode=2 if words[3] == "load" else 0)
+
+    monkeypatch.setattr(bench.subprocess, "run", run)
+    file = tmp_path / "all.json"
+    assert bench.main(["all", "--json", str(file)]) == 2  # one has failed, the others were run
+    document = json.loads(file.read_text())
+    assert asked == list(document["benches"])
+    assert set(asked) | set(document["skipped"]) == set(bench.BENCHES)
+    assert {"start", "render", "load", "step"} <= set(asked)
+    assert document["skipped"]["reader"] == "it needs --store"
+    assert "skipped kit: it needs --kit" in capsys.readouterr().out
+
+
+def test_every_command_is_found() -> None:
+    found = start.commands()
+    assert {"ecgvision", "ecgvision digitize", "experiments.study", "data_prep.gallery"} <= {*found}
+    assert found["experiments.bench load"] == ["experiments.bench", "load"]
+
+
+def test_what_a_command_takes_is_measured() -> None:
+    figures = start.run(SimpleNamespace(rounds=1, only=["challenge_report"]))  # type: ignore[arg-type]
+    (name,) = set(figures) - {"python -c pass"}
+    assert figures[name]["modules"] > 50
+    assert figures[name]["cpu_ratio"] > 0
+    assert figures[name]["wall_s"] > 0
