@@ -65,9 +65,11 @@ print(sorted(asked & {"torch", "lightning", "timm", "pandas", "numba", "matplotl
     assert tried == "[]"
 
 
-def test_what_needs_more_says_so() -> None:
-    code = "from ecgvision.cli import main; raise SystemExit(main(['render', 'x', '--out', 'y']))"
-    result = run(code)
+def test_what_needs_more_says_so(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((12, 1000), np.float32))
+    code = "from ecgvision.cli import main; raise SystemExit(main(sys.argv[1:]))"
+    record, out = str(tmp_path / "x.npy"), str(tmp_path / "y.png")
+    result = run(code, "render", record, "--rate", "100", "--out", out)
     assert result.returncode == 2
     assert "ecgvision[train]" in result.stderr
     assert result.stderr.count("\n") == 1
