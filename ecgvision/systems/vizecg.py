@@ -14,7 +14,7 @@ from ecgvision.ecg import LEADS, ConfigError
 from ecgvision.evaluate.operating_points import OperatingPoints
 from ecgvision.losses.pairs import Distillation, mutual
 from ecgvision.models.student import Student
-from ecgvision.models.vizecg import VizECGNet
+from ecgvision.models.vizecg import VizECGNet, stream_names
 from ecgvision.render.artefacts import CLEAN
 from ecgvision.systems.base import Config, System, base_arguments, loader_arguments, names
 from ecgvision.systems.pretrained import check_stage, load_backbone
@@ -46,10 +46,7 @@ class VizECG(System):
 
     def streams(self, config: Config) -> tuple[str, ...]:
         model = config["model"]
-        if model["streams"] != "both":
-            return (model["streams"],)
-        fused = model["cmam"] and model["variant"] == "A1"
-        return ("image", "signal", "fused") if fused else ("image", "signal")
+        return stream_names(**{key: model[key] for key in ("streams", "variant", "cmam", "fused")})
 
     def needs(self, config: Config, stage: str) -> bool:
         model = config["model"]
@@ -92,7 +89,7 @@ class VizECG(System):
             pretrained=pretrained and model["pretrained"],
             **{key: model[key] for key in (
                 "image_encoder", "signal_encoder", "width", "heads", "dropout", "variant", "smam",
-                "cmam", "streams",
+                "cmam", "fused", "streams",
             )},
         )  # fmt: skip
         if pretrained and start is not None:
@@ -109,7 +106,8 @@ class VizECG(System):
         )
 
     def _distillation(self, config: Config, *, taught: bool) -> Distillation:
-        loss, streams = config["loss"], self.streams(config)
+        loss = config["loss"]
+        streams = [stream.partition("+")[0] for stream in self.streams(config)]
         if loss["kd_weight"] < 0:
             raise ConfigError("loss.kd_weight must not be negative", value=loss["kd_weight"])
         pairs = mutual(loss["kd_weight"], loss["kd_direction"])

@@ -65,7 +65,7 @@ def test_metrics_follow_the_schema(finished):
     assert metrics["labels"] == ["NORM", "MI", "STTC", "CD", "HYP"]
     assert set(metrics["test"]) == {
         f"{s}{at}"
-        for s in ("image", "signal", "fused")
+        for s in ("image", "signal+image", "fused")
         for at in ("", "@3x4+II", "@6x2", "@clean", "@scan")
     }
     image = metrics["test"]["image"]
