@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import uuid
@@ -11,6 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+_UNFINISHED = re.compile(r"\..+\.[a-z0-9_]{8}(\.old)?")
+"""Names that `tempfile` and `put_in_place` give beside `.NAME.`."""
 
 
 @contextmanager
@@ -63,6 +67,16 @@ def put_in_place(folder: Path, target: Path) -> None:
         raise
     if old is not None:
         shutil.rmtree(old)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Delete what `whole_file` and `whole_folder` left in a folder when their process was killed.
+
+    For a folder that no other process writes to.
+    """
+    for path in folder.iterdir():
+        if _UNFINISHED.fullmatch(path.name):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def write_json(path: str | Path, value: Any) -> None:

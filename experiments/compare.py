@@ -12,6 +12,7 @@ colon the stream, and after @ the layout or the artefact (`predictions.parquet:i
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -92,6 +93,14 @@ def read(
     return rows, next(iter(points.values())) if points else None
 
 
+def made_by(argument: str) -> str | None:
+    """The digest of the code that made a run's table; None of a table that is no run's."""
+    metrics = Path(_split(argument)[0]).with_name("metrics.json")
+    if not metrics.is_file():
+        return None
+    return json.loads(metrics.read_text(encoding="utf-8")).get("code")
+
+
 def _split(argument: str) -> tuple[str, str | None, list[str]]:
     """path, stream and views of `path[:stream[@view…]]`; a path that exists is taken whole."""
     cuts = [i for i, letter in enumerate(argument) if letter == ":"]
@@ -156,11 +165,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except EcgVisionError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    codes = [made_by(x) for x in (args.a, args.b)]
     print(show(result))
+    if all(codes) and codes[0] != codes[1]:
+        print(f"A and B were made by different code ({codes[0]}, {codes[1]})")
     if args.json:
         from ecgvision.whole import write_json
 
-        write_json(args.json, {"a": args.a, "b": args.b, **result})
+        write_json(args.json, {"a": args.a, "b": args.b, "code": codes, **result})
     return 0
 
 

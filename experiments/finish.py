@@ -24,6 +24,7 @@ from ecgvision.systems.base import reads_pages
 from ecgvision.tasks.base import BaseTask
 from ecgvision.whole import write_json
 from experiments.chain import seen
+from experiments.identity import code
 from experiments.train import LOGS
 
 EXAMPLES = 6
@@ -84,7 +85,7 @@ def finish(
     points = operating_points.fit_from_table(table)
     table = operating_points.apply(table, points)
     predictions.save(table, folder / "predictions.parquet")
-    result = describe(config, data, table, points)
+    result = describe(config, data, table, points, code=code())
     result["data"] |= data.about()
     result["seen"] = seen(config, data.cohort)
     shown: list[dict[str, Any]] = []

@@ -19,6 +19,7 @@ from ecgvision.tasks.pretrain import BACKBONE, PretrainTask
 from ecgvision.whole import write_json
 from experiments.chain import seen
 from experiments.finish import history
+from experiments.identity import code
 
 FIGURES = ("loss", "spread", "used", "unsure", "collapsed")
 
@@ -56,6 +57,7 @@ def finish_pretraining(
     result: dict[str, Any] = {
         "exp": config["exp"],
         "version": ecgvision.__version__,
+        "code": code(),
         "data": {
             "name": config["data"]["name"],
             "hash": cohort.hash,

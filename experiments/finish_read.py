@@ -23,6 +23,7 @@ from ecgvision.tasks.base import BaseTask
 from ecgvision.tasks.read import BACKBONE
 from experiments.chain import seen
 from experiments.finish import history
+from experiments.identity import code
 
 CHECKED = 12
 """Validation pages on which the exported graph is compared with the reader."""
@@ -54,6 +55,7 @@ def finish_reading(
     result: dict[str, Any] = {
         "exp": config["exp"],
         "version": ecgvision.__version__,
+        "code": code(),
         "data": {
             "name": config["data"]["name"],
             "hash": cohort.hash,

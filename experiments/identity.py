@@ -1,4 +1,4 @@
-"""The run id: a hash of what changes the result, and of nothing else."""
+"""The run id: a hash of what changes the result, and of the code that makes it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-import ecgvision
+from ecgvision.source_digest import source_digest
 from experiments.chain import WEIGHTS, stages
+
+METRICS = "metrics.json"
+"""The last file that a run writes."""
 
 # Where things lie, what they run on and who is told: none of it changes the result.
 WITHOUT_EFFECT = (
-    "run_dir", "force", "logger", "wandb",
+    "run_dir", "force", "any_code", "logger", "wandb",
     "data.name", "data.small", "data.store", "data.images", "data.root", "data.cache_dir",
     "data.num_workers",
     # the data's own hashes say it all
@@ -29,7 +33,30 @@ OF_PAGES = ("input", "model.reader_frozen", "loss.distill", "loss.kd_temperature
 OF_STAGES = {"ssl_finetune": ("ssl",)}
 
 
+def code() -> str:
+    """The digest of the code that makes a run's results."""
+    return source_digest("experiments.run")
+
+
 def run_id(config: Mapping[str, Any], data: Sequence[str], label_hash: str) -> str:
+    """`<configuration_id>-<code>`: runs of one configuration by different code stand apart."""
+    return f"{configuration_id(config, data, label_hash)}-{code()}"
+
+
+def by_other_code(folder: Path) -> list[Path]:
+    """Finished runs of the same configuration that other code has made, the newest first.
+
+    Args:
+        folder: of the run, named by its `run_id`.
+    """
+    configuration, _, _ = folder.name.partition("-")
+    done = [file for file in folder.parent.glob(f"{configuration}-*/{METRICS}")
+            if file.parent.name != folder.name]  # fmt: skip
+    done.sort(key=lambda file: file.stat().st_mtime, reverse=True)
+    return [file.parent for file in done]
+
+
+def configuration_id(config: Mapping[str, Any], data: Sequence[str], label_hash: str) -> str:
     """10 hex digits over the configuration, the label scheme and the data.
 
     Args:
@@ -50,7 +77,5 @@ def run_id(config: Mapping[str, Any], data: Sequence[str], label_hash: str) -> s
         for parent in parents:
             section = section.get(parent, {})
         section.pop(key, None)
-    text = json.dumps(
-        [relevant, list(data), label_hash, ecgvision.__version__], sort_keys=True, default=str
-    )
+    text = json.dumps([relevant, list(data), label_hash], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:10]

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import ecgvision
 from ecgvision.data.drawn import DrawnPages, read_manifest
 from ecgvision.errors import ConfigError, DataError
+from ecgvision.source_digest import source_digest
 from ecgvision.store import Store, check_store
 from experiments.check import is_number
 
@@ -24,14 +24,20 @@ def cache_dir(configured: str | None) -> Path:
     return Path(base).expanduser() / "ecgvision"
 
 
-def _cached(cache: Path, name: str, make: Callable[[Path], Any]) -> list[str]:
-    """The store of that name, made first where it is not there; by one process at a time."""
-    folder = cache / f"{name}-v{ecgvision.__version__}"
+def _cached(cache: Path, name: str, module: str, make: Callable[[Path], Any]) -> list[str]:
+    """The store of that name, made first where it is not there; by one process at a time.
+
+    Args:
+        module: whose code makes it. A store that other code has made is not used.
+    """
+    folder = cache / f"{name}-{source_digest(module)}"
     if not folder.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with (cache / f".{folder.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # let go of when the process ends, however it ends
             if not folder.exists():
+                for old in sorted(cache.glob(f"{name}-*")):
+                    print(f"Packed by other code, and not used any more: {old}", flush=True)
                 print(f"Packing {folder.name} into {cache} (once)", flush=True)
                 make(folder)
     Store(folder)  # refuses a store that is cut short or of another version
@@ -59,7 +65,10 @@ def _synthetic(data: Mapping[str, Any], cache: Path) -> list[str]:
     records, seed, rate = int(data["records"]), int(data["cohort_seed"]), float(data["rate"])
     name = f"synthetic-{records}-seed{seed}-{rate:g}Hz"
     return _cached(
-        cache, name, lambda out: synthesize(out, records=records, seed=seed, rate=rate, jobs=2)
+        cache,
+        name,
+        "data_prep.synthesize",
+        lambda out: synthesize(out, records=records, seed=seed, rate=rate, jobs=2),
     )
 
 
@@ -68,7 +77,7 @@ def _ptbxl(data: Mapping[str, Any], cache: Path) -> list[str]:
 
     root, rate = _root(data), check_rate(data["rate"])
     name = f"ptbxl-{_fingerprint(check_folder(root))}-{rate}Hz"
-    return _cached(cache, name, lambda out: pack_ptbxl(root, out, rate=rate))
+    return _cached(cache, name, "data_prep.ptbxl", lambda out: pack_ptbxl(root, out, rate=rate))
 
 
 def _challenge(data: Mapping[str, Any], cache: Path) -> list[str]:
@@ -83,6 +92,7 @@ def _challenge(data: Mapping[str, Any], cache: Path) -> list[str]:
     return _cached(
         cache,
         name,
+        "data_prep.cinc",
         lambda out: pack_cinc(root, out, challenge=challenge, rate=rate, ptbxl=table),
     )
 
@@ -103,7 +113,10 @@ def _manifest(data: Mapping[str, Any], cache: Path) -> list[str]:
     name = f"manifest-{fingerprint(file)}" + (f"-{rate:g}Hz" if rate else "")
     name += f"-or-{unstated:g}Hz" if unstated else ""
     return _cached(
-        cache, name, lambda out: pack_manifest(file, out, rate=rate, unstated_rate=unstated)
+        cache,
+        name,
+        "data_prep.manifest",
+        lambda out: pack_manifest(file, out, rate=rate, unstated_rate=unstated),
     )
 
 

@@ -91,11 +91,11 @@ def run(config: dict[str, Any]) -> Path:
     from ecgvision.systems.base import reads_pages
     from ecgvision.tasks.quiet import quiet_lightning
     from ecgvision.tasks.read import ReadTask
-    from ecgvision.whole import whole_file
+    from ecgvision.whole import remove_unfinished, whole_file
     from experiments.finish import finish
     from experiments.finish_pretrain import finish_pretraining
     from experiments.finish_read import finish_reading
-    from experiments.identity import run_id
+    from experiments.identity import by_other_code, run_id
     from experiments.train import fit
 
     quiet_lightning()
@@ -109,6 +109,12 @@ def run(config: dict[str, Any]) -> Path:
     hashes = [cohort.hash, *(pages.hash for pages in drawn), *chain.weights_hashes(config)]
     identity = run_id(config, hashes, cohort.scheme.hash)
     folder = Path(config["run_dir"]).expanduser().resolve() / config["exp"] / identity
+    others = by_other_code(folder)
+    if others and config["any_code"] and not (folder / "metrics.json").is_file():
+        folder = others[0]
+        print(f"Made by other code than today's, taken as any_code=true: {folder}")
+    elif others:
+        print(f"Made by other code than today's (any_code=true takes it): {others[0]}")
     done = folder / "metrics.json"
     if done.is_file() and not config["force"]:
         print(f"Finished before (force=true repeats it): {folder}")
@@ -120,6 +126,10 @@ def run(config: dict[str, Any]) -> Path:
             for child in folder.iterdir():
                 if child.name != ".lock":
                     shutil.rmtree(child) if child.is_dir() else child.unlink()
+        if not started_by_lightning():
+            for place in (folder, folder / "checkpoints"):
+                if place.is_dir():
+                    remove_unfinished(place)
         with whole_file(folder / rundir.CONFIG_FILE) as part:
             text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
             part.write_text(text, encoding="utf-8")

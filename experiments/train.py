@@ -11,11 +11,13 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ecgvision.ecg import ConfigError
 from ecgvision.rundir import BEST
+from ecgvision.whole import whole_file
 
 LAST = "checkpoints/last.ckpt"
 FITTED = "checkpoints/fitted"
@@ -38,6 +40,24 @@ def precision(wanted: str, accelerator: str) -> str:
         able = torch.cpu.get_capabilities()
         return "bf16-mixed" if able.get("avx512_bf16") or able.get("amx_bf16") else "32-true"
     return "32-true"
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Checkpoints that appear whole or not at all, whenever the process ends."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
+    ) -> None:
+        with whole_file(path) as part:
+            torch.save(checkpoint, part)
+
+
+class Patience(EarlyStopping):
+    """Early stopping that also holds for a run that was killed right after its last epoch."""
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
 
 
 class RampedEMA(WeightAveraging):
@@ -100,7 +120,7 @@ def callbacks(config: Mapping[str, Any], folder: Path, monitor: Monitor) -> list
         ModelCheckpoint(filename=Path(LAST).stem, save_on_train_epoch_end=True, **common),
     ]
     if trainer["patience"] and figure is not None and not after:
-        out.append(EarlyStopping(monitor=figure, mode=mode, patience=trainer["patience"]))
+        out.append(Patience(monitor=figure, mode=mode, patience=trainer["patience"]))
     if trainer["ema_decay"]:
         out.append(RampedEMA(trainer["ema_decay"]))
     return out
@@ -127,6 +147,7 @@ def make_trainer(
         default_root_dir=folder,
         logger=loggers(config, folder, run_id),
         callbacks=callbacks(config, folder, monitor),
+        plugins=[WholeCheckpoints()],
     )
 
 

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from ecgvision.data.cohort import Cohort
+from ecgvision.data.processes import end_with_parent
 from ecgvision.data.sampler import EpochSampler
 from ecgvision.ecg import ConfigError, DataError
 
 
 def _start_worker(worker: int) -> None:
+    end_with_parent()
     cv2.setNumThreads(0)  # a pool of threads in every worker would only fight for the cores
     torch.set_num_threads(1)
 
@@ -45,6 +47,7 @@ class EcgDataModule(L.LightningDataModule):
                               value=(batch_size, num_workers))  # fmt: skip
         self.cohort, self.seed = cohort, seed
         self.batch_size, self.num_workers = batch_size, num_workers
+        self._next_epoch = 0
 
     @property
     @abstractmethod
@@ -104,7 +107,7 @@ class EcgDataModule(L.LightningDataModule):
             )
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
-        return self.loader("train")
+        return self.loader("train", epoch=self._next_epoch)
 
     def val_dataloader(self) -> DataLoader[dict[str, Any]]:
         return self.loader("val")
@@ -112,11 +115,30 @@ class EcgDataModule(L.LightningDataModule):
     def test_dataloader(self) -> DataLoader[dict[str, Any]]:
         return self.loader("test")
 
-    def loader(self, split: str, *, shared: bool = True) -> DataLoader[dict[str, Any]]:
+    def state_dict(self) -> dict[str, Any]:
+        """The epoch that follows, for a checkpoint."""
+        if self.trainer is None:
+            return {"epoch": self._next_epoch}
+        progress: Any = self.trainer.fit_loop.epoch_progress.current
+        return {"epoch": progress.processed}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up a run at the epoch of its checkpoint.
+
+        Lightning starts the workers of a loader, which draw their first batches at once, before it
+        names the epoch to the sampler. Without this, they would start a resumed run with the order
+        of epoch 0.
+        """
+        self._next_epoch = int(state_dict["epoch"])
+
+    def loader(
+        self, split: str, *, shared: bool = True, epoch: int = 0
+    ) -> DataLoader[dict[str, Any]]:
         """A loader of one split; training is shuffled and drops the last, smaller batch.
 
         Args:
             split: `train`, `val` or `test`.
+            epoch: whose order the loader starts with; Lightning names all later ones.
             shared: under distributed training take this process's share of the records alone.
         """
         dataset = self.dataset(split)
@@ -131,6 +153,7 @@ class EcgDataModule(L.LightningDataModule):
             rank=torch.distributed.get_rank() if distributed else 0,
             world=torch.distributed.get_world_size() if distributed else 1,
         )
+        sampler.set_epoch(epoch)
         if train and len(sampler) < self.batch_size:
             raise DataError("a process's share of an epoch is less than one batch",
                             value=len(sampler),

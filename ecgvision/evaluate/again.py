@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import ecgvision
 from ecgvision.build import open_run
 from ecgvision.data.drawn import DrawnPages
 from ecgvision.data.module import EcgDataModule
@@ -27,10 +26,13 @@ from ecgvision.evaluate.report import write_report
 from ecgvision.evaluate.summary import describe
 from ecgvision.render.artefacts import CLEAN
 from ecgvision.rundir import BEST, METRICS, read_config, read_metrics, weights_hash
+from ecgvision.source_digest import source_digest
 from ecgvision.tasks.base import Batch
 from ecgvision.whole import write_json
 
 FOLDER = "evaluations"
+JUDGES = "ecgvision.evaluate.command"
+"""The module whose code decides what an evaluation finds."""
 
 
 def evaluate_run(
@@ -76,7 +78,8 @@ def evaluate_run(
         prepare = _Filled(fill, data, config, seed=config["seed"])
     table = predict(task, data, "test", accelerator=accelerator, prepare=prepare)
     table = operating_points.apply(table, points)
-    result = describe(config, data, table, points) | {"evaluation": settings, "run": run.name}
+    result = describe(config, data, table, points, code=source_digest(JUDGES))
+    result |= {"evaluation": settings, "run": run.name, "run_code": read_metrics(run).get("code")}
     predictions.save(table, folder / "predictions.parquet")
     write_report(folder / "report.html", config=config, metrics=result, predictions=table,
                  history=None, examples=())  # fmt: skip
@@ -85,8 +88,8 @@ def evaluate_run(
 
 
 def evaluation_id(judged: Mapping[str, Any]) -> str:
-    """8 hex digits over what is judged, and by which version."""
-    told = {**judged, "version": ecgvision.__version__}
+    """8 hex digits over what is judged, and by which code."""
+    told = {**judged, "code": source_digest(JUDGES)}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
 
 

@@ -13,12 +13,13 @@ from ecgvision.data.module import EcgDataModule
 from ecgvision.data.reading_folders import FolderPages
 from ecgvision.deploy.reader_card import read_reader_card
 from ecgvision.ecg import ConfigError
-from ecgvision.evaluate.again import FOLDER, choose_views, evaluation_id
+from ecgvision.evaluate.again import FOLDER, JUDGES, choose_views, evaluation_id
 from ecgvision.evaluate.reading import read_split
 from ecgvision.evaluate.reading_confidence import settle
 from ecgvision.evaluate.reading_summary import summarise, write_reading
 from ecgvision.rundir import BEST, METRICS, read_config, read_metrics, weights_hash
 from ecgvision.shipped import NAME, READER
+from ecgvision.source_digest import source_digest
 from ecgvision.systems.base import loader_arguments
 from ecgvision.systems.read import reader_settings
 
@@ -88,7 +89,8 @@ def evaluate_reader(
     card = read_reader_card(run / "bundle")
     table = settle(table, tuple(card["calibration"]))
     result = {
-        "exp": config["exp"], "version": ecgvision.__version__,
+        "exp": config["exp"], "version": ecgvision.__version__, "code": source_digest(JUDGES),
+        "run_code": read_metrics(run).get("code"),
         "run": NAME if shipped else run.name, "evaluation": judged,
         "layouts": data["layouts"], "artefacts": data["artefacts"],
         "data": {"name": data["name"], "hash": judged["records"],

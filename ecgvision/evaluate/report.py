@@ -94,6 +94,7 @@ def _head(title: str, metrics: Mapping[str, Any]) -> Markup:
     if seconds := metrics.get("wall_seconds"):
         minutes, rest = divmod(round(seconds), 60)
         pairs.append(("wall time", f"{minutes} min {rest} s" if minutes else f"{rest} s"))
+    pairs.append(("code", metrics.get("code", "")))
     skipped = metrics.get("skipped") or []
     note = ""
     if skipped:

@@ -15,7 +15,7 @@ from ecgvision.evaluate.operating_points import OperatingPoints
 
 def describe(
     config: Mapping[str, Any], data: EcgDataModule, table: pd.DataFrame,
-    points: Mapping[str, OperatingPoints],
+    points: Mapping[str, OperatingPoints], *, code: str,
 ) -> dict[str, Any]:  # fmt: skip
     """The object of metrics.json, but for what only a training knows.
 
@@ -24,11 +24,13 @@ def describe(
         data: what the table was predicted from.
         table: predictions; its test rows are judged.
         points: each stream's operating points.
+        code: digest of the code that made it.
     """
     cohort = data.cohort
     return {
         "exp": config["exp"],
         "version": ecgvision.__version__,
+        "code": code,
         "data": {
             "name": config["data"]["name"],
             "hash": cohort.hash,

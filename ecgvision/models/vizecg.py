@@ -3,8 +3,9 @@
 Only the abstract is public, so the inside is our default, in two variants:
 
 - A1: the image path never sees the signal, hence image-only inference is exact. The signal
-  stream asks the image tokens through CMAM, and a fused head, used in training only, asks both
-  ways: through it CMAM trains the image tower.
+  stream asks the image tokens through CMAM, in evaluation too, so its answers are those of both
+  and are named `signal+image`. A fused head reads both streams' tokens, after CMAM where there
+  is one: through it the image tower is trained on both.
 - A2: both streams pass through CMAM; each record's other stream is left out with probability
   one half in training, and always at inference.
 """
@@ -12,18 +13,19 @@ Only the abstract is public, so the inside is our default, in two variants:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ecgvision.ecg import LEADS, ConfigError
+from ecgvision.ecg import LEADS
 from ecgvision.models.attention import CMAM, SMAM
 from ecgvision.models.image_encoder import image_encoder
 from ecgvision.models.signal_encoders import signal_encoder
 from ecgvision.models.signal_net import SignalInput
+from ecgvision.models.stream_names import SIGNAL_AND_IMAGE, Streams, check_streams, stream_names
 
-Streams = Literal["both", "image", "signal"]
+__all__ = ["SIGNAL_AND_IMAGE", "VizECGNet", "stream_names"]
 
 
 class ImageTower(nn.Module):
@@ -109,14 +111,17 @@ class VizECGNet(nn.Module):
         signal_encoder: a name of `SIGNAL_ENCODERS`.
         width: channels of the tokens. Our default 128 suits the small default networks.
         variant: `A1` or `A2`, see the module's text.
-        smam, cmam: ablation switches.
+        smam: self-modal attention of each tower.
+        cmam: cross-modal attention, and the perceptron behind it, between the towers.
+        fused: a head over both towers and its loss, in variant A1. Without `cmam` it reads the
+            towers' own tokens.
         streams: `both`, or one stream alone (no CMAM, no other tower).
 
     Shape:
         image: (B, 3, H, W) uint8 or None; signal: (B, 12, T) float32 mV or None;
         observed: (B, 12, T) bool, default all but NaN.
-        Result: dict of (B, C) logits under `image`, `signal` and (variant A1 with CMAM, both
-        inputs given) `fused`.
+        Result: dict of (B, C) logits by stream, see `stream_names`; of one input alone its own
+        stream, `image` or `signal`.
 
     Raises:
         ConfigError: for an unknown variant or stream.
@@ -137,13 +142,11 @@ class VizECGNet(nn.Module):
         variant: str = "A1",
         smam: bool = True,
         cmam: bool = True,
+        fused: bool = True,
         streams: Streams = "both",
     ) -> None:
         super().__init__()
-        if variant not in ("A1", "A2"):
-            raise ConfigError("model.variant must be A1 or A2", value=variant)
-        if streams not in ("both", "image", "signal"):
-            raise ConfigError("model.streams must be both, image or signal", value=streams)
+        check_streams(streams, variant)
         self.variant = variant
         common: dict[str, Any] = {"width": width, "heads": heads, "dropout": dropout}
         if streams != "signal":
@@ -157,9 +160,11 @@ class VizECGNet(nn.Module):
         self.crossed = cmam and streams == "both"
         if self.crossed:
             self.signal_asks = CMAM(width, heads=heads, dropout=dropout)
-            self.image_asks = CMAM(width, heads=heads, dropout=dropout)
-            if variant == "A1":
-                self.fused_head = Head(2 * width, labels, dropout)
+            if fused or variant == "A2":
+                self.image_asks = CMAM(width, heads=heads, dropout=dropout)
+        self.fused = fused and streams == "both" and variant == "A1"
+        if self.fused:
+            self.fused_head = Head(2 * width, labels, dropout)
 
     def forward(
         self,
@@ -172,16 +177,20 @@ class VizECGNet(nn.Module):
         if signal is not None:
             observed = ~signal.isnan() if observed is None else observed
             beat = self.signal_tower(signal, observed)
-        if page is None or beat is None or not self.crossed:
+        if page is None or beat is None:
             return self._alone(page, beat)
-        if self.variant == "A2":
+        if self.crossed and self.variant == "A2":
             return self._alone(
                 self._cross(self.image_asks, page, beat), self._cross(self.signal_asks, beat, page)
             )
-        asked_signal = self.signal_asks(beat, page)
-        asked_image = self.image_asks(page, beat)
-        both = torch.cat([asked_image.mean(1), asked_signal.mean(1)], dim=-1).unsqueeze(1)
-        return self._alone(page, asked_signal) | {"fused": self.fused_head(both)}
+        asked_signal = self.signal_asks(beat, page) if self.crossed else beat
+        name = SIGNAL_AND_IMAGE if self.crossed else "signal"
+        logits = {"image": self.image_head(page), name: self.signal_head(asked_signal)}
+        if self.fused:
+            asked_image = self.image_asks(page, beat) if self.crossed else page
+            both = torch.cat([asked_image.mean(1), asked_signal.mean(1)], dim=-1).unsqueeze(1)
+            logits["fused"] = self.fused_head(both)
+        return logits
 
     def _alone(self, page: Tensor | None, beat: Tensor | None) -> dict[str, Tensor]:
         logits = {}

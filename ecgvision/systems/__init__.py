@@ -6,21 +6,24 @@ is trained is imported where it is built.
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from ecgvision.errors import ConfigError
 from ecgvision.systems.base import System
+from ecgvision.systems.mvkt import Mvkt
+from ecgvision.systems.patches import PatchECGSystem, SignalSystem
+from ecgvision.systems.read import Read
+from ecgvision.systems.ssl_finetune import SslFinetune
+from ecgvision.systems.ssl_pretrain import SslPretrain
+from ecgvision.systems.vizecg import VizECG
 
-SYSTEMS = {
-    "vizecg": "vizecg:VizECG",
-    "patchecg": "patches:PatchECGSystem",
-    "signal": "patches:SignalSystem",
-    "mvkt": "mvkt:Mvkt",
-    "read": "read:Read",
-    "ssl_pretrain": "ssl_pretrain:SslPretrain",
-    "ssl_finetune": "ssl_finetune:SslFinetune",
+SYSTEMS: dict[str, System] = {
+    "vizecg": VizECG(),
+    "patchecg": PatchECGSystem(),
+    "signal": SignalSystem(),
+    "mvkt": Mvkt(),
+    "read": Read(),
+    "ssl_pretrain": SslPretrain(),
+    "ssl_finetune": SslFinetune(),
 }
-"""Module of this package and class of each."""
 
 
 def get_system(name: str) -> System:
@@ -32,6 +35,4 @@ def get_system(name: str) -> System:
     if name not in SYSTEMS:
         remedy = f"Add +exp= one of {', '.join(SYSTEMS)}"
         raise ConfigError("name a system", value=name, remedy=remedy)
-    module, _, kind = SYSTEMS[name].partition(":")
-    found: System = getattr(import_module(f"{__name__}.{module}"), kind)()
-    return found
+    return SYSTEMS[name]

@@ -8,6 +8,7 @@ from ecgvision.data.page_settings import PageSettings
 from ecgvision.ecg import LEADS, ConfigError
 from ecgvision.losses.pair_settings import mutual, named_pairs
 from ecgvision.models.names import check_image_encoder, check_signal_encoder
+from ecgvision.models.stream_names import check_streams, stream_names
 from ecgvision.render.artefacts import CLEAN
 from ecgvision.systems.base import Config, System, base_arguments, loader_arguments, names
 from ecgvision.systems.stages import check_stage
@@ -47,10 +48,7 @@ class VizECG(System):
 
     def streams(self, config: Config) -> tuple[str, ...]:
         model = config["model"]
-        if model["streams"] != "both":
-            return (model["streams"],)
-        fused = model["cmam"] and model["variant"] == "A1"
-        return ("image", "signal", "fused") if fused else ("image", "signal")
+        return stream_names(**{key: model[key] for key in ("streams", "variant", "cmam", "fused")})
 
     def needs(self, config: Config, stage: str) -> bool:
         model = config["model"]
@@ -60,10 +58,7 @@ class VizECG(System):
     def check_settings(self, config: Config) -> None:
         super().check_settings(config)
         model = config["model"]
-        if model["variant"] not in ("A1", "A2"):
-            raise ConfigError("model.variant must be A1 or A2", value=model["variant"])
-        if model["streams"] not in ("both", "image", "signal"):
-            raise ConfigError("model.streams must be both, image or signal", value=model["streams"])
+        check_streams(model["streams"], model["variant"])
         images = model["streams"] != "signal"
         settings = page_settings(config, images=images)
         if images:
@@ -116,7 +111,7 @@ class VizECG(System):
             pretrained=pretrained and model["pretrained"],
             **{key: model[key] for key in (
                 "image_encoder", "signal_encoder", "width", "heads", "dropout", "variant", "smam",
-                "cmam", "streams",
+                "cmam", "fused", "streams",
             )},
         )  # fmt: skip
         if pretrained and start is not None:
@@ -134,7 +129,8 @@ class VizECG(System):
 
     def _pairs(self, config: Config, *, taught: bool) -> dict[str, Any]:
         """The arguments of `Distillation`."""
-        loss, streams = config["loss"], self.streams(config)
+        loss = config["loss"]
+        streams = [stream.partition("+")[0] for stream in self.streams(config)]
         if loss["kd_weight"] < 0:
             raise ConfigError("loss.kd_weight must not be negative", value=loss["kd_weight"])
         pairs = mutual(loss["kd_weight"], loss["kd_direction"])
@@ -145,7 +141,7 @@ class VizECG(System):
         return {
             "weights": weights | further, "kind": loss["kd_kind"],
             "temperature": loss["kd_temperature"],
-            "streams": (*streams, "teacher") if taught else streams,
+            "streams": (*streams, "teacher") if taught else tuple(streams),
         }  # fmt: skip
 
     def student(

@@ -31,7 +31,7 @@ class VizECGTask(BaseTask):
         self.distillation, self.teacher = distillation, teacher
 
     def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        with_signal = "signal" in self.streams
+        with_signal = self.streams != ("image",)
         logits = self.model(
             batch.get("image"),
             batch["signal"] if with_signal else None,
@@ -41,7 +41,7 @@ class VizECGTask(BaseTask):
             f"bce_{stream}": F.binary_cross_entropy_with_logits(z.float(), batch["target"])
             for stream, z in logits.items()
         }
-        answers = dict(logits)
+        answers = {stream.partition("+")[0]: z for stream, z in logits.items()}
         if self.teacher is not None:
             index = batch["index"] if self.training else None  # other views are never remembered
             _, answers["teacher"] = self.teacher(batch["signal"], batch["observed"], index)

@@ -104,7 +104,9 @@ def test_an_image_model_by_layout_and_artefact(image_run, capsys):
     assert set(table["split"]) == {"test"}
     # no stream sees what is not printed
     assert (
-        np.abs(logits(folder, "signal", "3x4")[::2] - logits(image_run, "signal", "3x4+II")).max()
+        np.abs(
+            logits(folder, "signal+image", "3x4")[::2] - logits(image_run, "signal+image", "3x4+II")
+        ).max()
         > 1e-4
     )
 
@@ -117,7 +119,7 @@ def test_an_image_model_on_pages_drawn_before(image_run, signal_run, tiny_store,
     assert main(["evaluate", str(image_run), "--images", pages]) == 0
     folder = evaluate_run(image_run, images=[pages])
     assert folder != plain
-    np.testing.assert_allclose(logits(folder, "signal", "12x1"), logits(plain, "signal", "12x1"),
+    np.testing.assert_allclose(logits(folder, "signal+image", "12x1"), logits(plain, "signal+image", "12x1"),
                                atol=1e-3)  # fmt: skip
     table = predictions.select(predictions.load(folder / "predictions.parquet"), split="test",
                                stream="image", layout="12x1")  # fmt: skip

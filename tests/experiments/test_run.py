@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -9,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
@@ -17,7 +17,9 @@ from ecgvision import build, rundir
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.ecg import ConfigError, DataError, LabelError
 from ecgvision.evaluate import predictions
-from experiments import train
+from ecgvision.evaluate.again import evaluate_run
+from ecgvision.evaluate.inference import predict
+from experiments import identity, train
 from experiments.configure import configure
 from experiments.run import run
 
@@ -28,22 +30,25 @@ pytestmark = [
 
 
 TINY = (
-    "+exp=vizecg", "data=store", "data.image_size=[64,96]", "data.train_dpi=[20,30]",
-    "data.dpi=25", "data.batch_size=8", "data.num_workers=0", "data.layouts=[3x4+II,6x2]",
-    "data.artefacts=[clean,scan]",
-    "model.image_encoder=test_efficientnet", "model.signal_encoder=xresnet1d18",
-    "model.width=32", "model.heads=4", "trainer.max_epochs=2", "trainer.accelerator=cpu",
-    "trainer.precision=32-true", "draws=20",
+    "+exp=vizecg", "data=store", "data.small=true", "data.image_size=[64,96]",
+    "data.train_dpi=[20,30]", "data.dpi=25", "data.batch_size=8", "data.num_workers=0",
+    "data.layouts=[3x4+II,6x2]", "data.artefacts=[clean,scan]", "trainer.max_epochs=2",
+    "trainer.accelerator=cpu", "trainer.precision=32-true", "draws=20",
 )  # fmt: skip
+"""The default networks, on small pages."""
 
 
 def tiny(store, run_dir, *more: str) -> dict:
     return configure([*TINY, f"data.store=[{store}]", f"run_dir={run_dir}", *more])
 
 
+LONG = ("data.batch_size=4", "trainer.max_epochs=7", "trainer.patience=0")
+"""84 steps: long enough for the moving average to leave its ramp."""
+
+
 @pytest.fixture(scope="module")
 def finished(tiny_store, tmp_path_factory) -> Path:
-    return run(tiny(tiny_store, tmp_path_factory.mktemp("runs")))
+    return run(tiny(tiny_store, tmp_path_factory.mktemp("runs"), *LONG))
 
 
 def test_the_run_directory_is_whole(finished):
@@ -65,7 +70,7 @@ def test_metrics_follow_the_schema(finished):
     assert metrics["labels"] == ["NORM", "MI", "STTC", "CD", "HYP"]
     assert set(metrics["test"]) == {
         f"{s}{at}"
-        for s in ("image", "signal", "fused")
+        for s in ("image", "signal+image", "fused")
         for at in ("", "@3x4+II", "@6x2", "@clean", "@scan")
     }
     image = metrics["test"]["image"]
@@ -92,8 +97,8 @@ def test_the_bundle_answers_as_the_table_says(finished):
     pages = np.stack([dataset[(0, i)]["image"].numpy() for i in range(len(rows))])
     bundle = Bundle.open(finished / "bundle")
     z, p, _ = bundle.run(pages)
-    np.testing.assert_allclose(z, predictions.logits_of(rows), atol=1e-3)
-    np.testing.assert_allclose(p, predictions.probabilities_of(rows), atol=1e-3)
+    np.testing.assert_allclose(z, predictions.logits_of(rows), atol=1e-4)
+    np.testing.assert_allclose(p, predictions.probabilities_of(rows), atol=1e-4)
     metrics = json.loads((finished / "metrics.json").read_text())
     assert bundle.label_hash == metrics["label_hash"]
     np.testing.assert_allclose(
@@ -103,16 +108,25 @@ def test_the_bundle_answers_as_the_table_says(finished):
     )
 
 
-def test_a_run_can_be_opened_again(finished):
+def test_a_run_opened_again_answers_as_its_table_says(finished):
     opened = build.open_run(finished)
     assert not opened.task.training
-    item = opened.data.dataset("test")[(0, 0)]
-    with torch.no_grad():
-        z = opened.task.model(item["image"][None])["image"][0].numpy()
     table = predictions.load(finished / "predictions.parquet")
-    row = predictions.select(table, split="test", stream="image", layout="3x4+II",
-                             artefact="clean").iloc[:1]  # fmt: skip
-    np.testing.assert_allclose(z, predictions.logits_of(row)[0], atol=1e-4)
+    for split in ("val", "test"):
+        found = predict(opened.task, opened.data, split, accelerator="cpu")
+        for stream in opened.task.streams:
+            both = [predictions.select(t, split=split, stream=stream) for t in (found, table)]
+            np.testing.assert_allclose(*map(predictions.logits_of, both), atol=1e-4)
+
+
+def test_the_run_and_a_later_evaluation_find_the_same(finished):
+    found = json.loads((evaluate_run(finished, accelerator="cpu") / "metrics.json").read_text())
+    metrics = json.loads((finished / "metrics.json").read_text())
+    assert found["run_code"] == metrics["code"]
+    for key in (k for k in metrics["test"] if k.partition("@")[0] == "image"):
+        ours, theirs = found["test"][key], metrics["test"][key]
+        for figure in ("macro_auroc", "macro_f1"):
+            assert ours[figure]["value"] == pytest.approx(theirs[figure]["value"], abs=1e-4)
 
 
 def test_other_labels_are_refused(finished):
@@ -123,38 +137,33 @@ def test_other_labels_are_refused(finished):
 
 def test_a_finished_run_is_not_repeated(finished, tiny_store, capsys):
     before = (finished / "metrics.json").stat().st_mtime_ns
-    again = run(tiny(tiny_store, finished.parents[1]))
+    again = run(tiny(tiny_store, finished.parents[1], *LONG))
     assert again == finished
     assert (finished / "metrics.json").stat().st_mtime_ns == before
     assert "Finished before" in capsys.readouterr().out
 
 
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return torch.load(folder / train.LAST, weights_only=True)["state_dict"]
-
-
-def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
-    finished, tiny_store, tmp_path, monkeypatch
+def test_what_other_code_has_made_is_named_and_not_taken_unless_asked(
+    tiny_store, tmp_path, monkeypatch, capsys
 ):
-    """Stopped by an error in the second epoch, then taken up by the same command."""
-    real = train.RampedEMA.on_train_epoch_start
-
-    def fail(self, trainer, module):
-        if trainer.current_epoch == 1:
-            raise RuntimeError("the machine was switched off")
-        real(self, trainer, module)
-
-    monkeypatch.setattr(train.RampedEMA, "on_train_epoch_start", fail)
-    with pytest.raises(RuntimeError, match="switched off"):
-        run(tiny(tiny_store, tmp_path))
-    (folder,) = (tmp_path / "vizecg").iterdir()
-    assert not (folder / "metrics.json").exists()
+    config = configure([*SIGNAL, f"data.store=[{tiny_store}]", f"run_dir={tmp_path}",
+                        "trainer.max_epochs=1"])  # fmt: skip
+    monkeypatch.setattr(identity, "source_digest", lambda *_: "oldcode")
+    old = run(copy.deepcopy(config))
     monkeypatch.undo()
-    assert run(tiny(tiny_store, tmp_path)) == folder
-    ours, whole = weights(folder), weights(finished)
-    assert all(torch.equal(ours[k], whole[k]) for k in whole)
-    first, second = (predictions.load(f / "predictions.parquet") for f in (folder, finished))
-    pd.testing.assert_frame_equal(first, second)
+    capsys.readouterr()
+    taken = run(copy.deepcopy(config) | {"any_code": True})
+    told = capsys.readouterr().out
+    assert taken == old
+    assert "other code" in told
+    assert "Finished before" in told
+    new = run(config)
+    told = capsys.readouterr().out
+    assert new != old
+    assert str(old) in told
+    assert "Finished before" not in told
+    codes = [json.loads((f / "metrics.json").read_text())["code"] for f in (old, new)]
+    assert codes[1] == identity.code() != codes[0]
 
 
 SIGNAL = ("+exp=signal", "data=store", "data.num_workers=0", "data.batch_size=16", "draws=20",

@@ -9,7 +9,7 @@ import torch
 
 from ecgvision.ecg import ConfigError
 from ecgvision.models.student import Student
-from ecgvision.models.vizecg import VizECGNet
+from ecgvision.models.vizecg import VizECGNet, stream_names
 
 SIZE = (64, 96)
 LENGTH = 256
@@ -46,19 +46,47 @@ def test_the_signal_reaches_the_other_heads(batch):
     with torch.no_grad():
         one, other = model(image, signal), model(image, -signal)
     assert torch.equal(one["image"], other["image"])
-    assert not torch.allclose(one["signal"], other["signal"])
+    assert not torch.allclose(one["signal+image"], other["signal+image"])
     assert not torch.allclose(one["fused"], other["fused"])
 
 
-@pytest.mark.parametrize(
-    ("variant", "smam", "cmam"), list(itertools.product(["A1", "A2"], [True, False], [True, False]))
-)
-def test_every_parameter_learns_in_the_first_step(variant, smam, cmam, batch):
+@pytest.mark.parametrize(("variant", "cmam"), list(itertools.product(["A1", "A2"], [True, False])))
+def test_a_stream_is_named_signal_only_where_no_other_page_changes_it(variant, cmam, batch):
     image, signal = batch
-    model = network(variant=variant, smam=smam, cmam=cmam, dropout=0.0).train()
+    model = network(variant=variant, cmam=cmam).eval()
+    with torch.no_grad():
+        one, other = model(image, signal), model(255 - image, signal)
+    if variant == "A1" and cmam:
+        assert list(one) == ["image", "signal+image", "fused"]
+        assert not torch.allclose(one["signal+image"], other["signal+image"])
+    else:
+        assert torch.equal(one["signal"], other["signal"])
+
+
+def test_attention_and_the_fused_head_are_switched_apart(batch):
+    parts = {
+        (cmam, fused): {name.partition(".")[0] for name, _ in
+                        network(cmam=cmam, fused=fused).named_parameters()}
+        for cmam, fused in itertools.product([True, False], repeat=2)
+    }  # fmt: skip
+    towers = {"image_tower", "image_head", "signal_tower", "signal_head"}
+    assert parts[False, False] == towers
+    assert parts[False, True] == towers | {"fused_head"}
+    assert parts[True, False] == towers | {"signal_asks"}
+    assert parts[True, True] == towers | {"signal_asks", "image_asks", "fused_head"}
+
+
+@pytest.mark.parametrize(
+    ("variant", "smam", "cmam", "fused"),
+    list(itertools.product(["A1", "A2"], *[[True, False]] * 3)),
+)
+def test_every_parameter_learns_in_the_first_step(variant, smam, cmam, fused, batch):
+    image, signal = batch
+    model = network(variant=variant, smam=smam, cmam=cmam, fused=fused, dropout=0.0).train()
     torch.manual_seed(3)  # under A2: at least one record keeps its other stream in each direction
     logits = model(torch.cat([image] * 4), torch.cat([signal] * 4))
-    assert set(logits) == {"image", "signal"} | ({"fused"} if cmam and variant == "A1" else set())
+    names = stream_names(streams="both", variant=variant, cmam=cmam, fused=fused)
+    assert tuple(logits) == names
     sum(z.square().sum() for z in logits.values()).backward()
     without = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     # a key's bias shifts every attention score of a query alike, which softmax ignores; a

@@ -1,0 +1,71 @@
+"""Runs that are killed, in whatever they do, and issued again end as if nothing had been."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from killed_run import until
+
+from experiments.configure import configure
+
+COMMON = ("data=store", "data.small=true", "data.batch_size=16", "trainer.accelerator=cpu",
+          "trainer.max_epochs=3", "draws=20", "trainer.limit_train_batches=3")  # fmt: skip
+SYSTEMS = {
+    "vizecg": ("+exp=vizecg", *COMMON, "data.image_size=[64,96]", "data.dpi=25",
+               "data.train_dpi=[20,25]", "data.artefacts=[clean,scan]"),
+    "signal": ("+exp=signal", *COMMON),
+    "mvkt": ("+exp=mvkt", *COMMON, "loss.clt_k=16"),
+    "read": ("+exp=read", *COMMON, "data.batch_size=4", "data.pages_per_epoch=12",
+             "data.val_pages=6", "data.test_pages=6", "data.image_size=[64,96]", "data.dpi=25",
+             "data.train_dpi=[25]", "data.layouts=[3x4+II,6x2]", "data.style=kit"),
+}  # fmt: skip
+MOMENTS = {
+    "vizecg": ("train:0:1", "save:0", "train:1:0", "val:1:0", "save:1", "train:2:2", "val:2:0",
+               "predict:1:0", "predict:2:0", "export"),
+    "signal": ("train:0:2", "train:1:1", "val:1:0", "save:2", "predict:2:0"),
+    "mvkt": ("train:1:2", "val:2:0", "train:2:1"),  # of its teacher and of itself
+    "read": ("train:0:1", "train:1:2", "val:2:0", "predict:1:1", "before_export"),
+}  # fmt: skip
+
+
+def settings(system: str, store: Path, run_dir: Path, workers: int) -> dict[str, Any]:
+    return configure([*SYSTEMS[system], f"data.store=[{store}]", f"run_dir={run_dir}",
+                      f"data.num_workers={workers}"])  # fmt: skip
+
+
+def findings(folder: Path) -> dict[str, Any]:
+    """metrics.json but for the time it took and where things lie."""
+    found = json.loads((folder / "metrics.json").read_text())
+    found.pop("wall_seconds")
+    found.pop("config", None)
+    return found
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_killed_run_ends_as_one_that_was_not(
+    system: str, tiny_store: Path, tmp_path: Path
+) -> None:
+    whole = until(settings(system, tiny_store, tmp_path / "whole", 0), "never")
+    assert whole is not None
+    config = settings(system, tiny_store, tmp_path / "killed", 2)
+    for moment in MOMENTS[system]:
+        assert until(config, moment) is None
+    folder = until(config, "never")
+    assert folder is not None
+    assert findings(folder) == findings(whole)
+    table = "reading.parquet" if system == "read" else "predictions.parquet"
+    pd.testing.assert_frame_equal(
+        *(pd.read_parquet(f / table) for f in (folder, whole)), check_exact=True
+    )
+    names = [{p.name for p in f.iterdir()} for f in (folder, whole)]
+    assert names[0] == names[1]
+    if system in ("vizecg", "read"):
+        for name in ("model.onnx", "bundle.json"):
+            first, second = ((f / "bundle" / name).read_bytes() for f in (folder, whole))
+            assert first == second, name
+    assert np.isfinite(pd.read_parquet(folder / table).select_dtypes("number").mean().iloc[0])
