@@ -12,7 +12,7 @@ demo: $(STAMP)  ## install, then the whole loop on the built-in cohort, and a pa
 	$(BIN)/ecgvision digitize docs/page.png --out runs/demo/page --figure runs/demo/page.jpg
 
 test: $(STAMP)  ## install, then the tests
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: $(STAMP)  ## style and types
 	$(BIN)/ruff check .
