@@ -62,8 +62,8 @@ def reader(trained_reader: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="module")
 def few(make_store, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Half as many records, for runs whose pages take their time."""
-    return make_store(tmp_path_factory.mktemp("stores") / "few", records=30)
+    """A third of the records, for runs whose pages take their time."""
+    return make_store(tmp_path_factory.mktemp("stores") / "few", records=20)
 
 
 @pytest.fixture(scope="module")
