@@ -12,7 +12,7 @@ demo: $(STAMP)  ## install, then the whole loop on the built-in cohort, and a pa
 	$(BIN)/ecgvision digitize docs/page.png --out runs/demo/page --figure runs/demo/page.jpg
 
 test: $(STAMP)  ## install, then the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: $(STAMP)  ## style and types
 	$(BIN)/ruff check .
@@ -33,7 +33,7 @@ lock: .uv/bin/uv  ## solve the dependencies anew, with hashes and for every plat
 
 $(STAMP): requirements.lock pyproject.toml | $(UV)
 	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
 	touch $(STAMP)
 

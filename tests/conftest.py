@@ -24,6 +24,19 @@ READ = ("+exp=read", "data=store", "data.num_workers=0", "data.small=true",
         "data.style=kit")  # fmt: skip
 
 
+FIRST = ("test_page_input", "test_run", "test_ssl", "experiments", "notebooks", "evaluate", "tasks")
+"""Files, then folders, that take longest: begun first, none is what all others wait for at the end.
+The first trains the reader that others share, which the second and third do without."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        named = (item.path.stem, item.path.parent.name)
+        return min((FIRST.index(name) for name in named if name in FIRST), default=len(FIRST))
+
+    items.sort(key=place)  # otherwise they stay in their order
+
+
 def beats(rng: np.random.Generator, positive: int, seconds: float, rate: float) -> np.ndarray:
     """Twelve leads of one spike a second, taller in the leads that stand for the label."""
     t = np.arange(round(seconds * rate)) / rate

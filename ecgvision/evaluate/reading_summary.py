@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ecgvision.evaluate import snr_kaggle
 from ecgvision.evaluate.bootstrap import patients_of
@@ -107,14 +108,24 @@ def _intervals(part: pd.DataFrame) -> dict[str, list[float]]:
     rows = list(part.groupby(patients_of(part)).indices.values())
     rng = np.random.default_rng(0)
     medians = np.empty((DRAWS, len(FIGURES)))
+    for draw in range(DRAWS):
+        chosen = rng.integers(len(rows), size=len(rows))
+        medians[draw] = column_medians(values[np.concatenate([rows[i] for i in chosen])])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of a figure that nothing drawn has
-        for draw in range(DRAWS):
-            chosen = rng.integers(len(rows), size=len(rows))
-            medians[draw] = np.nanmedian(values[np.concatenate([rows[i] for i in chosen])], axis=0)
         low, high = np.nanpercentile(medians, [2.5, 97.5], axis=0)
     return {name: [round(float(a), 4), round(float(b), 4)]
             for name, a, b in zip(FIGURES, low, high, strict=True)}  # fmt: skip
+
+
+def column_medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(K,): what `np.nanmedian(values, axis=0)` gives of (N, K), many times faster where N is small
+    or values are missing; NaN where all of a column are."""
+    ordered = np.sort(values, axis=0)  # NaN comes last
+    count = (~np.isnan(ordered)).sum(0)
+    lower, upper = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, len(ordered) - 1)
+    column = np.arange(ordered.shape[1])
+    return (ordered[lower, column] + ordered[upper, column]) / 2
 
 
 def write_reading(

@@ -20,7 +20,7 @@ from ecgvision.evaluate.reading_confidence import (
     least_confidence,
     settle,
 )
-from ecgvision.evaluate.reading_summary import summarise
+from ecgvision.evaluate.reading_summary import column_medians, summarise
 from ecgvision.evaluate.snr import snr_db
 
 DRAWN = {"paper": "kit", "gain": 10.0, "speed": 25.0, "printed": True, "right": 0.8,
@@ -54,6 +54,19 @@ def test_the_table_is_judged_as_by_hand() -> None:
         np.median(table["snr_db"][1:]), abs=1e-4
     )
     assert math.isnan(snr_db(np.zeros(5), np.zeros(5)))  # what a NaN stands for
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 36, 701])
+@pytest.mark.parametrize("missing", [0.0, 0.3, 0.9])
+@pytest.mark.filterwarnings("ignore:All-NaN slice:RuntimeWarning")
+def test_medians_of_columns_are_numpys_own(rows: int, missing: float) -> None:
+    rng = np.random.default_rng(rows)
+    values = rng.normal(size=(rows, 8))
+    values[rng.random(values.shape) < missing] = np.nan
+    values[:, 0] = np.nan
+    values[:, 1] = -np.inf
+    values[:, 2] = np.round(values[:, 2])
+    np.testing.assert_array_equal(column_medians(values), np.nanmedian(values, axis=0))
 
 
 def test_intervals_are_over_patients() -> None:

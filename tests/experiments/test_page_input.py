@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -47,11 +48,10 @@ def tiny(base: tuple[str, ...], store: Path, run_dir: Path, *more: str) -> dict:
 
 
 @pytest.fixture(scope="module")
-def reader(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory, without_bundle) -> Path:
-    """Two steps of training; that lead II is printed all over is then put into its weights, as a
-    presence of one half would be decided by the last digit."""
-    with without_bundle():
-        folder = run(tiny(READ, tiny_store, tmp_path_factory.mktemp("read")))
+def reader(trained_reader: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained one; that lead II is printed all over is then put into its weights, as a presence
+    of one half would be decided by the last digit."""
+    folder = Path(shutil.copytree(trained_reader, tmp_path_factory.mktemp("read") / "run"))
     state = torch.load(folder / rundir.BEST, weights_only=True)
     state["state_dict"]["model.cells.answer.weight"][: NOTHING + 1] = 0
     state["state_dict"]["model.cells.answer.bias"][: NOTHING + 1] = -8
@@ -61,9 +61,15 @@ def reader(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory, without_b
 
 
 @pytest.fixture(scope="module")
-def diagnosed(tiny_store: Path, reader: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def few(make_store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A third of the records, for runs whose pages take their time."""
+    return make_store(tmp_path_factory.mktemp("stores") / "few", records=20)
+
+
+@pytest.fixture(scope="module")
+def diagnosed(few: Path, reader: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
-    return run(tiny(PATCH, tiny_store, folder, f"model.reader={reader}"))
+    return run(tiny(PATCH, few, folder, f"model.reader={reader}"))
 
 
 def small_reader() -> PageReader:
@@ -182,8 +188,8 @@ def test_the_bundle_answers_as_the_run_was_judged(
     np.testing.assert_allclose(list(told.values()), predictions.logits_of(row)[0], atol=1e-3)
 
 
-def test_a_frozen_reader_stays(tiny_store: Path, tmp_path: Path, reader: Path) -> None:
-    folder = run(tiny(SIGNAL, tiny_store, tmp_path, f"model.reader={reader / rundir.BEST}",
+def test_a_frozen_reader_stays(few: Path, tmp_path: Path, reader: Path) -> None:
+    folder = run(tiny(SIGNAL, few, tmp_path, f"model.reader={reader / rundir.BEST}",
                       "model.reader_frozen=true", "trainer.ema_decay=0"))  # fmt: skip
     found = json.loads((folder / "metrics.json").read_text())
     assert set(found["test"]) == {"signal"}  # of one layout there is no other figure
@@ -321,12 +327,10 @@ def test_signals_are_learned_first_as_by_a_run_of_their_own(
         assert [s for s in chain.trainable(config) if system.needs(config, s)] == [stays]
 
 
-def test_from_page_to_diagnosis_by_one_command(
-    tiny_store: Path, tmp_path: Path, without_bundle
-) -> None:
+def test_from_page_to_diagnosis_by_one_command(few: Path, tmp_path: Path, without_bundle) -> None:
     small = [f"reading.{w}" for w in (*READ[len(COMMON) + 1 :], "trainer.max_epochs=1")]
     own = [w for w in SIGNAL if not w.startswith(("+exp", "input"))]
-    config = tiny(("+exp=signal_page", *own), tiny_store, tmp_path, *small,
+    config = tiny(("+exp=signal_page", *own), few, tmp_path, *small,
                   "signals.trainer.max_epochs=1", "teacher.exp=signal")  # fmt: skip
     with without_bundle():
         folder = run(config)
@@ -337,7 +341,7 @@ def test_from_page_to_diagnosis_by_one_command(
     assert given["model"]["weights"] == given["teacher"]["checkpoint"]
     assert given["model"]["weights"] == str((signals / rundir.BEST).resolve())
     assert given["data"]["image_size"] == [64, 96]
-    plain = tiny(SIGNAL, tiny_store, tmp_path, f"model.reader={reader}", "optimizer.lr=5e-4",
+    plain = tiny(SIGNAL, few, tmp_path, f"model.reader={reader}", "optimizer.lr=5e-4",
                  f"model.weights={signals}", f"teacher.checkpoint={signals}")  # fmt: skip
     assert run(plain) == folder  # the very run: it is found again
     logged = next(folder.rglob("metrics.csv")).read_text().splitlines()[0].split(",")

@@ -490,7 +490,7 @@ def test_a_start_that_collapsed_is_said_to_be_one(pretrained, tiny_store, tmp_pa
         assert ("collapsed (constant)" in capsys.readouterr().out) is said
 
 
-def test_the_study_of_image_pretraining(tiny_store, tmp_path, capsys):
+def test_the_study_of_image_pretraining(tiny_store, tmp_path, capsys, without_bundle):
     words = [w for w in (*VIZECG, *IMAGE_STAGE) if not w.startswith(("+exp", "model.streams"))]
     given = [f"data.store=[{tiny_store}]", f"run_dir={tmp_path}", *words]
     plan = study.read_plan("image_pretraining", given)
@@ -502,7 +502,8 @@ def test_the_study_of_image_pretraining(tiny_store, tmp_path, capsys):
     stages = [chain.stage_config(configs[name], "image") for name, found in first.items() if found]
     assert run_id(stages[0], ["x"], "y") == run_id(stages[1], ["x"], "y")  # trained once
     arms = "arms=['image alone, pretrained']"
-    assert study.main(["image_pretraining", "seeds=[0]", arms, *given]) == 0
+    with without_bundle():
+        assert study.main(["image_pretraining", "seeds=[0]", arms, *given]) == 0
     assert "image alone, pretrained" in capsys.readouterr().out
     (made,) = (tmp_path / "ssl_pretrain").iterdir()
     starts = {rundir.read_config(f)["model"]["image_checkpoint"]
