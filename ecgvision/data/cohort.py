@@ -146,11 +146,12 @@ class Cohort:
 
         Of a longer record the stretch is drawn by lot, or is the first where there is no `rng`.
         """
-        signal, rate = self.read(position)
-        length = round(seconds * rate)
-        spare = signal.shape[1] - length
+        number, row = self.place(position)
+        store = self.stores[number]
+        length = round(seconds * store.rate)
+        spare = store.length(row) - length
         start = int(rng.integers(spare + 1)) if rng is not None and spare > 0 else 0
-        return fit_length(signal, length, start), rate
+        return fit_length(store.read(row, start, length), length), store.rate
 
     def signal(
         self,
