@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecgvision.data.augment import SignalAugment
 from ecgvision.data.resample import fit_length, resample
 from ecgvision.ecg import DataError
 from ecgvision.labels import LabelScheme, column_scheme, get_scheme, targets
@@ -153,18 +152,9 @@ class Cohort:
         start = int(rng.integers(spare + 1)) if rng is not None and spare > 0 else 0
         return fit_length(store.read(row, start, length), length), store.rate
 
-    def signal(
-        self,
-        position: int,
-        seconds: float,
-        rate: float,
-        rng: np.random.Generator | None = None,
-        augment: SignalAugment | None = None,
-    ) -> NDArray[np.float32]:
-        """(12, seconds * rate) mV: a `window` at the rate wanted (Hz), augmented where asked."""
-        window, own = self.window(position, seconds, rng)
-        if augment is not None and rng is not None:
-            window = augment(window, own, rng)
+    def signal(self, position: int, seconds: float, rate: float) -> NDArray[np.float32]:
+        """(12, seconds * rate) mV: the first `window` of a record at the rate wanted (Hz)."""
+        window, own = self.window(position, seconds)
         return fit_length(resample(window, own, rate), round(seconds * rate))
 
     def _check(self) -> None:
