@@ -1,6 +1,7 @@
 """Packed signals: a memory-mapped int16 file, a parquet table of records, a manifest with hashes.
 
-A store is a folder of three files (and `quality.json`, where packing reported on the source):
+A store is a folder of three files (and `quality.json`, where packing reported on the source; and
+`keys.npz`, see `record_keys`, once they have been asked for):
 
     signals.npy      flat int16; record r is 12 x length values, lead-major, from its offset;
                      a missing value is -32768

@@ -23,7 +23,7 @@ from ecgvision.ecg import ConfigError, EcgVisionError
 from ecgvision.rundir import BEST, CONFIG_FILE, METRICS, read_config, read_metrics, weights_hash
 from ecgvision.shipped import READER
 from ecgvision.store import Store
-from ecgvision.systems.seen import seen_of
+from ecgvision.systems.seen import seen_of, write_seen
 from ecgvision.whole import whole_folder, write_json
 
 CARD = "CARD.md"
@@ -48,8 +48,8 @@ def ship(run: Path, target: Path = READER, *, note: str = "") -> Path:
     stores = [Store(folder) for folder in config["data"]["store"]]
     kept = {key: metrics[key] for key in ("exp", "version", "layouts", "artefacts", "reading",
                                           "data")}  # fmt: skip
-    kept["seen"] = seen_of(run / BEST)
     with whole_folder(target) as made:
+        kept["seen"] = write_seen(made, seen_of(run / BEST))
         shutil.copytree(run / "bundle", made / "bundle")
         (made / CONFIG_FILE).write_text(yaml.safe_dump(_public(config), sort_keys=False),
                                         encoding="utf-8")  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from ecgvision.data.resample import fit_length, resample
 from ecgvision.ecg import DataError
 from ecgvision.labels import LabelScheme, column_scheme, get_scheme, targets
+from ecgvision.record_keys import Keys, record_keys
 from ecgvision.store import Store
 
 SPLITS = ("train", "val", "test")
@@ -98,6 +100,11 @@ class Cohort:
     def hash(self) -> str:
         """16 hex digits over the stores' contents, in order."""
         return hashlib.sha256(" ".join(s.hash for s in self.stores).encode()).hexdigest()[:16]
+
+    @cached_property
+    def keys(self) -> Keys:
+        """(N, 2) uint64, what tells each kept record apart in any store; see `record_keys`."""
+        return np.concatenate([record_keys(store) for store in self.stores])[self.index]
 
     def positions(self, split: str, *, labelled: bool = True) -> NDArray[np.int64]:
         """Positions (rows of `records`) of a split.
