@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import ecgvision
+from ecgvision.cores import usable_cores
 from ecgvision.data.drawn import DrawnPages
 from ecgvision.ecg import ConfigError, DataError
 from ecgvision.store import Store
@@ -55,8 +56,9 @@ def _synthetic(data: Mapping[str, Any], cache: Path) -> list[str]:
 
     records, seed, rate = int(data["records"]), int(data["cohort_seed"]), float(data["rate"])
     name = f"synthetic-{records}-seed{seed}-{rate:g}Hz"
+    jobs = usable_cores()
     return _cached(
-        cache, name, lambda out: synthesize(out, records=records, seed=seed, rate=rate, jobs=2)
+        cache, name, lambda out: synthesize(out, records=records, seed=seed, rate=rate, jobs=jobs)
     )
 
 
@@ -65,7 +67,7 @@ def _ptbxl(data: Mapping[str, Any], cache: Path) -> list[str]:
 
     root, rate = _root(data), int(data["rate"])
     name = f"ptbxl-{_fingerprint(check_folder(root))}-{rate}Hz"
-    return _cached(cache, name, lambda out: pack_ptbxl(root, out, rate=rate))
+    return _cached(cache, name, lambda out: pack_ptbxl(root, out, rate=rate, jobs=usable_cores()))
 
 
 def _challenge(data: Mapping[str, Any], cache: Path) -> list[str]:
@@ -83,7 +85,9 @@ def _challenge(data: Mapping[str, Any], cache: Path) -> list[str]:
     return _cached(
         cache,
         name,
-        lambda out: pack_cinc(root, out, challenge=challenge, rate=rate, ptbxl=table),
+        lambda out: pack_cinc(
+            root, out, challenge=challenge, rate=rate, ptbxl=table, jobs=usable_cores()
+        ),
     )
 
 
@@ -93,9 +97,11 @@ def _manifest(data: Mapping[str, Any], cache: Path) -> list[str]:
     file, rate, unstated = _root(data), data["rate"], data.get("unstated_rate")
     name = f"manifest-{fingerprint(file)}" + (f"-{rate:g}Hz" if rate else "")
     name += f"-or-{unstated:g}Hz" if unstated else ""
+    jobs = usable_cores()
     return _cached(
-        cache, name, lambda out: pack_manifest(file, out, rate=rate, unstated_rate=unstated)
-    )
+        cache, name,
+        lambda out: pack_manifest(file, out, rate=rate, unstated_rate=unstated, jobs=jobs),
+    )  # fmt: skip
 
 
 def _store(data: Mapping[str, Any], cache: Path) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from ecgvision.cores import loader_workers
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.module import EcgDataModule
 from ecgvision.ecg import ConfigError
@@ -113,4 +114,5 @@ def base_arguments(config: Config) -> dict[str, Any]:
 def loader_arguments(config: Config) -> dict[str, Any]:
     """What every data module takes."""
     data = config["data"]
-    return {key: data[key] for key in ("batch_size", "num_workers")} | {"seed": config["seed"]}
+    workers = loader_workers(data["num_workers"], config["trainer"]["devices"])
+    return {"batch_size": data["batch_size"], "num_workers": workers, "seed": config["seed"]}
