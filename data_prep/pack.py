@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from data_prep import cinc, manifest, ptbxl
 from data_prep.chunks import check_out
 from data_prep.cinc_files import CHALLENGES
+from ecgvision.cores import usable_cores
 from ecgvision.ecg import EcgVisionError
 
 
@@ -80,7 +81,8 @@ def _challenge(command: argparse.ArgumentParser, *, table: bool) -> None:
 
 def _common(command: argparse.ArgumentParser, on_error: str = "stop") -> None:
     command.add_argument("--out", required=True, metavar="STORE", help="the folder to make")
-    command.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
+    command.add_argument("--jobs", type=int, default=usable_cores(),
+                         help="processes (default: the cores it may use, %(default)s)")  # fmt: skip
     command.add_argument(
         "--on-error",
         choices=("stop", "skip"),

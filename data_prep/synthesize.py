@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from data_prep.synthetic.cohort import Visit, make, visits
 from data_prep.synthetic.records import STEP
+from ecgvision.cores import usable_cores
 from ecgvision.ecg import ConfigError, EcgVisionError
 from ecgvision.store import StoreWriter
 
@@ -114,7 +115,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of the store to write")
     parser.add_argument("--rate", type=float, default=500, help="samples a second (default 500)")
     parser.add_argument("--seconds", type=float, default=10, help="of each record (default 10)")
-    parser.add_argument("--jobs", type=int, default=2, help="worker processes (default 2)")
+    parser.add_argument("--jobs", type=int, default=usable_cores(),
+                        help="processes (default: the cores it may use, %(default)s)")  # fmt: skip
     args = parser.parse_args(argv)
     try:
         path = synthesize(**vars(args))

@@ -1,6 +1,7 @@
 """Packed signals: a memory-mapped int16 file, a parquet table of records, a manifest with hashes.
 
-A store is a folder of three files (and `quality.json`, where packing reported on the source):
+A store is a folder of three files (and `quality.json`, where packing reported on the source; and
+`keys.npz`, see `record_keys`, once they have been asked for):
 
     signals.npy      flat int16; record r is 12 x length values, lead-major, from its offset;
                      a missing value is -32768
@@ -104,9 +105,19 @@ class Store:
         offset, length = int(self._offset[row]), int(self._length[row])
         return self._signals[offset : offset + len(LEADS) * length].reshape(len(LEADS), length)
 
-    def read(self, row: int) -> NDArray[np.float32]:
-        """The (12, T) float32 signal of a record in mV, NaN where missing; a fresh array."""
-        return decode(self.steps(row), float(self._scale[row]))
+    def length(self, row: int) -> int:
+        """Samples of a record's leads."""
+        return int(self._length[row])
+
+    def read(self, row: int, start: int = 0, length: int | None = None) -> NDArray[np.float32]:
+        """The (12, T) float32 signal of a record in mV, NaN where missing; a fresh array.
+
+        Args:
+            start, length: samples of a part, of which alone the values are converted; fewer than
+                `length` where the record ends before. By default the whole record.
+        """
+        stop = None if length is None else start + length
+        return decode(self.steps(row)[:, start:stop], float(self._scale[row]))
 
     def verify(self) -> None:
         """Read both files whole and compare their sha256 with the manifest.

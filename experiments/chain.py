@@ -21,7 +21,6 @@ from experiments.prepare import check_place, place
 
 if TYPE_CHECKING:
     from ecgvision.data.cohort import Cohort
-    from ecgvision.systems.seen import Seen
 
 REPLACED = ("exp", "model", "loss")
 """Keys that a stage brings whole, as it does further sections of its own; of `data`, `optimizer`
@@ -199,14 +198,17 @@ def weights_hashes(config: Mapping[str, Any]) -> list[str]:
             for name, path in predecessors(config).items()]  # fmt: skip
 
 
-def seen(config: Mapping[str, Any], cohort: Cohort) -> list[Seen]:
-    """Which records the run has seen, and all that it builds on; see `ecgvision.systems.seen`."""
+def seen(config: Mapping[str, Any], cohort: Cohort, folder: Path) -> list[dict[str, Any]]:
+    """Write down in the run directory which records the run has seen, and all that it builds on;
+    returns what metrics.json says of it. See `ecgvision.systems.seen`."""
     from ecgvision.systems import get_system
-    from ecgvision.systems.seen import seen_by
+    from ecgvision.systems.seen import seen_by, write_seen
 
     figure, _ = get_system(config["exp"]).monitor(config) or ("", "")
-    return seen_by(cohort, chosen=figure.startswith("val/"),
-                   before=list(predecessors(config).values()))  # fmt: skip
+    return write_seen(folder, seen_by(
+        cohort, chosen=figure.startswith("val/"), run=f"{config['exp']}/{folder.name}",
+        before=list(predecessors(config).values()),
+    ))  # fmt: skip
 
 
 def _file(key: str, given: str) -> Path:

@@ -87,7 +87,7 @@ def finish(
     predictions.save(table, folder / "predictions.parquet")
     result = describe(config, data, table, points, code=code())
     result["data"] |= data.about()
-    result["seen"] = seen(config, data.cohort)
+    result["seen"] = seen(config, data.cohort, folder)
     shown: list[dict[str, Any]] = []
     student_stream = task.streams[0]
     student = get_system(config["exp"]).student(config, task.model, points[student_stream])

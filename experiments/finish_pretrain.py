@@ -66,7 +66,7 @@ def finish_pretraining(
             "test": 0,
             "dropped_unlabelled": cohort.dropped,
         },
-        "seen": seen(config, cohort),
+        "seen": seen(config, cohort, folder),
         "labels": list(cohort.scheme.codes),
         "label_hash": cohort.scheme.hash,
         "pretraining": {

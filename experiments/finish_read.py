@@ -62,7 +62,7 @@ def finish_reading(
             **{split: len(data.positions(split)) for split in ("train", "val", "test")},
             "pages": {split: found["all"]["pages"] for split, found in read.items()},
         },
-        "seen": seen(config, cohort),
+        "seen": seen(config, cohort, folder),
         "labels": list(cohort.scheme.codes),
         "label_hash": cohort.scheme.hash,
         "layouts": list(data.layouts),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ecgvision.cores import usable_cores
 from ecgvision.data.drawn import DrawnPages, read_manifest
 from ecgvision.errors import ConfigError, DataError
 from ecgvision.source_digest import source_digest
@@ -64,11 +65,12 @@ def _synthetic(data: Mapping[str, Any], cache: Path) -> list[str]:
 
     records, seed, rate = int(data["records"]), int(data["cohort_seed"]), float(data["rate"])
     name = f"synthetic-{records}-seed{seed}-{rate:g}Hz"
+    jobs = usable_cores()
     return _cached(
         cache,
         name,
         "data_prep.synthesize",
-        lambda out: synthesize(out, records=records, seed=seed, rate=rate, jobs=2),
+        lambda out: synthesize(out, records=records, seed=seed, rate=rate, jobs=jobs),
     )
 
 
@@ -77,7 +79,12 @@ def _ptbxl(data: Mapping[str, Any], cache: Path) -> list[str]:
 
     root, rate = _root(data), check_rate(data["rate"])
     name = f"ptbxl-{_fingerprint(check_folder(root))}-{rate}Hz"
-    return _cached(cache, name, "data_prep.ptbxl", lambda out: pack_ptbxl(root, out, rate=rate))
+    return _cached(
+        cache,
+        name,
+        "data_prep.ptbxl",
+        lambda out: pack_ptbxl(root, out, rate=rate, jobs=usable_cores()),
+    )
 
 
 def _challenge(data: Mapping[str, Any], cache: Path) -> list[str]:
@@ -93,7 +100,9 @@ def _challenge(data: Mapping[str, Any], cache: Path) -> list[str]:
         cache,
         name,
         "data_prep.cinc",
-        lambda out: pack_cinc(root, out, challenge=challenge, rate=rate, ptbxl=table),
+        lambda out: pack_cinc(
+            root, out, challenge=challenge, rate=rate, ptbxl=table, jobs=usable_cores()
+        ),
     )
 
 
@@ -112,11 +121,12 @@ def _manifest(data: Mapping[str, Any], cache: Path) -> list[str]:
     file, rate, unstated = _table(data), data["rate"], data.get("unstated_rate")
     name = f"manifest-{fingerprint(file)}" + (f"-{rate:g}Hz" if rate else "")
     name += f"-or-{unstated:g}Hz" if unstated else ""
+    jobs = usable_cores()
     return _cached(
         cache,
         name,
         "data_prep.manifest",
-        lambda out: pack_manifest(file, out, rate=rate, unstated_rate=unstated),
+        lambda out: pack_manifest(file, out, rate=rate, unstated_rate=unstated, jobs=jobs),
     )
 
 

@@ -45,14 +45,14 @@ def ship(run: Path, target: Path = READER, *, note: str = "") -> Path:
     import torch  # what has been said so far needs nothing slow
 
     from ecgvision.deploy.reader_bundle import ReaderBundle
-    from ecgvision.systems.seen import seen_of
+    from ecgvision.systems.seen import seen_of, write_seen
 
     ReaderBundle.open(run / "bundle")
     stores = [Store(folder) for folder in config["data"]["store"]]
     kept = {key: metrics[key] for key in ("exp", "version", "layouts", "artefacts", "reading",
                                           "data")}  # fmt: skip
-    kept["seen"] = seen_of(run / BEST)
     with whole_folder(target) as made:
+        kept["seen"] = write_seen(made, seen_of(run / BEST))
         shutil.copytree(run / "bundle", made / "bundle")
         (made / CONFIG_FILE).write_text(yaml.safe_dump(_public(config), sort_keys=False),
                                         encoding="utf-8")  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecgvision.data.augment import SignalAugment
 from ecgvision.data.folds import SPLITS, check_folds
 from ecgvision.data.resample import fit_length, resample
 from ecgvision.ecg import DataError
 from ecgvision.labels import LabelScheme, column_scheme, get_scheme, targets
+from ecgvision.record_keys import Keys, record_keys
 from ecgvision.store import Store
 
 
@@ -99,6 +100,11 @@ class Cohort:
         """16 hex digits over the stores' contents, in order."""
         return hashlib.sha256(" ".join(s.hash for s in self.stores).encode()).hexdigest()[:16]
 
+    @cached_property
+    def keys(self) -> Keys:
+        """(N, 2) uint64, what tells each kept record apart in any store; see `record_keys`."""
+        return np.concatenate([record_keys(store) for store in self.stores])[self.index]
+
     def positions(self, split: str, *, labelled: bool = True) -> NDArray[np.int64]:
         """Positions (rows of `records`) of a split.
 
@@ -145,24 +151,16 @@ class Cohort:
 
         Of a longer record the stretch is drawn by lot, or is the first where there is no `rng`.
         """
-        signal, rate = self.read(position)
-        length = round(seconds * rate)
-        spare = signal.shape[1] - length
+        number, row = self.place(position)
+        store = self.stores[number]
+        length = round(seconds * store.rate)
+        spare = store.length(row) - length
         start = int(rng.integers(spare + 1)) if rng is not None and spare > 0 else 0
-        return fit_length(signal, length, start), rate
+        return fit_length(store.read(row, start, length), length), store.rate
 
-    def signal(
-        self,
-        position: int,
-        seconds: float,
-        rate: float,
-        rng: np.random.Generator | None = None,
-        augment: SignalAugment | None = None,
-    ) -> NDArray[np.float32]:
-        """(12, seconds * rate) mV: a `window` at the rate wanted (Hz), augmented where asked."""
-        window, own = self.window(position, seconds, rng)
-        if augment is not None and rng is not None:
-            window = augment(window, own, rng)
+    def signal(self, position: int, seconds: float, rate: float) -> NDArray[np.float32]:
+        """(12, seconds * rate) mV: the first `window` of a record at the rate wanted (Hz)."""
+        window, own = self.window(position, seconds)
         return fit_length(resample(window, own, rate), round(seconds * rate))
 
     def _check(self) -> None:

@@ -31,10 +31,11 @@ class CropDataset(SignalDataset[CropSettings]):
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
         asked, settings = self.asked(key), self.settings
-        signal = self.window(asked)  # (12, T)
-        observed = ~np.isnan(signal)
         if asked.rng is None:
-            observed &= self.printed(asked)[1]
+            signal, observed = self.printed(asked)
+        else:
+            signal = self.whole(*self.window(asked))  # (12, T)
+            observed = ~np.isnan(signal)
         if not observed.any():
             raise self.nothing(asked, "the record holds no sample, or the layout shows none")
         starts = settings.starts if asked.rng is None else self._drawn(observed, asked.rng)

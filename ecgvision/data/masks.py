@@ -115,6 +115,32 @@ def noise_blocks(
     return np.where(noisy, signal + noise, signal)
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """One mask of a `TrainMask`, which can be had at any rate.
+
+    Attributes:
+        rate: Hz that it was drawn at.
+        page: outside of which all is hidden, or None.
+        left: (12, T) bool at `rate`, False within blocks, or None where there are none.
+    """
+
+    rate: float
+    page: Page | None
+    left: NDArray[np.bool_] | None
+
+    def at(self, length: int, rate: float) -> NDArray[np.bool_]:
+        """(12, length) bool at `rate` Hz, True where a sample stays observed. A sample of another
+        rate is hidden where the time from one sample of `rate` to the next holds it."""
+        seen = np.ones((len(LEADS), length), bool)
+        if self.page is not None:
+            seen &= layout_mask(self.page, length, rate)
+        if self.left is not None:
+            whose = np.floor(np.arange(length) * (self.rate / rate) + 1e-6).astype(int)
+            seen &= self.left[:, np.minimum(whose, self.left.shape[1] - 1)]
+        return seen
+
+
 def _layout_pages() -> tuple[Page, ...]:
     return tuple(Page(get_layout(name)) for name in RANDOM_LAYOUTS)
 
@@ -146,11 +172,15 @@ class TrainMask:
         if not self.pages:
             raise ConfigError("a training mask needs at least one page to choose from")
 
+    def choose(self, rng: np.random.Generator, length: int, rate: float) -> Drawn:
+        """A mask for `length` samples at `rate` Hz."""
+        page = left = None
+        if self.mode in ("layouts", "both"):
+            page = self.pages[int(rng.integers(len(self.pages)))]
+        if self.mode in ("blocks", "both"):
+            left = blocks(rng, len(LEADS), length, self.fractions)
+        return Drawn(rate, page, left)
+
     def draw(self, rng: np.random.Generator, length: int, rate: float) -> NDArray[np.bool_]:
         """(12, length) bool for a recording at `rate` Hz, True where a sample stays observed."""
-        seen = np.ones((len(LEADS), length), bool)
-        if self.mode in ("layouts", "both"):
-            seen &= layout_mask(self.pages[int(rng.integers(len(self.pages)))], length, rate)
-        if self.mode in ("blocks", "both"):
-            seen &= blocks(rng, len(LEADS), length, self.fractions)
-        return seen
+        return self.choose(rng, length, rate).at(length, rate)

@@ -15,7 +15,7 @@ from ecgvision.data.cohort import Cohort
 from ecgvision.data.drawn import DrawnPages
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.pages import FromFolders, OnTheFly, PageSettings, PageSource, Sheet
-from ecgvision.data.resample import fit_length, resample
+from ecgvision.data.resample import fit_length, resample, resample_shown
 from ecgvision.data.views import to_network
 from ecgvision.ecg import DataError
 from ecgvision.layouts import pick_layout
@@ -111,13 +111,16 @@ class PairedDataset(Dataset[dict[str, Any]]):
         return window, rate
 
     def _signal(self, scene: Scene) -> dict[str, torch.Tensor]:
-        wanted = self.settings.signal_rate
-        signal = resample(scene.window, scene.rate, wanted)
-        signal = fit_length(signal, self.settings.signal_length)
-        observed = ~np.isnan(signal)
-        printed = observed & scene.sheet.observed(signal.shape[1], wanted)
+        wanted, length = self.settings.signal_rate, self.settings.signal_length
         if self.settings.signal_window == "printed":
-            observed = printed
+            signal, observed = resample_shown(
+                scene.window, scene.rate, wanted, length, scene.sheet.observed
+            )
+            printed = observed
+        else:
+            signal = fit_length(resample(scene.window, scene.rate, wanted), length)
+            observed = ~np.isnan(signal)
+            printed = observed & scene.sheet.observed(length, wanted)
         return {
             "signal": torch.from_numpy(np.where(observed, signal, np.float32(0))),
             "observed": torch.from_numpy(observed), "printed": torch.from_numpy(printed),

@@ -68,27 +68,26 @@ class PatchDataset(SignalDataset[PatchSettings]):
         """A training record's (12, T) signal, and what of it the mask leaves."""
         settings, rng = self.settings, asked.rng
         assert rng is not None
-        signal = self.window(asked)
-        recorded = ~np.isnan(signal)
-        if not self._cut(recorded).any():
-            raise self.nothing(asked, "the record holds no sample within its patches")
+        window, own = self.window(asked)
+        noise = np.zeros((len(window), settings.length), np.float32)
         if settings.noise > 0:
-            signal = noise_blocks(rng, signal, settings.noise)
+            noise = noise_blocks(rng, noise, settings.noise)
         for _ in range(REDRAWS):
-            observed = recorded & settings.mask.draw(rng, settings.length, settings.rate)
+            mask = settings.mask.choose(rng, settings.length, settings.rate)
+            signal, observed = self.shown(window, own, mask.at)
             if self._cut(observed).any():
-                return signal, observed
+                return signal + noise, observed
+        if not self._cut(~np.isnan(self.whole(window, own))).any():
+            raise self.nothing(asked, "the record holds no sample within its patches")
         raise self.nothing(
             asked, f"the record holds so little that {REDRAWS} masks have hidden all of it"
         )
 
     def _seen(self, asked: Asked) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """An evaluated record's (12, T) signal, and what of it the layout shows."""
-        layout = self.settings.layouts[asked.layout]
-        name, printed = self.printed(asked)
-        signal = self.window(asked)
-        observed = ~np.isnan(signal) & printed
+        signal, observed = self.printed(asked)
         if not self._cut(observed).any():
+            layout, name = self.settings.layouts[asked.layout], self.layout(asked)
             drawn = name if layout == name else f"{name} (drawn as {layout})"
             raise self.nothing(
                 asked, f"layout {drawn} shows nothing that the record holds within its patches"

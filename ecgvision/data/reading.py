@@ -143,12 +143,13 @@ class ReadingDataset(Dataset[dict[str, Any]]):
     def _window(
         self, store: Store, row: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.float32], float]:
-        signal, length = store.read(row), round(self.settings.seconds * store.rate)
+        length = round(self.settings.seconds * store.rate)
         if self.variation is not None:
-            return self.variation(signal, length, rng), store.rate
-        spare = signal.shape[1] - length
+            read, whole = partial(store.read, row), store.length(row)
+            return self.variation.of(read, whole, length, rng), store.rate
+        spare = store.length(row) - length
         start = int(rng.integers(spare + 1)) if self.train and spare > 0 else 0
-        return fit_length(signal, length, start), store.rate
+        return fit_length(store.read(row, start, length), length), store.rate
 
     def _truth(
         self, window: NDArray[np.float32], own: float, page: Page, warp: Warp,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from ecgvision.data.augment import SignalAugment
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.masks import layout_mask
 from ecgvision.data.module import EcgDataModule
-from ecgvision.data.resample import resample
+from ecgvision.data.resample import fit_length, resample, resample_shown
 from ecgvision.data.signal_settings import SignalSettings
 from ecgvision.ecg import DataError
 from ecgvision.layouts import MANY, RANDOM, RANDOM_LAYOUTS, pick_layout
@@ -64,9 +65,12 @@ class SignalDataset(Dataset[dict[str, Any]], Generic[Settings]):
         self.train, self.seed = train, seed
         self.augment = augment if train else None
         names = RANDOM_LAYOUTS if RANDOM in settings.layouts else ()
+        sizes = {(settings.length, settings.rate)}  # at the records' rates too, as masks come first
+        sizes |= {(round(settings.seconds * s.rate), s.rate) for s in cohort.stores}
         self._shown = {
-            name: self._mask(name)
+            (name, *size): self._mask(name, *size)
             for name in (() if train else {*settings.layouts, *names}.difference(MANY))
+            for size in sizes
         }
 
     def __len__(self) -> int:
@@ -81,21 +85,41 @@ class SignalDataset(Dataset[dict[str, Any]], Generic[Settings]):
         seed = [self.seed, epoch, index, self.stream]
         return Asked(position, index, layout, np.random.default_rng(seed) if self.train else None)
 
-    def window(self, asked: Asked) -> NDArray[np.float32]:
-        """(12, T) mV at the network's rate, NaN where missing: in training a stretch drawn by lot
-        of a longer recording, in evaluation the first."""
-        seconds, rate = self.settings.seconds, self.settings.rate
-        return self.cohort.signal(asked.position, seconds, rate, asked.rng, self.augment)
+    def window(self, asked: Asked) -> tuple[NDArray[np.float32], float]:
+        """(12, T) mV at the record's own rate, NaN where missing, and that rate in Hz: in training
+        a stretch drawn by lot of a longer recording, augmented; in evaluation the first."""
+        window, own = self.cohort.window(asked.position, self.settings.seconds, asked.rng)
+        if self.augment is not None and asked.rng is not None:
+            window = self.augment(window, own, asked.rng)
+        return window, own
 
-    def printed(self, asked: Asked) -> tuple[str, NDArray[np.bool_]]:
-        """The layout of an evaluated item, and (12, T), what it shows."""
+    def shown(
+        self, window: NDArray[np.float32], own: float,
+        mask: Callable[[int, float], NDArray[np.bool_]],
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:  # fmt: skip
+        """What a mask leaves of a window, at the network's rate: see `resample_shown`."""
+        return resample_shown(window, own, self.settings.rate, self.settings.length, mask)
+
+    def whole(self, window: NDArray[np.float32], own: float) -> NDArray[np.float32]:
+        """(12, T) of a window at the network's rate, with nothing hidden; NaN where missing."""
+        return fit_length(resample(window, own, self.settings.rate), self.settings.length)
+
+    def layout(self, asked: Asked) -> str:
+        """The layout of an evaluated item; what `random` is depends on the record."""
         layout = self.settings.layouts[asked.layout]
-        name = pick_layout(layout, np.random.default_rng([asked.index]))
-        shown = self._shown.get(name)
-        return name, self._mask(name) if shown is None else shown
+        return pick_layout(layout, np.random.default_rng([asked.index]))
 
-    def _mask(self, name: str) -> NDArray[np.bool_]:
-        return layout_mask(self.settings.page(name), self.settings.length, self.settings.rate)
+    def printed(self, asked: Asked) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """An evaluated record's (12, T) signal, and what of it the layout shows and the record
+        holds."""
+        return self.shown(*self.window(asked), partial(self._known_mask, self.layout(asked)))
+
+    def _known_mask(self, name: str, length: int, rate: float) -> NDArray[np.bool_]:
+        known = self._shown.get((name, length, rate))
+        return self._mask(name, length, rate) if known is None else known
+
+    def _mask(self, name: str, length: int, rate: float) -> NDArray[np.bool_]:
+        return layout_mask(self.settings.page(name), length, rate)
 
     def labelled(self, asked: Asked) -> dict[str, Any]:
         """What every item holds beside its signals: target float32 (C,), index, layout, and

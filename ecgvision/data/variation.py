@@ -7,6 +7,7 @@ no label has to survive. Only Einthoven's law does, because every page obeys it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ from ecgvision.ecg import LEADS, ConfigError
 
 LIMB = np.array([[1, 0], [0, 1], [-1, 1], [-0.5, -0.5], [1, -0.5], [-0.5, 1]], np.float32)
 """(6, 2): I, II, III, aVR, aVL, aVF as sums of I and II (Einthoven 1912, Goldberger 1942)."""
+
+Read = Callable[[int, int], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,19 @@ class SignalVariation:
         self, signal: NDArray[np.float32], length: int, rng: np.random.Generator
     ) -> NDArray[np.float32]:
         """(12, T) mV, NaN where missing, to (12, length) mV."""
-        out = _stretch(signal, length, _log_uniform(self.tempo, rng), rng)
+        return self.of(lambda start, n: signal[:, start : start + n], signal.shape[1], length, rng)
+
+    def of(
+        self, read: Read, samples: int, length: int, rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        """As a call with the whole record, of which only the stretch that is drawn is read.
+
+        Args:
+            read: from first sample and number of samples to (12, number) mV.
+            samples: of the record.
+            length: of the result.
+        """
+        out = _stretch(read, samples, length, _log_uniform(self.tempo, rng), rng)
         out *= np.float32(_log_uniform(self.amplitude, rng))
         mixed, signs = rng.random() < self.recombine, rng.random(7) < self.flip
         if mixed:
@@ -73,16 +88,18 @@ def _log_uniform(ends: tuple[float, float], rng: np.random.Generator) -> float:
 
 
 def _stretch(
-    signal: NDArray[np.float32], length: int, tempo: float, rng: np.random.Generator
+    read: Read, samples: int, length: int, tempo: float, rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """`length` samples from anywhere, `tempo` times as fast. Where the record is too short it runs
     on backwards from its end, which is continuous and leaves no part of the page empty."""
-    last = signal.shape[1] - 1
+    last = samples - 1
     spare = last - (length - 1) * tempo
     at = rng.uniform(0, spare if spare >= 0 else last) + np.arange(length) * tempo
     at = last - np.abs(np.mod(at, max(2 * last, 1)) - last)
-    time = np.arange(last + 1)
-    return np.stack([np.interp(at, time, lead) for lead in signal]).astype(np.float32)
+    # a sample more than is needed, so that a missing one there tells as in the whole record
+    first, end = int(at.min()), min(int(at.max()) + 2, samples)
+    time, part = np.arange(first, end), read(first, end - first)
+    return np.stack([np.interp(at, time, lead) for lead in part]).astype(np.float32)
 
 
 def _mix(signal: NDArray[np.float32], share: float, rng: np.random.Generator) -> None:

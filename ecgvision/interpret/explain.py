@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ecgvision.build import build_data, open_run
@@ -60,15 +61,12 @@ def explain(
     if label is not None and label not in points.codes:
         raise LabelError("the run has no such label", value=label,
                          remedy=f"It has {', '.join(points.codes)}")  # fmt: skip
-    value, observed = _item(data, record)
+    value, observed, samples = _item(data, record)
     model: Any = task.model
     with torch.no_grad():
         p = points.probabilities(model(value, observed)[stream].numpy())[0]
     column = points.codes.index(label) if label is not None else int(p.argmax())
     mask = _whole(observed[0].float().numpy(), data)
-    samples = data.cohort.signal(
-        _position(data, record), config["data"]["seconds"], config["data"]["signal_rate"]
-    )
     attribution = _attribution(model, stream, value, observed, column, method, data)
     ecg = Ecg(np.where(mask > 0, samples, np.nan).astype(np.float32), data.settings.rate, record)
     code = points.codes[column]
@@ -93,12 +91,14 @@ def _position(data: PatchDataModule, record: str) -> int:
     return int(where[0])
 
 
-def _item(data: PatchDataModule, record: str) -> tuple[Tensor, Tensor]:
-    """The record's patches and mask as evaluation sees them, as a batch of one."""
+def _item(data: PatchDataModule, record: str) -> tuple[Tensor, Tensor, NDArray[np.float32]]:
+    """The record's patches and mask as evaluation sees them, as a batch of one, and its (12, T)
+    mV that they are cut from."""
     where = np.array([_position(data, record)])
     dataset = PatchDataset(data.cohort, where, data.settings, train=False, seed=data.seed)
     item = dataset[(0, 0)]
-    return item["value"][None], item["observed"][None]
+    samples, _ = dataset.printed(dataset.asked((0, 0)))
+    return item["value"][None], item["observed"][None], samples
 
 
 def _attribution(

@@ -74,7 +74,8 @@ class ContrastiveTransfer(nn.Module):
 
     With several processes, all of which have to call it, the loss averaged over processes, its
     gradients as DistributedDataParallel averages them, and the buffers are those of one process
-    with the batches of all. As all hold the same buffers, they need not be broadcast.
+    with the batches of all. As all hold the same buffers, they need not be broadcast: `EQUAL` names
+    them for the task, which keeps them out of DistributedDataParallel's hands.
 
     Args:
         student_channels, teacher_channels: features Fs and Ft.
@@ -101,7 +102,8 @@ class ContrastiveTransfer(nn.Module):
         DataError: for targets, features or rows of another shape, type or range.
     """
 
-    targets: Tensor
+    EQUAL = ("student_bank", "teacher_bank", "z", "step", "fallbacks")
+
     student_bank: Tensor
     teacher_bank: Tensor
     z: Tensor
@@ -153,13 +155,14 @@ class ContrastiveTransfer(nn.Module):
         for name in ("student_bank", "teacher_bank"):
             bank = torch.empty(n_train, size).uniform_(-bound, bound, generator=generator)
             self.register_buffer(name, bank)
-        self.register_buffer("targets", targets.clone(), persistent=False)  # the data's, not ours
+        self.targets = targets.clone()  # the data's, not ours: no buffer, which averaging may touch
         self.register_buffer("z", torch.zeros(2))  # student's, teacher's; 0 is: not yet known
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
         self.register_buffer("fallbacks", torch.zeros(2, dtype=torch.int64))
 
     def forward(self, student_features: Tensor, teacher_features: Tensor, rows: Tensor) -> Tensor:
         self._check(student_features, teacher_features, rows)
+        self.targets = self.targets.to(rows.device)
         with torch.autocast(student_features.device.type, enabled=False):
             v_s = F.normalize(self.student(student_features.to(self.student.weight.dtype)))
             v_t = F.normalize(self.teacher(teacher_features.to(self.teacher.weight.dtype)))

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ecgvision.cores import loader_workers
 from ecgvision.errors import ConfigError
 from ecgvision.tasks.optimizer_settings import OptimizerSettings
 
@@ -126,4 +127,5 @@ def base_arguments(config: Config) -> dict[str, Any]:
 def loader_arguments(config: Config) -> dict[str, Any]:
     """What every data module takes."""
     data = config["data"]
-    return {key: data[key] for key in ("batch_size", "num_workers")} | {"seed": config["seed"]}
+    workers = loader_workers(data["num_workers"], config["trainer"]["devices"])
+    return {"batch_size": data["batch_size"], "num_workers": workers, "seed": config["seed"]}

@@ -39,6 +39,17 @@ class BaseTask(L.LightningModule):
         self.label_hash = ""  # of the scheme the outputs stand for; travels with every checkpoint
         self.auroc = nn.ModuleDict({stream: MacroAUROC() for stream in self.streams})
 
+    @property
+    def _ddp_params_and_buffers_to_ignore(self) -> list[str]:
+        """Buffers that DistributedDataParallel, which reads this name, does not broadcast before
+        every step: those that modules name as `EQUAL`, because they hold them equal themselves.
+        Running statistics of batch norms are none of them."""
+        return [
+            f"{place}.{buffer}"
+            for place, module in self.named_modules()
+            for buffer in getattr(module, "EQUAL", ())
+        ]
+
     @abstractmethod
     def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Logits by stream, and the named parts whose sum is the loss."""

@@ -50,8 +50,7 @@ class MvktTask(BaseTask):
         table = torch.full((max(row_of, default=0) + 1,), -1, dtype=torch.int64)
         for index, row in row_of.items():
             table[index] = row
-        self.register_buffer("row_of", table, persistent=False)  # the data's, not the network's
-        self.row_of: Tensor
+        self.row_of = table  # the data's, not the network's: no buffer, which averaging may touch
 
     def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         student: Any = self.model
@@ -64,6 +63,7 @@ class MvktTask(BaseTask):
         if self.features is not None:
             parts["feature"] = self.weights["feature"] * self.features(features, taught)
         if self.contrastive is not None and self.training:
+            self.row_of = self.row_of.to(batch["index"].device)
             rows = self.row_of[batch["index"]]
             parts["clt"] = self.weights["clt"] * self.contrastive(features, taught, rows)
             self.log_dict({

@@ -5,6 +5,9 @@
 Both read the same records in the same random order and give (12, T) values in mV. The files are
 read once beforehand, so that both find them in the page cache: what is compared is the work of
 opening, parsing and converting, not the disk.
+
+`long` is a stretch of ten seconds of half-hour records, as loaders take it, against the same
+stretch cut from the whole record once that is converted.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from typing import Any
 import numpy as np
 
 TARGET = 100.0
+LONG_SECONDS = 1800
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +63,34 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "ratio_range": [ratios[0], ratios[-1]],
         "target_ratio": TARGET,
         "largest_difference_mv": worst,
+        "long": _long(args.rate, args.records, args.repeats, args.seed),
     }
+
+
+def _long(rate: int, reads: int, repeats: int, seed: int) -> dict[str, float]:
+    """Milliseconds a stretch, and how much longer it takes to convert the whole record for it."""
+    from ecgvision.store import Store, StoreWriter
+
+    rng = np.random.default_rng(seed)
+    size, length = 10 * rate, LONG_SECONDS * rate
+    with tempfile.TemporaryDirectory() as folder:
+        with StoreWriter(Path(folder) / "store", rate=rate, source="bench") as writer:
+            for i in range(2):
+                signal = rng.normal(0, 0.3, (12, length)).astype(np.float32)
+                writer.add(signal, record_id=f"{i}", patient_id=None, fold=1, scp_codes=None)
+        store = Store(Path(folder) / "store")
+        cuts = [(int(r), int(s)) for r, s in zip(rng.integers(2, size=reads),
+                rng.integers(length - size, size=reads), strict=True)]  # fmt: skip
+        part, whole = [], []
+        for _ in range(repeats):
+            part.append(_seconds(lambda cut: store.read(cut[0], cut[1], size), cuts))
+            whole.append(_seconds(lambda cut: store.read(cut[0])[:, cut[1] : cut[1] + size],
+                                  cuts[: max(1, reads // 20)]))  # fmt: skip
+    ratios = [b / a for a, b in zip(part, whole, strict=True)]
+    return {
+        "seconds": LONG_SECONDS, "window_ms": 1000 * float(np.median(part)),
+        "whole_ms": 1000 * float(np.median(whole)), "ratio": float(np.median(ratios)),
+    }  # fmt: skip
 
 
 def _seconds(read: Callable[[Any], Any], items: list[Any]) -> float:

@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from ecgvision.data.cohort import Cohort
-from ecgvision.data.masks import layout_mask
+from ecgvision.data.masks import Drawn, layout_mask
 from ecgvision.data.patches import PatchDataModule, PatchDataset
 from ecgvision.data.patching import PatchSettings, normalise_record, to_patches
 from ecgvision.data.signals import NO_LAYOUT
@@ -46,9 +46,22 @@ def recording(seconds: float = 10, rate: float = 100) -> np.ndarray:
     return signal
 
 
+class Held:
+    """A store of one signal, which it gives without a copy."""
+
+    def __init__(self, signal: np.ndarray, rate: float) -> None:
+        self.signal, self.rate = signal, rate
+
+    def length(self, row: int) -> int:
+        return self.signal.shape[1]
+
+    def read(self, row: int, start: int = 0, length: int | None = None) -> np.ndarray:
+        return self.signal[:, start : None if length is None else start + length]
+
+
 def holding(data: PatchDataModule, signal: np.ndarray, rate: float = 100) -> PatchDataModule:
     """The module with every record replaced by one, read without a copy."""
-    data.cohort.read = lambda position: (signal, rate)
+    data.cohort.stores = [Held(signal, rate) for _ in data.cohort.stores]
     return data
 
 
@@ -402,8 +415,8 @@ def test_training_draws_again_where_a_mask_hides_all(tiny_store):
 
 def test_masks_that_never_show_a_record_are_given_up(tiny_store, monkeypatch):
     data = holding(module(tiny_store), recording())
-    hidden = np.zeros((12, 1000), bool)
-    monkeypatch.setattr(type(data.settings.mask), "draw", lambda *_: hidden)
+    hidden = Drawn(100, None, np.zeros((12, 1000), bool))
+    monkeypatch.setattr(type(data.settings.mask), "choose", lambda *_: hidden)
     with pytest.raises(DataError, match="32 masks have hidden all of it"):
         data.dataset("train")[(0, 0)]
 

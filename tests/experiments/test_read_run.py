@@ -41,7 +41,7 @@ def test_a_run_says_how_well_it_reads(
 ) -> None:
     names = {p.name for p in trained_reader.iterdir()} - {".lock"}
     assert names == {"config.yaml", "checkpoints", "logs", "metrics.json", "report.html",
-                     "reading.parquet", "bundle"}  # fmt: skip
+                     "reading.parquet", "bundle", "seen.npz"}  # fmt: skip
     found = metrics_of(trained_reader)
     assert found["test"] == {}
     assert [found["data"][s] for s in ("train", "val", "test")] == [48, 6, 6]
@@ -247,7 +247,7 @@ def test_a_student_starts_as_a_reader(
     with pytest.raises(ConfigError, match=r"another model\.image_encoder"):
         run(config("model.image_encoder=test_efficientnet"))
     folds = theirs["data"]["folds"]
-    with pytest.raises(ConfigError, match="the reader was trained or chosen on folds"):
+    with pytest.raises(ConfigError, match=r"the reader was trained or chosen on 6 records.*\[1\]"):
         run(config(f"data.folds.train={[*folds['train'][1:], *folds['test']]}",
                    f"data.folds.test={folds['train'][:1]}"))  # fmt: skip
     assert (run(given) / "bundle").is_dir()
@@ -288,7 +288,9 @@ def test_a_reader_is_shipped_whole_and_without_paths(
     assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
     other = reader_config(tiny_store, tmp_path, f"model.weights={target}", "data.folds.test=[1]",
                  f"data.folds.train=[2,3,{','.join(map(str, start['data']['folds']['test']))}]")  # fmt: skip
-    with pytest.raises(ConfigError, match="trained or chosen on folds"):
+    with pytest.raises(
+        ConfigError, match=r"trained or chosen on 6 records.*seen by read/.*folds \[1\]"
+    ):
         build.build_task(other, build.build_data(other, build.build_cohort(other)), pretrained=True)
 
 

@@ -55,7 +55,7 @@ def test_the_run_directory_is_whole(finished):
     names = {p.name for p in finished.iterdir()} - {".lock"}
     assert names == {
         "config.yaml", "checkpoints", "logs", "predictions.parquet", "metrics.json", "report.html",
-        "bundle",
+        "bundle", "seen.npz",
     }  # fmt: skip
     assert {p.name for p in (finished / "checkpoints").iterdir()} == {
         "best.ckpt", "last.ckpt", "fitted",

@@ -63,7 +63,8 @@ def pretrained(tiny_store, tmp_path_factory) -> Path:
 def test_a_pretraining_says_what_it_did_and_judges_nothing(pretrained, tiny_store):
     metrics = read(pretrained)
     names = {p.name for p in pretrained.iterdir()} - {".lock"}
-    assert names == {"config.yaml", "checkpoints", "logs", "metrics.json", "report.html"}
+    assert names == {"config.yaml", "checkpoints", "logs", "metrics.json", "report.html",
+                     "seen.npz"}  # fmt: skip
     assert [metrics["data"][s] for s in ("train", "val", "test")] == [48, 0, 0]
     assert metrics["test"] == {}
     assert metrics["wall_seconds"] > 0

@@ -15,7 +15,7 @@ from ecgvision.data.cohort import Cohort
 from ecgvision.ecg import DataError
 from ecgvision.evaluate import predictions
 from ecgvision.label_tables_cinc import CINC2020
-from ecgvision.store import StoreWriter
+from ecgvision.store import Store, StoreWriter
 from experiments import study_cv
 from experiments.configure import configure
 
@@ -80,10 +80,10 @@ def test_pretraining_sees_the_training_folds_of_its_own_run(make_store, tmp_path
     """What is read from the store while a network learns, not what a configuration says."""
     store = make_store(tmp_path / "s", records=48, folds=3)
     seen: list[set[int]] = []
-    read = Cohort.read
-    monkeypatch.setattr(Cohort, "read", lambda self, position: (
-        seen[-1].add(int(self.records["fold"].iloc[position])) if seen else None,
-        read(self, position))[1])  # fmt: skip
+    read = Store.read
+    monkeypatch.setattr(Store, "read", lambda self, row, *part: (
+        seen[-1].add(int(self.records["fold"].iloc[row])) if seen else None,
+        read(self, row, *part))[1])  # fmt: skip
     from experiments import train
 
     fit = train.fit
