@@ -77,6 +77,18 @@ class Bundle:
         _check_model(session, card, path / MODEL)
         return cls(path, card, session)
 
+    @property
+    def learned_from(self) -> dict[str, list[str]]:
+        """`layouts` and `artefacts` of the pages that the student was trained on; empty lists of a
+        bundle that does not say."""
+        info = self.card["info"]
+        return {key: [str(name) for name in info.get(key, ())] for key in ("layouts", "artefacts")}
+
+    def learned_from_text(self) -> str:
+        """The same in one line for people."""
+        named = [f"{key} {', '.join(names)}" for key, names in self.learned_from.items() if names]
+        return "; ".join(named) or "not stated"
+
     def run(
         self, batch: NDArray[np.uint8]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:

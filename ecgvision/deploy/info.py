@@ -56,6 +56,7 @@ def describe(bundle: Bundle) -> str:
     lines = [
         f"bundle       {bundle.id} (every file verified)",
         f"input        {bundle.image_size[0]} x {bundle.image_size[1]} pixels, height x width",
+        f"learned from {bundle.learned_from_text()}",
         f"labels       {card['labels'].get('scheme')}, hash {bundle.label_hash}",
         f"temperature  {bundle.temperature:.4g}",
         f"test AUROC   {_figure(card['metrics'].get('macro_auroc'))} (macro)",

@@ -84,6 +84,9 @@ def run(
     files = expand(paths)
     answers: list[Answer] = []
     width = max(len(code) for code in bundle.codes)
+    if not as_json:
+        print(f"The student has learned from {bundle.learned_from_text()}. On other pages its "
+              "answers may be wrong.", file=sys.stderr)  # fmt: skip
     for answer in predict_files(bundle, counted(files, sys.stderr), reader=reader):
         answers.append(answer)
         if answer.error is not None:
@@ -125,6 +128,7 @@ def as_document(bundle: Bundle, answers: Sequence[Answer]) -> dict[str, Any]:
             "folder": str(bundle.folder),
             "scheme": bundle.card["labels"].get("scheme"),
             "label_hash": bundle.label_hash,
+            "learned_from": bundle.learned_from,
             "labels": dict(zip(bundle.codes, bundle.names, strict=True)),
             "thresholds": dict(zip(bundle.codes, bundle.thresholds, strict=True)),
         },

@@ -18,6 +18,7 @@ from ecgvision.labels import get_scheme
 SIZE = (48, 64)
 SCHEME = get_scheme("superdiagnostic")
 POINTS = SimpleNamespace(temperature=2.0, thresholds=(0.5, 0.55, 0.45, 0.6, 0.52))
+INFO = {"exp": "test", "layouts": ["3x4+II", "6x2"], "artefacts": ["clean"]}
 WEIGHT = np.array([[4, -3, 2, -1, 0.5], [0, 1, -2, 3, -4], [-1, 2, 1, -2, 3]], np.float32)
 
 
@@ -64,7 +65,7 @@ def graph(points: SimpleNamespace = POINTS) -> onnx.ModelProto:
 def write_bundle(folder: Path, *, model: onnx.ModelProto | None = None) -> Path:
     folder.mkdir(parents=True)
     metrics = {"macro_auroc": {"value": 0.9, "ci95": [0.85, 0.94]}}
-    card = make_card(SIZE, scheme=SCHEME, points=POINTS, metrics=metrics, info={"exp": "test"})
+    card = make_card(SIZE, scheme=SCHEME, points=POINTS, metrics=metrics, info=INFO)
     model = model or graph()
     for key, value in model_notes(card).items():
         model.metadata_props.add(key=key, value=value)
@@ -79,7 +80,13 @@ def write_bundle(folder: Path, *, model: onnx.ModelProto | None = None) -> Path:
 def by_hand() -> SimpleNamespace:
     """The hand-written model's parts: `expected(batch)`, `graph()`, `write(folder)`, facts."""
     return SimpleNamespace(
-        size=SIZE, scheme=SCHEME, points=POINTS, expected=expected, graph=graph, write=write_bundle
+        size=SIZE,
+        scheme=SCHEME,
+        points=POINTS,
+        info=INFO,
+        expected=expected,
+        graph=graph,
+        write=write_bundle,
     )
 
 

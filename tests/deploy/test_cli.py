@@ -56,10 +56,11 @@ def test_info_verifies_and_describes_a_bundle(
     assert main(["info", "--bundle", str(bundle_folder)]) == 0
     out = capsys.readouterr().out
     assert by_hand.scheme.hash in out
+    assert "learned from layouts 3x4+II, 6x2; artefacts clean" in out
     assert "0.900 [0.850, 0.940]" in out
     assert all(name in out for name in by_hand.scheme.names)
     assert main(["info", "--bundle", str(bundle_folder), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["info"] == {"exp": "test"}
+    assert json.loads(capsys.readouterr().out)["info"] == by_hand.info
     assert main(["info", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["ecgvision"] == __version__
 

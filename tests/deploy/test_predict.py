@@ -86,6 +86,8 @@ def test_json_holds_answers_errors_and_the_model(
     document = json.loads(out)
     assert document["bundle"]["label_hash"] == by_hand.scheme.hash
     assert document["bundle"]["id"] == bundle.id
+    learned = {"layouts": ["3x4+II", "6x2"], "artefacts": ["clean"]}
+    assert document["bundle"]["learned_from"] == learned
     good, bad = document["results"]
     answer = predict.predict_file(bundle, tmp_path / "a.png")
     assert good["probabilities"] == dict(zip(bundle.codes, answer.probabilities, strict=True))
@@ -102,7 +104,9 @@ def test_the_table_lists_labels_by_probability_and_stars_the_positive(
 ) -> None:
     save_page(tmp_path / "a.png", 0)
     assert predict.run(bundle, [str(tmp_path / "a.png")], as_json=False) == 0
-    head, *rows = capsys.readouterr().out.splitlines()
+    out, err = capsys.readouterr()
+    assert "learned from layouts 3x4+II, 6x2; artefacts clean" in err
+    head, *rows = out.splitlines()
     assert head == str(tmp_path / "a.png")
     answer = predict.predict_file(bundle, tmp_path / "a.png")
     order = np.argsort(-np.array(answer.probabilities), kind="stable")
