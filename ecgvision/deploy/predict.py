@@ -80,13 +80,11 @@ def predict_files(
 def run(
     bundle: Bundle, paths: Sequence[str], *, as_json: bool, reader: ReaderBundle | None = None
 ) -> int:
-    """Print answers to stdout, errors and (on a terminal) a counter to stderr; the exit code."""
+    """Print answers, and what pages the student has learned from, to stdout; errors and (on a
+    terminal) a counter to stderr. Returns the exit code."""
     files = expand(paths)
     answers: list[Answer] = []
     width = max(len(code) for code in bundle.codes)
-    if not as_json:
-        print(f"The student has learned from {bundle.learned_from_text()}. On other pages its "
-              "answers may be wrong.", file=sys.stderr)  # fmt: skip
     for answer in predict_files(bundle, counted(files, sys.stderr), reader=reader):
         answers.append(answer)
         if answer.error is not None:
@@ -95,6 +93,9 @@ def run(
             print(table(bundle, answer, width))
     if as_json:
         print(json.dumps(as_document(bundle, answers), indent=2))
+    elif any(answer.error is None for answer in answers):
+        print(f"The student has learned from {bundle.learned_from_text()}. On other pages its "
+              "answers may be wrong.")  # fmt: skip
     return 2 if any(answer.error is not None for answer in answers) else 0
 
 

@@ -104,9 +104,8 @@ def test_the_table_lists_labels_by_probability_and_stars_the_positive(
 ) -> None:
     save_page(tmp_path / "a.png", 0)
     assert predict.run(bundle, [str(tmp_path / "a.png")], as_json=False) == 0
-    out, err = capsys.readouterr()
-    assert "learned from layouts 3x4+II, 6x2; artefacts clean" in err
-    head, *rows = out.splitlines()
+    head, *rows, learned = capsys.readouterr().out.splitlines()
+    assert "learned from layouts 3x4+II, 6x2; artefacts clean" in learned
     assert head == str(tmp_path / "a.png")
     answer = predict.predict_file(bundle, tmp_path / "a.png")
     order = np.argsort(-np.array(answer.probabilities), kind="stable")
