@@ -98,10 +98,10 @@ def card(
         f"- Weights: `{weights_hash(folder / BEST)}` (`ecgvision.rundir.weights_hash`).",
         f"- Bundle: sha256 `{digest}` of `{MODEL}`.", "",
         "Drawn pages of records of the test folds "
-        f"({', '.join(map(str, folds['test']))}), read once; SNR as the PhysioNet Challenge 2024 "
-        "defines it, and the errors of the amplitudes of a lead's tallest waves and of the times "
-        "between them, after its alignment, over pages and leads; 95 % intervals by bootstrap over "
-        "patients:", "",
+        f"({', '.join(map(str, folds['test']))}), read once; SNR after alignment as in the "
+        "PhysioNet Challenge 2024, early readings in full (its own scorer drops most of them), and "
+        "the errors of the amplitudes of a lead's tallest waves and of the times between them, "
+        "over pages and leads; 95 % intervals by bootstrap over patients:", "",
         "| pages | n | median dB | 95 % interval | mean dB | median correlation "
         "| amplitude, median mV | interval, median ms |", "|---|---|---|---|---|---|---|---|",
         *rows, "",

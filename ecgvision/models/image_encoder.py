@@ -11,7 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from ecgvision.ecg import ConfigError
-from ecgvision.models.names import OWN, TRACENET, check_image_encoder, unknown_image_encoder
+from ecgvision.models.lead_encoder import LeadEncoder
+from ecgvision.models.names import (
+    LEADNET,
+    OWN,
+    READNET,
+    TRACENET,
+    check_image_encoder,
+    unknown_image_encoder,
+)
 from ecgvision.models.read_encoder import ReadEncoder
 from ecgvision.models.trace_encoder import TraceEncoder
 
@@ -124,10 +132,14 @@ class ImageEncoder(nn.Module):
         return self.backbone(x.contiguous(memory_format=torch.channels_last))[-1]
 
 
+MADE_HERE = {LEADNET: LeadEncoder, TRACENET: TraceEncoder, READNET: ReadEncoder}
+"""Networks of this project by name; each takes the (height, width) of pages."""
+
+
 def image_encoder(
     name: str, size: Sequence[int], *, pretrained: bool = False
-) -> ImageEncoder | TraceEncoder | ReadEncoder:
-    """`tracenet` or `readnet`, our own, or any timm network by its name.
+) -> ImageEncoder | LeadEncoder | TraceEncoder | ReadEncoder:
+    """A network of this project (`MADE_HERE`), or any timm network, by its name.
 
     Raises:
         ConfigError: for an unknown name, or pretrained weights that cannot be had.
@@ -135,4 +147,4 @@ def image_encoder(
     if name not in OWN:
         return ImageEncoder(name, size, pretrained=pretrained)
     check_image_encoder(name, size, pretrained=pretrained)
-    return TraceEncoder(size) if name == TRACENET else ReadEncoder(size)
+    return MADE_HERE[name](size)

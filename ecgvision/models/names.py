@@ -15,7 +15,8 @@ from ecgvision.errors import ConfigError
 
 TRACENET = "tracenet"
 READNET = "readnet"
-OWN = (TRACENET, READNET)
+LEADNET = "leadnet"
+OWN = (TRACENET, READNET, LEADNET)
 """Image encoders of this project; all others are timm's."""
 
 PATCH_ENCODERS = ("net1d", "linear")
@@ -109,9 +110,9 @@ def check_page_reader(name: str, size: Sequence[int], *, pretrained: bool = Fals
     if size[0] % STRIDE or size[1] % STRIDE:
         raise ConfigError(f"a reader's data.image_size must be multiples of {STRIDE}",
                           value=list(size))  # fmt: skip
-    if name == TRACENET:
+    if name in (TRACENET, LEADNET):
         raise ConfigError(
-            "tracenet keeps no rows apart and cannot learn to read", value=name,
+            f"{name} keeps no rows apart and cannot learn to read", value=name,
             remedy="Set model.image_encoder=readnet or a timm network",
         )  # fmt: skip
     if name == READNET and pretrained:
@@ -122,7 +123,7 @@ def check_page_reader(name: str, size: Sequence[int], *, pretrained: bool = Fals
 
 def unknown_image_encoder(name: str) -> ConfigError:
     """The error about an image encoder that does not exist."""
-    remedy = "tracenet, readnet or any name of timm.list_models() will do"
+    remedy = "leadnet, tracenet, readnet or any name of timm.list_models() will do"
     return ConfigError("unknown model.image_encoder", value=name, remedy=remedy)
 
 

@@ -24,12 +24,24 @@ REACH = 1.75
 """Half height of a band in steps between bands, so that a trace lies whole in two or three."""
 
 
+def page_ink(image: Tensor) -> Tensor:
+    """How much darker each pixel is than the paper around it, in the brightest colour channel,
+    which coloured grids leave bright.
+
+    Shape:
+        image: (B, 3, H, W) uint8; result: (B, 1, H, W) float32 from 0.
+    """
+    dark = 255 - image.amax(1, keepdim=True).float()
+    paper = F.avg_pool2d(dark, 25, stride=8, padding=12, count_include_pad=False)
+    paper = F.interpolate(paper, size=dark.shape[2:], mode="bilinear")
+    return F.relu((dark - paper) / 48 - 0.1)
+
+
 class TraceMoments(nn.Module):
     """Where the ink is, for each band and pixel column.
 
-    Ink is what is darker than the paper around it in the brightest colour channel, which coloured
-    grids leave bright. Under a triangular window each band gives five measures: mass, centroid and
-    spread of the ink, and its mass above and below the middle.
+    Ink is as `page_ink` has it. Under a triangular window each band gives five measures: mass,
+    centroid and spread of the ink, and its mass above and below the middle.
 
     Args:
         height: pixels of the page; the bands divide it.
@@ -52,11 +64,9 @@ class TraceMoments(nn.Module):
         self.register_buffer("windows", torch.stack(measures).view(5, 1, -1, 1))
 
     def forward(self, image: Tensor) -> Tensor:
-        dark = 255 - image.amax(1, keepdim=True).float()
-        paper = F.avg_pool2d(dark, 25, stride=8, padding=12, count_include_pad=False)
-        paper = F.interpolate(paper, size=dark.shape[2:], mode="bilinear")
-        ink = F.relu((dark - paper) / 48 - 0.1)
-        sums = F.conv2d(ink, self.windows, stride=(self.step, 1), padding=(self.reach, 0))
+        sums = F.conv2d(
+            page_ink(image), self.windows, stride=(self.step, 1), padding=(self.reach, 0)
+        )
         mass, first, second, above, below = sums[:, :, :BANDS].split(1, dim=1)
         centroid = first / (mass + 0.05)
         variance = second / (mass + 0.05) - centroid**2
@@ -69,7 +79,7 @@ def _unit(inputs: int, outputs: int, kernel: int, stride: int = 1) -> list[nn.Mo
     return [conv, nn.BatchNorm1d(outputs)]
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
     """Two convolutions along the columns and a shortcut; the first may shrink."""
 
     def __init__(self, width: int, kernel: int, stride: int = 1) -> None:
@@ -142,7 +152,7 @@ class TraceEncoder(nn.Module):
         columns = (int(size[1]) + 3) // 4
         self.fold = nn.Sequential(*_unit(32 * BANDS // 2, width, 1))
         self.places = Places(width)
-        self.blocks = nn.Sequential(_Block(width, 5), _Block(width, 5, 2), _Block(width, 3))
+        self.blocks = nn.Sequential(Block(width, 5), Block(width, 5, 2), Block(width, 3))
         self.grid: tuple[int, int] = (1, (columns + 1) // 2)
 
     def forward(self, image: Tensor) -> Tensor:

@@ -61,13 +61,6 @@ class VizECG(System):
         check_streams(model["streams"], model["variant"])
         images = model["streams"] != "signal"
         settings = page_settings(config, images=images)
-        if images:
-            check_image_encoder(model["image_encoder"], settings.image_size,
-                                pretrained=model["pretrained"])  # fmt: skip
-        if model["streams"] != "image":
-            check_signal_encoder(model["signal_encoder"])
-        teacher = config.get("teacher", {}).get("checkpoint") is not None
-        named_pairs(**self._pairs(config, taught=teacher))
         start = model.get("image_checkpoint")  # runs of earlier versions have no such key
         stage = config.get("image", {})
         first = stage.get("exp") and stage["checkpoint"] is None and self.needs(config, "image")
@@ -80,6 +73,13 @@ class VizECG(System):
                 value={key: model[key] for key in ("pretrained", "streams")},
                 remedy="Set model.pretrained=false and model.streams to both or image",
             )
+        if images:
+            check_image_encoder(model["image_encoder"], settings.image_size,
+                                pretrained=model["pretrained"])  # fmt: skip
+        if model["streams"] != "image":
+            check_signal_encoder(model["signal_encoder"])
+        teacher = config.get("teacher", {}).get("checkpoint") is not None
+        named_pairs(**self._pairs(config, taught=teacher))
 
     def data(self, config: Config, cohort: Cohort) -> PairedDataModule:
         from ecgvision.data.paired import PairedDataModule

@@ -45,7 +45,7 @@ def test_another_light_changes_little():
 
 
 def test_places_weigh_each_strip_in_its_own_way():
-    places = Places(4, 18)
+    places = Places(4)
     with torch.no_grad():
         places.gain.copy_(torch.arange(4 * STRIPS).view(4, STRIPS))
         places.shift.fill_(1)
