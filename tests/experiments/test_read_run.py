@@ -22,7 +22,7 @@ from ecgvision.evaluate.snr import snr_db
 from ecgvision.models.reading import DeployedReader
 from ecgvision.store import StoreWriter
 from ecgvision.tasks.read import BACKBONE, ReadTask
-from experiments import ship, train
+from experiments import ship
 from experiments.configure import configure
 from experiments.run import run
 
@@ -93,37 +93,6 @@ def test_a_reader_is_no_student_and_an_altered_one_is_refused(
         file.write(b"x")
     with pytest.raises(BundleError, match="sha256"):
         ReaderBundle.open(copy)
-
-
-def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
-    reader_config,
-    trained_reader: Path,
-    tiny_store: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    without_bundle,
-) -> None:
-    real = ReadTask.on_train_epoch_start
-
-    def fail(self):
-        if self.current_epoch == 1:
-            raise RuntimeError("the machine was switched off")
-        real(self)
-
-    monkeypatch.setattr(ReadTask, "on_train_epoch_start", fail)
-    with pytest.raises(RuntimeError, match="switched off"):
-        run(reader_config(tiny_store, tmp_path))
-    monkeypatch.undo()
-    with without_bundle():
-        folder = run(reader_config(tiny_store, tmp_path))
-    assert folder.name == trained_reader.name
-    a, b = (
-        torch.load(f / train.LAST, weights_only=True)["state_dict"]
-        for f in (folder, trained_reader)
-    )
-    assert a.keys() == b.keys()
-    assert all(torch.equal(a[k], b[k]) for k in a)
-    assert metrics_of(folder)["reading"] == metrics_of(trained_reader)["reading"]
 
 
 def test_pages_have_no_end_and_records_take_turns(

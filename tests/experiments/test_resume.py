@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from killed_run import until
 
+from experiments import train
 from experiments.configure import configure
 
 COMMON = ("data=store", "data.small=true", "data.batch_size=16", "trainer.accelerator=cpu",
@@ -64,6 +66,11 @@ def test_a_killed_run_ends_as_one_that_was_not(
     )
     names = [{p.name for p in f.iterdir()} for f in (folder, whole)]
     assert names[0] == names[1]
+    a, b = (torch.load(f / train.LAST, weights_only=True)["state_dict"] for f in (folder, whole))
+    assert a.keys() == b.keys()
+    assert ("contrastive.student_bank" in a) == (system == "mvkt")
+    for name, value in a.items():
+        torch.testing.assert_close(value, b[name], rtol=0, atol=0, equal_nan=True, msg=name)
     if system in ("vizecg", "read"):
         for name in ("model.onnx", "bundle.json"):
             first, second = ((f / "bundle" / name).read_bytes() for f in (folder, whole))

@@ -159,27 +159,6 @@ def test_a_teacher_that_does_not_fit_is_refused(mvkt, tiny_store, tmp_path):
         run(tiny(MVKT, tiny_store, tmp_path, "teacher.checkpoint=nowhere.ckpt"))
 
 
-def test_an_interrupted_student_goes_on_with_the_same_banks(
-    mvkt, tiny_store, tmp_path, monkeypatch
-):
-    checkpoint = rundir.read_config(mvkt)["teacher"]["checkpoint"]
-    args = (f"teacher.checkpoint={checkpoint}", "trainer.max_epochs=2")
-    whole = run(tiny(MVKT, tiny_store, tmp_path / "whole", *args))
-
-    def fail(self, trainer, module):
-        if trainer.current_epoch == 1:
-            raise RuntimeError("the machine was switched off")
-
-    monkeypatch.setattr(train.RampedEMA, "on_train_epoch_start", fail)
-    with pytest.raises(RuntimeError, match="switched off"):
-        run(tiny(MVKT, tiny_store, tmp_path / "halves", *args))
-    monkeypatch.undo()
-    halves = run(tiny(MVKT, tiny_store, tmp_path / "halves", *args))
-    a, b = (torch.load(f / train.LAST, weights_only=True)["state_dict"] for f in (whole, halves))
-    assert "contrastive.student_bank" in a
-    assert all(torch.equal(a[key], b[key]) for key in a)
-
-
 def test_a_signal_teacher_teaches_an_image_student_too(mvkt, tiny_store, tmp_path):
     checkpoint = rundir.read_config(mvkt)["teacher"]["checkpoint"]
     folder = run(configure([
