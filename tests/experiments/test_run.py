@@ -263,11 +263,13 @@ def test_wandb_offline_holds_the_figures(tiny_store, tmp_path, monkeypatch, with
 
 def test_precision_follows_the_device(monkeypatch):
     assert train.precision("16-mixed", "cpu") == "16-mixed"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for native, expected in ((True, "bf16-mixed"), (False, "16-mixed")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda native=native, **_: native)
+        assert train.precision("auto", "auto") == expected
+        assert train.precision("auto", "cpu") == "32-true"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    assert train.precision("auto", "cpu") == "bf16-mixed"
-    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
-    assert train.precision("auto", "cpu") == "32-true"
+    assert train.precision("auto", "auto") == "32-true"
 
 
 def test_the_average_ramps_up():
