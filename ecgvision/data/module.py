@@ -132,16 +132,22 @@ class EcgDataModule(L.LightningDataModule):
         self._next_epoch = int(state_dict["epoch"])
 
     def loader(
-        self, split: str, *, shared: bool = True, epoch: int = 0
+        self,
+        split: str,
+        *,
+        shared: bool = True,
+        epoch: int = 0,
+        dataset: Dataset[dict[str, Any]] | None = None,
     ) -> DataLoader[dict[str, Any]]:
         """A loader of one split; training is shuffled and drops the last, smaller batch.
 
         Args:
             split: `train`, `val` or `test`.
             epoch: whose order the loader starts with; Lightning names all later ones.
+            dataset: instead of the split's own.
             shared: under distributed training take this process's share of the records alone.
         """
-        dataset = self.dataset(split)
+        dataset = self.dataset(split) if dataset is None else dataset
         train = split == "train"
         distributed = (
             shared and torch.distributed.is_available() and torch.distributed.is_initialized()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from ecgvision.data.augment import ImageAugment, SignalAugment
 from ecgvision.data.cohort import Cohort
@@ -135,6 +135,25 @@ class PairedDataset(Dataset[dict[str, Any]]):
         return artefacts.apply(artefact, image, seed=journey, dpi=scene.sheet.dpi).image
 
 
+class OneView(Dataset[dict[str, Any]]):
+    """Every record of an evaluation split in one of its views, records taking the views in turn.
+
+    By it checkpoints are chosen: all views of every record would take as many times longer after
+    each epoch. What is judged in the end is judged in all views.
+    """
+
+    def __init__(self, whole: PairedDataset) -> None:
+        self.whole = whole
+
+    def __len__(self) -> int:
+        return len(self.whole.positions)
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
+        epoch, number = key
+        view = number % len(self.whole.settings.views)
+        return self.whole[epoch, view * len(self) + number]
+
+
 class PairedDataModule(EcgDataModule):
     """Train, validation and test loaders of (image, signal) pairs.
 
@@ -183,6 +202,9 @@ class PairedDataModule(EcgDataModule):
                     remedy="Draw the pages again; see `skipped` in images.json",
                 )
         return chosen
+
+    def val_dataloader(self) -> DataLoader[dict[str, Any]]:
+        return self.loader("val", dataset=OneView(self.dataset("val")))
 
     def dataset(self, split: str) -> PairedDataset:
         return PairedDataset(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -132,7 +132,11 @@ class ImageEncoder(nn.Module):
         return self.backbone(x.contiguous(memory_format=torch.channels_last))[-1]
 
 
-MADE_HERE = {LEADNET: LeadEncoder, TRACENET: TraceEncoder, READNET: ReadEncoder}
+MADE_HERE: dict[str, Callable[[Sequence[int]], LeadEncoder | TraceEncoder | ReadEncoder]] = {
+    LEADNET: LeadEncoder,
+    TRACENET: TraceEncoder,
+    READNET: ReadEncoder,
+}
 """Networks of this project by name; each takes the (height, width) of pages."""
 
 
