@@ -77,7 +77,7 @@ def test_a_reader_is_judged_anew(
     capsys.readouterr()
     for wrong, said in (
         (["shipped"], "--store"), ([str(reader_run), "--fill", "knn"], "--fill"),
-        ([str(reader_run), "--pages", "0"], "test_pages"), ([str(reader_run), "--layouts", "3x5"], "3x5"),
+        ([str(reader_run), "--pages", "0"], "--pages"), ([str(reader_run), "--layouts", "3x5"], "3x5"),
         ([str(reader_run), "--store", "nowhere"], "nowhere"),
         ([str(reader_run), "--gain", "-5"], "gain"),
     ):  # fmt: skip

@@ -128,6 +128,9 @@ def test_a_changed_record_is_packed_anew(tmp_path):
     assert Store(first).read(3).max() == pytest.approx(0.3, abs=1e-3)
 
 
+MODULE = "data_prep.synthesize"
+
+
 def test_two_processes_do_not_pack_at_once(tmp_path, make_store, capsys):
     made = []
 
@@ -137,8 +140,25 @@ def test_two_processes_do_not_pack_at_once(tmp_path, make_store, capsys):
         make_store(folder, records=2)
 
     with ThreadPoolExecutor(2) as pool:  # a lock of the file holds threads apart, too
-        found = list(pool.map(lambda _: _cached(tmp_path, "own", make), range(2)))
+        found = list(pool.map(lambda _: _cached(tmp_path, "own", MODULE, make), range(2)))
     assert found[0] == found[1] == [str(folder) for folder in made]
+
+
+def test_a_store_that_other_code_has_packed_is_named_and_not_used(
+    tmp_path, make_store, capsys, monkeypatch
+):
+    def make(folder: Path) -> None:
+        make_store(folder, records=2)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("experiments.prepare.source_digest", lambda module: f"before-{module}")
+        (old,) = _cached(tmp_path, "own", MODULE, make)
+    capsys.readouterr()
+    (new,) = _cached(tmp_path, "own", MODULE, make)
+    assert new != old
+    assert f"other code, and not used any more: {old}" in capsys.readouterr().out
+    assert _cached(tmp_path, "own", MODULE, make) == [new]
+    assert capsys.readouterr().out == ""
 
 
 def combinations(parameters: dict) -> list[dict]:

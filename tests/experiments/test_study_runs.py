@@ -95,8 +95,9 @@ def test_arms_can_be_chosen_and_the_reference_stays(tmp_path):
         ({"arms": PLAN["arms"] | {"zeros": {"run": "seed=1", "stream": "signal"}}}, "seed=1"),
     ],
 )
-def test_a_file_that_is_no_study_is_refused(tmp_path, changes, named, capsys):
-    assert study.main([str(write(tmp_path, **changes))]) == 2
+def test_a_file_that_is_no_study_is_refused(tiny_store, tmp_path, changes, named, capsys):
+    words = [str(write(tmp_path, **changes)), f"data.store=[{tiny_store}]"]
+    assert study.main(words) == 2
     assert named in capsys.readouterr().err
 
 
@@ -162,8 +163,9 @@ def test_a_page_run_is_judged_on_its_readers_artefacts_unless_it_has_its_own():
     assert judged_in(plan, configure(from_stage)) == views
 
 
-def test_no_artefacts_are_asked_of_networks_that_read_signals(tmp_path, capsys):
-    assert study.main([str(write(tmp_path, artefacts=["fax"]))]) == 2
+def test_no_artefacts_are_asked_of_networks_that_read_signals(tiny_store, tmp_path, capsys):
+    words = [str(write(tmp_path, artefacts=["fax"])), f"data.store=[{tiny_store}]"]
+    assert study.main(words) == 2
     assert "fax" in capsys.readouterr().err
 
 
