@@ -9,11 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ecgvision.rundir import METRICS
 from ecgvision.source_digest import source_digest
 from experiments.chain import WEIGHTS, stages
-
-METRICS = "metrics.json"
-"""The last file that a run writes."""
 
 # Where things lie, what they run on and who is told: none of it changes the result.
 WITHOUT_EFFECT = (

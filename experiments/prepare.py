@@ -12,7 +12,7 @@ from typing import Any
 from ecgvision.cores import usable_cores
 from ecgvision.data.drawn import DrawnPages, read_manifest
 from ecgvision.errors import ConfigError, DataError
-from ecgvision.source_digest import source_digest
+from ecgvision.source_digest import DIGITS, source_digest
 from ecgvision.store import Store, check_store
 from experiments.check import is_number
 
@@ -37,7 +37,7 @@ def _cached(cache: Path, name: str, module: str, make: Callable[[Path], Any]) ->
         with (cache / f".{folder.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # let go of when the process ends, however it ends
             if not folder.exists():
-                for old in sorted(cache.glob(f"{name}-*")):
+                for old in sorted(cache.glob(f"{name}-{'[0-9a-f]' * DIGITS}")):
                     print(f"Packed by other code, and not used any more: {old}", flush=True)
                 print(f"Packing {folder.name} into {cache} (once)", flush=True)
                 make(folder)

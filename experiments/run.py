@@ -110,12 +110,12 @@ def run(config: dict[str, Any]) -> Path:
     identity = run_id(config, hashes, cohort.scheme.hash)
     folder = Path(config["run_dir"]).expanduser().resolve() / config["exp"] / identity
     others = by_other_code(folder)
-    if others and config["any_code"] and not (folder / "metrics.json").is_file():
-        folder = others[0]
+    done = folder / rundir.METRICS
+    if others and config["any_code"] and not config["force"] and not done.is_file():
+        folder, done = others[0], others[0] / rundir.METRICS
         print(f"Made by other code than today's, taken as any_code=true: {folder}")
     elif others:
         print(f"Made by other code than today's (any_code=true takes it): {others[0]}")
-    done = folder / "metrics.json"
     if done.is_file() and not config["force"]:
         print(f"Finished before (force=true repeats it): {folder}")
         print(summary(folder, json.loads(done.read_text(encoding="utf-8"))))
@@ -127,7 +127,7 @@ def run(config: dict[str, Any]) -> Path:
                 if child.name != ".lock":
                     shutil.rmtree(child) if child.is_dir() else child.unlink()
         if not started_by_lightning():
-            for place in (folder, folder / "checkpoints"):
+            for place in (folder, (folder / rundir.BEST).parent):
                 if place.is_dir():
                     remove_unfinished(place)
         with whole_file(folder / rundir.CONFIG_FILE) as part:

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from ecgvision.data.views import placement
 from ecgvision.ecg import LEADS
 from ecgvision.layouts import get_layout
-from ecgvision.models.trace_encoder import Block, page_ink
+from ecgvision.models.trace_encoder import Block, moment_windows, moments_of, page_ink
 from ecgvision.page import Page
 
 LAYOUTS = ("3x4", "3x4+II", "3x4+II+V1", "3x4+V1+II+V5", "6x2", "6x2+II", "12x1")
@@ -58,6 +58,10 @@ class LeadStrips(nn.Module):
         the layout prints nothing.
     """
 
+    grids: Tensor
+    profiles: Tensor
+    windows: Tensor
+
     def __init__(self, size: Sequence[int]) -> None:
         super().__init__()
         height, width = int(size[0]), int(size[1])
@@ -89,18 +93,10 @@ class LeadStrips(nn.Module):
                     grids[i, j, ..., 0], grids[i, j, ..., 1] = across[None], down[:, None]
         profiles -= profiles.mean(1, keepdims=True)
         profiles /= np.linalg.norm(profiles, axis=1, keepdims=True)
-        offset = torch.arange(-self.reach, self.reach + 1).float()
-        window = 1 - offset.abs() / (self.reach + 1)
-        place_in = offset / self.step
-        measures = (window, window * place_in, window * place_in**2, window * (place_in < 0),
-                    window * (place_in > 0))  # fmt: skip
-        self.grids: Tensor
-        self.profiles: Tensor
-        self.windows: Tensor
         for name, value in (
             ("grids", torch.tensor(grids, dtype=torch.float32)),
             ("profiles", torch.tensor(profiles, dtype=torch.float32)),
-            ("windows", torch.stack(measures).view(5, 1, -1, 1)),
+            ("windows", moment_windows(self.reach, self.step)),
         ):
             self.register_buffer(name, value, persistent=False)
 
@@ -115,12 +111,7 @@ class LeadStrips(nn.Module):
         strips = F.grid_sample(ink, grid.flatten(1, 2), mode="bilinear", align_corners=False)
         strips = strips.unflatten(2, grid.shape[1:3])[:, 0].flatten(0, 1).unsqueeze(1)
         sums = F.conv2d(strips, self.windows, stride=(self.step, 1))
-        mass, first, second, above, below = sums.split(1, dim=1)
-        centroid = first / (mass + 0.05)
-        variance = second / (mass + 0.05) - centroid**2
-        spread = (variance.clamp(min=0) + 1e-4).sqrt()
-        measured = torch.cat([mass / 3, centroid, spread, above / 3, below / 3], dim=1)
-        return measured.flatten(1, 2).unflatten(0, grid.shape[:2])
+        return moments_of(sums).flatten(1, 2).unflatten(0, grid.shape[:2])
 
 
 class LeadEncoder(nn.Module):

@@ -37,6 +37,34 @@ def page_ink(image: Tensor) -> Tensor:
     return F.relu((dark - paper) / 48 - 0.1)
 
 
+def moment_windows(reach: int, step: int) -> Tensor:
+    """(5, 1, 2 * reach + 1, 1): what a column of ink is multiplied with for the sums of a band.
+
+    Args:
+        reach: half height of the triangular window, pixels.
+        step: pixels that count as 1 of a centroid, from one band to the next.
+    """
+    offset = torch.arange(-reach, reach + 1).float()
+    window = 1 - offset.abs() / (reach + 1)
+    place = offset / step
+    measures = (window, window * place, window * place**2, window * (place < 0),
+                window * (place > 0))  # fmt: skip
+    return torch.stack(measures).view(5, 1, -1, 1)
+
+
+def moments_of(sums: Tensor) -> Tensor:
+    """Mass, centroid and spread of the ink, and its mass above and below the middle.
+
+    Shape:
+        sums: (B, 5, bands, W) by `moment_windows`; result: the same.
+    """
+    mass, first, second, above, below = sums.split(1, dim=1)
+    centroid = first / (mass + 0.05)
+    variance = second / (mass + 0.05) - centroid**2
+    spread = (variance.clamp(min=0) + 1e-4).sqrt()
+    return torch.cat([mass / 3, centroid, spread, above / 3, below / 3], dim=1)
+
+
 class TraceMoments(nn.Module):
     """Where the ink is, for each band and pixel column.
 
@@ -56,22 +84,13 @@ class TraceMoments(nn.Module):
         super().__init__()
         self.step = max(1, height // BANDS)
         self.reach = int(self.step * REACH)
-        offset = torch.arange(-self.reach, self.reach + 1).float()
-        window = 1 - offset.abs() / (self.reach + 1)
-        place = offset / self.step
-        measures = (window, window * place, window * place**2, window * (place < 0),
-                    window * (place > 0))  # fmt: skip
-        self.register_buffer("windows", torch.stack(measures).view(5, 1, -1, 1))
+        self.register_buffer("windows", moment_windows(self.reach, self.step))
 
     def forward(self, image: Tensor) -> Tensor:
         sums = F.conv2d(
             page_ink(image), self.windows, stride=(self.step, 1), padding=(self.reach, 0)
         )
-        mass, first, second, above, below = sums[:, :, :BANDS].split(1, dim=1)
-        centroid = first / (mass + 0.05)
-        variance = second / (mass + 0.05) - centroid**2
-        spread = (variance.clamp(min=0) + 1e-4).sqrt()
-        return torch.cat([mass / 3, centroid, spread, above / 3, below / 3], dim=1)
+        return moments_of(sums[:, :, :BANDS])
 
 
 def _unit(inputs: int, outputs: int, kernel: int, stride: int = 1) -> list[nn.Module]:

@@ -17,6 +17,19 @@ def curve(length: int = 300, seed: int = 0) -> np.ndarray:
     return spikes + 0.1 * np.sin(2 * np.pi * 0.4 * t)
 
 
+def misread(
+    x: np.ndarray, *, late: int, up: float, missing: int, rng: np.random.Generator
+) -> np.ndarray:
+    """A curve read `late` samples late (early where negative), `up` mV high, with noise and a
+    stretch of at most `missing` samples missing."""
+    y = np.full_like(x, np.nan)
+    y[max(0, late) : len(x) + min(0, late)] = x[max(0, -late) : len(x) - max(0, late)]
+    y += up + 0.05 * rng.standard_normal(len(x))
+    start = int(rng.integers(len(x)))
+    y[start : start + missing] = np.nan
+    return y
+
+
 def records(n: int = 2, length: int = 120) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(1)
     x = rng.standard_normal((n, 12, length))

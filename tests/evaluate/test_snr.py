@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from digitised_curves import RATE, curve, records
+from digitised_curves import RATE, curve, misread, records
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -114,13 +114,8 @@ def challenge_by_hand(x: np.ndarray, y: np.ndarray, rate: float, *, official: bo
 @given(late=st.integers(-60, 60), up=st.floats(-0.5, 0.5), seed=st.integers(0, 999),
        missing=st.integers(0, 200), unprinted=st.integers(0, 150))  # fmt: skip
 def test_both_rules_are_those_of_plain_loops(late, up, seed, missing, unprinted) -> None:
-    rng = np.random.default_rng(seed)
     x = curve(400, seed)
-    y = np.full_like(x, np.nan)
-    y[max(0, late) : 400 + min(0, late)] = x[max(0, -late) : 400 - max(0, late)]
-    y += up + 0.05 * rng.standard_normal(400)
-    start = int(rng.integers(400))
-    y[start : start + missing] = np.nan
+    y = misread(x, late=late, up=up, missing=missing, rng=np.random.default_rng(seed))
     x[:unprinted] = np.nan
     records = [np.tile(c, (1, 12, 1)) for c in (x, y)]
     for official in (False, True):

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from digitised_curves import RATE, curve
+from digitised_curves import RATE, curve, misread
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,13 +44,8 @@ def powers_by_hand(x: np.ndarray, y: np.ndarray, rate: float) -> tuple[float, fl
 @given(late=st.integers(-30, 30), up=st.floats(-0.5, 0.5), seed=st.integers(0, 999),
        missing=st.integers(0, 120), unprinted=st.integers(0, 150))  # fmt: skip
 def test_powers_are_those_of_plain_loops(late, up, seed, missing, unprinted) -> None:
-    rng = np.random.default_rng(seed)
     x = curve(300, seed)
-    y = np.full_like(x, np.nan)
-    y[max(0, late) : 300 + min(0, late)] = x[max(0, -late) : 300 - max(0, late)]
-    y += up + 0.05 * rng.standard_normal(300)
-    start = int(rng.integers(300))
-    y[start : start + missing] = np.nan
+    y = misread(x, late=late, up=up, missing=missing, rng=np.random.default_rng(seed))
     x[:unprinted] = np.nan
     np.testing.assert_allclose(lead_powers(x, y, RATE), powers_by_hand(x, y, RATE), rtol=1e-9)
 

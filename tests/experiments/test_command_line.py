@@ -151,12 +151,15 @@ def test_a_store_that_other_code_has_packed_is_named_and_not_used(
         make_store(folder, records=2)
 
     with monkeypatch.context() as patch:
-        patch.setattr("experiments.prepare.source_digest", lambda module: f"before-{module}")
+        patch.setattr("experiments.prepare.source_digest", lambda module: "0123abcd")
         (old,) = _cached(tmp_path, "own", MODULE, make)
+    (other,) = _cached(tmp_path, "own-100Hz", MODULE, make)  # of another source
     capsys.readouterr()
     (new,) = _cached(tmp_path, "own", MODULE, make)
     assert new != old
-    assert f"other code, and not used any more: {old}" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"other code, and not used any more: {old}" in told
+    assert other not in told
     assert _cached(tmp_path, "own", MODULE, make) == [new]
     assert capsys.readouterr().out == ""
 

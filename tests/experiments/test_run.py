@@ -164,6 +164,9 @@ def test_what_other_code_has_made_is_named_and_not_taken_unless_asked(
     assert "Finished before" not in told
     codes = [json.loads((f / "metrics.json").read_text())["code"] for f in (old, new)]
     assert codes[1] == identity.code() != codes[0]
+    before = (old / "metrics.json").read_bytes()
+    assert run(copy.deepcopy(config) | {"any_code": True, "force": True}) == new
+    assert (old / "metrics.json").read_bytes() == before  # what other code has made stays
 
 
 SIGNAL = ("+exp=signal", "data=store", "data.num_workers=0", "data.batch_size=16", "draws=20",
