@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.ecg import ConfigError
-from ecgvision.layouts import get_layout
-from ecgvision.page import Page
-from ecgvision.render.kit_flags import KitFlags
-from ecgvision.render.kit_page import check_page
-from ecgvision.render.styles import check_style, paper_of
+from ecgvision.core.errors import ConfigError
+from ecgvision.core.layouts import get_layout
+from ecgvision.core.page import Page
+from ecgvision.render.kit.flags import KitFlags
+from ecgvision.render.kit.page import check_page
+from ecgvision.render.papers.named import check_style, paper_of
 
 if TYPE_CHECKING:
-    from ecgvision.render.kit import Kit
+    from ecgvision.render.kit.draw import Kit
 
 
 class Picture(NamedTuple):
@@ -91,7 +91,7 @@ class OurBackend:
 
     def __call__(self, record: Record, layout: str) -> Picture:
         """The page of a record."""
-        from ecgvision.render.paper import draw
+        from ecgvision.render.draw import draw
 
         seed = page_seed(self.seed, record.name, layout)
         paper = paper_of(self.style, layout, np.random.default_rng(seed))
@@ -137,7 +137,7 @@ class KitBackend:
         self, layouts: tuple[str, ...], dpi: float, seed: int, masks: bool, points: bool,
         checkout: str | None, python: str | None, flags: KitFlags, timeout: float,
     ) -> None:  # fmt: skip
-        from ecgvision.render.kit import Kit
+        from ecgvision.render.kit.draw import Kit
 
         self.seed, self.masks, self.points = seed, masks, points
         self.pages = {name: Page(get_layout(name), dpi=dpi) for name in layouts}

@@ -24,11 +24,12 @@ import numpy as np
 from tqdm import tqdm
 
 from data_prep import quality
+from ecgvision.core.ecg import LEADS
+from ecgvision.core.errors import DataError, EcgVisionError, RecordError, StoreError
 from ecgvision.data.resample import resample
-from ecgvision.ecg import LEADS, DataError, EcgVisionError, RecordError, StoreError
-from ecgvision.records import read_record
-from ecgvision.store import StoreWriter
-from ecgvision.store_format import encode
+from ecgvision.records.reading import read_record
+from ecgvision.store.format import encode
+from ecgvision.store.packed import StoreWriter
 
 OnError = Literal["stop", "skip"]
 CHUNK = 64

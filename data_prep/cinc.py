@@ -45,8 +45,8 @@ from data_prep.cinc_files import CHALLENGES, Found, find_records
 from data_prep.cinc_folds import stratified_folds
 from data_prep.cinc_header import About, check_mat, read_about
 from data_prep.tables import identifier, number, read_table
-from ecgvision.ecg import DataError, RecordError
-from ecgvision.labels import CODE_COLUMN, get_scheme
+from ecgvision.core.errors import DataError, RecordError
+from ecgvision.labels.schemes import CODE_COLUMN, get_scheme
 
 RATE = 500.0
 """Hz: the rate of all but 590 of the 88,253 public records (PTB has 1000 Hz, St Petersburg 257)."""

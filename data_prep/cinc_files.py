@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from data_prep.chunks import state
-from ecgvision.ecg import DataError
+from ecgvision.core.errors import DataError
 
 _NAMES = {
     "cpsc_2018": r"A\d{4}",

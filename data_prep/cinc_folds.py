@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ecgvision.ecg import DataError
+from ecgvision.core.errors import DataError
 
 FOLDS = 10
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ecgvision.ecg import LEADS, LabelError, RecordError
-from ecgvision.snomed import check_identifier
+from ecgvision.core.ecg import LEADS
+from ecgvision.core.errors import LabelError, RecordError
+from ecgvision.labels.snomed import check_identifier
 
 _COMMENT = re.compile(r"#+\s*(\w+)\s*[:=]\s*(.*)")
 _NOTHING = {"", "nan", "none", "null", "unknown", "unk", "n/a", "na", "-", "-1", "?"}

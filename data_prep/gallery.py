@@ -22,13 +22,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.ecg import ConfigError, Ecg, EcgVisionError
-from ecgvision.layouts import get_layout
-from ecgvision.page import MM_PER_INCH, Page
-from ecgvision.records import read_record
-from ecgvision.render.styles import PAPERS, get_paper
+from ecgvision.core.atomic_io import whole_file
+from ecgvision.core.ecg import Ecg
+from ecgvision.core.errors import ConfigError, EcgVisionError
+from ecgvision.core.layouts import get_layout
+from ecgvision.core.page import MM_PER_INCH, Page
+from ecgvision.records.reading import read_record
+from ecgvision.render.papers.named import PAPERS, get_paper
 from ecgvision.render.text import text_coverage
-from ecgvision.whole import whole_file
 
 COLUMNS = 3
 GAP_PX, CAPTION_PX, LETTERS_PX = 16, 30, 18
@@ -122,7 +123,7 @@ def sheet(
 def _page(ecg: Ecg, entry: Entry, width: int, *, seed: int, strength: float) -> NDArray[np.uint8]:
     import cv2
 
-    from ecgvision.render.paper import draw
+    from ecgvision.render.draw import draw
 
     paper = get_paper(entry.style)
     page = paper.page(get_layout(entry.layout))

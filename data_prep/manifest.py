@@ -1,4 +1,4 @@
-"""Own data: any records that `ecgvision.records` reads, and a CSV that lists them.
+"""Own data: any records that `ecgvision.records.reading` reads, and a CSV that lists them.
 
 | column | meaning |
 |---|---|
@@ -10,7 +10,8 @@
 | anything else | kept in the store under its own name |
 
 At least label columns or `scp_codes` must be there. Where a class column and SCP codes both stand,
-they must agree (see `ecgvision.labels.targets`); an empty `patient_id` means a patient of its own.
+they must agree (see `ecgvision.labels.schemes.targets`); an empty `patient_id` means a patient of
+its own.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 from data_prep.chunks import Item, OnError, Reading, pack_items, state
 from data_prep.tables import identifier, number, parse_scp, read_table, text
-from ecgvision.ecg import DataError
-from ecgvision.labels import SCHEMES, targets
-from ecgvision.records import read_record
+from ecgvision.core.errors import DataError
+from ecgvision.labels.schemes import SCHEMES, targets
+from ecgvision.records.reading import read_record
 
 if TYPE_CHECKING:
     import pandas as pd

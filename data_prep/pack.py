@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from data_prep import cinc, manifest, ptbxl
 from data_prep.chunks import check_out
 from data_prep.cinc_files import CHALLENGES
-from ecgvision.cores import usable_cores
-from ecgvision.ecg import EcgVisionError
+from ecgvision.core.errors import EcgVisionError
+from ecgvision.core.processors import usable_cores
 
 
 def parser() -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ from typing import Any
 
 from data_prep.chunks import Item, OnError, Reading, pack_items
 from data_prep.tables import identifier, number, parse_scp, read_table, text
-from ecgvision.ecg import DataError
+from ecgvision.core.errors import DataError
 
 DATABASE = "ptbxl_database.csv"
 FILE_COLUMN = {500: "filename_hr", 100: "filename_lr"}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.ecg import LEADS
+from ecgvision.core.ecg import LEADS
 
 PAGE_SECONDS = 10.0  # what a standard page shows
 FLAT_MV = 1e-3  # one step of the usual 1 uV grid

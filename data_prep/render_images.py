@@ -34,15 +34,15 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from data_prep.backends import KitBackend, OurBackend, Record, about, page_seed
-from ecgvision.ecg import ConfigError, EcgVisionError
-from ecgvision.layouts import LAYOUTS
-from ecgvision.render import kit_flags
-from ecgvision.render.kit_process import PAGE_SECONDS, KitError
-from ecgvision.render.styles import STYLES
-from ecgvision.store import Store, check_store
+from ecgvision.core.errors import ConfigError, EcgVisionError
+from ecgvision.core.layouts import LAYOUTS
+from ecgvision.render.kit import flags
+from ecgvision.render.kit.process import PAGE_SECONDS, KitError
+from ecgvision.render.papers.named import STYLES
+from ecgvision.store.packed import Store, check_store
 
 if TYPE_CHECKING:
-    from data_prep.drawn import Folder
+    from data_prep.drawn_pages import Folder
 
 HOPELESS = 10  # our default: so many failures before the first page mean that none will come
 Backend = OurBackend | KitBackend
@@ -73,7 +73,7 @@ def render(
         ConfigError: for a folder that holds other pages, a disk that is full, a worker process
             that was killed, or a kit that draws nothing at all.
     """
-    from data_prep.drawn import Folder
+    from data_prep.drawn_pages import Folder
 
     check_counts(jobs, limit)
     records = min(len(store), limit or len(store))
@@ -210,7 +210,7 @@ def _draw(
     backend: Backend, store: Store, out: Path, row: int, layouts: tuple[str, ...]
 ) -> tuple[int, list[Skip]]:
     """Draw a record's pages and write them; how many were tried, and those that failed."""
-    from data_prep.drawn import write_page
+    from data_prep.drawn_pages import write_page
 
     line = store.records.iloc[row]
     name = str(line["record_id"])
@@ -262,7 +262,7 @@ def parser() -> argparse.ArgumentParser:
 
 class _KitHelp(argparse.Action):
     def __call__(self, *_: Any) -> None:
-        print(kit_flags.parser().format_help(), end="")
+        print(flags.parser().format_help(), end="")
         raise SystemExit(0)
 
 
@@ -310,17 +310,17 @@ def backend_of(
             value=args.artefact or args.style,
             remedy="Give the kit's own flags after `--`: see --help-kit",
         )
-    flags = kit_flags.check(words)
-    for warning in flags.warnings:
+    given = flags.check(words)
+    for warning in given.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     kits = partial(
         KitBackend, layouts, args.dpi, args.seed, args.masks, args.points, args.kit,
-        args.kit_python, flags, args.kit_timeout,
+        args.kit_python, given, args.kit_timeout,
     )  # fmt: skip
     first = kits()
     try:
         first.check()
-        settings["kit"] = {"digest": first.kit.digest, "flags": list(flags.words)}
+        settings["kit"] = {"digest": first.kit.digest, "flags": list(given.words)}
     finally:
         first.close()
     return kits, settings

@@ -21,9 +21,9 @@ from tqdm import tqdm
 
 from data_prep.synthetic.cohort import Visit, make, visits
 from data_prep.synthetic.records import STEP
-from ecgvision.cores import usable_cores
-from ecgvision.ecg import ConfigError, EcgVisionError
-from ecgvision.store import StoreWriter
+from ecgvision.core.errors import ConfigError, EcgVisionError
+from ecgvision.core.processors import usable_cores
+from ecgvision.store.packed import StoreWriter
 
 Row = tuple[NDArray[np.int16], dict[str, Any]]
 

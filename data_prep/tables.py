@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.ecg import DataError
-from ecgvision.labels import SCHEMES
+from ecgvision.core.errors import DataError
+from ecgvision.labels.schemes import SCHEMES
 
 if TYPE_CHECKING:
     import pandas as pd

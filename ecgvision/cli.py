@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from ecgvision import __version__
-from ecgvision.errors import ConfigError, EcgVisionError
+from ecgvision.core.errors import ConfigError, EcgVisionError
 from ecgvision.shipped import NAME, READER
 
 _TRAINING = frozenset(
@@ -67,7 +67,7 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
         "evaluate", help="judge trained runs layout by layout (needs the train extra)"
     )
     if words[:1] == ["evaluate"]:
-        import ecgvision.evaluate.command as evaluation
+        import ecgvision.runs.command as evaluation
 
         evaluation.add_arguments(evaluate)
         evaluate.set_defaults(run=evaluation.run)

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from ecgvision.errors import ConfigError
+from ecgvision.core.errors import ConfigError
 
 HERE = Path(__file__).parent
 FREE = ("trainer.devices", "trainer.precision")

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ecgvision.core.errors import ConfigError, told_of
 from ecgvision.data.folds import check_folds
-from ecgvision.errors import ConfigError, told_of
-from ecgvision.labels import get_scheme
+from ecgvision.labels.schemes import get_scheme
 from experiments.check import is_number, setting
 
 WHOLE = {

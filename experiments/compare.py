@@ -19,13 +19,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.errors import ConfigError, DataError, EcgVisionError
-from ecgvision.evaluate.asked import check_draws, check_table_file
+from ecgvision.core.command_options import check_draws, check_table_file
+from ecgvision.core.errors import ConfigError, DataError, EcgVisionError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ecgvision.evaluate.operating_points import OperatingPoints
+    from ecgvision.evaluate.metrics.operating_points import OperatingPoints
 
 
 def parser() -> argparse.ArgumentParser:
@@ -64,7 +64,8 @@ def read(
     Raises:
         DataError: if it names no rows, or does not say which of several streams.
     """
-    from ecgvision.evaluate import compare, operating_points, predictions
+    from ecgvision.evaluate import predictions
+    from ecgvision.evaluate.metrics import compare, operating_points
 
     path, stream, views = _split(argument)
     if path.lower().endswith(".csv"):
@@ -153,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_match(args.match)
         for argument in (args.a, args.b):
             check_table_file(_split(argument)[0])
-        from ecgvision.evaluate.compare import paired
+        from ecgvision.evaluate.metrics.compare import paired
 
         (a, points_a), (b, points_b) = (
             read(x, split=args.split, key=args.key) for x in (args.a, args.b)
@@ -170,7 +171,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if all(codes) and codes[0] != codes[1]:
         print(f"A and B were made by different code ({codes[0]}, {codes[1]})")
     if args.json:
-        from ecgvision.whole import write_json
+        from ecgvision.core.atomic_io import write_json
 
         write_json(args.json, {"a": args.a, "b": args.b, "code": codes, **result})
     return 0

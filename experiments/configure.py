@@ -20,7 +20,7 @@ def _reader_or(key: str, default: Any, *, _root_: Any) -> Any:
     one; what is no such run is left to who loads it."""
     given = _root_.model.get("image_checkpoint")
     if isinstance(given, str):
-        from ecgvision.rundir import CONFIG_FILE, checkpoint_file, read_config
+        from ecgvision.core.run_folder import CONFIG_FILE, checkpoint_file, read_config
 
         folder = checkpoint_file(given).parent.parent
         theirs = read_config(folder) if (folder / CONFIG_FILE).is_file() else {}

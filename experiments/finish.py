@@ -11,20 +11,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ecgvision.core.atomic_io import write_json
+from ecgvision.core.run_folder import METRICS
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.paired import PairedDataModule
 from ecgvision.deploy.export import READ_TOLERANCE, TOLERANCE, export_bundle
-from ecgvision.evaluate import operating_points, predictions
+from ecgvision.evaluate import predictions
 from ecgvision.evaluate.inference import predict
-from ecgvision.evaluate.report import write_report
-from ecgvision.evaluate.summary import describe
-from ecgvision.rundir import METRICS
+from ecgvision.evaluate.metrics import operating_points
+from ecgvision.evaluate.report.run import write_report
+from ecgvision.evaluate.report.summary import describe
+from ecgvision.nn.training.task import BaseTask
 from ecgvision.systems import get_system
 from ecgvision.systems.base import reads_pages
-from ecgvision.tasks.base import BaseTask
-from ecgvision.whole import write_json
-from experiments.chain import seen
-from experiments.identity import code
+from experiments.run_id import code
+from experiments.stages import seen
 from experiments.train import LOGS
 
 EXAMPLES = 6

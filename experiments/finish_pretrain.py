@@ -10,16 +10,16 @@ from typing import Any
 import pandas as pd
 
 import ecgvision
+from ecgvision.core.atomic_io import write_json
+from ecgvision.core.errors import ConfigError
+from ecgvision.core.run_folder import METRICS
 from ecgvision.data.module import EcgDataModule
-from ecgvision.ecg import ConfigError
-from ecgvision.evaluate.pretrain_report import write_pretrain_report
-from ecgvision.rundir import METRICS
-from ecgvision.tasks.base import BaseTask
-from ecgvision.tasks.pretrain import BACKBONE, PretrainTask
-from ecgvision.whole import write_json
-from experiments.chain import seen
+from ecgvision.nn.training.task import BaseTask
+from ecgvision.systems.ssl.pretrain_task import BACKBONE, PretrainTask
+from ecgvision.systems.ssl.report import write_pretrain_report
 from experiments.finish import history
-from experiments.identity import code
+from experiments.run_id import code
+from experiments.stages import seen
 
 FIGURES = ("loss", "spread", "used", "unsure", "collapsed")
 

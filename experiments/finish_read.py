@@ -11,19 +11,19 @@ import numpy as np
 import pandas as pd
 
 import ecgvision
+from ecgvision.core.evenly_spaced import spread
 from ecgvision.data.module import EcgDataModule
-from ecgvision.data.spread import spread
 from ecgvision.deploy.export_reader import export_reader
-from ecgvision.evaluate.reading import read_split
-from ecgvision.evaluate.reading_confidence import fit_confidence, least_confidence, settle
-from ecgvision.evaluate.reading_summary import summarise, write_reading
-from ecgvision.models.reader import PageReader
-from ecgvision.models.reading import DeployedReader
-from ecgvision.tasks.base import BaseTask
-from ecgvision.tasks.read import BACKBONE
-from experiments.chain import seen
+from ecgvision.nn.training.task import BaseTask
+from ecgvision.reader.deployed import DeployedReader
+from ecgvision.reader.judge.calibrate import fit_confidence, least_confidence, settle
+from ecgvision.reader.judge.read_split import read_split
+from ecgvision.reader.judge.summary import summarise, write_reading
+from ecgvision.reader.page_reader import PageReader
+from ecgvision.systems.read.task import BACKBONE
 from experiments.finish import history
-from experiments.identity import code
+from experiments.run_id import code
+from experiments.stages import seen
 
 CHECKED = 12
 """Validation pages on which the exported graph is compared with the reader."""

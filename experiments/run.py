@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.errors import ConfigError, EcgVisionError
+from ecgvision.core.errors import ConfigError, EcgVisionError
 from experiments import usage
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def only_one(folder: Path) -> Iterator[None]:
 
 def summary(folder: Path, result: dict[str, Any]) -> str:
     """The end of a run: each stream's macro AUROC with n and interval, and where to look."""
-    from ecgvision.evaluate.reading_lines import lines as read_lines
-    from ecgvision.evaluate.summary import lines
+    from ecgvision.evaluate.report.summary import lines
+    from ecgvision.reader.judge.lines import lines as read_lines
     from experiments import finish_pretrain
 
     names = ("report.html", "metrics.json", "predictions.parquet", "bundle")
@@ -73,10 +73,10 @@ def run(config: dict[str, Any]) -> Path:
     started = time.monotonic()
     if not config["exp"]:
         raise ConfigError("name a system", remedy="Add +exp=vizecg; --help lists them")
-    from experiments import chain
-    from experiments.prepare import images, stores
+    from experiments import stages
+    from experiments.sources import images, stores
 
-    chain.check(config)
+    stages.check(config)
     config["data"]["store"] = stores(config["data"])
     drawn = images(config["data"])
     config["data"]["images"] = [str(pages.folder) for pages in drawn]
@@ -86,16 +86,17 @@ def run(config: dict[str, Any]) -> Path:
     import yaml
     from lightning.pytorch.loggers import WandbLogger
 
-    from ecgvision import build, rundir
+    from ecgvision.core import run_folder
+    from ecgvision.core.atomic_io import remove_unfinished, whole_file
+    from ecgvision.nn.training.quiet import quiet_lightning
+    from ecgvision.runs import build
     from ecgvision.systems import get_system
     from ecgvision.systems.base import reads_pages
-    from ecgvision.tasks.quiet import quiet_lightning
-    from ecgvision.tasks.read import ReadTask
-    from ecgvision.whole import remove_unfinished, whole_file
+    from ecgvision.systems.read.task import ReadTask
     from experiments.finish import finish
     from experiments.finish_pretrain import finish_pretraining
     from experiments.finish_read import finish_reading
-    from experiments.identity import by_other_code, run_id
+    from experiments.run_id import by_other_code, run_id
     from experiments.train import fit
 
     quiet_lightning()
@@ -103,16 +104,16 @@ def run(config: dict[str, Any]) -> Path:
     cohort = build.build_cohort(config)
     # what is wrong is said now, not when the first stage is through; of what pages a reader's run
     # reads, only the reader knows
-    if chain.stages(config) and not reads_pages(config):
+    if stages.stage_names(config) and not reads_pages(config):
         build.build_data(config, cohort).setup()
-    chain.prepare(config)
-    hashes = [cohort.hash, *(pages.hash for pages in drawn), *chain.weights_hashes(config)]
+    stages.prepare(config)
+    hashes = [cohort.hash, *(pages.hash for pages in drawn), *stages.weights_hashes(config)]
     identity = run_id(config, hashes, cohort.scheme.hash)
     folder = Path(config["run_dir"]).expanduser().resolve() / config["exp"] / identity
     others = by_other_code(folder)
-    done = folder / rundir.METRICS
+    done = folder / run_folder.METRICS
     if others and config["any_code"] and not config["force"] and not done.is_file():
-        folder, done = others[0], others[0] / rundir.METRICS
+        folder, done = others[0], others[0] / run_folder.METRICS
         print(f"Made by other code than today's, taken as any_code=true: {folder}")
     elif others:
         print(f"Made by other code than today's (any_code=true takes it): {others[0]}")
@@ -127,10 +128,10 @@ def run(config: dict[str, Any]) -> Path:
                 if child.name != ".lock":
                     shutil.rmtree(child) if child.is_dir() else child.unlink()
         if not started_by_lightning():
-            for place in (folder, (folder / rundir.BEST).parent):
+            for place in (folder, (folder / run_folder.BEST).parent):
                 if place.is_dir():
                     remove_unfinished(place)
-        with whole_file(folder / rundir.CONFIG_FILE) as part:
+        with whole_file(folder / run_folder.CONFIG_FILE) as part:
             text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
             part.write_text(text, encoding="utf-8")
         L.seed_everything(config["seed"], workers=True, verbose=False)
@@ -145,7 +146,7 @@ def run(config: dict[str, Any]) -> Path:
         if trainer.interrupted:
             raise ConfigError("interrupted; the same command goes on from the last whole epoch",
                               file=folder)  # fmt: skip
-        rundir.load_weights(task, folder / rundir.BEST, label_hash=cohort.scheme.hash)
+        run_folder.load_weights(task, folder / run_folder.BEST, label_hash=cohort.scheme.hash)
         unjudged = finish_reading if isinstance(task, ReadTask) else finish_pretraining
         complete = finish if task.streams else unjudged
         result = complete(config, task, data, folder, started=started)

@@ -15,9 +15,9 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from ecgvision.ecg import ConfigError
-from ecgvision.rundir import BEST
-from ecgvision.whole import whole_file
+from ecgvision.core.atomic_io import whole_file
+from ecgvision.core.errors import ConfigError
+from ecgvision.core.run_folder import BEST
 
 LAST = "checkpoints/last.ckpt"
 FITTED = "checkpoints/fitted"

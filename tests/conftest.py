@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from ecgvision.store import StoreWriter
+from ecgvision.store.packed import StoreWriter
 
 RATE = 100
 CODES = ("NORM", "IMI", "NDT", "CLBBB", "LVH")  # one for each diagnostic superclass

@@ -49,7 +49,7 @@ def work(config: dict[str, Any], moment: str, pipe: Any) -> None:
     import lightning as L
     import torch
 
-    from ecgvision import whole
+    from ecgvision.core import atomic_io
     from experiments import finish, finish_read, run, train
 
     multiprocessing.set_start_method("fork", force=True)  # of the loaders' processes, as is usual
@@ -101,7 +101,7 @@ def work(config: dict[str, Any], moment: str, pipe: Any) -> None:
     real_save, train.WholeCheckpoints.save_checkpoint = (
         train.WholeCheckpoints.save_checkpoint, save
     )  # fmt: skip
-    real_place, whole.put_in_place = whole.put_in_place, put_in_place
+    real_place, atomic_io.put_in_place = atomic_io.put_in_place, put_in_place
     finish.export_bundle = stopped(finish.export_bundle)
     finish_read.export_reader = stopped(finish_read.export_reader)
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):

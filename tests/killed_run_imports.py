@@ -2,8 +2,8 @@
 
 import torch
 
-import ecgvision.build
 import ecgvision.deploy.export
+import ecgvision.runs.build
 import experiments.finish
 import experiments.finish_pretrain
 import experiments.finish_read
@@ -11,4 +11,4 @@ import experiments.run
 import experiments.train
 
 torch.set_num_threads(1)
-PARTS = (ecgvision.build, ecgvision.deploy.export, experiments)
+PARTS = (ecgvision.runs.build, ecgvision.deploy.export, experiments)

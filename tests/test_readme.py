@@ -12,12 +12,13 @@ import pytest
 
 from ecgvision import cli
 from ecgvision.systems import get_system
-from experiments import study, study_cv
-from experiments.chain import stage_config, trainable
 from experiments.check import check_types
 from experiments.configure import configure
-from experiments.prepare import check_source
-from experiments.study_check import check_plan
+from experiments.sources import check_source
+from experiments.stages import stage_config, trainable
+from experiments.study import __main__ as study
+from experiments.study import cross_validation
+from experiments.study.check import check_plan
 
 ROOT = Path(__file__).parent.parent
 ELSEWHERE = {"pip"}
@@ -58,13 +59,13 @@ def can_run(words: list[str]) -> None:
 
 def can_study(name: str, words: list[str]) -> None:
     own = [word for word in words if not word.startswith(tuple(f"{key}=" for key in study.OWN))]
-    if name != study_cv.NAME:
+    if name != cross_validation.NAME:
         plan = study.read_plan(name, own)
         configs = {arm.name: configure(arm.run) for arm in plan.arms}
         check_plan(plan, configs)
     else:
         configs = {"": configure([f"+{w}" for w in words if w.startswith("exp=")] + own)}
-        study_cv.check(configs[""])
+        cross_validation.check(configs[""])
     for config in configs.values():
         check_source(config["data"])
 

@@ -11,37 +11,38 @@ import pytest
 from PIL import Image
 
 from data_prep.synthesize import synthesize
-from ecgvision import rundir
 from ecgvision.cli import main
+from ecgvision.core import run_folder
+from ecgvision.core.ecg import LEADS
+from ecgvision.core.errors import ConfigError
+from ecgvision.core.layouts import get_layout
+from ecgvision.core.page import Page
 from ecgvision.data.resample import resample
 from ecgvision.deploy.card_file import MODEL
-from ecgvision.ecg import LEADS, ConfigError
-from ecgvision.evaluate.snr import challenge_snr
-from ecgvision.layouts import get_layout
-from ecgvision.models.pretrained import load_pretrained
-from ecgvision.page import Page
-from ecgvision.records import read_record
-from ecgvision.render.paper import draw
+from ecgvision.nn.checkpoints import load_pretrained
+from ecgvision.reader.judge.snr import challenge_snr
+from ecgvision.records.reading import read_record
+from ecgvision.render.draw import draw
 from ecgvision.shipped import NAME, READER
-from ecgvision.store import Store
-from ecgvision.systems.read import make_reader
+from ecgvision.store.packed import Store
+from ecgvision.systems.read.system import make_reader
 
 
 def test_the_files_are_those_of_the_card() -> None:
     card = (READER / "CARD.md").read_text(encoding="utf-8")
-    assert rundir.weights_hash(rundir.checkpoint_file(NAME)) in card
+    assert run_folder.weights_hash(run_folder.checkpoint_file(NAME)) in card
     assert hashlib.sha256((READER / "bundle" / MODEL).read_bytes()).hexdigest() in card
     assert sum(f.stat().st_size for f in READER.rglob("*") if f.is_file()) < 12e6
-    for file in (MODEL, rundir.BEST):
+    for file in (MODEL, run_folder.BEST):
         assert max(f.stat().st_size for f in READER.rglob(Path(file).name)) < 10e6
-    config = rundir.read_config(READER)
+    config = run_folder.read_config(READER)
     assert config["exp"] == "read"
     assert not config["data"]["store"]
 
 
 def test_its_weights_are_those_of_the_network() -> None:
-    reader = make_reader(rundir.read_config(READER), pretrained=False)
-    load_pretrained(reader, rundir.checkpoint_file(NAME), prefix="model.")
+    reader = make_reader(run_folder.read_config(READER), pretrained=False)
+    load_pretrained(reader, run_folder.checkpoint_file(NAME), prefix="model.")
 
 
 def test_a_page_is_read_without_naming_a_reader(
@@ -70,12 +71,12 @@ def test_a_page_is_read_without_naming_a_reader(
 
 
 def test_where_a_run_is_asked_for_its_name_will_do() -> None:
-    from ecgvision.systems.page_input import adopt_reader
+    from ecgvision.systems.page_input.build import adopt_reader
     from experiments.configure import configure
 
     config = configure(["+exp=signal", "input=page", f"model.reader={NAME}"])
     adopt_reader(config)
-    assert config["model"]["reader"] == str((READER / rundir.BEST).resolve())
+    assert config["model"]["reader"] == str((READER / run_folder.BEST).resolve())
     wrong = configure(["+exp=signal", "input=page", f"model.reader={NAME}", "data.signal_rate=50"])
     with pytest.raises(ConfigError, match=r"data\.signal_rate"):
         adopt_reader(wrong)

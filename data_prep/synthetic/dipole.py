@@ -154,7 +154,7 @@ def leads(vcg: Array, electrodes: Array | None = None) -> Array:
 
     Shape:
         vcg: (3, T) in mV. electrodes: (9, T) disturbances at RA, LA, LL, V1 to V6, in mV.
-        Returns (12, T) in mV, leads in the order of `ecgvision.ecg.LEADS`.
+        Returns (12, T) in mV, leads in the order of `ecgvision.core.ecg.LEADS`.
 
     A disturbance enters before the leads are formed, so III = II - I (Einthoven) and the three
     augmented leads (Goldberger) follow from I and II exactly.

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.data.views import PAPER_WHITE
+from ecgvision.data.network_input import PAPER_WHITE
 
 
 @dataclass(frozen=True)

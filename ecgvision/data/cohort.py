@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ecgvision.core.errors import DataError
 from ecgvision.data.folds import SPLITS, check_folds
 from ecgvision.data.resample import fit_length, resample
-from ecgvision.ecg import DataError
-from ecgvision.labels import LabelScheme, column_scheme, get_scheme, targets
-from ecgvision.record_keys import Keys, record_keys
-from ecgvision.store import Store
+from ecgvision.labels.schemes import LabelScheme, column_scheme, get_scheme, targets
+from ecgvision.store.packed import Store
+from ecgvision.store.record_keys import Keys, record_keys
 
 
 def scheme_for(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ecgvision.core.errors import ConfigError
 from ecgvision.data.signal_settings import SignalSettings
-from ecgvision.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)

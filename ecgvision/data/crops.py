@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ecgvision.core.errors import ConfigError
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.crop_settings import CropSettings
-from ecgvision.data.fraction import choose, tell
+from ecgvision.data.label_fraction import choose, tell
 from ecgvision.data.signals import SignalDataModule, SignalDataset
-from ecgvision.ecg import ConfigError
 
 
 class CropDataset(SignalDataset[CropSettings]):

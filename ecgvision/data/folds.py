@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ecgvision.errors import ConfigError, DataError
+from ecgvision.core.errors import ConfigError, DataError
 
 SPLITS = ("train", "val", "test")
 

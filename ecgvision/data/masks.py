@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.ecg import LEADS, ConfigError
-from ecgvision.layouts import RANDOM_LAYOUTS, Layout, get_layout
-from ecgvision.page import Page
+from ecgvision.core.ecg import LEADS
+from ecgvision.core.errors import ConfigError
+from ecgvision.core.layouts import RANDOM_LAYOUTS, Layout, get_layout
+from ecgvision.core.page import Page
 
 FRACTIONS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 """Shares of a lead that a block hides, all equally likely (PatchECG, arXiv 2508.09165)."""

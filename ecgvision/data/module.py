@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from ecgvision.core.errors import ConfigError, DataError
 from ecgvision.data.cohort import Cohort
-from ecgvision.data.processes import end_with_parent
 from ecgvision.data.sampler import EpochSampler
-from ecgvision.ecg import ConfigError, DataError
+from ecgvision.data.worker_processes import end_with_parent
 
 
 def _start_worker(worker: int) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-from ecgvision.errors import ConfigError, told_of
-from ecgvision.layouts import ANY, MANY, RANDOM, RANDOM_LAYOUTS, get_layout
-from ecgvision.page import Page
+from ecgvision.core.errors import ConfigError, told_of
+from ecgvision.core.layouts import ANY, MANY, RANDOM, RANDOM_LAYOUTS, get_layout
+from ecgvision.core.page import Page
 from ecgvision.render import artefacts
-from ecgvision.render.styles import Paper, check_style
+from ecgvision.render.papers.named import Paper, check_style
 
 
 @dataclass(frozen=True)

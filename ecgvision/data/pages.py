@@ -10,13 +10,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.data.drawn import DrawnPages
+from ecgvision.core.ecg import LEAD_INDEX, LEADS
+from ecgvision.core.errors import DataError
+from ecgvision.core.layouts import pick_layout
+from ecgvision.core.page import Page
+from ecgvision.data.drawn_pages import DrawnPages
 from ecgvision.data.page_settings import PageSettings
-from ecgvision.ecg import LEAD_INDEX, LEADS, DataError
-from ecgvision.layouts import pick_layout
-from ecgvision.page import Page
-from ecgvision.render.paper import draw
-from ecgvision.render.styles import Style, paper_of
+from ecgvision.render.draw import draw
+from ecgvision.render.papers.named import Style, paper_of
 
 __all__ = ["FromFolders", "OnTheFly", "PageSettings", "PageSource", "Sheet"]
 

@@ -10,15 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from ecgvision.core.errors import DataError
+from ecgvision.core.layouts import pick_layout
 from ecgvision.data.augment import ImageAugment, SignalAugment
 from ecgvision.data.cohort import Cohort
-from ecgvision.data.drawn import DrawnPages
+from ecgvision.data.drawn_pages import DrawnPages
 from ecgvision.data.module import EcgDataModule
+from ecgvision.data.network_input import to_network
 from ecgvision.data.pages import FromFolders, OnTheFly, PageSettings, PageSource, Sheet
 from ecgvision.data.resample import fit_length, resample, resample_shown
-from ecgvision.data.views import to_network
-from ecgvision.ecg import DataError
-from ecgvision.layouts import pick_layout
 from ecgvision.render import artefacts
 
 

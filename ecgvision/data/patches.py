@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.masks import noise_blocks
-from ecgvision.data.patching import PatchSettings, normalise_record, to_patches
+from ecgvision.data.patch_settings import PatchSettings, normalise_record, to_patches
 from ecgvision.data.signals import Asked, SignalDataModule, SignalDataset
 
 REDRAWS = 32

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.ecg import ConfigError
+from ecgvision.core.errors import ConfigError
 
 Mask = NDArray[np.bool_]
 

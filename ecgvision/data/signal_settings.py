@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ecgvision.errors import ConfigError, told_of
-from ecgvision.layouts import MANY, get_layout
-from ecgvision.page import Page
+from ecgvision.core.errors import ConfigError, told_of
+from ecgvision.core.layouts import MANY, get_layout
+from ecgvision.core.page import Page
 
 
 @dataclass(frozen=True, kw_only=True)

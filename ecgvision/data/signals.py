@@ -12,14 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from ecgvision.core.errors import DataError
+from ecgvision.core.layouts import MANY, RANDOM, RANDOM_LAYOUTS, pick_layout
 from ecgvision.data.augment import SignalAugment
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.masks import layout_mask
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.resample import fit_length, resample, resample_shown
 from ecgvision.data.signal_settings import SignalSettings
-from ecgvision.ecg import DataError
-from ecgvision.layouts import MANY, RANDOM, RANDOM_LAYOUTS, pick_layout
 from ecgvision.render.artefacts import CLEAN
 
 NO_LAYOUT = -1

@@ -17,9 +17,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from ecgvision.core.errors import BundleError
 from ecgvision.deploy.card import OUTPUTS, model_notes, read_card
 from ecgvision.deploy.card_file import AGAIN, CARD, INPUT, MODEL
-from ecgvision.ecg import BundleError
 
 
 class Bundle:
@@ -95,7 +95,7 @@ class Bundle:
         """Answer a batch of pages.
 
         Args:
-            batch: (B, 3, H, W) uint8 RGB, each page from `ecgvision.data.views.to_network`.
+            batch: (B, 3, H, W) uint8 RGB, each page from `ecgvision.data.network_input.to_network`.
 
         Returns:
             logits, probabilities (float32) and decisions (bool), each (B, C).
@@ -108,7 +108,7 @@ class Bundle:
                 f"the model takes (B, 3, {self.image_size[0]}, {self.image_size[1]}) uint8",
                 file=self.folder,
                 value=(batch.shape, str(batch.dtype)),
-                remedy="Bring each page to bundle.image_size with ecgvision.data.views.to_network",
+                remedy="Bring each page to bundle.image_size with ecgvision.data.network_input",
             )
         logits, probabilities, decisions = answers(self._session, OUTPUTS, batch)
         return logits, probabilities, decisions.astype(np.bool_)

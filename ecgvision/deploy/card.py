@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ecgvision.core.errors import BundleError, LabelError
 from ecgvision.deploy.card_file import AGAIN, CARD, STUDENT, open_card, refuse_faults, seal
-from ecgvision.ecg import BundleError, LabelError
-from ecgvision.labels import LabelScheme
+from ecgvision.labels.schemes import LabelScheme
 
 INTENDED_USE = (
     "Research. Reads a picture of a printed 12-lead ECG and names findings of the label scheme. "

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ecgvision import __version__
-from ecgvision.ecg import BundleError
+from ecgvision.core.errors import BundleError
 
 MODEL, CARD = "model.onnx", "bundle.json"
 STUDENT, READER = "ecgvision-bundle", "ecgvision-reader"
@@ -28,7 +28,7 @@ OPSET = 20
 """ONNX operator set (our default: known to every ONNX Runtime since 1.17)."""
 
 INPUT = "image"
-FIT = "letterbox: area averaging, aspect kept, white margins (ecgvision.data.views.to_network)"
+FIT = "letterbox: area averaging, aspect kept, white margins (ecgvision.data.network_input)"
 AGAIN = "Export the bundle again, or copy it again as a whole"
 FIELDS = {
     "format": str, "version": int, "input": dict, "outputs": list, "metrics": dict, "info": dict,

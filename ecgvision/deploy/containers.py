@@ -13,7 +13,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Literal
 
-from ecgvision.ecg import ImageError
+from ecgvision.core.errors import ImageError
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 JPEG_MAGIC = b"\xff\xd8\xff"

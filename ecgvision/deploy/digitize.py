@@ -10,15 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.data.views import placement, to_network
-from ecgvision.deploy.confidence import (
-    calibrated,
-    found_samples,
-    lead_confidence,
-    page_confidence,
-)
+from ecgvision.core.ecg import Ecg
+from ecgvision.core.errors import ImageError
+from ecgvision.data.network_input import placement, to_network
 from ecgvision.deploy.reader_bundle import ReaderBundle
-from ecgvision.ecg import Ecg, ImageError
+from ecgvision.reader.confidence import calibrated, found_samples, lead_confidence, page_confidence
 
 TURNS = ("", "upside down", "on its left side", "on its right side")
 """How a page may lie, in the order in which it is tried."""

@@ -14,14 +14,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgvision.core.atomic_io import whole_file
+from ecgvision.core.ecg import LEADS
+from ecgvision.core.errors import EcgVisionError, ImageError, RecordError
 from ecgvision.deploy.digitize import Digitised, digitize
 from ecgvision.deploy.files import counted, expand
 from ecgvision.deploy.ingest import read_page
 from ecgvision.deploy.reader_bundle import ReaderBundle
-from ecgvision.ecg import LEADS, EcgVisionError, ImageError, RecordError
-from ecgvision.evaluate.overlay import draw_reading
-from ecgvision.record_files import check_path, write_record
-from ecgvision.whole import whole_file
+from ecgvision.reader.overlay import draw_reading
+from ecgvision.records.writing import check_path, write_record
 
 FORMATS = ("wfdb", "csv")
 PICTURES = (".png", ".jpg", ".jpeg")

@@ -16,12 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ecgvision.core.atomic_io import whole_folder
+from ecgvision.core.errors import BundleError
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.card import OUTPUTS, make_card, model_notes
 from ecgvision.deploy.card_file import write_card
 from ecgvision.deploy.graph import write_model
-from ecgvision.ecg import BundleError
-from ecgvision.whole import whole_folder
 
 TOLERANCE = 1e-4
 """Largest difference from PyTorch in a logit or probability."""

@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ecgvision.core.atomic_io import whole_folder
+from ecgvision.core.errors import BundleError
 from ecgvision.deploy.card_file import write_card
 from ecgvision.deploy.graph import write_model
 from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.deploy.reader_card import OUTPUTS, make_reader_card, reader_notes
-from ecgvision.ecg import BundleError
-from ecgvision.models.cells import RELATIVE_GAINS
-from ecgvision.models.reading import DeployedReader
-from ecgvision.whole import whole_folder
+from ecgvision.reader.deployed import DeployedReader
+from ecgvision.reader.networks.dense_head import RELATIVE_GAINS
 
 TOLERANCE = 2e-3
 """Largest difference from PyTorch in mV (0.02 mm of paper), in probability and in fractions of the

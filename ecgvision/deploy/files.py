@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO, TypeVar
 
+from ecgvision.core.errors import ImageError
 from ecgvision.deploy.ingest import SUFFIXES
-from ecgvision.ecg import ImageError
 
 Item = TypeVar("Item")
 

@@ -17,7 +17,7 @@ from onnxscript.optimizer import fold_constants_ir
 from torch import nn
 
 from ecgvision.deploy.card_file import INPUT, MODEL, OPSET, write_card
-from ecgvision.models.reader import PageReader
+from ecgvision.reader.page_reader import PageReader
 
 FOLDED = 1024
 """Bytes up to which what does not depend on the page is stored instead of computed; our default."""

@@ -12,7 +12,7 @@ from ecgvision import __version__
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.card_file import READER, kind_of
 from ecgvision.deploy.reader_bundle import ReaderBundle
-from ecgvision.evaluate.reading_lines import lines as read_lines
+from ecgvision.reader.judge.lines import lines as read_lines
 
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "torch", "lightning", "timm", "numba")
 

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgvision.core.errors import ImageError
 from ecgvision.deploy.containers import Header, damaged, read_header
-from ecgvision.ecg import ImageError
 
 MIN_SIDE = 64
 """Shortest side in pixels (our default: below it a row of a three-row page has under 20)."""

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ecgvision.data.views import to_network
+from ecgvision.core.errors import ImageError
+from ecgvision.data.network_input import to_network
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.digitize import digitize
 from ecgvision.deploy.files import counted, expand
 from ecgvision.deploy.ingest import read_page
 from ecgvision.deploy.reader_bundle import ReaderBundle
-from ecgvision.ecg import ImageError
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgvision.core.ecg import LEADS
+from ecgvision.core.errors import BundleError
 from ecgvision.deploy.bundle import answers, load_model, read_files
 from ecgvision.deploy.card_file import AGAIN, INPUT, MODEL
 from ecgvision.deploy.reader_card import OUTPUTS, read_reader_card, reader_notes
-from ecgvision.ecg import LEADS, BundleError
 
 
 class Reading(NamedTuple):
@@ -89,7 +90,7 @@ class ReaderBundle:
         """Read a batch of pages.
 
         Args:
-            batch: (B, 3, H, W) uint8 RGB, each page from `ecgvision.data.views.to_network`.
+            batch: (B, 3, H, W) uint8 RGB, each page from `ecgvision.data.network_input.to_network`.
 
         Raises:
             BundleError: if the batch is not of the bundle's input shape and type, or the model

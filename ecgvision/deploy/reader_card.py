@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ecgvision.core.ecg import LEADS
 from ecgvision.deploy.card_file import CARD, READER, open_card, refuse_faults, seal
-from ecgvision.ecg import LEADS
 
 OUTPUTS = ("signal", "scale", "presence", "trace", "gain")
 INTENDED_USE = (
@@ -30,7 +30,7 @@ def make_reader_card(
     Args:
         image_size: (H, W) of the network's input.
         rate: Hz of what is read; samples: of each lead.
-        gains: what the answers of `gain` stand for; see `ecgvision.models.cells.RELATIVE_GAINS`.
+        gains: what the answers of `gain` stand for; see `dense_head.RELATIVE_GAINS`.
         calibration: of confidences; see `confidence.calibrated`.
         least_confidence: of a page, below which nothing is said to be readable.
         metrics, info: JSON values; a figure that is not finite becomes null.

@@ -11,10 +11,10 @@ import pandas as pd
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from ecgvision.core.errors import ConfigError
 from ecgvision.data.module import EcgDataModule
-from ecgvision.ecg import ConfigError
 from ecgvision.evaluate import predictions
-from ecgvision.tasks.base import BaseTask, Batch
+from ecgvision.nn.training.task import BaseTask, Batch
 
 
 class _Prepared:

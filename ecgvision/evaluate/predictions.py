@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ecgvision.ecg import DataError
-from ecgvision.evaluate.asked import check_table_file
-from ecgvision.whole import whole_file
+from ecgvision.core.atomic_io import whole_file
+from ecgvision.core.command_options import check_table_file
+from ecgvision.core.errors import DataError
 
 META = ("record_id", "patient_id", "fold", "split", "stream", "layout", "artefact")
 KEY = ["split", "stream", "layout", "artefact", "record_id"]

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ecgvision.interpret.asked import check_asked
+from ecgvision.interpret.options import check_asked
 
 METHODS = ("gradients", "rollout")
 

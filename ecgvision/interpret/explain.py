@@ -11,17 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ecgvision.build import build_data, open_run
+from ecgvision.core.ecg import LEADS, Ecg
+from ecgvision.core.errors import ConfigError, DataError, LabelError
+from ecgvision.core.run_folder import read_metrics
 from ecgvision.data.patches import PatchDataModule, PatchDataset
-from ecgvision.ecg import LEADS, ConfigError, DataError, Ecg, LabelError
-from ecgvision.evaluate.operating_points import OperatingPoints
-from ecgvision.interpret.asked import check_asked
+from ecgvision.evaluate.metrics.operating_points import OperatingPoints
 from ecgvision.interpret.figure import attribution_figure, save_figure
 from ecgvision.interpret.gradients import integrated_gradients, patch_gradients
+from ecgvision.interpret.options import check_asked
 from ecgvision.interpret.rollout import attention_rollout
 from ecgvision.interpret.samples import to_samples
-from ecgvision.models.patchecg import PatchECG
-from ecgvision.rundir import read_metrics
+from ecgvision.runs.build import build_data, open_run
+from ecgvision.systems.patchecg.network import PatchECG
 
 MEANING = {"gradients": "logits per sample", "rollout": "share of attention per patch"}
 

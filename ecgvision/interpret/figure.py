@@ -15,9 +15,10 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ecgvision.ecg import LEADS, DataError, Ecg
-from ecgvision.evaluate.figures import INK, STYLE
-from ecgvision.whole import whole_file
+from ecgvision.core.atomic_io import whole_file
+from ecgvision.core.ecg import LEADS, Ecg
+from ecgvision.core.errors import DataError
+from ecgvision.evaluate.report.figures import INK, STYLE
 
 PAPER, FINE, COARSE, BLANK = "#fff8f6", "#f7d9d4", "#eeb5ac", "#f1f1f1"
 SIGNED = LinearSegmentedColormap.from_list(

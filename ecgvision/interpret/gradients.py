@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ecgvision.ecg import ConfigError, DataError
-from ecgvision.models.patchecg import PatchECG
+from ecgvision.core.errors import ConfigError, DataError
+from ecgvision.systems.patchecg.network import PatchECG
 
 STEPS = 64
 """Points of the Gauss-Legendre sum. Our default: enough for the tolerance on smooth networks."""

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ecgvision.ecg import ConfigError
-from ecgvision.models.masked_transformer import MaskedAttention
-from ecgvision.models.patchecg import PatchECG
+from ecgvision.core.errors import ConfigError
+from ecgvision.systems.patchecg.masked_transformer import MaskedAttention
+from ecgvision.systems.patchecg.network import PatchECG
 
 RESIDUAL = 0.5
 """Weight of the identity (Abnar & Zuidema 2020, section 3)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.ecg import DataError
+from ecgvision.core.errors import DataError
 
 
 def to_samples(

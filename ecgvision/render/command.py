@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ecg import ConfigError, Ecg
-from ..layouts import LAYOUTS
-from ..page import Page
-from ..whole import whole_file
-from .styles import (
+from ecgvision.core.atomic_io import whole_file
+from ecgvision.core.ecg import Ecg
+from ecgvision.core.errors import ConfigError
+from ecgvision.core.layouts import LAYOUTS
+from ecgvision.core.page import Page
+from ecgvision.render.papers.named import (
     GRID_COLOURS,
     MIXED,
     PAPERS,
@@ -27,8 +28,8 @@ from .styles import (
 )
 
 if TYPE_CHECKING:
-    from .artefacts import Picture
-    from .paper import Drawing
+    from ecgvision.render.artefacts import Picture
+    from ecgvision.render.draw import Drawing
 
 
 WRITABLE = "Name a file in a folder that exists and may be written"
@@ -77,17 +78,17 @@ def run(args: argparse.Namespace) -> int:
     page = _page(args, paper)
     style = _style(args, paper)
     if args.artefact is not None:
-        from .artefacts import check_name
+        from ecgvision.render.artefacts import check_name
 
         check_name(args.artefact)
     for path in (args.out, args.json, args.mask):
         if path is not None:
             _check_folder(Path(path))
-    from ..records import read_record
+    from ecgvision.records.reading import read_record
 
     ecg = read_record(args.record, rate=args.rate)
     signal = _from(ecg, args.start)
-    from .paper import draw  # slow to import
+    from ecgvision.render.draw import draw  # slow to import
 
     drawing = draw(
         signal,
@@ -125,7 +126,7 @@ def _journey(
     args: argparse.Namespace, drawing: Drawing, page: Page
 ) -> tuple[Picture, dict[str, Any]]:
     """What became of the page, and in words for the JSON."""
-    from . import artefacts
+    from ecgvision.render import artefacts
 
     strength = 1.0 if args.strength is None else args.strength
     picture = artefacts.apply(

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ecg import LEAD_INDEX
-from ..layouts import Cell
-from ..page import MM_PER_INCH, Page
+from ecgvision.core.ecg import LEAD_INDEX
+from ecgvision.core.layouts import Cell
+from ecgvision.core.page import MM_PER_INCH, Page
 
 if TYPE_CHECKING:
-    from .artefacts.warp import Warp
-    from .furniture import Part
+    from ecgvision.render.artefacts.warp import Warp
+    from ecgvision.render.page_annotations import Part
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 OUTLINE_POINTS = 33  # on each side of a moved box: our bends are longer than a thirtieth of any
@@ -145,7 +145,7 @@ class Geometry:
         Raises:
             ConfigError: if the warp starts from a picture of another size.
         """
-        from .artefacts.warp import Warp
+        from ecgvision.render.artefacts.warp import Warp
 
         whole = (self.warp or Warp(self.size, self.size)).then(warp)
         return replace(

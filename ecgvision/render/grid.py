@@ -12,8 +12,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..page import Page
-from .look import Style
+from ecgvision.core.page import Page
+from ecgvision.render.style import Style
 
 FRAME_PT = 0.8
 MAJOR_MM = 5.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..ecg import ConfigError
+from ecgvision.core.errors import ConfigError
 
 # low, high (exclusive) and step. The ranges span normal adults and mild departures from them; our
 # default: wide enough that no value is rare, without extremes that nobody would print unremarked.

@@ -6,14 +6,14 @@ is trained is imported where it is built.
 
 from __future__ import annotations
 
-from ecgvision.errors import ConfigError
+from ecgvision.core.errors import ConfigError
 from ecgvision.systems.base import System
-from ecgvision.systems.mvkt import Mvkt
-from ecgvision.systems.patches import PatchECGSystem, SignalSystem
-from ecgvision.systems.read import Read
-from ecgvision.systems.ssl_finetune import SslFinetune
-from ecgvision.systems.ssl_pretrain import SslPretrain
-from ecgvision.systems.vizecg import VizECG
+from ecgvision.systems.mvkt.system import Mvkt
+from ecgvision.systems.read.system import Read
+from ecgvision.systems.signal.system import PatchECGSystem, SignalSystem
+from ecgvision.systems.ssl.finetune import SslFinetune
+from ecgvision.systems.ssl.pretrain import SslPretrain
+from ecgvision.systems.vizecg.system import VizECG
 
 SYSTEMS: dict[str, System] = {
     "vizecg": VizECG(),

@@ -6,18 +6,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.cores import loader_workers
-from ecgvision.errors import ConfigError
-from ecgvision.tasks.optimizer_settings import OptimizerSettings
+from ecgvision.core.errors import ConfigError
+from ecgvision.core.processors import loader_workers
+from ecgvision.nn.training.optimizer_settings import OptimizerSettings
 
 if TYPE_CHECKING:  # slow to import, and of no use to who checks a configuration
     from torch import nn
 
     from ecgvision.data.cohort import Cohort
     from ecgvision.data.module import EcgDataModule
-    from ecgvision.evaluate.operating_points import OperatingPoints
-    from ecgvision.models.student import Student
-    from ecgvision.tasks.base import BaseTask
+    from ecgvision.evaluate.metrics.operating_points import OperatingPoints
+    from ecgvision.nn.student import Student
+    from ecgvision.nn.training.task import BaseTask
 
 Config = Mapping[str, Any]
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ecgvision.core.ecg import LEADS
+from ecgvision.core.errors import ConfigError
+from ecgvision.core.run_folder import checkpoint_file, load_weights, read_config, weights_hash
 from ecgvision.data.module import EcgDataModule
-from ecgvision.ecg import LEADS, ConfigError
-from ecgvision.models.signal_net import SignalNet
-from ecgvision.rundir import checkpoint_file, load_weights, read_config, weights_hash
+from ecgvision.nn.signal_net import SignalNet
+from ecgvision.nn.training.teacher import Teacher
 from ecgvision.systems.base import Config, reads_pages
-from ecgvision.systems.networks import signal_network
-from ecgvision.systems.seen import refuse_seen
-from ecgvision.tasks.teacher import Teacher
+from ecgvision.systems.leakage import refuse_seen
+from ecgvision.systems.signal.networks import signal_network
 
 
 def load_teacher(

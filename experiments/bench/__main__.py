@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ecgvision.errors import EcgVisionError
-from ecgvision.whole import write_json
+from ecgvision.core.atomic_io import write_json
+from ecgvision.core.errors import EcgVisionError
 from experiments.bench import machine
 
 ALL = "all"

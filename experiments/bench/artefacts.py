@@ -75,9 +75,9 @@ def _clock(work: Callable[..., Any], *inputs: Any, **options: Any) -> float:
 
 def _page(size: tuple[int, int]) -> tuple[NDArray[np.uint8], float]:
     """A page of synthetic beats that fills `size`, and its dpi."""
-    from ecgvision.layouts import get_layout
-    from ecgvision.page import MM_PER_INCH, Page
-    from ecgvision.render.paper import draw
+    from ecgvision.core.layouts import get_layout
+    from ecgvision.core.page import MM_PER_INCH, Page
+    from ecgvision.render.draw import draw
     from experiments.bench.render import beats
 
     height, width = size

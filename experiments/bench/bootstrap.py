@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Seconds on one core for AUROC, AUPRC, precision, recall and F1 of every draw and label."""
-    from ecgvision.evaluate.bootstrap import Scores, weight_blocks
+    from ecgvision.evaluate.metrics.bootstrap import Scores, weight_blocks
 
     scores, targets, patients = cohort(args.records, args.labels)
     start = time.perf_counter()

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.ecg import DataError
+from ecgvision.core.errors import DataError
 
 Array = NDArray[np.float64]
 
@@ -111,8 +111,8 @@ def judge(path: Path, labels: str, train_folds: list[int], test_folds: list[int]
     """The figures of one store."""
     from tqdm import tqdm
 
-    from ecgvision.labels import get_scheme, targets
-    from ecgvision.store import Store
+    from ecgvision.labels.schemes import get_scheme, targets
+    from ecgvision.store.packed import Store
 
     store = Store(path)
     scheme = get_scheme(labels)

@@ -3,7 +3,7 @@
     python -m experiments.bench digitize --store stores/own
 
 Pages of the validation folds of the package's reader, by turns six clean ones and six photographed,
-of six layouts; as they are, and spoilt in each of the ways that `ecgvision.data.spoil` knows. Times
+of six layouts; as they are, and spoilt in each way of `ecgvision.reader.data.unreadable`. Times
 are told in passes of the network: how many times as long as reading the same picture once, without
 looking whether it may lie otherwise, took.
 """
@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.ecg import ConfigError, ImageError
-from ecgvision.render.styles import MIXED, paper_of
-from ecgvision.rundir import read_config
+from ecgvision.core.errors import ConfigError, ImageError
+from ecgvision.core.run_folder import read_config
+from ecgvision.render.papers.named import MIXED, paper_of
 from ecgvision.shipped import READER
-from ecgvision.store import Store, check_store
+from ecgvision.store.packed import Store, check_store
 
 if TYPE_CHECKING:
     from ecgvision.deploy.reader_bundle import ReaderBundle
@@ -44,8 +44,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Of each kind of picture how many, how many were refused, and the median time."""
     for folder in args.store:
         check_store(folder)
-    from ecgvision.data.spoil import WAYS
     from ecgvision.deploy.reader_bundle import ReaderBundle
+    from ecgvision.reader.data.unreadable import WAYS
 
     bundle = ReaderBundle.open(args.bundle or READER / "bundle", threads=args.threads)
     taken: dict[str, list[tuple[bool, float, float]]] = {}
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 def drawn(stores: Sequence[str], pages: int) -> Iterator[NDArray[np.uint8]]:
     """Pages of evenly spread records of the package's reader's validation folds."""
     from ecgvision.render import artefacts
-    from ecgvision.render.paper import draw
+    from ecgvision.render.draw import draw
 
     folds = read_config(READER)["data"]["folds"]["val"]
     found = [(store, int(row)) for store in map(Store, stores)
@@ -90,7 +90,7 @@ def drawn(stores: Sequence[str], pages: int) -> Iterator[NDArray[np.uint8]]:
 
 def measure(bundle: ReaderBundle, image: NDArray[np.uint8]) -> tuple[bool, float, float]:
     """Whether a picture is refused, in how many seconds, and the seconds of one pass."""
-    from ecgvision.data.views import to_network
+    from ecgvision.data.network_input import to_network
     from ecgvision.deploy.digitize import digitize
 
     start = time.perf_counter()

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.ecg import DataError
-from ecgvision.layouts import Layout, get_layout
-from ecgvision.page import PULSE_SECONDS, Page
-from ecgvision.render.styles import GRID_COLOURS, Rgb, Style, get_style
+from ecgvision.core.errors import DataError
+from ecgvision.core.layouts import Layout, get_layout
+from ecgvision.core.page import PULSE_SECONDS, Page
+from ecgvision.render.papers.named import GRID_COLOURS, Rgb, Style, get_style
 
 if TYPE_CHECKING:
+    from ecgvision.render.draw import Drawing
     from ecgvision.render.geometry import CellGeometry
-    from ecgvision.render.paper import Drawing
 
 DEFAULT = Path(__file__).resolve().parents[2] / "../shared/data/kit-pages"
 
@@ -115,8 +115,8 @@ def measure(name: str, folder: Path) -> Measures:
     """
     import cv2
 
-    from ecgvision.records import read_record
-    from ecgvision.render.paper import draw
+    from ecgvision.records.reading import read_record
+    from ecgvision.render.draw import draw
 
     asked = PAGES[name]
     about = folder / f"{name}.json"
@@ -145,7 +145,7 @@ def measure(name: str, folder: Path) -> Measures:
 
 def _layout(asked: KitPage) -> Layout:
     if asked.layout == "12x1+II":  # the kit's alone: no device we know prints it
-        from ecgvision.layouts import CHEST, LIMB, grid
+        from ecgvision.core.layouts import CHEST, LIMB, grid
 
         return grid("12x1+II", [(*LIMB, *CHEST)], ["II"])
     layout = get_layout(asked.layout)
@@ -236,11 +236,11 @@ def _picture(
 
 def _printed(page: Page, style: Style, rate: float, header: Sequence[str]) -> NDArray[np.bool_]:
     """Where bars and text stand, with room for a few pixels: every FreeType hints otherwise."""
-    from ecgvision.render import furniture
+    from ecgvision.render import page_annotations
 
     found = np.zeros(page.size, bool)
-    parts = furniture.bars(page, style, rate) + furniture.labels(page, style)
-    for part in parts + furniture.header(page, style, header):
+    parts = page_annotations.bars(page, style, rate) + page_annotations.labels(page, style)
+    for part in parts + page_annotations.header(page, style, header):
         high, wide = part.coverage.shape
         rows = slice(max(0, part.top - 3), part.top + high + 3)
         found[rows, max(0, part.left - 3) : part.left + wide + 5] = True

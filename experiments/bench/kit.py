@@ -51,8 +51,8 @@ def lacking() -> str:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Pages in ms of CPU, so that a busy machine troubles neither; the store by the clock."""
-    from ecgvision.ecg import ConfigError
-    from ecgvision.render.kit import Kit
+    from ecgvision.core.errors import ConfigError
+    from ecgvision.render.kit.draw import Kit
 
     if args.rounds < 1 or args.batch < 2 or args.records < 2:
         raise ConfigError("give at least 1 round and 2 records for each")
@@ -66,10 +66,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def _page(kit: Any, dpi: int, rounds: int) -> dict[str, float]:
     """One page by turns; ours many times a turn, since the CPU clock is coarse."""
-    from ecgvision.layouts import get_layout
-    from ecgvision.page import Page
-    from ecgvision.render.paper import draw
-    from ecgvision.render.styles import get_style
+    from ecgvision.core.layouts import get_layout
+    from ecgvision.core.page import Page
+    from ecgvision.render.draw import draw
+    from ecgvision.render.papers.named import get_style
     from experiments.bench.render import beats
 
     page, style = Page(get_layout("3x4+II"), dpi=dpi), get_style("kit")
@@ -108,7 +108,7 @@ def _store(folder: Path, python: str, batch: int, records: int, jobs: int) -> di
         )  # fmt: skip
         times = sorted(p.stat().st_mtime for p in (root / "kit").rglob("*.png"))
         if len(times) != batch:
-            from ecgvision.ecg import ConfigError
+            from ecgvision.core.errors import ConfigError
 
             raise ConfigError("the kit's batch script drew another number of pages",
                               value=len(times))  # fmt: skip
@@ -135,7 +135,7 @@ def _store(folder: Path, python: str, batch: int, records: int, jobs: int) -> di
 
 
 def _call(words: list[str], where: Path) -> None:
-    from ecgvision.ecg import ConfigError
+    from ecgvision.core.errors import ConfigError
 
     done = subprocess.run(words, cwd=where, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -144,7 +144,7 @@ def _call(words: list[str], where: Path) -> None:
 
 
 def _write_store(path: Path, records: int) -> None:
-    from ecgvision.store import StoreWriter
+    from ecgvision.store.packed import StoreWriter
     from experiments.bench.render import beats
 
     with StoreWriter(path, rate=RATE, source="bench") as store:
@@ -159,7 +159,7 @@ def _write_store(path: Path, records: int) -> None:
 def _write_wfdb(path: Path, records: int) -> None:
     import wfdb
 
-    from ecgvision.ecg import LEADS
+    from ecgvision.core.ecg import LEADS
     from experiments.bench.render import beats
 
     path.mkdir()

@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def _long(rate: int, reads: int, repeats: int, seed: int) -> dict[str, float]:
     """Milliseconds a stretch, and how much longer it takes to convert the whole record for it."""
-    from ecgvision.store import Store, StoreWriter
+    from ecgvision.store.packed import Store, StoreWriter
 
     rng = np.random.default_rng(seed)
     size, length = 10 * rate, LONG_SECONDS * rate
@@ -112,7 +112,7 @@ def _rdsamp() -> Callable[[str], Any]:
 
 def _from_ptbxl(root: Path, out: Path, rate: int) -> tuple[list[str], Any]:
     from data_prep.ptbxl import FILE_COLUMN, pack_ptbxl
-    from ecgvision.store import Store
+    from ecgvision.store.packed import Store
 
     store = Store(pack_ptbxl(root, out, rate=rate, progress=False))
     return [str(root / name) for name in store.records[FILE_COLUMN[rate]]], store
@@ -120,8 +120,8 @@ def _from_ptbxl(root: Path, out: Path, rate: int) -> tuple[list[str], Any]:
 
 def _written(folder: Path, rate: int) -> tuple[list[str], Any]:
     """64 records of noise on the 1 uV grid, ten seconds long, as WFDB files and as a store."""
-    from ecgvision.ecg import LEADS
-    from ecgvision.store import Store, StoreWriter
+    from ecgvision.core.ecg import LEADS
+    from ecgvision.store.packed import Store, StoreWriter
 
     rng = np.random.default_rng(0)
     paths = []

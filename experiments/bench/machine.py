@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ecgvision.cores import usable_cores
+from ecgvision.core.processors import usable_cores
 
 PACKAGES = (
     "numpy",

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 from numpy.typing import NDArray
 
-from ecgvision.ecg import LEAD_INDEX
-from ecgvision.page import Page
-from ecgvision.render.styles import Rgb, Style
+from ecgvision.core.ecg import LEAD_INDEX
+from ecgvision.core.page import Page
+from ecgvision.render.papers.named import Rgb, Style
 
 
 def draw(

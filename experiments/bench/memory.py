@@ -70,7 +70,7 @@ def write_source(folder: Path, records: int) -> Path:
     """A manifest of WFDB records that share one signal file."""
     import numpy as np
 
-    from ecgvision.ecg import LEADS
+    from ecgvision.core.ecg import LEADS
 
     rng = np.random.default_rng(0)
     steps = (rng.standard_normal((SECONDS * RATE, len(LEADS))) * 200).astype("<i2")

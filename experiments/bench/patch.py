@@ -28,10 +28,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     import torch
     from tqdm import tqdm
 
+    from ecgvision.core.layouts import get_layout
     from ecgvision.data.masks import layout_mask
-    from ecgvision.data.patching import to_patches
-    from ecgvision.layouts import get_layout
-    from ecgvision.models.patchecg import PatchECG
+    from ecgvision.data.patch_settings import to_patches
+    from ecgvision.systems.patchecg.network import PatchECG
 
     cuda = args.accelerator in ("auto", "cuda") and torch.cuda.is_available()
     device = "cuda" if cuda else "cpu"

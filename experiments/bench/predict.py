@@ -63,7 +63,7 @@ def measure(bundle: Bundle, file: Path, rounds: int) -> dict[str, Any]:
     """Times of one file: whole and by stage, in ms."""
     import cv2
 
-    from ecgvision.data.views import to_network
+    from ecgvision.data.network_input import to_network
     from ecgvision.deploy.ingest import read_page
     from ecgvision.deploy.predict import predict_file
 
@@ -103,9 +103,9 @@ def untrained(folder: Path) -> Path:
     import torch
 
     from ecgvision.deploy.export import export_bundle
-    from ecgvision.labels import get_scheme
-    from ecgvision.models.student import Student
-    from ecgvision.models.vizecg import VizECGNet
+    from ecgvision.labels.schemes import get_scheme
+    from ecgvision.nn.student import Student
+    from ecgvision.systems.vizecg.network import VizECGNet
 
     scheme = get_scheme("superdiagnostic")
     points = SimpleNamespace(temperature=1.0, thresholds=(0.5,) * len(scheme.codes))
@@ -136,9 +136,9 @@ def drawn(folder: Path, dpi: float) -> list[Path]:
     """One page of twelve drawn leads, as PNG and as JPEG of quality 90."""
     import cv2
 
-    from ecgvision.layouts import get_layout
-    from ecgvision.page import Page
-    from ecgvision.render.paper import draw
+    from ecgvision.core.layouts import get_layout
+    from ecgvision.core.page import Page
+    from ecgvision.render.draw import draw
 
     image = draw(_beats(), 500.0, Page(get_layout("3x4+II"), dpi=dpi)).image
     files = [folder / "page.png", folder / "page.jpg"]

@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.store import check_store
+from ecgvision.store.packed import check_store
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,8 +35,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Median SNR in dB of each way, with 95 % intervals over patients, by artefact."""
     import copy
 
-    from ecgvision.ecg import ConfigError
-    from ecgvision.rundir import checkpoint_file, read_config
+    from ecgvision.core.errors import ConfigError
+    from ecgvision.core.run_folder import checkpoint_file, read_config
 
     folder = checkpoint_file(args.run).parent.parent
     config = copy.deepcopy(read_config(folder))
@@ -44,12 +44,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise ConfigError("only a reader's columns are read", file=folder, value=config["exp"])
     for store in args.store:
         check_store(store)
-    from ecgvision.build import open_run  # what has been said so far needs nothing slow
-    from ecgvision.evaluate.reading import read_split
-    from ecgvision.evaluate.reading_confidence import settle
-    from ecgvision.evaluate.reading_summary import summarise
-    from ecgvision.models.reader import PageReader
-    from ecgvision.tasks.quiet import quiet_lightning
+    from ecgvision.nn.training.quiet import quiet_lightning
+    from ecgvision.reader.judge.calibrate import settle
+    from ecgvision.reader.judge.read_split import read_split
+    from ecgvision.reader.judge.summary import summarise
+    from ecgvision.reader.page_reader import PageReader
+    from ecgvision.runs.build import open_run  # what has been said so far needs nothing slow
     from experiments.bench.reader_ways import Dense
 
     quiet_lightning()

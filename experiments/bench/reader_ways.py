@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ecgvision.models.strips import MARGIN, REACH, STEPS, StripHead, look
+from ecgvision.reader.networks.trace_decoder import MARGIN, REACH, STEPS, StripHead, look
 
 SAME_ROW = 0.02
 """Of the page's height: rows that are no further apart are one, of several leads; our default."""

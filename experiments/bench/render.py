@@ -59,10 +59,10 @@ def _compare(
 ) -> dict[str, Any]:
     import cv2
 
-    from ecgvision.layouts import get_layout
-    from ecgvision.page import Page
-    from ecgvision.render.paper import draw
-    from ecgvision.render.styles import get_style
+    from ecgvision.core.layouts import get_layout
+    from ecgvision.core.page import Page
+    from ecgvision.render.draw import draw
+    from ecgvision.render.papers.named import get_style
     from experiments.bench import matplotlib_page
 
     page, style = Page(get_layout(layout)).fit(size), get_style("kit", ink=(0, 0, 0))
@@ -111,7 +111,7 @@ def beats(rate: int, seed: int) -> NDArray[np.float32]:
 
 
 def _stored(path: str) -> list[tuple[NDArray[np.float32], float]]:
-    from ecgvision.store import Store
+    from ecgvision.store.packed import Store
 
     store = Store(path)
     return [(store.read(row), store.rate) for row in range(min(len(store), 20))]

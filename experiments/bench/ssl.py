@@ -32,8 +32,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Views a second of both ways, taking turns, so that a busy moment meets both."""
     import torch
 
-    from ecgvision.data.ssl_views import SpectrogramViews, TimeViews
-    from ecgvision.models.spectrogram import Spectrogram
+    from ecgvision.systems.ssl.spectrogram import Spectrogram
+    from ecgvision.systems.ssl.views.signals import SpectrogramViews, TimeViews
 
     rng = np.random.default_rng(0)
     signal = rng.standard_normal((args.batch, 12, args.samples), dtype=np.float32)

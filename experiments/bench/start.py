@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("data_prep", "ecgvision", "experiments")
 SCRIPT = "import sys; from ecgvision.cli import main; sys.exit(main())"
 """What the installed script `ecgvision` does."""
-ELSEWHERE = ("ecgvision.render.kit_worker",)
+ELSEWHERE = ("ecgvision.render.kit.worker",)
 """Modules with a `__main__` that are no commands: the interpreter of ecg-image-kit runs them."""
 
 _COUNT = """

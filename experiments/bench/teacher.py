@@ -27,10 +27,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from data_prep.synthesize import synthesize
-    from ecgvision import build
-    from ecgvision.models.signal_net import SignalNet
-    from ecgvision.systems import mvkt
-    from ecgvision.tasks.teacher import Teacher
+    from ecgvision.nn.signal_net import SignalNet
+    from ecgvision.nn.training.teacher import Teacher
+    from ecgvision.runs import build
+    from ecgvision.systems.mvkt import system
     from experiments.configure import configure
 
     cuda = args.accelerator in ("auto", "cuda") and torch.cuda.is_available()
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         tasks: dict[str, Any] = {}
         for name, kept in (("asked", 0), ("kept", remember)):
             teacher = Teacher(network, remember=kept)
-            tasks[name] = mvkt.make_task(config, data, teacher).to(device).train()
+            tasks[name] = system.make_task(config, data, teacher).to(device).train()
             tasks[name].log_dict = lambda *_, **__: None  # there is no trainer
         batch = {k: v.to(device) for k, v in next(iter(data.train_dataloader())).items()}
     took: dict[str, list[float]] = {name: [] for name in tasks}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ecgvision.core.errors import DataError, LabelError
 from ecgvision.data.cohort import Cohort
-from ecgvision.ecg import DataError, LabelError
-from ecgvision.store import StoreWriter
+from ecgvision.store.packed import StoreWriter
 
 FOLDS = {"train": [1, 2, 3, 4, 5, 6, 7, 8], "val": [9], "test": [10]}
 

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecgvision.core.errors import ConfigError, DataError, LayoutError
+from ecgvision.core.layouts import get_layout
+from ecgvision.core.page import Page
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.crops import CropDataModule, CropDataset, CropSettings
-from ecgvision.data.fraction import choose, tell
-from ecgvision.data.unlabelled import CropsForPretraining
-from ecgvision.ecg import ConfigError, DataError, LayoutError
-from ecgvision.layouts import get_layout
-from ecgvision.page import Page
-from ecgvision.store import StoreWriter
+from ecgvision.data.label_fraction import choose, tell
+from ecgvision.store.packed import StoreWriter
+from ecgvision.systems.ssl.unlabelled import CropsForPretraining
 
 FOLDS = {"train": [*range(1, 9)], "val": [9], "test": [10]}
 

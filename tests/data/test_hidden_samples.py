@@ -10,16 +10,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ecgvision.core.layouts import RANDOM_LAYOUTS, any_layout, get_layout, pick_layout
+from ecgvision.core.page import Page
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.crops import CropDataset, CropSettings
 from ecgvision.data.masks import TrainMask
 from ecgvision.data.pages import OnTheFly, PageSettings
 from ecgvision.data.paired import PairedDataset
+from ecgvision.data.patch_settings import PatchSettings
 from ecgvision.data.patches import PatchDataset
-from ecgvision.data.patching import PatchSettings
 from ecgvision.data.resample import fit_length, resample, resample_shown
-from ecgvision.layouts import RANDOM_LAYOUTS, any_layout, get_layout, pick_layout
-from ecgvision.page import Page
 
 FOLDS = {"train": [1, 2, 3], "val": [9], "test": [10]}
 RATES = (100, 250, 500)

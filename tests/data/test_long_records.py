@@ -9,10 +9,10 @@ import pytest
 
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.pages import PageSettings
-from ecgvision.data.reading import ReadingDataset
 from ecgvision.data.resample import fit_length
-from ecgvision.data.variation import SignalVariation
-from ecgvision.store import Store, StoreWriter
+from ecgvision.reader.data.pages import ReadingDataset
+from ecgvision.reader.data.signal_variation import SignalVariation
+from ecgvision.store.packed import Store, StoreWriter
 
 RATE, SECONDS = 250, 120
 
@@ -35,7 +35,7 @@ def long_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many values each call of the store's `decode` converts."""
-    import ecgvision.store as module
+    import ecgvision.store.packed as module
 
     sizes, decode = [], module.decode
     monkeypatch.setattr(module, "decode", lambda v, s: (sizes.append(v.size), decode(v, s))[1])

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ecgvision.core.errors import ConfigError
+from ecgvision.core.layouts import RANDOM_LAYOUTS, get_layout
+from ecgvision.core.page import Page
 from ecgvision.data.masks import FRACTIONS, MODES, TrainMask, blocks, layout_mask, noise_blocks
-from ecgvision.ecg import ConfigError
-from ecgvision.layouts import RANDOM_LAYOUTS, get_layout
-from ecgvision.page import Page
 
 LIMB, CHEST, ALL = range(6), range(6, 12), range(12)
 THREES = [(range(k, k + 3), 250 * n, 250 * (n + 1)) for n, k in enumerate((0, 3, 6, 9))]

@@ -8,16 +8,16 @@ import torch
 from torch.utils.data import DataLoader
 
 from data_prep import render_images
+from ecgvision.core.errors import ConfigError, DataError, LayoutError
+from ecgvision.core.layouts import get_layout
+from ecgvision.core.page import Page
 from ecgvision.data.cohort import Cohort
-from ecgvision.data.drawn import DrawnPages
+from ecgvision.data.drawn_pages import DrawnPages
+from ecgvision.data.network_input import to_network
 from ecgvision.data.pages import PageSettings
 from ecgvision.data.paired import PairedDataModule
-from ecgvision.data.views import to_network
-from ecgvision.ecg import ConfigError, DataError, LayoutError
-from ecgvision.layouts import get_layout
-from ecgvision.page import Page
-from ecgvision.render.paper import draw
-from ecgvision.render.styles import get_style
+from ecgvision.render.draw import draw
+from ecgvision.render.papers.named import get_style
 
 FOLDS = {"train": [1, 2, 3, 4, 5, 6, 7, 8], "val": [9], "test": [10]}
 

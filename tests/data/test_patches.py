@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from ecgvision.core.errors import ConfigError, DataError, LayoutError
+from ecgvision.core.layouts import RANDOM_LAYOUTS, get_layout, pick_layout
+from ecgvision.core.page import Page
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.masks import Drawn, layout_mask
+from ecgvision.data.patch_settings import PatchSettings, normalise_record, to_patches
 from ecgvision.data.patches import PatchDataModule, PatchDataset
-from ecgvision.data.patching import PatchSettings, normalise_record, to_patches
 from ecgvision.data.signals import NO_LAYOUT
-from ecgvision.ecg import ConfigError, DataError, LayoutError
-from ecgvision.layouts import RANDOM_LAYOUTS, get_layout, pick_layout
-from ecgvision.page import Page
 
 FOLDS = {"train": [1, 2, 3, 4, 5, 6, 7, 8], "val": [9], "test": [10]}
 TOKENS = {  # of 180: seen at least in part, and whole

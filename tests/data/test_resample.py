@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ecgvision.core.errors import ConfigError
 from ecgvision.data.resample import fit_length, resample
-from ecgvision.ecg import ConfigError
 
 
 @settings(deadline=None, max_examples=30)

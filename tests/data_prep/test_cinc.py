@@ -16,10 +16,11 @@ from data_prep.cinc_files import database_of, find_records, fingerprint
 from data_prep.cinc_folds import stratified_folds
 from data_prep.cinc_header import read_about
 from data_prep.pack import main
-from ecgvision.ecg import LEADS, DataError, RecordError
-from ecgvision.labels import get_scheme, targets
-from ecgvision.store import Store
-from experiments.prepare import stores
+from ecgvision.core.ecg import LEADS
+from ecgvision.core.errors import DataError, RecordError
+from ecgvision.labels.schemes import get_scheme, targets
+from ecgvision.store.packed import Store
+from experiments.sources import stores
 
 SHARED = Path(__file__).resolve().parents[2] / "../shared/data"
 AF, NSR, RBBB, CRBBB, OLD_MI = "164889003", "426783006", "59118001", "713427006", "164867002"

@@ -13,9 +13,10 @@ from data_prep import chunks
 from data_prep.manifest import pack_manifest
 from data_prep.pack import main
 from data_prep.ptbxl import pack_ptbxl
-from ecgvision.ecg import LEADS, DataError, LabelError, RecordError, StoreError
-from ecgvision.records import read_record
-from ecgvision.store import Store
+from ecgvision.core.ecg import LEADS
+from ecgvision.core.errors import DataError, LabelError, RecordError, StoreError
+from ecgvision.records.reading import read_record
+from ecgvision.store.packed import Store
 
 SHARED = Path(__file__).resolve().parents[2] / "../shared/data"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_prep.quality import RULES, check, report, summary
-from ecgvision.ecg import LEADS
+from ecgvision.core.ecg import LEADS
 
 RATE = 500
 

@@ -1,4 +1,4 @@
-"""Whole stores drawn to a folder: the same pages whatever happens on the way."""
+"""Whole stores drawn_pages to a folder: the same pages whatever happens on the way."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ import pandas as pd
 import pytest
 from kit_stand_in import write_checkout
 
-from data_prep import backends, drawn, render_images
+from data_prep import backends, drawn_pages, render_images
 from data_prep.backends import OurBackend, page_seed
 from data_prep.render_images import main
-from ecgvision.data.drawn import COLUMNS, DrawnPages
-from ecgvision.ecg import ConfigError
-from ecgvision.layouts import get_layout
-from ecgvision.page import Page
+from ecgvision.core.errors import ConfigError
+from ecgvision.core.layouts import get_layout
+from ecgvision.core.page import Page
+from ecgvision.data.drawn_pages import COLUMNS, DrawnPages
+from ecgvision.render.draw import draw
 from ecgvision.render.geometry import Geometry
-from ecgvision.render.paper import draw
-from ecgvision.render.styles import random_style
-from ecgvision.store import Store, StoreWriter
+from ecgvision.render.papers.named import random_style
+from ecgvision.store.packed import Store, StoreWriter
 
 RECORDS = 5
 
@@ -86,7 +86,7 @@ def test_pages_are_those_of_the_renderer(store: Path, tmp_path: Path) -> None:
         mask = cv2.imread(str(out / line["mask"]), cv2.IMREAD_UNCHANGED)
         assert mask.ndim == 2
         assert mask.max() > 100
-        assert drawn.png_dpi(out / line["file"]) == pytest.approx(50, abs=0.02)
+        assert drawn_pages.png_dpi(out / line["file"]) == pytest.approx(50, abs=0.02)
 
 
 def test_jobs_and_order_leave_no_trace(store: Path, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
             raise Stop
         real(source, target)
 
-    monkeypatch.setattr(drawn.os, "replace", replace)
+    monkeypatch.setattr(drawn_pages.os, "replace", replace)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 12, 17, 18])
@@ -136,7 +136,7 @@ def test_an_interrupted_run_ends_with_the_same_bytes(
     kept = {p: p.stat().st_mtime_ns for p in broken.rglob("*.png") if "mask" not in p.name}
     assert ours(store, broken, "--masks") == 0
     assert files(whole) == files(broken)
-    assert all(p.stat().st_mtime_ns == then for p, then in kept.items())  # drawn once
+    assert all(p.stat().st_mtime_ns == then for p, then in kept.items())  # drawn_pages once
 
 
 def test_two_runs_do_not_share_a_folder(
@@ -144,7 +144,7 @@ def test_two_runs_do_not_share_a_folder(
 ) -> None:
     out = tmp_path / "pages"
     assert ours(store, out) == 0
-    other = drawn.Folder(
+    other = drawn_pages.Folder(
         out, Store(store), json.loads((out / "images.json").read_text())["settings"], RECORDS
     )
     assert ours(store, out) == 2

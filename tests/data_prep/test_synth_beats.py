@@ -11,8 +11,8 @@ from data_prep.synthetic import dipole
 from data_prep.synthetic.conditions import CONDITIONS
 from data_prep.synthetic.patients import draw_patient
 from data_prep.synthetic.records import STEP, Sample, record
-from ecgvision.ecg import LEAD_INDEX
-from ecgvision.labels import get_scheme
+from ecgvision.core.ecg import LEAD_INDEX
+from ecgvision.labels.schemes import get_scheme
 
 RATE = 500
 SEEDS = range(6)

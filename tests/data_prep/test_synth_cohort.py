@@ -11,9 +11,9 @@ import pytest
 
 from data_prep.synthesize import main, synthesize
 from data_prep.synthetic.cohort import BLOCK, EXCLUSIVE, draw_conditions, visits
-from ecgvision.ecg import ConfigError
-from ecgvision.labels import get_scheme, targets
-from ecgvision.store import Store
+from ecgvision.core.errors import ConfigError
+from ecgvision.labels.schemes import get_scheme, targets
+from ecgvision.store.packed import Store
 from experiments.bench import cohort
 
 FILES = ("signals.npy", "records.parquet")

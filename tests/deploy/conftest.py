@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ecgvision.deploy.card import make_card, model_notes
 from ecgvision.deploy.card_file import MODEL, OPSET, write_card
-from ecgvision.labels import get_scheme
+from ecgvision.labels.schemes import get_scheme
 
 SIZE = (48, 64)
 SCHEME = get_scheme("superdiagnostic")

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
-from ecgvision.data.views import to_network
+from ecgvision.data.network_input import to_network
 
 BLOCKER = """
 import sys
@@ -52,7 +52,7 @@ def test_predict_needs_no_training_stack(
 
 def test_the_base_modules_do_not_even_try() -> None:
     code = """
-import ecgvision.ecg, ecgvision.cli, ecgvision.data.views, ecgvision.labels
+import ecgvision.core.ecg, ecgvision.cli, ecgvision.data.network_input, ecgvision.labels.schemes
 import ecgvision.deploy.bundle, ecgvision.deploy.ingest, ecgvision.deploy.predict, ecgvision.deploy.info
 ours = {name for name, module in sys.modules.items() if name.startswith("ecgvision")}
 print(sorted(ours))

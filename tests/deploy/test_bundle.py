@@ -13,10 +13,10 @@ import numpy as np
 import onnx
 import pytest
 
+from ecgvision.core.errors import BundleError
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.card import make_card, read_card
 from ecgvision.deploy.card_file import CARD, MODEL, write_card
-from ecgvision.ecg import BundleError
 
 Edit = Callable[[dict[str, Any]], object]
 

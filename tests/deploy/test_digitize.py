@@ -18,13 +18,14 @@ from PIL import Image
 from scipy.special import expit, logit
 
 from ecgvision.cli import main
+from ecgvision.core.ecg import LEADS, Ecg
+from ecgvision.core.errors import BundleError, ImageError
 from ecgvision.deploy.card_file import MODEL, OPSET, write_card
-from ecgvision.deploy.confidence import lead_confidence, page_confidence
 from ecgvision.deploy.digitize import SURE, Digitised, digitize, picture_points
 from ecgvision.deploy.reader_bundle import ReaderBundle, Reading
 from ecgvision.deploy.reader_card import make_reader_card, reader_notes
-from ecgvision.ecg import LEADS, BundleError, Ecg, ImageError
-from ecgvision.records import read_record
+from ecgvision.reader.confidence import lead_confidence, page_confidence
+from ecgvision.records.reading import read_record
 from ecgvision.shipped import READER as SHIPPED
 
 SIZE, T = (64, 96), 300
@@ -401,7 +402,7 @@ def test_info_tells_what_a_reader_reads(
 
 @pytest.mark.parametrize("picture", [(300, 400), (400, 300), (33, 200)])
 def test_points_go_back_the_way_the_page_came(picture: tuple[int, int]) -> None:
-    from ecgvision.data.reading import network_fractions
+    from ecgvision.reader.data.pages import network_fractions
 
     points = RNG.random((50, 2)) * (picture[1], picture[0])
     there = network_fractions(points, picture, SIZE)

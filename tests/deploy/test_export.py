@@ -14,13 +14,13 @@ import timm
 import torch
 from torch import nn
 
+from ecgvision.core.errors import BundleError
 from ecgvision.deploy import graph
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.card_file import CARD, MODEL
 from ecgvision.deploy.export import export_bundle
-from ecgvision.ecg import BundleError
-from ecgvision.labels import get_scheme
-from ecgvision.models.student import Student
+from ecgvision.labels.schemes import get_scheme
+from ecgvision.nn.student import Student
 
 SIZE = (64, 96)
 SCHEME = get_scheme("superdiagnostic")

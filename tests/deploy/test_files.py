@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ecgvision.core.errors import ImageError
 from ecgvision.deploy.files import counted, expand
-from ecgvision.ecg import ImageError
 
 
 def test_folders_stand_for_their_pictures(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from ecgvision.core.errors import ImageError
 from ecgvision.deploy import ingest
 from ecgvision.deploy.containers import exif_orientation, read_header
 from ecgvision.deploy.ingest import MAX_SIDE, MIN_SIDE, read_page
-from ecgvision.ecg import ImageError
 
 
 def page(height: int = 80, width: int = 100) -> np.ndarray:

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from ecgvision.cli import main
-from ecgvision.data.views import to_network
+from ecgvision.core.layouts import get_layout
+from ecgvision.core.page import Page
+from ecgvision.data.network_input import to_network
 from ecgvision.deploy import predict
 from ecgvision.deploy.bundle import Bundle
-from ecgvision.layouts import get_layout
-from ecgvision.page import Page
-from ecgvision.render.paper import draw
+from ecgvision.render.draw import draw
 
 
 def save_page(path: Path, seed: int, size: tuple[int, int] = (96, 128)) -> np.ndarray:

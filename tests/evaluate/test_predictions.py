@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgvision.ecg import DataError
+from ecgvision.core.errors import DataError
 from ecgvision.evaluate import predictions as P
 
 

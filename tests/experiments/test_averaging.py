@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from ecgvision import build
-from ecgvision.models.image_encoder import OWN, image_encoder
-from ecgvision.models.signal_encoders import SIGNAL_ENCODERS, signal_encoder
+from ecgvision.nn.image_encoders.image_encoder import OWN, image_encoder
+from ecgvision.nn.signal_encoders import SIGNAL_ENCODERS, signal_encoder
+from ecgvision.runs import build
 from ecgvision.systems import SYSTEMS
 from experiments.configure import configure
 from experiments.run import run

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ecgvision.ecg import ConfigError
-from experiments.chain import stage_config, trainable
+from ecgvision.core.errors import ConfigError
 from experiments.check import check_types
 from experiments.check_values import check_values
 from experiments.configure import configure
+from experiments.stages import stage_config, trainable
 
 EXPS = sorted(file.stem for file in (Path(__file__).parents[2] / "experiments/exp").glob("*.yaml"))
 

@@ -14,11 +14,11 @@ import pytest
 import yaml
 from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 
-from ecgvision.ecg import ConfigError, DataError, RecordError, StoreError
-from ecgvision.store import Store
+from ecgvision.core.errors import ConfigError, DataError, RecordError, StoreError
+from ecgvision.store.packed import Store
 from experiments import usage
 from experiments.configure import configure
-from experiments.prepare import _cached, stores
+from experiments.sources import _cached, stores
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -151,7 +151,7 @@ def test_a_store_that_other_code_has_packed_is_named_and_not_used(
         make_store(folder, records=2)
 
     with monkeypatch.context() as patch:
-        patch.setattr("experiments.prepare.source_digest", lambda module: "0123abcd")
+        patch.setattr("experiments.sources.source_digest", lambda module: "0123abcd")
         (old,) = _cached(tmp_path, "own", MODULE, make)
     (other,) = _cached(tmp_path, "own-100Hz", MODULE, make)  # of another source
     capsys.readouterr()

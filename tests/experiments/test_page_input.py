@@ -11,21 +11,22 @@ import pytest
 import torch
 from PIL import Image
 
-from ecgvision import build, rundir
 from ecgvision.cli import main
-from ecgvision.ecg import ConfigError, LabelError
-from ecgvision.evaluate.again import evaluate_run
-from ecgvision.models.cells import NOTHING
-from ecgvision.models.page_net import PageNet
-from ecgvision.models.patchecg import PatchECG
-from ecgvision.models.reader import PageReader
-from ecgvision.models.signal_net import SignalNet
+from ecgvision.core import run_folder
+from ecgvision.core.errors import ConfigError, LabelError
+from ecgvision.nn.signal_net import SignalNet
+from ecgvision.reader.networks.dense_head import NOTHING
+from ecgvision.reader.page_reader import PageReader
+from ecgvision.runs import build
+from ecgvision.runs.reevaluate import evaluate_run
 from ecgvision.systems import get_system
-from ecgvision.systems.page_input import adopt_reader
-from experiments import chain
+from ecgvision.systems.page_input.build import adopt_reader
+from ecgvision.systems.page_input.network import PageNet
+from ecgvision.systems.patchecg.network import PatchECG
+from experiments import stages
 from experiments.configure import configure
-from experiments.identity import run_id
 from experiments.run import run
+from experiments.run_id import run_id
 
 pytestmark = [
     # https://github.com/Lightning-AI/pytorch-lightning/issues/20978 and kin: Lightning's own
@@ -52,11 +53,11 @@ def reader(trained_reader: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """A trained one; that lead II is printed all over is then put into its weights, as a presence
     of one half would be decided by the last digit."""
     folder = Path(shutil.copytree(trained_reader, tmp_path_factory.mktemp("read") / "run"))
-    state = torch.load(folder / rundir.BEST, weights_only=True)
+    state = torch.load(folder / run_folder.BEST, weights_only=True)
     state["state_dict"]["model.cells.answer.weight"][: NOTHING + 1] = 0
     state["state_dict"]["model.cells.answer.bias"][: NOTHING + 1] = -8
     state["state_dict"]["model.cells.answer.bias"][1] = 8
-    torch.save(state, folder / rundir.BEST)
+    torch.save(state, folder / run_folder.BEST)
     return folder
 
 
@@ -156,9 +157,9 @@ def test_dense_answers_are_the_same(kind: str) -> None:
 def test_a_run_from_page_to_bundle(diagnosed: Path, reader: Path, tmp_path: Path) -> None:
     found = json.loads((diagnosed / "metrics.json").read_text())
     assert set(found["test"]) == {"patches", "patches@3x4+II", "patches@6x2"}
-    config = rundir.read_config(diagnosed)
+    config = run_folder.read_config(diagnosed)
     assert config["data"]["image_size"] == [64, 96]
-    assert config["model"]["reader"] == str((reader / rundir.BEST).resolve())
+    assert config["model"]["reader"] == str((reader / run_folder.BEST).resolve())
     opened = build.open_run(diagnosed)
     network = opened.task.model
     assert isinstance(network, PageNet)
@@ -189,7 +190,7 @@ def test_the_bundle_answers_as_the_run_was_judged(
 
 
 def test_a_frozen_reader_stays(few: Path, tmp_path: Path, reader: Path) -> None:
-    folder = run(tiny(SIGNAL, few, tmp_path, f"model.reader={reader / rundir.BEST}",
+    folder = run(tiny(SIGNAL, few, tmp_path, f"model.reader={reader / run_folder.BEST}",
                       "model.reader_frozen=true", "trainer.ema_decay=0"))  # fmt: skip
     found = json.loads((folder / "metrics.json").read_text())
     assert set(found["test"]) == {"signal"}  # of one layout there is no other figure
@@ -221,7 +222,7 @@ def test_what_does_not_fit_is_refused(
 def test_a_reader_that_has_seen_the_judged_folds_is_refused(
     tiny_store: Path, tmp_path: Path, reader: Path
 ) -> None:
-    folds = rundir.read_config(reader)["data"]["folds"]
+    folds = run_folder.read_config(reader)["data"]["folds"]
     swapped = [f"data.folds.train={[*folds['train'][1:], *folds['test']]}",
                f"data.folds.test={folds['train'][:1]}"]  # fmt: skip
     for base in (PATCH, SIGNAL):
@@ -252,7 +253,7 @@ def test_ids_are_what_they_were_without_a_page() -> None:
     frozen = configure(["+exp=signal", "input=page", "model.reader=b", "model.reader_frozen=true"])
     ids = {run_id(c, ["x"], "y") for c in (plain, page, frozen)}
     assert len(ids) == 3
-    assert "model.reader" in chain.WEIGHTS
+    assert "model.reader" in stages.WEIGHTS
 
 
 def test_a_network_goes_on_from_signals_to_pages_and_on_pages(
@@ -260,7 +261,7 @@ def test_a_network_goes_on_from_signals_to_pages_and_on_pages(
 ) -> None:
     signals = tuple(o for o in PATCH if o != "input=page")
     first = run(tiny(signals, tiny_store, tmp_path))
-    cohort = build.build_cohort(rundir.read_config(first))
+    cohort = build.build_cohort(run_folder.read_config(first))
 
     def network(*more: str) -> torch.nn.Module:
         config = tiny(PATCH, tiny_store, tmp_path, f"model.reader={reader}", *more)
@@ -289,7 +290,7 @@ def test_a_reader_goes_on_from_a_reader(tiny_store: Path, tmp_path: Path, reader
     assert all(torch.equal(found[k], wanted[k]) for k in wanted)
     again = run_id(config, ["x"], "y")
     assert again == run_id(configure([*READ, "data.artefacts=[scan]"]), ["x"], "y")
-    assert chain.weights_hashes(config)  # which tell the two apart
+    assert stages.weights_hashes(config)  # which tell the two apart
 
 
 @pytest.mark.parametrize("exp", ["signal_page", "patchecg_page", "vizecg_read"])
@@ -304,9 +305,9 @@ def test_the_reader_is_trained_first_and_the_run_is_as_if_it_had_been_given(
                   *(f"{stage}.{w}" for w in small),
                   *(["data.image_size=[64,96]"] if stage == "image" else []))  # fmt: skip
     signals = [] if stage == "image" else ["signals"]
-    assert chain.trainable(config) == [stage, *signals]
+    assert stages.trainable(config) == [stage, *signals]
     alone = tiny(READ, tiny_store, Path("x"))
-    found = chain.stage_config(config, stage)
+    found = stages.stage_config(config, stage)
     assert run_id(found, ["x"], "y") == run_id(alone, ["x"], "y")
 
 
@@ -317,16 +318,16 @@ def test_signals_are_learned_first_as_by_a_run_of_their_own(
     own = [w for w in base if not w.startswith(("+exp", "input"))]
     config = tiny((f"+exp={exp}", *own), tiny_store, Path("x"), "signals.trainer.max_epochs=3",
                   f"teacher.exp={base[0].removeprefix('+exp=')}")  # fmt: skip
-    stage = chain.stage_config(config, "signals")
+    stage = stages.stage_config(config, "signals")
     default = configure([base[0], "data.small=true"])["optimizer"]
     alone = tiny(base, tiny_store, Path("x"), "input=signal", "trainer.max_epochs=3",
                  "data.train_mask=layouts", f"optimizer.lr={default['lr']}")  # fmt: skip
     assert run_id(stage, ["x"], "y") == run_id(alone, ["x"], "y")
-    assert chain.stage_config(config, "teacher") == stage
+    assert stages.stage_config(config, "teacher") == stage
     for given, stays in (("model.weights=a", "reading"), ("model.reader=a", "signals")):
         config = configure([f"+exp={exp}", given])
         system = get_system(config["exp"])
-        assert [s for s in chain.trainable(config) if system.needs(config, s)] == [stays]
+        assert [s for s in stages.trainable(config) if system.needs(config, s)] == [stays]
 
 
 def test_from_page_to_diagnosis_by_one_command(few: Path, tmp_path: Path, without_bundle) -> None:
@@ -338,10 +339,10 @@ def test_from_page_to_diagnosis_by_one_command(few: Path, tmp_path: Path, withou
         folder = run(config)
     (reader,) = (tmp_path / "read").iterdir()
     (signals,) = (f for f in (tmp_path / "signal").iterdir() if f != folder)  # the teacher, too
-    given = rundir.read_config(folder)
-    assert given["model"]["reader"] == str((reader / rundir.BEST).resolve())
+    given = run_folder.read_config(folder)
+    assert given["model"]["reader"] == str((reader / run_folder.BEST).resolve())
     assert given["model"]["weights"] == given["teacher"]["checkpoint"]
-    assert given["model"]["weights"] == str((signals / rundir.BEST).resolve())
+    assert given["model"]["weights"] == str((signals / run_folder.BEST).resolve())
     assert given["data"]["image_size"] == [64, 96]
     plain = tiny(SIGNAL, few, tmp_path, f"model.reader={reader}", "optimizer.lr=5e-4",
                  f"model.weights={signals}", f"teacher.checkpoint={signals}")  # fmt: skip

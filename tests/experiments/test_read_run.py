@@ -11,18 +11,20 @@ import pandas as pd
 import pytest
 import torch
 
-from ecgvision import build, rundir
-from ecgvision.data.reading_module import ReadingDataModule
+from ecgvision.core import run_folder
+from ecgvision.core.ecg import LEADS
+from ecgvision.core.errors import BundleError, ConfigError, EcgVisionError
 from ecgvision.data.resample import resample
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.reader_bundle import ReaderBundle
-from ecgvision.ecg import LEADS, BundleError, ConfigError, EcgVisionError
-from ecgvision.evaluate.reading import read_split
-from ecgvision.evaluate.snr import snr_db
-from ecgvision.models.reading import DeployedReader
-from ecgvision.store import StoreWriter
-from ecgvision.tasks.read import BACKBONE, ReadTask
-from experiments import ship
+from ecgvision.reader.data.module import ReadingDataModule
+from ecgvision.reader.deployed import DeployedReader
+from ecgvision.reader.judge.read_split import read_split
+from ecgvision.reader.judge.snr import snr_db
+from ecgvision.runs import build
+from ecgvision.store.packed import StoreWriter
+from ecgvision.systems.read.task import BACKBONE, ReadTask
+from experiments import release_reader
 from experiments.configure import configure
 from experiments.run import run
 
@@ -181,7 +183,7 @@ def test_settings_that_make_no_sense(
 
 
 def test_the_encoder_stands_under_its_prefix(trained_reader: Path) -> None:
-    state = torch.load(trained_reader / rundir.BEST, weights_only=True)["state_dict"]
+    state = torch.load(trained_reader / run_folder.BEST, weights_only=True)["state_dict"]
     kept = build.open_run(trained_reader).task.model.page.encoder.state_dict()
     theirs = {k.removeprefix(BACKBONE): v for k, v in state.items() if k.startswith(BACKBONE)}
     assert theirs.keys() == kept.keys()
@@ -202,7 +204,7 @@ def test_a_student_starts_as_a_reader(
         return configure([*base, f"model.image_checkpoint={trained_reader}", *more])
 
     given = config()
-    theirs = rundir.read_config(trained_reader)
+    theirs = run_folder.read_config(trained_reader)
     assert given["data"]["image_size"] == theirs["data"]["image_size"] == [64, 96]
     assert given["model"]["image_encoder"] == theirs["model"]["image_encoder"] == "readnet"
     data = build.build_data(given, build.build_cohort(given))
@@ -232,12 +234,14 @@ def test_a_reader_is_shipped_whole_and_without_paths(
     target = tmp_path / "package" / "reader"
     for _ in range(2):  # the second takes the place of the first
         assert (
-            ship.main([str(trained_reader), "--out", str(target), "--note", "Records of nobody."])
+            release_reader.main(
+                [str(trained_reader), "--out", str(target), "--note", "Records of nobody."]
+            )
             == 0
         )
     assert [p.name for p in target.parent.iterdir()] == ["reader"]
     capsys.readouterr()
-    (store,) = rundir.read_config(trained_reader)["data"]["store"]
+    (store,) = run_folder.read_config(trained_reader)["data"]["store"]
     texts = [f for f in target.rglob("*") if f.suffix in (".json", ".yaml", ".md")]
     assert len(texts) == 4
     for text in texts:
@@ -245,10 +249,10 @@ def test_a_reader_is_shipped_whole_and_without_paths(
         assert store not in text.read_text()
     card = (target / "CARD.md").read_text()
     assert "Records of nobody." in card
-    assert rundir.weights_hash(target / rundir.BEST) == rundir.weights_hash(
-        trained_reader / rundir.BEST
+    assert run_folder.weights_hash(target / run_folder.BEST) == run_folder.weights_hash(
+        trained_reader / run_folder.BEST
     )
-    assert rundir.weights_hash(target / rundir.BEST) in card
+    assert run_folder.weights_hash(target / run_folder.BEST) in card
     assert "| all | 3 |" in card
     start = reader_config(tiny_store, tmp_path, f"model.weights={target}")
     data = build.build_data(start, build.build_cohort(start))
@@ -266,6 +270,6 @@ def test_a_reader_is_shipped_whole_and_without_paths(
 def test_what_is_no_finished_reader_is_not_shipped(trained_reader: Path, tmp_path: Path) -> None:
     shutil.copytree(trained_reader, tmp_path / "run")
     (tmp_path / "run" / "metrics.json").unlink()
-    assert ship.main([str(tmp_path / "run"), "--out", str(tmp_path / "out")]) == 2
-    assert ship.main([str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert release_reader.main([str(tmp_path / "run"), "--out", str(tmp_path / "out")]) == 2
+    assert release_reader.main([str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     assert not (tmp_path / "out").exists()

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from ecgvision import build, rundir
+from ecgvision.core import run_folder
+from ecgvision.core.errors import ConfigError, DataError, LabelError
 from ecgvision.deploy.bundle import Bundle
-from ecgvision.ecg import ConfigError, DataError, LabelError
 from ecgvision.evaluate import predictions
-from ecgvision.evaluate.again import evaluate_run
 from ecgvision.evaluate.inference import predict
-from experiments import identity, train
+from ecgvision.runs import build
+from ecgvision.runs.reevaluate import evaluate_run
+from experiments import run_id, train
 from experiments.configure import configure
 from experiments.run import run
 
@@ -132,7 +133,7 @@ def test_the_run_and_a_later_evaluation_find_the_same(finished):
 def test_other_labels_are_refused(finished):
     opened = build.open_run(finished)
     with pytest.raises(LabelError, match="hash"):
-        rundir.load_weights(opened.task, finished / rundir.BEST, label_hash="0" * 16)
+        run_folder.load_weights(opened.task, finished / run_folder.BEST, label_hash="0" * 16)
 
 
 def test_a_finished_run_is_not_repeated(finished, tiny_store, capsys):
@@ -148,7 +149,7 @@ def test_what_other_code_has_made_is_named_and_not_taken_unless_asked(
 ):
     config = configure([*SIGNAL, f"data.store=[{tiny_store}]", f"run_dir={tmp_path}",
                         "trainer.max_epochs=1"])  # fmt: skip
-    monkeypatch.setattr(identity, "source_digest", lambda *_: "oldcode")
+    monkeypatch.setattr(run_id, "source_digest", lambda *_: "oldcode")
     old = run(copy.deepcopy(config))
     monkeypatch.undo()
     capsys.readouterr()
@@ -163,7 +164,7 @@ def test_what_other_code_has_made_is_named_and_not_taken_unless_asked(
     assert str(old) in told
     assert "Finished before" not in told
     codes = [json.loads((f / "metrics.json").read_text())["code"] for f in (old, new)]
-    assert codes[1] == identity.code() != codes[0]
+    assert codes[1] == run_id.code() != codes[0]
     before = (old / "metrics.json").read_bytes()
     assert run(copy.deepcopy(config) | {"any_code": True, "force": True}) == new
     assert (old / "metrics.json").read_bytes() == before  # what other code has made stays

@@ -11,17 +11,19 @@ import numpy as np
 import pytest
 import torch
 
-from ecgvision import build, rundir
+from ecgvision.core import run_folder
+from ecgvision.core.errors import ConfigError, DataError
 from ecgvision.data.cohort import Cohort
-from ecgvision.ecg import ConfigError, DataError
 from ecgvision.evaluate import predictions
-from ecgvision.evaluate.again import evaluate_run
-from ecgvision.store import StoreWriter
-from ecgvision.tasks.pretrain import BACKBONE, STANDARDISE, PretrainTask
-from experiments import chain, study, train
+from ecgvision.runs import build
+from ecgvision.runs.reevaluate import evaluate_run
+from ecgvision.store.packed import StoreWriter
+from ecgvision.systems.ssl.pretrain_task import BACKBONE, STANDARDISE, PretrainTask
+from experiments import stages, train
 from experiments.configure import configure
-from experiments.identity import run_id
 from experiments.run import run
+from experiments.run_id import run_id
+from experiments.study import __main__ as study
 
 pytestmark = [
     # https://github.com/Lightning-AI/pytorch-lightning/issues/20978 and kin: Lightning's own
@@ -80,17 +82,17 @@ def test_a_pretraining_says_what_it_did_and_judges_nothing(pretrained, tiny_stor
 
 
 def test_the_last_epoch_is_kept(pretrained):
-    best, last = (weights(pretrained / f) for f in (rundir.BEST, train.LAST))
+    best, last = (weights(pretrained / f) for f in (run_folder.BEST, train.LAST))
     assert same(best, last)
     assert not same(
-        weights(pretrained / rundir.BEST, BACKBONE),
-        weights(pretrained / rundir.BEST, "method.teacher.model.backbone."),
+        weights(pretrained / run_folder.BEST, BACKBONE),
+        weights(pretrained / run_folder.BEST, "method.teacher.model.backbone."),
     )
 
 
 def test_the_moments_are_those_of_the_training_folds(pretrained, tiny_store):
-    found = weights(pretrained / rundir.BEST, STANDARDISE)
-    folds = rundir.read_config(pretrained)["data"]["folds"]
+    found = weights(pretrained / run_folder.BEST, STANDARDISE)
+    folds = run_folder.read_config(pretrained)["data"]["folds"]
     cohort = Cohort([tiny_store], "superdiagnostic", folds=folds)
     train_signals = torch.stack(
         [torch.tensor(cohort.signal(int(p), 10, 100)) for p in cohort.positions("train")]
@@ -207,8 +209,8 @@ def test_the_backbone_arrives(pretrained, tiny_store, tmp_path):
     config = tiny(ALONE, tiny_store, tmp_path, f"time.checkpoint={pretrained}")
     data = build.build_data(config, build.build_cohort(config))
     network = build.build_task(config, data, pretrained=True).model
-    assert same(network.time_encoder.state_dict(), weights(pretrained / rundir.BEST, BACKBONE))
-    assert same(network.time_input.state_dict(), weights(pretrained / rundir.BEST, STANDARDISE))
+    assert same(network.time_encoder.state_dict(), weights(pretrained / run_folder.BEST, BACKBONE))
+    assert same(network.time_input.state_dict(), weights(pretrained / run_folder.BEST, STANDARDISE))
     scratch = build.build_task(tiny(ALONE, tiny_store, tmp_path), data, pretrained=True).model
     assert not same(scratch.time_encoder.state_dict(), network.time_encoder.state_dict())
     # the same folds, the same moments
@@ -217,14 +219,14 @@ def test_the_backbone_arrives(pretrained, tiny_store, tmp_path):
 
 @pytest.fixture(scope="module")
 def probed(pretrained, tiny_store, tmp_path_factory) -> Path:
-    more = ("probe=true", f"time.checkpoint={pretrained / rundir.BEST}", "data.label_fraction=0.5",
+    more = ("probe=true", f"time.checkpoint={pretrained / run_folder.BEST}", "data.label_fraction=0.5",
             "data.layouts=[12x1,3x4]")  # fmt: skip
     return run(tiny(ALONE, tiny_store, tmp_path_factory.mktemp("probe"), *more))
 
 
 def test_a_probe_keeps_the_encoder_and_tells_its_labels(probed, pretrained):
-    theirs = weights(pretrained / rundir.BEST, BACKBONE)
-    ours = weights(probed / rundir.BEST, "model.time_encoder.")
+    theirs = weights(pretrained / run_folder.BEST, BACKBONE)
+    ours = weights(probed / run_folder.BEST, "model.time_encoder.")
     assert same(ours, theirs)
     metrics = read(probed)
     assert set(metrics["test"]) == {"time", "time@12x1", "time@3x4"}
@@ -319,19 +321,19 @@ def test_a_pretraining_that_has_not_finished_is_no_start(pretrained, tiny_store,
 def test_a_mistake_is_found_before_the_first_pretraining(words, named, monkeypatch):
     monkeypatch.setattr("experiments.run.run", lambda _: pytest.fail("something was trained"))
     with pytest.raises(ConfigError, match=named):
-        chain.prepare(configure(["+exp=ssl", "data.small=true", *words]))
+        stages.prepare(configure(["+exp=ssl", "data.small=true", *words]))
 
 
 def test_a_checkpoint_is_a_path():
     with pytest.raises(ConfigError, match=r"time\.checkpoint must be a path"):
-        chain.prepare(configure(["+exp=ssl_finetune", "time.checkpoint=3"]))
+        stages.prepare(configure(["+exp=ssl_finetune", "time.checkpoint=3"]))
 
 
 @pytest.mark.parametrize("modality", ["time", "spectrogram"])
 def test_a_stage_has_the_id_of_the_same_run_by_itself(modality):
     config = configure(["+exp=ssl", "seed=3", "probe=true", "data.label_fraction=0.1",
                         "fusion=concat", "data.batch_size=7", "ssl.method=byol"])  # fmt: skip
-    stage = chain.stage_config(config, modality)
+    stage = stages.stage_config(config, modality)
     alone = configure(["+exp=ssl_pretrain", "seed=3", f"model.modality={modality}",
                        "ssl.method=byol"])  # fmt: skip
     assert run_id(stage, ["x"], "y") == run_id(alone, ["x"], "y")
@@ -346,15 +348,15 @@ def test_both_stages_from_one_command(tiny_store, tmp_path):
     base = ("+exp=ssl", *FINETUNE[1:], "trainer.limit_train_batches=1", *stages)
     folder = run(tiny(base, tiny_store, tmp_path, "model.heads=[fused,time,spectrogram]"))
     assert set(read(folder)["test"]) == {"fused", "time", "spectrogram"}
-    config = rundir.read_config(folder)
-    made = {rundir.read_config(f)["model"]["modality"]: f
+    config = run_folder.read_config(folder)
+    made = {run_folder.read_config(f)["model"]["modality"]: f
             for f in (tmp_path / "ssl_pretrain").iterdir()}  # fmt: skip
     assert set(made) == {"time", "spectrogram"}
     for kind, stage in made.items():
-        assert config[kind]["checkpoint"] == str(stage / rundir.BEST)
+        assert config[kind]["checkpoint"] == str(stage / run_folder.BEST)
     data = build.build_data(config, build.build_cohort(config))
     network = build.build_task(config, data, pretrained=True).model
-    theirs = weights(made["spectrogram"] / rundir.BEST, BACKBONE)
+    theirs = weights(made["spectrogram"] / run_folder.BEST, BACKBONE)
     assert same(network.spectrogram_encoder.state_dict(), theirs)
     before = {f: (f / "metrics.json").stat().st_mtime_ns for f in made.values()}
     only = run(tiny(base, tiny_store, tmp_path, "fusion=none", "model.modality=time"))
@@ -372,11 +374,11 @@ def test_the_image_tower_starts_from_a_pretraining(tiny_store, tmp_path, pretrai
     config = tiny(VIZECG, tiny_store, tmp_path, f"model.image_checkpoint={folder}")
     data = build.build_data(config, build.build_cohort(config))
     network = build.build_task(config, data, pretrained=True).model
-    theirs = weights(folder / rundir.BEST, BACKBONE)
+    theirs = weights(folder / run_folder.BEST, BACKBONE)
     assert same(network.image_tower.encoder.state_dict(), theirs)
-    (hashed,) = chain.weights_hashes(config)
+    (hashed,) = stages.weights_hashes(config)
     assert hashed.startswith("model.image_checkpoint:")
-    file = configure([*VIZECG, f"model.image_checkpoint={folder / rundir.BEST}"])
+    file = configure([*VIZECG, f"model.image_checkpoint={folder / run_folder.BEST}"])
     assert run_id(config, [hashed], "y") == run_id(file, [hashed], "y")  # by content
     assert run_id(config, [], "y") == run_id(configure([*VIZECG]), [], "y")
     for more, error in (
@@ -402,8 +404,8 @@ def test_a_students_pretraining_is_found_again_and_leaves_the_run_as_it_was(
     folder = run(tiny(base, *words))
     (made,) = (tmp_path / "ssl_pretrain").iterdir()
     assert (folder.parent.name, read(made)["data"]["train"]) == ("vizecg", 24)  # of the other store
-    config = rundir.read_config(folder)
-    assert config["model"]["image_checkpoint"] == str(made / rundir.BEST)
+    config = run_folder.read_config(folder)
+    assert config["model"]["image_checkpoint"] == str(made / run_folder.BEST)
     assert "image" not in config
     before = (made / "metrics.json").stat().st_mtime_ns
     # the same run by itself, and the same without any pretraining
@@ -420,21 +422,21 @@ def test_a_students_pretraining_is_found_again_and_leaves_the_run_as_it_was(
 def test_a_students_pretraining_sees_its_pages(tmp_path):
     words = ["data.image_size=[64,96]", "data.artefacts=[clean,scan]", "data.train_dpi=[25]",
              "data.layouts=[6x2]", "seed=3", "data.style=muse"]  # fmt: skip
-    stage = chain.stage_config(configure(["+exp=vizecg_ssl", *words]), "image")
+    stage = stages.stage_config(configure(["+exp=vizecg_ssl", *words]), "image")
     alone = configure(["+exp=ssl_pretrain", "model.modality=image", *words])
     assert run_id(stage, ["x"], "y") == run_id(alone, ["x"], "y")
     assert stage["data"]["name"] == "synthetic"
     given = configure(["+exp=vizecg_ssl", "data=ptbxl", "data.root=x", "image.data.store=[y]"])
-    data = chain.stage_config(given, "image")["data"]
+    data = stages.stage_config(given, "image")["data"]
     assert (data["name"], data["store"]) == ("store", ["y"])
     given = configure(
         ["+exp=vizecg_ssl", "data=ptbxl", "data.root=x", "+data@image.data=synthetic"]
     )
-    data = chain.stage_config(given, "image")["data"]
+    data = stages.stage_config(given, "image")["data"]
     assert (data["name"], data["records"], data["batch_size"]) == ("synthetic", 4000, 256)
     plain = configure(["+exp=vizecg", *words])
     scratch = configure(["+exp=vizecg_ssl", *words, "image.exp=null"])
-    chain.prepare(scratch)
+    stages.prepare(scratch)
     assert scratch == plain
 
 
@@ -451,13 +453,13 @@ def test_a_students_pretraining_sees_its_pages(tmp_path):
 def test_a_students_mistake_is_found_before_its_pretraining(words, named, monkeypatch):
     monkeypatch.setattr("experiments.run.run", lambda _: pytest.fail("something was trained"))
     with pytest.raises(ConfigError, match=named):
-        chain.prepare(configure(["+exp=vizecg_ssl", *words]))
+        stages.prepare(configure(["+exp=vizecg_ssl", *words]))
 
 
 def test_a_signal_student_needs_no_image_pretraining(monkeypatch):
     monkeypatch.setattr("experiments.run.run", lambda _: pytest.fail("something was trained"))
     config = configure(["+exp=vizecg_ssl", "model.streams=signal"])
-    chain.prepare(config)
+    stages.prepare(config)
     assert config == configure(["+exp=vizecg", "model.streams=signal"])
 
 
@@ -467,7 +469,7 @@ def test_a_study_takes_another_method(tiny_store, tmp_path):
     arms = {arm.name: configure(arm.run)
             for arm in study.read_plan("ssl", [*base, "ssl.method=byol"]).arms}  # fmt: skip
     for name, config in arms.items():
-        first = chain.trainable(config)
+        first = stages.trainable(config)
         if name.endswith("scratch"):
             assert first == []
             alone = configure(["+exp=ssl_finetune", *base, f"fusion={config['fusion']}",
@@ -476,7 +478,7 @@ def test_a_study_takes_another_method(tiny_store, tmp_path):
         else:
             assert first == ["time", "spectrogram"]
             for stage in first:
-                assert chain.stage_config(config, stage)["ssl"]["method"] == "byol"
+                assert stages.stage_config(config, stage)["ssl"]["method"] == "byol"
 
 
 def test_a_start_that_collapsed_is_said_to_be_one(pretrained, tiny_store, tmp_path, capsys):
@@ -496,17 +498,19 @@ def test_the_study_of_image_pretraining(tiny_store, tmp_path, capsys, without_bu
     given = [f"data.store=[{tiny_store}]", f"run_dir={tmp_path}", *words]
     plan = study.read_plan("image_pretraining", given)
     configs = {arm.name: configure(arm.run) for arm in plan.arms}
-    first = {name: chain.trainable(config) for name, config in configs.items()}
+    first = {name: stages.trainable(config) for name, config in configs.items()}
     assert {name for name, found in first.items() if found == ["image"]} == {
         "image alone, pretrained", "both streams, pretrained",
     }  # fmt: skip
-    stages = [chain.stage_config(configs[name], "image") for name, found in first.items() if found]
-    assert run_id(stages[0], ["x"], "y") == run_id(stages[1], ["x"], "y")  # trained once
+    made_first = [
+        stages.stage_config(configs[name], "image") for name, found in first.items() if found
+    ]
+    assert run_id(made_first[0], ["x"], "y") == run_id(made_first[1], ["x"], "y")  # trained once
     arms = "arms=['image alone, pretrained']"
     with without_bundle():
         assert study.main(["image_pretraining", "seeds=[0]", arms, *given]) == 0
     assert "image alone, pretrained" in capsys.readouterr().out
     (made,) = (tmp_path / "ssl_pretrain").iterdir()
-    starts = {rundir.read_config(f)["model"]["image_checkpoint"]
+    starts = {run_folder.read_config(f)["model"]["image_checkpoint"]
               for f in (tmp_path / "vizecg").iterdir()}  # fmt: skip
-    assert starts == {None, str(made / rundir.BEST)}
+    assert starts == {None, str(made / run_folder.BEST)}

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from ecgvision.models import names
-from ecgvision.models.signal_encoders import SIGNAL_ENCODERS
+from ecgvision.nn import encoder_names
+from ecgvision.nn.signal_encoders import SIGNAL_ENCODERS
 from experiments.bench import start
 
 ROOT = Path(__file__).parents[2]
@@ -147,14 +147,14 @@ WRONG = {
     "experiments.study cv exp=signal folds=2": "folds 2",
     "experiments.study cv exp=signal trainer.max_epochs=0": "trainer.max_epochs 0",
     "experiments.study cv exp=signal data=ptbxl data.root=gone": "data.root gone",
-    "experiments.ship gone": "gone",
+    "experiments.release_reader gone": "gone",
     "experiments.compare gone.parquet gone.csv": "gone.parquet",
     "experiments.compare a b --draws 0": "--draws 0",
     "experiments.compare a b --match (": "--match '('",
     "experiments.bench reader --store gone": "gone",
     "experiments.bench digitize --store gone": "gone",
-    "ecgvision.evaluate.challenge_report gone.parquet": "gone.parquet",
-    "ecgvision.evaluate.challenge_report gone --draws 0": "--draws 0",
+    "ecgvision.evaluate.challenge.report gone.parquet": "gone.parquet",
+    "ecgvision.evaluate.challenge.report gone --draws 0": "--draws 0",
     "data_prep.pack ptbxl gone --out new": "gone",
     "data_prep.pack cinc2020 gone --out new": "gone",
     "data_prep.pack ptbxl gone --out {here}": "{here}",
@@ -211,12 +211,12 @@ def test_every_other_command_refuses_what_it_can_tell(tmp_path: Path, tiny_store
 
 
 def test_names_stand_for_something() -> None:
-    assert set(names.SIGNAL_ENCODERS) == set(SIGNAL_ENCODERS)
+    assert set(encoder_names.SIGNAL_ENCODERS) == set(SIGNAL_ENCODERS)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "tv_resnet34", "vit_tiny_patch16_224.augreg_in21k"])
 def test_what_timm_knows_is_not_refused(name: str) -> None:
-    names.check_image_encoder(name)
+    encoder_names.check_image_encoder(name)
 
 
 def test_every_name_of_timm_is_found_in_its_files() -> None:
@@ -225,4 +225,4 @@ def test_every_name_of_timm_is_found_in_its_files() -> None:
     known = timm.list_models()
     assert len(known) > 500
     for name in known[:: len(known) // 10]:
-        names.check_image_encoder(name)
+        encoder_names.check_image_encoder(name)

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 import torch
 
-from ecgvision import build, rundir
+from ecgvision.core import run_folder
+from ecgvision.core.errors import ConfigError, LabelError, LayoutError
 from ecgvision.data.signals import NO_LAYOUT
-from ecgvision.ecg import ConfigError, LabelError, LayoutError
 from ecgvision.evaluate import predictions
+from ecgvision.runs import build
 from experiments import train
 from experiments.configure import configure
 from experiments.run import run
@@ -71,7 +72,7 @@ def test_a_signal_run_takes_masks_and_leads(tiny_store, tmp_path):
     folder = run(tiny(SIGNAL, tiny_store, tmp_path, "data.train_mask=both", "data.augment=true",
                       "model.leads=[II]", "model.scale=global"))  # fmt: skip
     assert list(json.loads((folder / "metrics.json").read_text())["test"]) == ["signal"]
-    state = torch.load(folder / rundir.BEST, weights_only=True)["state_dict"]
+    state = torch.load(folder / run_folder.BEST, weights_only=True)["state_dict"]
     assert state["model.input.std"] > 0.01  # fitted on the training records, not left at 1
     assert state["model.input.std"] != 1
 
@@ -108,7 +109,7 @@ def test_a_student_has_its_teacher_trained_first(mvkt):
     metrics = json.loads((mvkt / "metrics.json").read_text())
     assert set(metrics["test"]) == {"student", "teacher"}
     (teacher,) = (mvkt.parents[1] / "signal").iterdir()
-    assert rundir.read_config(mvkt)["teacher"]["checkpoint"] == str(teacher / rundir.BEST)
+    assert run_folder.read_config(mvkt)["teacher"]["checkpoint"] == str(teacher / run_folder.BEST)
     theirs = predictions.load(teacher / "predictions.parquet")
     ours = predictions.load(mvkt / "predictions.parquet")
     same = [
@@ -119,13 +120,13 @@ def test_a_student_has_its_teacher_trained_first(mvkt):
 
 
 def test_the_teacher_is_not_stored_again(mvkt):
-    state = torch.load(mvkt / rundir.BEST, weights_only=True)["state_dict"]
+    state = torch.load(mvkt / run_folder.BEST, weights_only=True)["state_dict"]
     assert not [key for key in state if "teacher" in key and not key.startswith("contrastive.")]
     assert state["model.encoder.layers.0.0.weight"].shape[1] == 1  # one lead
 
 
 def test_a_teacher_can_be_given_and_its_answers_kept(mvkt, tiny_store, tmp_path):
-    checkpoint = rundir.read_config(mvkt)["teacher"]["checkpoint"]
+    checkpoint = run_folder.read_config(mvkt)["teacher"]["checkpoint"]
     args = (f"teacher.checkpoint={checkpoint}", "trainer.max_epochs=2", "data.student_leads=[II]")
     plain, cached = (
         run(tiny(MVKT, tiny_store, tmp_path / name, *args, f"teacher.cache={name}"))
@@ -133,14 +134,14 @@ def test_a_teacher_can_be_given_and_its_answers_kept(mvkt, tiny_store, tmp_path)
     )
     assert plain.name == cached.name  # keeping answers does not change the result
     for a, b in zip(*(
-        torch.load(f / rundir.BEST, weights_only=True)["state_dict"].values()
+        torch.load(f / run_folder.BEST, weights_only=True)["state_dict"].values()
         for f in (plain, cached)
     ), strict=True):  # fmt: skip
         torch.testing.assert_close(a, b)
 
 
 def test_a_teacher_that_does_not_fit_is_refused(mvkt, tiny_store, tmp_path):
-    checkpoint = rundir.read_config(mvkt)["teacher"]["checkpoint"]
+    checkpoint = run_folder.read_config(mvkt)["teacher"]["checkpoint"]
     args = (f"teacher.checkpoint={checkpoint}",)
     with pytest.raises(LabelError, match=r"hash [0-9a-f]{16}, the data's [0-9a-f]{16}"):
         run(tiny(MVKT, tiny_store, tmp_path, *args, "data.labels=diagnostic"))
@@ -160,7 +161,7 @@ def test_a_teacher_that_does_not_fit_is_refused(mvkt, tiny_store, tmp_path):
 
 
 def test_a_signal_teacher_teaches_an_image_student_too(mvkt, tiny_store, tmp_path):
-    checkpoint = rundir.read_config(mvkt)["teacher"]["checkpoint"]
+    checkpoint = run_folder.read_config(mvkt)["teacher"]["checkpoint"]
     folder = run(configure([
         "+exp=vizecg", *COMMON, "model.image_encoder=test_efficientnet", "model.streams=image",
         "model.width=16", "model.heads=2", "data.image_size=[64,96]", "data.train_dpi=[20]",

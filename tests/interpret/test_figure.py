@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
 
+from ecgvision.core.ecg import LEADS, Ecg
+from ecgvision.core.errors import DataError
+from ecgvision.core.layouts import get_layout
+from ecgvision.core.page import Page
 from ecgvision.data.masks import layout_mask
-from ecgvision.ecg import LEADS, DataError, Ecg
 from ecgvision.interpret.figure import BLANK, attribution_figure, save_figure
-from ecgvision.layouts import get_layout
-from ecgvision.page import Page
 
 
 def shown(layout: str = "3x4+II") -> Ecg:

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ecgvision.ecg import ConfigError, DataError
+from ecgvision.core.errors import ConfigError, DataError
 from ecgvision.interpret.gradients import integrated_gradients, patch_gradients
-from ecgvision.models.patchecg import PatchECG
+from ecgvision.systems.patchecg.network import PatchECG
 
 LABEL = 2
 

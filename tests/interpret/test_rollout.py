@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ecgvision.ecg import ConfigError, DataError
+from ecgvision.core.errors import ConfigError, DataError
 from ecgvision.interpret.rollout import attention_rollout
-from ecgvision.models.masked_transformer import MaskedAttention
-from ecgvision.models.patchecg import PatchECG
+from ecgvision.systems.patchecg.masked_transformer import MaskedAttention
+from ecgvision.systems.patchecg.network import PatchECG
 
 GRID = (3, 5, 16)
 

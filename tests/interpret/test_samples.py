@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecgvision.data.patching import to_patches
-from ecgvision.ecg import DataError
+from ecgvision.core.errors import DataError
+from ecgvision.data.patch_settings import to_patches
 from ecgvision.interpret.samples import to_samples
 
 

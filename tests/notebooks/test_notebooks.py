@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgvision.evaluate import operating_points, predictions
+from ecgvision.evaluate import predictions
+from ecgvision.evaluate.metrics import operating_points
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "notebooks"

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgvision.ecg import ConfigError
-from ecgvision.layouts import get_layout
-from ecgvision.page import Page
+from ecgvision.core.errors import ConfigError
+from ecgvision.core.layouts import get_layout
+from ecgvision.core.page import Page
 from ecgvision.render.artefacts import ARTEFACTS, PRESETS, apply
 from ecgvision.render.artefacts.parts import Lot, coarse
-from ecgvision.render.paper import draw
+from ecgvision.render.draw import draw
 from experiments.bench.render import beats
 
 NAMES = [*PRESETS, *ARTEFACTS]

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ecgvision.ecg import ConfigError
-from ecgvision.layouts import get_layout
-from ecgvision.page import Page
+from ecgvision.core.errors import ConfigError
+from ecgvision.core.layouts import get_layout
+from ecgvision.core.page import Page
 from ecgvision.render.artefacts import ARTEFACTS, PRESETS, Warp, apply
 from ecgvision.render.artefacts.warp import Projective
-from ecgvision.render.paper import draw
+from ecgvision.render.draw import draw
 from experiments.bench.render import beats
 
 NAMES = [*PRESETS, *ARTEFACTS]

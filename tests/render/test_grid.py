@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ecgvision.layouts import get_layout
-from ecgvision.page import Page
+from ecgvision.core.layouts import get_layout
+from ecgvision.core.page import Page
 from ecgvision.render.grid import empty_page, line_coverage
-from ecgvision.render.styles import get_style
+from ecgvision.render.papers.named import get_style
 
 
 def paper(page: Page, style) -> np.ndarray:

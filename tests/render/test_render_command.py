@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ecgvision.ecg import ConfigError, LayoutError
+from ecgvision.core.errors import ConfigError, LayoutError
 from ecgvision.render import command
 from experiments.bench.render import beats
 

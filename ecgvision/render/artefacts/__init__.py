@@ -8,11 +8,11 @@ changes of a machine are one map, so that the picture is taken from the page onc
 boxes and masks move with it to within half a pixel.
 """
 
-from .journey import Picture, apply, check_name
-from .parts import Artefact
-from .presets import CLEAN, PRESETS, Preset, Use
-from .registry import ARTEFACTS
-from .warp import Warp
+from ecgvision.render.artefacts.parts import Artefact
+from ecgvision.render.artefacts.pipeline import Picture, apply, check_name
+from ecgvision.render.artefacts.presets import CLEAN, PRESETS, Preset, Use
+from ecgvision.render.artefacts.registry import ARTEFACTS
+from ecgvision.render.artefacts.warp import Warp
 
 __all__ = [
     "ARTEFACTS",

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .parts import Image, Lot
+from ecgvision.render.artefacts.parts import Image, Lot
 
 
 @cache

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .bands import BAND_PX
-from .borrowed import mix
-from .parts import Image, Lot, clouds
+from ecgvision.render.artefacts.bands import BAND_PX
+from ecgvision.render.artefacts.borrowed import mix
+from ecgvision.render.artefacts.parts import Image, Lot, clouds
 
 FAX_DPI = 204.0  # across; down 196 lines an inch in fine mode and 98 in standard (ITU-T T.4)
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .bands import bands
-from .warp import Size, Step
+from ecgvision.render.artefacts.bands import bands
+from ecgvision.render.artefacts.warp import Size, Step
 
 Image = NDArray[np.uint8]
 Field = NDArray[np.float32]

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .bands import BAND_PX
-from .parts import Field, Image, Lot, Shape, axes, coloured
-from .scanner import about
-from .warp import Bend, Points, Projective, Size
+from ecgvision.render.artefacts.bands import BAND_PX
+from ecgvision.render.artefacts.parts import Field, Image, Lot, Shape, axes, coloured
+from ecgvision.render.artefacts.scanner import about
+from ecgvision.render.artefacts.warp import Bend, Points, Projective, Size
 
 
 def table(size: Size, lot: Lot) -> Shape:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from . import borrowed, office, phone, scanner, screen, wear, writing
-from .parts import Artefact
+from ecgvision.render.artefacts import borrowed, office, phone, scanner, screen, wear, writing
+from ecgvision.render.artefacts.parts import Artefact
 
 ARTEFACTS: dict[str, Artefact] = {
     # on the paper

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .parts import Image, Lot, Shape
-from .warp import Projective, Size
+from ecgvision.render.artefacts.parts import Image, Lot, Shape
+from ecgvision.render.artefacts.warp import Projective, Size
 
 
 def about(size: Size, degrees: float, scale: float = 1.0) -> np.ndarray:

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .parts import Image, Lot, Shape
-from .warp import Projective, Size
-from .writing import written
+from ecgvision.render.artefacts.parts import Image, Lot, Shape
+from ecgvision.render.artefacts.warp import Projective, Size
+from ecgvision.render.artefacts.writing import written
 
 THEMES = (
     ((240, 240, 240), (200, 204, 210), (60, 60, 60)),

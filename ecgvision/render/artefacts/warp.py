@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...ecg import ConfigError
+from ecgvision.core.errors import ConfigError
 
 Points = NDArray[np.float64]
 Size = tuple[int, int]

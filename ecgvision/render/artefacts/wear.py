@@ -11,8 +11,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .parts import CELL_PX, Field, Image, Lot, Shape, axes, clouds, coarse, coloured
-from .warp import Bend, Points, Size
+from ecgvision.render.artefacts.parts import (
+    CELL_PX,
+    Field,
+    Image,
+    Lot,
+    Shape,
+    axes,
+    clouds,
+    coarse,
+    coloured,
+)
+from ecgvision.render.artefacts.warp import Bend, Points, Size
 
 
 @dataclass(frozen=True, eq=False)

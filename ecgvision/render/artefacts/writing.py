@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .parts import Image, Lot, clouds, lay
+from ecgvision.render.artefacts.parts import Image, Lot, clouds, lay
 
 NOTES = (
     "Dr. Weber", "ward 3, bed 12", "10:45", "supine", "for the file", "copy", "seen", "M. Rossi",

@@ -1,0 +1,220 @@
+"""The scores of the PhysioNet/CinC Challenges 2020 and 2021.
+
+Challenge metric (Perez Alday et al. 2020, Physiol Meas 41:124003; Reyna et al. 2021, CinC 48):
+a record with true labels Y and called labels O earns sum over i in Y, j in O of w_ij / max(|Y u O|,
+1), where w_ij is the reward for calling j where i is true. The sum over records is scaled so that 1
+is "all right" and 0 is "sinus rhythm, whatever the record"; below 0 is worse than that. Both years
+use this formula and scale; they differ in classes and weights. Where the two ends coincide, which
+is where all records are of pure sinus rhythm, the official scorers give 0, and so do we.
+
+The other scores are those of the 2020 scorer: exact-match accuracy, macro F1, and F2 and G2, whose
+counts weigh each record by 1 / max(|Y|, 1). A class that is neither true nor called anywhere has no
+F1, F2 or G2 and is left out of their means.
+
+The officials score every record, also those without a scored label: such a record costs nothing and
+earns nothing in the Challenge metric, but counts in the others. `data.unlabelled=keep` does so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ecgvision.core.errors import DataError
+from ecgvision.evaluate.metrics.bootstrap import interval, weight_blocks
+from ecgvision.labels.cinc_tables import (
+    CINC2020,
+    CINC2021,
+    EXCEPTION,
+    EXCEPTIONS,
+    SINUS_RHYTHM,
+    STEPS,
+    ScoredClass,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Challenge:
+    """What a Challenge scores.
+
+    Attributes:
+        name: "cinc2020" or "cinc2021", which are label schemes too.
+        codes: (C,) classes, in the scheme's order.
+        weights: (C, C) float64, reward for calling column j where row i is true.
+        inactive: the class that the scale's zero always calls.
+    """
+
+    name: str
+    codes: tuple[str, ...]
+    weights: NDArray[np.float64]
+    inactive: int
+
+
+def _challenge(name: str, classes: Sequence[ScoredClass]) -> Challenge:
+    place = np.array([c.place for c in classes])
+    rewards = STEPS / 2 - np.abs(place[:, None] - place[None])
+    codes = tuple(c.code for c in classes)
+    for pair in EXCEPTIONS:
+        if pair <= set(codes):
+            i, j = (codes.index(code) for code in pair)
+            rewards[[i, j], [j, i]] -= EXCEPTION
+    np.fill_diagonal(rewards, STEPS)
+    return Challenge(name, codes, rewards / STEPS, codes.index(SINUS_RHYTHM))
+
+
+CHALLENGES = {
+    "cinc2020": _challenge("cinc2020", CINC2020),
+    "cinc2021": _challenge("cinc2021", CINC2021),
+}
+
+
+def read_weights(file: str | Path, name: str) -> Challenge:
+    """A Challenge with rewards from a `weights.csv` of the official layout.
+
+    Rows and columns are SNOMED CT codes; equivalent ones stand in rows of their own (2020), which
+    must be equal, or together as `A|B` (2021).
+
+    Args:
+        file: the table.
+        name: "cinc2020" or "cinc2021".
+
+    Raises:
+        DataError: for a table that cannot be read, whose rows are not its columns, that lacks a
+            class, or that treats equivalent codes differently.
+    """
+    import pandas as pd
+
+    classes = {"cinc2020": CINC2020, "cinc2021": CINC2021}.get(name)
+    if classes is None:
+        raise DataError("unknown challenge", value=name, remedy=f"Known: {', '.join(CHALLENGES)}")
+    try:
+        table = pd.read_csv(file, index_col=0)
+        values = table.to_numpy(np.float64)
+    except (OSError, ValueError) as error:
+        raise DataError(f"the weights cannot be read ({error})", file=file) from None
+    rows, columns = [str(r) for r in table.index], [str(c) for c in table.columns]
+    if rows != columns or not np.isfinite(values).all():
+        raise DataError("rows must be the columns, and every weight a number", file=file)
+    places = []
+    for scored in classes:
+        mine = [i for i, row in enumerate(rows) if set(row.split("|")) & set(scored.snomed)]
+        if not mine:
+            raise DataError("the weights lack a class", file=file, value=scored.code)
+        if (values[mine] != values[mine[0]]).any() or (values.T[mine] != values.T[mine[0]]).any():
+            raise DataError("equivalent codes have other weights", file=file, value=scored.code)
+        places.append(mine[0])
+    codes = tuple(c.code for c in classes)
+    return Challenge(name, codes, values[np.ix_(places, places)], codes.index(SINUS_RHYTHM))
+
+
+@dataclass(frozen=True)
+class ChallengeScores:
+    """The scores of one set of calls; None where no class has one."""
+
+    challenge_metric: float
+    accuracy: float
+    macro_f1: float | None
+    macro_f2: float | None
+    macro_g2: float | None
+
+
+def score(targets: ArrayLike, called: ArrayLike, challenge: Challenge) -> ChallengeScores:
+    """All scores of one set of calls.
+
+    Args:
+        targets, called: (N, C) of 0 and 1, in the order of `challenge.codes`.
+
+    Raises:
+        DataError: if the shapes do not fit.
+    """
+    y, o = checked(targets, called, challenge)
+    f1, _ = _measures(y, o, np.ones(len(y)), 1.0)
+    f2, g2 = _measures(y, o, 1.0 / np.maximum(y.sum(axis=1), 1), 2.0)
+    return ChallengeScores(
+        challenge_metric=float(_scaled(earned(y, o, challenge).sum(axis=0))),
+        accuracy=float((y == o).all(axis=1).mean()),
+        macro_f1=f1,
+        macro_f2=f2,
+        macro_g2=g2,
+    )
+
+
+def challenge_metric(targets: ArrayLike, called: ArrayLike, challenge: Challenge) -> float:
+    """The Challenge metric alone; arguments and errors as of `score`."""
+    return float(_scaled(earned(*checked(targets, called, challenge), challenge).sum(axis=0)))
+
+
+def metric_interval(
+    targets: ArrayLike,
+    called: ArrayLike,
+    patients: NDArray[np.int64],
+    challenge: Challenge,
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float] | None:
+    """The 95 % interval of the Challenge metric under the bootstrap over patients.
+
+    Args:
+        patients: (N,) number of each record's patient, as `bootstrap.patients_of` gives it.
+    """
+    values = earned(*checked(targets, called, challenge), challenge)
+    samples = [_scaled(w @ values) for w in weight_blocks(patients, draws, seed)]
+    return interval(np.concatenate(samples))
+
+
+def checked(
+    targets: ArrayLike, called: ArrayLike, challenge: Challenge
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Both as bool (N, C).
+
+    Raises:
+        DataError: if they do not fit the challenge or each other, or hold anything but 0 and 1.
+    """
+    y, o = np.asarray(targets), np.asarray(called)
+    if y.ndim != 2 or y.shape != o.shape or y.shape[1] != len(challenge.codes) or not len(y):
+        raise DataError(
+            f"targets and calls must both be (N, {len(challenge.codes)}) with N > 0",
+            value=(y.shape, o.shape),
+        )
+    for values in (y, o):
+        if not np.isin(values, (0, 1)).all():
+            raise DataError("targets and calls must be 0 or 1")
+    return y.astype(bool), o.astype(bool)
+
+
+def earned(y: NDArray[np.bool_], o: NDArray[np.bool_], challenge: Challenge) -> NDArray[np.float64]:
+    """(N, 3): what each record earns as called, all right, and by always calling the inactive."""
+    reward = y @ challenge.weights
+    inactive = np.zeros_like(y)
+    inactive[:, challenge.inactive] = True
+    return np.stack(
+        [(reward * x).sum(axis=1) / np.maximum((y | x).sum(axis=1), 1) for x in (o, y, inactive)], 1
+    )
+
+
+def _scaled(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(...,) metric of (..., 3) sums; 0 where right and inactive earn the same."""
+    observed, right, inactive = np.moveaxis(sums, -1, 0)
+    span = right - inactive
+    apart = np.abs(span) > 1e-9  # one record of another class sets them apart by at least 0.01
+    return np.divide(observed - inactive, span, out=np.zeros_like(span), where=apart)
+
+
+def _measures(
+    y: NDArray[np.bool_], o: NDArray[np.bool_], weights: NDArray[np.float64], beta: float
+) -> tuple[float | None, float | None]:
+    """Macro F_beta and G_beta over the classes that have one."""
+    hit, extra, missed = (weights @ x for x in (y & o, o & ~y, y & ~o))
+    defined = hit + extra + missed > 0
+    if not defined.any():
+        return None, None
+    square = beta**2
+    f = (1 + square) * hit[defined]
+    f /= f + extra[defined] + square * missed[defined]
+    g = hit[defined] / (hit + extra + beta * missed)[defined]
+    return float(f.mean()), float(g.mean())

@@ -1,0 +1,125 @@
+"""Bootstrap over patients: resample patients with replacement, and with each all its records.
+
+Records of one patient are not independent, so intervals that resample records are too narrow
+(Field and Welsh 2007, Bootstrapping clustered data). A draw is a vector of weights: a record
+counts as often as its patient was drawn.
+
+Draws depend on the seed and on the set of patients only, so two systems judged on the same
+patients meet the same draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ecgvision.core.errors import DataError
+from ecgvision.evaluate.metrics.kernels import METRICS, weighted_metrics
+
+BLOCK_VALUES = 4_000_000
+"""Weights held at one time (32 MB), whatever the numbers of records and draws."""
+
+
+def patient_index(patient_id: ArrayLike, record_id: ArrayLike) -> NDArray[np.int64]:
+    """(N,) number of each record's patient, in the order of the patients' names.
+
+    An empty patient_id is unknown: such a record is a patient of its own.
+    """
+    patients, records = np.asarray(patient_id, object), np.asarray(record_id, object)
+    names = [f"p:{p}" if p else f"r:{r}" for p, r in zip(patients, records, strict=True)]
+    return np.unique(names, return_inverse=True)[1].astype(np.int64)
+
+
+def patients_of(table: pd.DataFrame) -> NDArray[np.int64]:
+    """(N,) number of each row's patient."""
+    return patient_index(table["patient_id"], table["record_id"])
+
+
+def weight_blocks(
+    patients: NDArray[np.int64], draws: int, seed: int
+) -> Iterator[NDArray[np.int64]]:
+    """Yields (B, N) weights of the records, B draws at a time, `draws` in all."""
+    rng = np.random.default_rng(seed)
+    count = int(patients.max()) + 1
+    block = max(1, BLOCK_VALUES // max(len(patients), 1))
+    for start in range(0, draws, block):
+        size = min(block, draws - start)
+        chosen = np.empty((size, count), np.int64)
+        for row in chosen:
+            row[:] = np.bincount(rng.integers(0, count, count), minlength=count)
+        yield chosen[:, patients]
+
+
+class Scores:
+    """Scores of N records for C labels, sorted once for any number of draws.
+
+    Args:
+        scores: (N, C), higher is more likely; logits rather than probabilities, which saturate.
+        targets: (N, C) of 0 and 1.
+        called: (N, C) decisions; None leaves precision, recall and F1 at 0.
+
+    Raises:
+        DataError: if the shapes do not agree or a score is not finite.
+    """
+
+    def __init__(
+        self, scores: ArrayLike, targets: ArrayLike, called: ArrayLike | None = None
+    ) -> None:
+        s, y = np.asarray(scores, np.float64), np.asarray(targets)
+        k = np.zeros(s.shape, bool) if called is None else np.asarray(called)
+        if s.ndim != 2 or s.shape != y.shape or s.shape != k.shape or len(s) == 0:
+            raise DataError(
+                "scores, targets and decisions must share one shape (N, C) with N > 0",
+                value=(s.shape, y.shape, k.shape),
+            )
+        if not np.isfinite(s).all():
+            raise DataError("scores must be finite")
+        order = np.argsort(-s, axis=0, kind="stable")
+        ranked = np.take_along_axis(s, order, axis=0)
+        ends = np.ones(s.shape, bool)
+        ends[:-1] = ranked[:-1] != ranked[1:]
+        self.order = np.ascontiguousarray(order.T, np.int32)
+        self.ends = np.ascontiguousarray(ends.T)
+        self.positive = np.ascontiguousarray(np.take_along_axis(y, order, axis=0).T, np.int64)
+        self.called = np.ascontiguousarray(np.take_along_axis(k, order, axis=0).T, np.int64)
+
+    def measure(self, weights: ArrayLike) -> NDArray[np.float64]:
+        """(D, C, 5) METRICS under each of the (D, N) whole-number weights."""
+        w = np.ascontiguousarray(weights, np.int64)
+        out = np.empty((len(w), len(self.order), len(METRICS)))
+        weighted_metrics(self.order, self.ends, self.positive, self.called, w, out)
+        return out
+
+    def value(self) -> NDArray[np.float64]:
+        """(C, 5) METRICS of the records as they are."""
+        return self.measure(np.ones((1, self.order.shape[1]), np.int64))[0]
+
+    def bootstrap(
+        self, patients: NDArray[np.int64], *, draws: int = 1000, seed: int = 0
+    ) -> NDArray[np.float64]:
+        """(draws, C, 5) METRICS under patient draws; NaN where a draw lost one of the classes."""
+        return np.concatenate([self.measure(w) for w in weight_blocks(patients, draws, seed)])
+
+
+def macro(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(..., 5) mean over the labels of (..., C, 5), over those that are defined.
+
+    A label that lost all its positives or negatives in a draw is left out of that draw's mean; a
+    draw in which none is left is NaN.
+    """
+    defined = ~np.isnan(samples)
+    count = defined.sum(axis=-2)
+    total = np.where(defined, samples, 0.0).sum(axis=-2)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+
+
+def interval(samples: NDArray[np.float64], level: float = 0.95) -> tuple[float, float] | None:
+    """Percentile interval of (draws,) samples over the draws that are defined; None if none is."""
+    defined = samples[~np.isnan(samples)]
+    if not len(defined):
+        return None
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

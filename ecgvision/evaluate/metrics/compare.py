@@ -1,0 +1,224 @@
+"""Paired comparison of two systems on the same records, by the same draws of patients.
+
+The difference of two systems on the same records varies far less than either of them, so it is
+judged by its own interval, not by whether the two intervals overlap.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import logit
+
+from ecgvision.core.errors import DataError
+from ecgvision.evaluate.metrics.bootstrap import Scores, interval, macro, patients_of
+from ecgvision.evaluate.metrics.kernels import METRICS
+from ecgvision.evaluate.metrics.operating_points import OperatingPoints
+from ecgvision.evaluate.predictions import codes_of, logits_of, targets_of, validate
+
+THRESHOLD_FREE = ("auroc", "auprc")
+
+
+def read_probabilities(
+    path: str | Path, *, key: str | None = None, split: str = "test", stream: str = "model"
+) -> pd.DataFrame:
+    """A predictions table from any CSV with p_<code> and y_<code> columns.
+
+    The logit is log(p / (1 - p)), at p of 0 and 1 that of the nearest number between them; so
+    the order of the scores is kept, and temperature 1 gives p back.
+
+    Args:
+        path: a CSV file. patient_id, fold, split, stream, layout and artefact are taken where it
+            has them; without patient_id the patient is unknown.
+        key: the column that names the record; default record_id, else the first column.
+        split, stream: for a file that does not say.
+
+    Raises:
+        DataError: if the file is not readable, has no p_ columns, or breaks the contract.
+    """
+    try:
+        source = pd.read_csv(path)
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        raise DataError(f"not a readable CSV file: {error}", file=path) from error
+    key = key or ("record_id" if "record_id" in source.columns else str(source.columns[0]))
+    if key not in source.columns:
+        raise DataError("no such column", file=path, value=key)
+    codes = [str(c)[2:] for c in source.columns if str(c).startswith("p_")]
+    if not codes:
+        raise DataError("no p_<code> column", file=path, value=list(source.columns)[:8])
+    columns: dict[str, Any] = {
+        "record_id": source[key].astype(str),
+        "patient_id": _column(source, "patient_id", "").fillna("").astype(str),
+        "fold": _column(source, "fold", pd.NA).astype("Int64"),
+    }
+    defaults = {"split": split, "stream": stream, "layout": "", "artefact": ""}
+    columns |= {name: _column(source, name, value) for name, value in defaults.items()}
+    for code in codes:
+        p = source[f"p_{code}"].to_numpy(np.float64)
+        if not ((p >= 0) & (p <= 1)).all():
+            raise DataError(f"p_{code} must lie between 0 and 1", file=path)
+        columns[f"z_{code}"] = logit(np.clip(p, np.nextafter(0, 1), np.nextafter(1, 0)))
+    columns |= {c: source[c] for c in source.columns if str(c).startswith("y_")}
+    table = pd.DataFrame(columns)
+    validate(table, file=path)
+    return table
+
+
+def _column(source: pd.DataFrame, name: str, default: Any) -> pd.Series:
+    if name in source.columns:
+        return source[name]
+    return pd.Series([default] * len(source), index=source.index, dtype=object)
+
+
+def align(
+    a: pd.DataFrame, b: pd.DataFrame, *, match: str | None = None, common: bool = False
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of both tables, one a record, in one order.
+
+    Args:
+        match: a regular expression found in each record_id; its first group (else the whole
+            match) is compared. `0*(\\d+)` pairs "00008_lr" with "8".
+        common: keep the records that both have; by default a record that one lacks is an error.
+
+    Raises:
+        DataError: where labels, records, patients or targets differ. A patient that only one
+            table knows is taken from that one.
+    """
+    if codes_of(a) != codes_of(b):
+        raise DataError("the tables hold other labels", value=(codes_of(a), codes_of(b)))
+    a, b = (_keyed(table, match) for table in (a, b))
+    lacking = a.index.symmetric_difference(b.index)
+    if len(lacking) and not common:
+        raise DataError(
+            f"{len(lacking)} records stand in one table only",
+            value=list(lacking[:3]),
+            remedy="Ask for the common records, or say how record ids match",
+        )
+    keys = a.index.intersection(b.index).sort_values()
+    if keys.empty:
+        raise DataError("the tables have no record in common", value=_first_ids(a, b))
+    a, b = a.loc[keys].copy(), b.loc[keys].copy()
+    codes = codes_of(a)
+    other = [
+        k for k, same in zip(keys, (targets_of(a) == targets_of(b)).all(1), strict=True) if not same
+    ]
+    if other:
+        raise DataError(
+            f"targets of {len(other)} records differ ({', '.join(codes)})", value=other[:3]
+        )
+    _merge_patients(a, b)
+    return a, b
+
+
+def _keyed(table: pd.DataFrame, match: str | None) -> pd.DataFrame:
+    ids = [str(r) for r in table["record_id"]]
+    if match is not None:
+        found = [re.search(match, r) for r in ids]
+        if bad := [r for r, m in zip(ids, found, strict=True) if m is None]:
+            raise DataError(f"record_id does not match {match}", value=bad[0])
+        ids = [(m[1] if m.re.groups else m[0]) for m in found if m is not None]
+    keyed = table.set_index(pd.Index(ids, name="key"))
+    if (twice := keyed.index.duplicated()).any():
+        raise DataError(
+            "a record stands in several rows of one table",
+            value=str(keyed.index[twice][0]),
+            remedy="Select one split, stream, layout and artefact",
+        )
+    return keyed
+
+
+def _first_ids(a: pd.DataFrame, b: pd.DataFrame) -> tuple[list[str], list[str]]:
+    return [str(i) for i in a.index[:2]], [str(i) for i in b.index[:2]]
+
+
+def _merge_patients(a: pd.DataFrame, b: pd.DataFrame) -> None:
+    ours, theirs = (t["patient_id"].fillna("").astype(str).to_numpy(object) for t in (a, b))
+    both = (ours != "") & (theirs != "")
+    if (wrong := both & (ours != theirs)).any():
+        raise DataError("patients of a record differ", value=str(a.index[wrong][0]))
+    known = np.where(ours != "", ours, theirs)
+    a["patient_id"], b["patient_id"] = known, known
+
+
+def paired(
+    a: pd.DataFrame,
+    b: pd.DataFrame,
+    points: tuple[OperatingPoints, OperatingPoints] | None = None,
+    *,
+    match: str | None = None,
+    common: bool = False,
+    draws: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Values of A and B and the difference A - B, macro and by label.
+
+    Args:
+        a, b: predictions, one row a record each (see `align` for match and common).
+        points: their operating points; without them only AUROC and AUPRC are compared.
+
+    Returns:
+        {"n", "patients", "skipped", "macro_<metric>": figure, "per_class": {code: {metric:
+        figure}}}; a figure is {"a", "b", "difference", "ci95", "p"}. p is the two-sided bootstrap
+        p-value, twice the smaller share of draws on either side of 0 (Davison and Hinkley 1997,
+        with one added to both counts so that it is never 0).
+
+    Raises:
+        DataError: where the tables cannot be paired.
+    """
+    validate(a)
+    validate(b)
+    a, b = align(a, b, match=match, common=common)
+    patients = patients_of(a)
+    codes = codes_of(a)
+    metrics = METRICS if points else THRESHOLD_FREE
+    values, samples = [], []
+    for i, table in enumerate((a, b)):
+        z = logits_of(table)
+        called = points[i].decisions(points[i].probabilities(z)) if points else None
+        scores = Scores(z, targets_of(table), called)
+        values.append(scores.value()[:, : len(metrics)])
+        samples.append(scores.bootstrap(patients, draws=draws, seed=seed)[:, :, : len(metrics)])
+    macros = [macro(v) for v in values], [macro(s) for s in samples]
+    result: dict[str, Any] = {
+        "n": len(a),
+        "patients": int(patients.max()) + 1,
+        "draws": draws,
+        "skipped": [c for c, row in zip(codes, values[0], strict=True) if np.isnan(row[0])],
+    }
+    for m, name in enumerate(metrics):
+        result[f"macro_{name}"] = _figure(
+            [v[m] for v in macros[0]], macros[1][0][:, m] - macros[1][1][:, m]
+        )
+    result["per_class"] = {
+        code: {
+            name: _figure([v[c, m] for v in values], samples[0][:, c, m] - samples[1][:, c, m])
+            for m, name in enumerate(metrics)
+        }
+        for c, code in enumerate(codes)
+    }
+    return result
+
+
+def _figure(values: list[float], differences: NDArray[np.float64]) -> Mapping[str, Any]:
+    if np.isnan(values).any():
+        return {"a": None, "b": None, "difference": None, "ci95": [None, None], "p": None}
+    return {
+        "a": float(values[0]),
+        "b": float(values[1]),
+        "difference": float(values[0] - values[1]),
+        "ci95": list(interval(differences) or (None, None)),
+        "p": p_value(differences),
+    }
+
+
+def p_value(differences: NDArray[np.float64]) -> float:
+    """Two-sided bootstrap p-value of (draws,) differences against 0."""
+    d = differences[~np.isnan(differences)]
+    low, high = np.count_nonzero(d <= 0), np.count_nonzero(d >= 0)
+    return float(min(1.0, 2 * (min(low, high) + 1) / (len(d) + 1)))

@@ -1,0 +1,108 @@
+"""The `test` object of metrics.json, from a predictions table.
+
+Keys are streams: all of a stream's test rows, every layout and artefact pooled. A stream shown more
+than one layout has a key `<stream>@<layout>` for each besides, and one shown more than one artefact
+`<stream>@<artefact>`. Intervals are percentiles of the bootstrap over patients, so a record that
+stands in several layouts is not counted as several patients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ecgvision.core.errors import DataError
+from ecgvision.evaluate.metrics import calibration
+from ecgvision.evaluate.metrics.bootstrap import Scores, interval, macro, patients_of
+from ecgvision.evaluate.metrics.kernels import METRICS
+from ecgvision.evaluate.metrics.operating_points import OperatingPoints
+from ecgvision.evaluate.predictions import codes_of, logits_of, select, targets_of, validate
+
+
+def evaluate(
+    table: pd.DataFrame,
+    points: Mapping[str, OperatingPoints],
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Metrics with 95 % intervals of every stream on the rows whose split is "test".
+
+    Args:
+        table: a predictions table; `p_` columns are not read, probabilities come from `points`.
+        points: each stream's operating points.
+        draws: bootstrap draws.
+
+    Returns:
+        {"test": {<stream>: ..., "<stream>@<layout or artefact>": ...}, "skipped": [codes]}. A label
+        without positives or without negatives in a stream's test rows is left out of its macro
+        figures, has null values, and is named in `skipped` (and in that key's own `skipped`).
+
+    Raises:
+        DataError: if there is no test row, or a stream has no operating points.
+    """
+    validate(table)
+    test = select(table, split="test")
+    if test.empty:
+        raise DataError("no test row to evaluate", remedy="Check data.folds.test")
+    result: dict[str, Any] = {}
+    skipped: set[str] = set()
+    for stream in test["stream"].unique():
+        if stream not in points:
+            raise DataError("no operating points for stream", value=stream)
+        rows = select(test, stream=stream)
+        result[stream] = evaluate_rows(rows, points[stream], draws=draws, seed=seed)
+        skipped |= set(result[stream]["skipped"])
+        for column in ("layout", "artefact"):
+            names = rows[column].unique()
+            for name in names if len(names) > 1 else ():
+                part = select(rows, **{column: name})
+                result[f"{stream}@{name}"] = evaluate_rows(
+                    part, points[stream], draws=draws, seed=seed
+                )
+    return {"test": result, "skipped": [c for c in codes_of(table) if c in skipped]}
+
+
+def evaluate_rows(
+    rows: pd.DataFrame, points: OperatingPoints, *, draws: int = 1000, seed: int = 0
+) -> dict[str, Any]:
+    """Metrics of one set of rows of one stream, at given operating points."""
+    codes = codes_of(rows)
+    if points.codes != codes:
+        raise DataError("operating points are for other labels", value=points.codes)
+    z, y, patients = logits_of(rows), targets_of(rows), patients_of(rows)
+    p = points.probabilities(z)
+    scores = Scores(z, y, points.decisions(p))
+    value = scores.value()
+    samples = scores.bootstrap(patients, draws=draws, seed=seed)
+    macro_value, macro_samples = macro(value), macro(samples)
+    result: dict[str, Any] = {
+        "n": len(rows),
+        "records": int(rows["record_id"].nunique()),
+        "patients": int(patients.max()) + 1,
+        "skipped": [code for code, row in zip(codes, value, strict=True) if np.isnan(row[0])],
+        "temperature": points.temperature,
+        "brier": calibration.brier(p, y),
+        "ece": calibration.classwise_ece(p, y),
+    }
+    for m, name in enumerate(METRICS):
+        result[f"macro_{name}"] = _figure(macro_value[m], macro_samples[:, m])
+    result["per_class"] = {
+        code: {
+            "positives": int(y[:, c].sum()),
+            "threshold": points.thresholds[c],
+            **{name: _figure(value[c, m], samples[:, c, m]) for m, name in enumerate(METRICS)},
+        }
+        for c, code in enumerate(codes)
+    }
+    return result
+
+
+def _figure(value: float, samples: np.ndarray) -> dict[str, Any]:
+    """A value with its interval; nulls where it is not defined, as JSON knows no NaN."""
+    if np.isnan(value):
+        return {"value": None, "ci95": [None, None]}
+    return {"value": float(value), "ci95": list(interval(samples) or (None, None))}

@@ -1,0 +1,64 @@
+"""What metrics.json says of a run, from its data and its judged table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+import ecgvision
+from ecgvision.data.module import EcgDataModule
+from ecgvision.evaluate.metrics.operating_points import OperatingPoints
+from ecgvision.evaluate.metrics.scores import evaluate
+
+
+def describe(
+    config: Mapping[str, Any], data: EcgDataModule, table: pd.DataFrame,
+    points: Mapping[str, OperatingPoints], *, code: str,
+) -> dict[str, Any]:  # fmt: skip
+    """The object of metrics.json, but for what only a training knows.
+
+    Args:
+        config: the run's configuration.
+        data: what the table was predicted from.
+        table: predictions; its test rows are judged.
+        points: each stream's operating points.
+        code: digest of the code that made it.
+    """
+    cohort = data.cohort
+    return {
+        "exp": config["exp"],
+        "version": ecgvision.__version__,
+        "code": code,
+        "data": {
+            "name": config["data"]["name"],
+            "hash": cohort.hash,
+            **{split: len(data.positions(split)) for split in ("train", "val", "test")},
+            "dropped_unlabelled": cohort.dropped,
+        },
+        "labels": list(cohort.scheme.codes),
+        "label_hash": cohort.scheme.hash,
+        "layouts": list(data.layouts),
+        "artefacts": list(data.artefacts),
+        "operating_points": {stream: p.to_dict() for stream, p in points.items()},
+        **evaluate(table, points, draws=config["draws"], seed=config["seed"]),
+        "without_training_positives": cohort.without_positives("train"),
+    }
+
+
+def lines(test: Mapping[str, Any]) -> str:
+    """Each stream's macro AUROC with n and interval, for people."""
+    width = max(14, *(len(stream) + 1 for stream in test))
+    out = ["Test:"]
+    for stream, figures in test.items():
+        auroc = figures["macro_auroc"]
+        if auroc["value"] is None:
+            out.append(f"  {stream:<{width}} n={figures['n']:<6} macro AUROC not defined")
+            continue
+        low, high = auroc["ci95"]
+        out.append(
+            f"  {stream:<{width}} n={figures['n']:<6} macro AUROC {auroc['value']:.3f} "
+            f"(95 % interval {low:.3f} to {high:.3f})"
+        )
+    return "\n".join(out)

@@ -1,0 +1,32 @@
+"""What `ecgvision explain` is asked for, checked before anything slow is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ecgvision.core.errors import ConfigError
+from ecgvision.core.layouts import MANY, get_layout
+from ecgvision.core.run_folder import read_config, read_metrics
+
+SYSTEMS = ("patchecg", "signal")
+"""Whose networks are explained."""
+
+
+def check_asked(run: str | Path, *, layout: str, method: str, out: Path) -> None:
+    """Refuse what cannot be explained; see `explain`.
+
+    Raises:
+        ConfigError: for a run of another kind, one that is not finished, or a file that is no PNG.
+        LayoutError: for an unknown layout.
+    """
+    if out.suffix.lower() != ".png":
+        raise ConfigError("the picture is written as PNG", file=out, remedy="Name it ….png")
+    exp = read_config(run)["exp"]
+    if exp not in SYSTEMS:
+        raise ConfigError("only runs that read signals are explained", file=run, value=exp)
+    if method == "rollout" and exp != "patchecg":
+        raise ConfigError("attention rollout needs a patchecg run", file=run, value=exp,
+                          remedy="Take gradients")  # fmt: skip
+    if layout not in MANY:
+        get_layout(layout)
+    read_metrics(run)

@@ -1,0 +1,59 @@
+"""Which streams teach which, and how; imports nothing slow, so that it can be checked first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from ecgvision.core.errors import ConfigError
+
+KINDS = ("bernoulli", "mse")
+Reduction = Literal["mean", "sum"]
+REDUCTIONS: tuple[Reduction, ...] = ("mean", "sum")
+
+
+def named_pairs(
+    weights: Mapping[str, float], *, kind: str = "bernoulli", temperature: float = 1.0,
+    reduction: str = "mean", streams: Sequence[str],
+) -> dict[str, tuple[str, str, float]]:  # fmt: skip
+    """Teacher, student and weight of each pair `<teacher>_to_<student>` whose weight is not 0.
+
+    Args:
+        weights, kind, temperature, reduction, streams: see `pairs.Distillation`.
+
+    Raises:
+        ConfigError: for a pair of streams that there are not, or settings that make no sense.
+    """
+    if kind not in KINDS:
+        raise ConfigError(f"loss.kd_kind must be one of {KINDS}", value=kind)
+    if not temperature > 0:
+        raise ConfigError("loss.kd_temperature must be positive", value=temperature)
+    if reduction not in REDUCTIONS:
+        raise ConfigError(f"loss.kd_reduction must be one of {REDUCTIONS}", value=reduction)
+    if not isinstance(weights, Mapping):
+        raise ConfigError("loss.distill holds weights of pairs", value=weights)
+    pairs: dict[str, tuple[str, str, float]] = {}
+    for name, weight in weights.items():
+        teacher, _, student = name.partition("_to_")
+        if teacher not in streams or student not in streams or teacher == student:
+            raise ConfigError("loss.distill names a pair that there is not", value=name,
+                              remedy=f"A pair is A_to_B of {', '.join(streams)}")  # fmt: skip
+        if not weight >= 0:
+            raise ConfigError(f"the weight of {name} must not be negative", value=weight)
+        if weight:
+            pairs[name] = teacher, student, float(weight)
+    return pairs
+
+
+def mutual(weight: float, direction: str) -> dict[str, float]:
+    """The pairs of VizECGNet's two streams: `symmetric` is the mean of both directions.
+
+    Raises:
+        ConfigError: for another direction.
+    """
+    both = ("signal_to_image", "image_to_signal")
+    if direction == "symmetric":
+        return dict.fromkeys(both, weight / 2)
+    if direction not in both:
+        raise ConfigError(f"loss.kd_direction must be symmetric or one of {both}", value=direction)
+    return {direction: weight}

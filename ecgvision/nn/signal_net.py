@@ -1,0 +1,121 @@
+"""A plain classifier of signals: any 1-D network over any leads, which knows what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ecgvision.core.ecg import LEADS
+from ecgvision.core.errors import ConfigError
+from ecgvision.nn.encoder_names import lead_names
+from ecgvision.nn.signal_encoders import signal_encoder
+
+__all__ = ["SignalInput", "SignalNet", "lead_names"]
+
+
+class SignalInput(nn.Module):
+    """Centre and scale a signal; unobserved samples become 0.
+
+    Args:
+        leads: how many there are.
+        scale: `lead` centres each lead of a record on what is observed of it, and divides it by
+            its spread in training (a batch norm without weights), so that voltages within a record
+            keep their ratios. `global` takes one mean and one standard deviation for all leads of
+            the training set (MVKT-ECG), which `set_scale` gives.
+
+    Shape:
+        signal: (B, leads, T) mV, anything where unobserved; observed: the same, bool;
+        result: (B, leads, T).
+
+    Raises:
+        ConfigError: for another scale.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, leads: int, scale: str = "lead") -> None:
+        super().__init__()
+        if scale not in ("lead", "global"):
+            raise ConfigError("model.scale must be lead or global", value=scale)
+        self.scale = scale
+        if scale == "lead":
+            self.norm = nn.BatchNorm1d(leads, affine=False)
+        else:
+            self.register_buffer("mean", torch.zeros(()))
+            self.register_buffer("std", torch.ones(()))
+
+    def set_scale(self, mean: float, std: float) -> None:
+        """The training set's mean and standard deviation in mV, for `global`."""
+        self.mean.fill_(mean)
+        self.std.fill_(std)
+
+    def forward(self, signal: Tensor, observed: Tensor) -> Tensor:
+        if self.scale == "global":
+            return torch.where(observed, (signal - self.mean) / self.std, 0.0)
+        x = torch.where(observed, signal, 0.0)
+        count = observed.sum(-1, keepdim=True).clamp(min=1)
+        x = torch.where(observed, x - x.sum(-1, keepdim=True) / count, 0.0)
+        return self.norm(x)
+
+
+class SignalNet(nn.Module):
+    """A 1-D network, its mean and largest answers over time, and one linear layer.
+
+    Mean beside largest is the pooling of the PTB-XL benchmark (Strodthoff et al. 2021) and of
+    MVKT-ECG.
+
+    Args:
+        labels: number of labels C.
+        encoder: a name of `SIGNAL_ENCODERS`.
+        leads: the leads that are read, of the twelve that the input has; no other has any effect.
+        scale: see `SignalInput`.
+        dropout: before the linear layer.
+
+    Shape:
+        value: (B, 12, T) or (B, 12, 1, T) float mV; observed: the same, bool.
+        Result: `{"signal": (B, C) logits}`; of `features`: (B, F).
+
+    Raises:
+        ConfigError: for an unknown encoder or lead, one named twice, or none.
+    """
+
+    def __init__(
+        self, labels: int, *, encoder: str = "resnet1d_wang", leads: Sequence[str] | None = None,
+        scale: str = "lead", dropout: float = 0.1,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.leads = lead_names(leads)
+        self.pick = [LEADS.index(lead) for lead in self.leads]
+        self.input = SignalInput(len(self.pick), scale)
+        self.encoder = signal_encoder(encoder, len(self.pick))
+        self.token_width = int(self.encoder.channels)  # type: ignore[arg-type]
+        self.width = 2 * self.token_width
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.width, labels))
+
+    def tokens(self, value: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
+        """What the encoder makes of the leads from step to step, (B, steps, F / 2), and that all
+        steps are present."""
+        shape = (value.shape[0], len(LEADS), -1)
+        value, observed = value.reshape(shape), observed.reshape(shape)
+        if len(self.pick) < len(LEADS):
+            value, observed = value[:, self.pick], observed[:, self.pick]
+        x = self.encoder(self.input(value, observed)).transpose(1, 2)
+        return x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+
+    def features(self, value: Tensor, observed: Tensor) -> Tensor:
+        """What the head decides on."""
+        return _pooled(self.tokens(value, observed)[0])
+
+    def decide(self, tokens: Tensor, present: Tensor) -> dict[str, Tensor]:
+        """The logits of `tokens`, all of which are present."""
+        return {"signal": self.head(_pooled(tokens))}
+
+    def forward(self, value: Tensor, observed: Tensor) -> dict[str, Tensor]:
+        return self.decide(*self.tokens(value, observed))
+
+
+def _pooled(tokens: Tensor) -> Tensor:
+    return torch.cat([tokens.mean(1), tokens.amax(1)], dim=1)

@@ -1,0 +1,65 @@
+"""What the optimizer is told; imports nothing slow, so that it can be checked first of all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ecgvision.core.errors import ConfigError
+
+DROP = 0.1
+"""Factor of the learning rate at each milestone (PatchECG's and MVKT-ECG's public code)."""
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """How weights are stepped.
+
+    Attributes:
+        lr: largest learning rate.
+        weight_decay: of matrices and kernels; biases, norms and other vectors are not decayed.
+        warmup: fraction of all steps in which the rate rises.
+        name: `adamw`, or `adam` (decay as a part of the gradient, as the public code of PatchECG
+            and MVKT-ECG has it).
+        schedule: `cosine` down to 0; `step`, times `DROP` at each milestone; `constant`.
+        milestones: of `step`, as fractions of all steps.
+
+    Raises:
+        ConfigError: for a figure or a word that makes no sense.
+    """
+
+    lr: float
+    weight_decay: float
+    warmup: float = 0.1
+    name: str = "adamw"
+    schedule: str = "cosine"
+    milestones: Sequence[float] = ()
+
+    def __post_init__(self) -> None:
+        if not (self.lr > 0 and self.weight_decay >= 0 and 0 <= self.warmup < 1):
+            raise ConfigError(
+                "optimizer.lr must be positive, weight_decay not negative and warmup in [0, 1)",
+                value=(self.lr, self.weight_decay, self.warmup),
+            )
+        if self.name not in ("adamw", "adam"):
+            raise ConfigError("optimizer.name must be adamw or adam", value=self.name)
+        if self.schedule not in ("cosine", "step", "constant"):
+            raise ConfigError("optimizer.schedule must be cosine, step or constant",
+                              value=self.schedule)  # fmt: skip
+        if not all(0 < m < 1 for m in self.milestones):
+            raise ConfigError("optimizer.milestones are fractions between 0 and 1",
+                              value=list(self.milestones))  # fmt: skip
+
+    def factor(self, step: int, total: int) -> float:
+        """Factor of the learning rate: linear up over the warm-up, then as the schedule says."""
+        rising = round(self.warmup * total)
+        if step < rising:
+            return (step + 1) / rising
+        if self.schedule == "cosine":
+            return 0.5 * (
+                1 + math.cos(math.pi * min(1.0, (step - rising) / max(1, total - rising)))
+            )
+        if self.schedule == "step":
+            return DROP ** sum(step >= milestone * total for milestone in self.milestones)
+        return 1.0

@@ -1,0 +1,69 @@
+"""The truth of a page's ink: which pixels a trace was drawn on, and where each has its 0 mV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgvision.core.ecg import LEAD_INDEX
+from ecgvision.core.page import Page
+from ecgvision.data.network_input import placement
+from ecgvision.reader.data.places import network_fractions
+from ecgvision.render.artefacts import Warp
+
+FRACTION = 4
+"""Binary digits of a pixel that a line's ends are given in; OpenCV's `shift`."""
+
+
+def trace_mask(
+    page: Page, signal: NDArray[np.float32], rate: float, warp: Warp, size: Sequence[int],
+) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:  # fmt: skip
+    """Every trace of a page as a line of one pixel, in every cell where it stands.
+
+    Args:
+        signal: (12, T) mV at `rate` Hz, NaN where nothing is drawn.
+        warp: from the page to the picture.
+        size: [height, width] of the network.
+
+    Returns:
+        (H, W) uint8, 255 on a line; and (H / 2, W / 2) float16, how far below each cell of 2 x 2
+        pixels the 0 mV of the trace through it lies as a fraction of the height, NaN where none is.
+    """
+    height, width = int(size[0]), int(size[1])
+    mask = np.zeros((height, width), np.uint8)
+    inner = placement(warp.size, size)  # where the picture ends, so do its traces
+    corner = np.array([inner.left, inner.top])
+    below = np.full((height // 2, width // 2), np.nan, np.float16)
+    for cell in page.cells:
+        span = page.samples(cell, signal.shape[1], rate)
+        values = signal[LEAD_INDEX[cell.lead], span]
+        seconds = np.arange(span.start, span.stop) / rate
+        lines = []
+        for mv in (values, np.zeros_like(values)):
+            points = np.stack(page.to_pixel(cell, seconds, mv), axis=-1)
+            lines.append(network_fractions(warp(points), warp.size, size) * (width, height))
+        drawn = np.zeros_like(mask)
+        shown = drawn[inner.top : inner.top + inner.height, inner.left : inner.left + inner.width]
+        for run in _runs(np.isfinite(lines[0]).all(1)):
+            fine = np.round((lines[0][run] - corner - 0.5) * 2**FRACTION).astype(np.int32)
+            cv2.polylines(shown, [fine], False, 255, 1, cv2.LINE_AA, FRACTION)
+        inked = np.flatnonzero(drawn.any(1))
+        if not len(inked):
+            continue
+        band = slice(inked[0], inked[-1] + 1)  # a tenth of the page, to be searched and joined
+        np.maximum(mask[band], drawn[band], out=mask[band])
+        y, x = np.nonzero(drawn[: height // 2 * 2, : width // 2 * 2][band] > 127)
+        y += band.start
+        order = np.argsort(lines[1][:, 0])
+        zero = np.interp(x + 0.5, lines[1][order, 0], lines[1][order, 1])
+        below[y // 2, x // 2] = (zero - (y // 2 * 2 + 1)) / height
+    return mask, below
+
+
+def _runs(there: NDArray[np.bool_]) -> list[slice]:
+    """The stretches of True that are longer than one."""
+    edges = np.flatnonzero(np.diff(there.astype(np.int8), prepend=0, append=0))
+    return [slice(a, b) for a, b in edges.reshape(-1, 2) if b - a > 1]

@@ -1,0 +1,122 @@
+"""What the answers of a page's cells should be, and what it costs where they are not."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ecgvision.core.ecg import LEAD_INDEX
+from ecgvision.reader.networks.dense_head import INVERTED, NOTHING, RELATIVE_GAINS, Cells
+
+BESIDE = 1.2
+"""Rows of cells above and below a trace's 0 mV that stand by it: two, at times three of each
+column; our default."""
+
+LEAST = 8
+"""Samples that a column of cells must show of a lead to stand by it, of 23 at 576 x 768 pixels and
+100 Hz; our default."""
+
+QUIET = 0.5
+"""Weight of a cell that stands by no trace, our default: nine of ten are such."""
+
+KNEE = 0.05
+"""Where the absolute error's tip is rounded: cells, less than a pixel and a hundredth of a second,
+and powers of e of the gain; our default."""
+
+
+class CellTruth(NamedTuple):
+    """Attributes as of `Cells`, (B, N) each, but `gain`, which is the number of the nearest of
+    `RELATIVE_GAINS`, and `answer`, of the name, both int64; `near` (B, N) bool."""
+
+    answer: Tensor
+    x: Tensor
+    y: Tensor
+    time: Tensor
+    gain: Tensor
+    stretch: Tensor
+    near: Tensor
+
+
+def cell_truth(place: Tensor, rise: Tensor, grid: tuple[int, int], *, to_gain: float) -> CellTruth:
+    """For every cell the trace whose 0 mV is nearest, above or below its middle.
+
+    Args:
+        place: (B, 12, T, 2), where each sample's 0 mV lies as fractions of the image, NaN where
+            not printed.
+        rise: (B, 12, T, 2), from where 1 mV stands to 0 mV.
+        grid: (rows, columns).
+        to_gain: `PageReader.rise_of_pace`.
+    """
+    rows, columns = grid
+    batch, leads, length, _ = place.shape
+    shown = ~place.isnan().any(-1)
+    x, y = (place[..., i].nan_to_num() * n for i, n in ((0, columns), (1, rows)))
+    shown = shown & (x >= 0) & (x < columns)
+    column = x.long().clamp(0, columns - 1)
+    time = ((torch.arange(length, device=place.device) + 0.5) / length).expand_as(x)
+
+    def mean(values: Tensor) -> Tensor:
+        empty = torch.zeros(batch, leads, columns, device=place.device)
+        return empty.scatter_add_(2, column, torch.where(shown, values, 0.0)) / count.clamp(min=1)
+
+    count = torch.ones(())
+    count = mean(torch.ones_like(x))
+    means = torch.stack([mean(x), mean(y), mean(time), mean(rise[..., 1].nan_to_num())])
+    middle = torch.arange(rows, device=place.device)[:, None] + 0.5
+    gap = torch.where(count >= LEAST, means[1], torch.inf)[:, :, None] - middle
+    distance, lead = gap.abs().min(1)  # (B, rows, columns)
+    near = distance < BESIDE
+    chosen = means[:, :, :, None].expand(-1, -1, -1, rows, -1)
+    chosen = chosen.gather(2, lead[None, :, None].expand(4, -1, -1, -1, -1))[:, :, 0]
+    answer = torch.where((chosen[3] < 0) & (lead == LEAD_INDEX["aVR"]), INVERTED, lead)
+    answer = torch.where(near, answer, NOTHING)
+    pace = _pace(place, shown)[:, None, None]
+    height = (chosen[3].abs() / (to_gain * pace).clamp(min=1e-6)).clamp(min=1e-3).log()
+    gains = torch.tensor(RELATIVE_GAINS, device=place.device).log()
+    gain = (height[..., None] - gains).abs().argmin(-1)
+    parts = (answer, chosen[0] / columns, chosen[1] / rows, chosen[2], gain, height - gains[gain],
+             near)  # fmt: skip
+    return CellTruth(*(part.flatten(1) for part in parts))
+
+
+def _pace(place: Tensor, shown: Tensor) -> Tensor:
+    """(B,): fraction of the width that the whole window takes, from leads as far as printed."""
+    length = place.shape[2]
+    index = torch.arange(length, device=place.device)
+    first = torch.where(shown, index, length - 1).amin(2, keepdim=True)
+    last = torch.where(shown, index, 0).amax(2, keepdim=True)
+    x = place[..., 0].nan_to_num()
+    span = (x.gather(2, last) - x.gather(2, first))[..., 0]
+    steps = (last - first).clamp(min=0)[..., 0]
+    held = (steps > 0).float()
+    return (span * held).sum(1) / (steps * held).sum(1).clamp(min=1) * length
+
+
+def cell_losses(cells: Cells, truth: CellTruth, grid: tuple[int, int]) -> dict[str, Tensor]:
+    """Cross-entropy of the names; of the cells that stand by a trace the mean errors of place in
+    cells and of time in cells too (as if the window took all of a row), and of gain the
+    cross-entropy and the error of its stretch.
+
+    Returns:
+        `lead`, `place`, `time`, `gain`: scalars, float32.
+    """
+    weight = torch.ones(NOTHING + 1, device=cells.logits.device)
+    weight[NOTHING] = QUIET
+    lead = F.cross_entropy(cells.logits.float(), truth.answer, weight=weight)
+    count = truth.near.sum().clamp(min=1)
+
+    def error(given: Tensor, wanted: Tensor, scale: float) -> Tensor:
+        terms = F.smooth_l1_loss(scale * given.float(), scale * wanted, reduction="none", beta=KNEE)
+        return torch.where(truth.near, terms, 0.0).sum() / count
+
+    rows, columns = grid
+    gain = F.cross_entropy(cells.gain.float(), truth.gain, reduction="none")
+    return {
+        "lead": lead,
+        "place": error(cells.x, truth.x, columns) + error(cells.y, truth.y, rows),
+        "time": error(cells.time, truth.time, columns),
+        "gain": (gain * truth.near).sum() / count + error(cells.stretch, truth.stretch, 1.0),
+    }

@@ -1,0 +1,60 @@
+"""Where on a page a trace was drawn, pixel by pixel, and how far each pixel is from its 0 mV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ecgvision.nn.image_encoders.readnet import conv_unit
+
+RARE = -4.0
+"""Logit of a trace where learning starts; our default, about its share of a page's pixels."""
+
+
+class _Join(nn.Module):
+    """A coarser map laid over a finer one, and a convolution for both."""
+
+    def __init__(self, coarse: int, fine: int, width: int) -> None:
+        super().__init__()
+        self.coarse, self.fine = nn.Conv2d(coarse, width, 1), nn.Conv2d(fine, width, 1)
+        self.both = conv_unit(width, width, 3)
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        coarse = F.interpolate(self.coarse(coarse), size=fine.shape[2:], mode="bilinear")
+        return self.both(F.relu(self.fine(fine) + coarse))
+
+
+class InkMap(nn.Module):
+    """The decoder of a U-Net (Ronneberger et al. 2015) whose finest map is of half resolution; each
+    of its cells answers for four pixels (Shi et al. 2016), at a quarter of the cost.
+
+    Args:
+        channels: of a `PageMap`'s maps.
+
+    Shape:
+        image: (B, 3, H, W) uint8; maps: of the page; result: (B, 1, H, W), the logit that a trace
+        was drawn at the pixel, and (B, 1, H / 2, W / 2), how far below the cell the 0 mV of its
+        trace lies, as a fraction of the image's height.
+    """
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        super().__init__()
+        four, eight, sixteen = channels
+        self.print = conv_unit(12, 16, 3)
+        self.eight = _Join(sixteen, eight, 48)
+        self.four = _Join(48, four, 24)
+        self.two = _Join(24, 16, 16)
+        self.answer = nn.Conv2d(16, 5, 3, padding=1)
+        with torch.no_grad():
+            assert self.answer.bias is not None
+            self.answer.bias[:4] = RARE
+
+    def forward(self, image: Tensor, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        x = F.pixel_unshuffle(image.float() / 255 - 0.5, 2)
+        x = self.print(x.contiguous(memory_format=torch.channels_last))
+        fine = self.two(self.four(self.eight(maps[2], maps[1]), maps[0]), x)
+        answer = self.answer(fine).float()
+        return F.pixel_shuffle(answer[:, :4], 2), answer[:, 4:] / 10

@@ -1,0 +1,65 @@
+"""From what cells say to where each sample's 0 mV lies: as the whole page lies.
+
+A row that followed what cells say along it would take their noise, too: on photographs whose grid
+is seen that cost a trained reader two decibels, on clean pages nearly one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ecgvision.reader.networks.columns import by_columns
+from ecgvision.reader.networks.dense_head import Cells
+from ecgvision.reader.rectify.grid_dewarp import find_sheet
+from ecgvision.reader.rectify.page_fit import fit_page
+from ecgvision.reader.rectify.sheet import Sheet
+
+
+class Rows(NamedTuple):
+    """Where samples are.
+
+    Attributes:
+        points: (B, 12, T, 2), where each sample's 0 mV lies, x and y as fractions of the image.
+        pace: (B,), fraction of the sheet's width that the whole window takes.
+        presence: (B, 12, T), the probability that the sample was printed; see `by_columns`.
+        sheet: how the page's sheet lies in the image.
+    """
+
+    points: Tensor
+    pace: Tensor
+    presence: Tensor
+    sheet: Sheet
+
+
+def find_rows(
+    cells: Cells, leads: Tensor, grid: tuple[int, int], image: Tensor, length: int, seconds: float
+) -> Rows:
+    """The rows of all leads: first as far as the cells know, and then, where the paper's grid is
+    seen, on the sheet laid flat.
+
+    Args:
+        cells: of a map of `grid` (rows, columns).
+        leads: (B, 12, N), the probability that a cell stands by a lead.
+        image: (B, 3, H, W), of which the cells are.
+        length: samples of the window; seconds: of it.
+    """
+    time = (torch.arange(length, device=leads.device) + 0.5) / length
+    _, pace = fit_page(cells, leads, time, rounds=2)
+    sheet = find_sheet(image, pace, seconds)
+    x, y = sheet.flat(torch.stack([cells.x, cells.y], dim=-1).double()).unbind(-1)
+    known = torch.where(sheet.seen, pace, torch.nan)
+    points, pace = fit_page(cells._replace(x=x, y=y), leads, time, known)
+    points = sheet.bent(points)
+    return Rows(points, pace, by_columns(_along(leads, grid, points)), sheet)
+
+
+def _along(leads: Tensor, grid: tuple[int, int], points: Tensor) -> Tensor:
+    """(B, 12, T): the probability of each lead along its own row."""
+    maps = leads.unflatten(2, grid).flatten(0, 1)[:, None]
+    spots = 2 * points.flatten(0, 1)[:, None] - 1
+    seen = F.grid_sample(maps, spots, align_corners=False)[:, 0, 0]
+    return seen.unflatten(0, leads.shape[:2])

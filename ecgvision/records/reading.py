@@ -1,0 +1,197 @@
+"""Read one ECG record, whatever its format, into an `Ecg`: strictly, or with a clear refusal.
+
+| format | what it needs |
+|---|---|
+| WFDB | a `.hea` with rate, gain and lead names, and its `.dat` or `.mat`; see `wfdb_format` |
+| CSV | a header row of lead names; values in mV, empty where missing; `time` in s, or `rate` |
+| npy | an array (12, T) in mV, leads in the order of `LEADS`; `rate` |
+
+What was put right on the way stands in `meta["notes"]`: `reordered` (leads in another order),
+`missing:V5` (a lead that is not there: its row is NaN), `unit:uV` (converted), `unit:default` (a
+WFDB header without a unit means mV).
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgvision.core.ecg import LEAD_INDEX, LEADS, Ecg, lead_name
+from ecgvision.core.errors import RecordError
+from ecgvision.records.wfdb_format import read_header, read_physical
+
+_WFDB = (".hea", ".dat", ".mat")
+
+
+def read_record(
+    path: str | Path, *, rate: float | None = None, unstated_rate: float | None = None
+) -> Ecg:
+    """Read a WFDB, CSV or npy record.
+
+    Args:
+        path: for WFDB with or without a suffix; otherwise a `.csv` or `.npy` file.
+        rate: Hz; needed where the file does not state it, and must agree with it where it does.
+        unstated_rate: Hz where the file does not state it; without effect where it does.
+
+    Returns:
+        The recording: (12, T) float32 mV in canonical order, NaN where missing.
+
+    Raises:
+        RecordError: naming the file, the value and what to do.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        return _read_csv(path, rate, unstated_rate)
+    if suffix == ".npy":
+        return _read_npy(path, rate if rate is not None else unstated_rate)
+    header = path.with_suffix(".hea") if suffix in _WFDB else path.with_name(path.name + ".hea")
+    return _read_wfdb(header, rate)
+
+
+def _read_wfdb(path: Path, rate: float | None) -> Ecg:
+    header = read_header(path)
+    rate = _agreed_rate(rate, header.rate, path)
+    notes = [
+        "unit:default" if c.unit is None else f"unit:{c.unit}"
+        for c in header.channels
+        if c.unit is None or c.unit.lower() != "mv"
+    ]
+    names = [c.name for c in header.channels]
+    # Before the samples are read: a wrong lead is the more telling complaint.
+    rows = _rows(names, path)
+    signal, placed = _place(read_physical(path, header), rows)
+    meta = _comments(header.comments) | {"notes": placed + sorted(set(notes))}
+    return Ecg(signal, rate, path.stem, meta)
+
+
+def _read_csv(path: Path, rate: float | None, unstated: float | None) -> Ecg:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            table = [row for row in csv.reader(file) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RecordError(f"the file cannot be read ({error})", file=path) from None
+    if len(table) < 2:
+        raise RecordError("the file must hold a row of lead names and rows of values", file=path)
+    names = [name.strip() for name in table[0]]
+    values = np.empty((len(names), len(table) - 1), np.float64)
+    for i, row in enumerate(table[1:]):
+        if len(row) != len(names):
+            raise RecordError(
+                f"line {i + 2} must have {len(names)} values", file=path, value=len(row)
+            )
+        try:
+            values[:, i] = [float(cell) if cell.strip() else np.nan for cell in row]
+        except ValueError as error:
+            raise RecordError(f"line {i + 2} is not numbers ({error})", file=path) from None
+    time = [i for i, name in enumerate(names) if name.lower() in ("time", "time_s", "t")]
+    if time:
+        rate = _agreed_rate(rate, _rate_of(values[time[0]], path), path)
+    elif rate is None:
+        rate = unstated
+    chosen = [i for i in range(len(names)) if i not in time]
+    signal, notes = _place(values[chosen], _rows([names[i] for i in chosen], path))
+    return Ecg(signal, _stated(rate, path), path.stem, {"notes": notes})
+
+
+def _read_npy(path: Path, rate: float | None) -> Ecg:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise RecordError(f"the file cannot be read ({error})", file=path) from None
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+        raise RecordError("the file must hold an array of floating-point numbers, in mV", file=path,
+                          value=str(getattr(array, "dtype", type(array).__name__)),
+                          remedy="Divide a converter's counts by its gain")  # fmt: skip
+    if array.ndim != 2 or array.shape[0] != len(LEADS) or array.shape[1] < 1:
+        raise RecordError(
+            "the array must have shape (12, T)",
+            file=path,
+            value=array.shape,
+            remedy=f"Rows are the leads {', '.join(LEADS)}, values mV",
+        )
+    signal, notes = _place(array.astype(np.float64), list(range(len(LEADS))))
+    return Ecg(signal, _stated(rate, path), path.stem, {"notes": notes})
+
+
+def _rows(names: list[str], path: Path) -> list[int]:
+    """The canonical row of each channel.
+
+    Raises:
+        RecordError: for an unknown lead, one that stands twice, or none at all.
+    """
+    leads = []
+    for name in names:
+        try:
+            leads.append(lead_name(name))
+        except RecordError as error:
+            raise RecordError(
+                error.what, file=path, value=name, remedy=f"Known leads: {', '.join(LEADS)}"
+            ) from None
+    if twice := sorted({lead for lead in leads if leads.count(lead) > 1}):
+        raise RecordError("a lead stands twice", file=path, value=", ".join(twice))
+    if not leads:
+        raise RecordError("the record has no leads", file=path)
+    return [LEAD_INDEX[lead] for lead in leads]
+
+
+def _place(
+    values: NDArray[np.floating[Any]], rows: list[int]
+) -> tuple[NDArray[np.float32], list[str]]:
+    """Put channels (C, T) into their canonical rows of (12, T); the second value is the notes."""
+    signal = np.full((len(LEADS), values.shape[1]), np.nan, np.float32)
+    signal[rows] = values
+    signal[np.isinf(signal)] = np.nan
+    notes = ["reordered"] if rows != sorted(rows) else []
+    if np.isinf(values).any():
+        notes.append("infinite")
+    return signal, notes + [f"missing:{lead}" for i, lead in enumerate(LEADS) if i not in rows]
+
+
+def _agreed_rate(given: float | None, stated: float, path: Path) -> float:
+    if given is not None and abs(given - stated) > 1e-3 * stated:
+        raise RecordError(
+            f"the file states {stated:g} Hz and another rate is expected",
+            file=path,
+            value=given,
+            remedy="Leave the rate out, or correct the file",
+        )
+    return stated
+
+
+def _stated(rate: float | None, path: Path) -> float:
+    if rate is None:
+        raise RecordError("the file does not state its rate", file=path,
+                          remedy="Say it, in Hz: rate=, --rate, --unstated-rate or "
+                          "data.unstated_rate, whichever your command has")  # fmt: skip
+    if not (np.isfinite(rate) and rate > 0):
+        raise RecordError("rate must be a positive number of Hz", file=path, value=rate)
+    return float(rate)
+
+
+def _rate_of(time: NDArray[np.floating[Any]], path: Path) -> float:
+    """The rate of evenly spaced times in seconds; a step may be off by a tenth (rounded print)."""
+    steps = np.diff(time)
+    mean = float(time[-1] - time[0]) / len(steps) if len(steps) else np.nan
+    if not mean > 0 or not np.all(np.abs(steps - mean) <= 0.1 * mean):
+        raise RecordError("the times must be given in even steps", file=path, value=mean)
+    rate = 1.0 / mean
+    return float(round(rate)) if abs(rate - round(rate)) < 1e-3 * rate else rate
+
+
+def _comments(comments: tuple[str, ...]) -> dict[str, Any]:
+    """Age (years) and sex from comments like `Age: 77`, as the PhysioNet Challenges write them."""
+    found = {k.strip().lower(): v.strip() for k, _, v in (c.partition(":") for c in comments)}
+    meta: dict[str, Any] = {"comments": list(comments)}
+    try:
+        meta["age"] = float(found["age"])
+    except (KeyError, ValueError):
+        meta["age"] = None
+    meta["sex"] = {"male": "male", "m": "male", "female": "female", "f": "female"}.get(
+        found.get("sex", "").lower()
+    )
+    return meta

@@ -1,0 +1,100 @@
+"""Writing a record: WFDB (format 16) or CSV, whole or not at all. Imports numpy only.
+
+`records.read_record` reads both back; so does PhysioNet's `wfdb`.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ecgvision.core.atomic_io import whole_file
+from ecgvision.core.ecg import LEADS, Ecg
+from ecgvision.core.errors import RecordError
+
+STEPS_PER_MV = 1000
+"""Steps of a WFDB sample to the millivolt: 1 microvolt each, the resolution of PTB-XL."""
+
+MISSING = -32768
+"""Format 16's invalid sample (WFDB signal specification, section `signal(5)`)."""
+
+LARGEST = 32767
+"""Format 16's largest step: 32.767 mV here, ten times any lead of a heart."""
+
+
+def write_record(ecg: Ecg, path: str | Path, *, comments: Sequence[str] = ()) -> list[Path]:
+    """Write a record, samples that are NaN as missing.
+
+    Args:
+        path: `NAME.csv` for a table of `time` in s and a column of mV for each lead; else `NAME`,
+            `NAME.hea` or `NAME.dat` for WFDB's two files.
+        comments: lines for a WFDB header.
+
+    Returns:
+        The files written.
+
+    Raises:
+        RecordError: for a name that WFDB does not allow, or a value that does not fit.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".csv":
+        return [_write_csv(ecg, path)]
+    return _write_wfdb(ecg, path, comments)
+
+
+def check_path(path: str | Path) -> None:
+    """Refuse a path that `write_record` cannot write to, before there is a record.
+
+    Raises:
+        RecordError: for a folder, or a name or suffix that is none of a record.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise RecordError("the record needs a name, this is a folder", file=path)
+    if path.suffix.lower() == ".csv":
+        return
+    if path.suffix.lower() not in ("", ".hea", ".dat"):
+        raise RecordError("records are written as .csv, or as .hea and .dat", file=path,
+                          value=path.suffix)  # fmt: skip
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", path.stem):
+        raise RecordError("a WFDB record's name has letters, digits, hyphens and underscores only",
+                          file=path, value=path.stem)  # fmt: skip
+
+
+def _write_csv(ecg: Ecg, path: Path) -> Path:
+    with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["time", *LEADS])
+        for i, values in enumerate(ecg.signal.T):
+            cells = ["" if np.isnan(v) else f"{v:.4f}" for v in values]
+            writer.writerow([f"{i / ecg.rate:.6g}", *cells])
+    return path
+
+
+def _write_wfdb(ecg: Ecg, path: Path, comments: Sequence[str]) -> list[Path]:
+    check_path(path)
+    steps = np.round(ecg.signal.astype(np.float64) * STEPS_PER_MV)
+    worst = float(np.nanmax(np.abs(steps), initial=0))
+    if worst > LARGEST:
+        raise RecordError("a value does not fit WFDB's 16 bits", file=path,
+                          value=f"{worst / STEPS_PER_MV:g} mV",
+                          remedy="Write a .csv instead")  # fmt: skip
+    samples = np.where(np.isnan(steps), MISSING, steps).astype("<i2")  # (12, T)
+    header, data = path.with_suffix(".hea"), path.with_suffix(".dat")
+    lines = [f"{path.stem} {len(LEADS)} {ecg.rate:g} {samples.shape[1]}"]
+    for lead, row in zip(LEADS, samples, strict=True):
+        check = int(row.astype(np.int64).sum()) & 0xFFFF
+        check -= 0x10000 if check > 0x7FFF else 0  # a signed 16-bit sum
+        lines.append(f"{data.name} 16 {STEPS_PER_MV}(0)/mV 16 0 {row[0]} {check} 0 {lead}")
+    lines += [f"# {comment}" for comment in comments]
+    # Without a header there is no record; an old one would describe new samples if all ended here.
+    header.unlink(missing_ok=True)
+    with whole_file(data) as part:
+        part.write_bytes(samples.T.tobytes())
+    with whole_file(header) as part:
+        part.write_text("\n".join(lines) + "\n", encoding="ascii", errors="replace")
+    return [header, data]

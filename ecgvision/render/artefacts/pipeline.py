@@ -1,0 +1,208 @@
+"""Take a page on its journey: draw the lot, bend once, shade once, and keep the way there."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgvision.core.errors import ConfigError
+from ecgvision.render.artefacts.bands import bands
+from ecgvision.render.artefacts.parts import Artefact, Field, Image, Lot, coarse, shine
+from ecgvision.render.artefacts.presets import PRESETS, Preset, Use
+from ecgvision.render.artefacts.registry import ARTEFACTS
+from ecgvision.render.artefacts.warp import Size, Warp
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """What came out.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        mask: (H, W) uint8 coverage of the traces where they are now, None where none was given.
+        warp: from points of the drawn page to points of the picture.
+        applied: (name, strength) of every artefact that was applied, in order.
+    """
+
+    image: Image
+    mask: NDArray[np.uint8] | None
+    warp: Warp
+    applied: tuple[tuple[str, float], ...]
+
+
+def apply(
+    preset: str,
+    image: NDArray[np.uint8],
+    *,
+    seed: int,
+    strength: float = 1.0,
+    mask: NDArray[np.uint8] | None = None,
+    dpi: float = 100.0,
+) -> Picture:
+    """Send a page on a journey. The same arguments give the same bytes.
+
+    Args:
+        preset: of `PRESETS`, or one of `ARTEFACTS` by itself. No transform mirrors.
+        image: (H, W, 3) uint8 RGB, not changed.
+        seed: decides what happens; each artefact draws from a generator of its own, so that
+            strength changes how strong things are and not which.
+        strength: in [0, 1], times what the preset draws; 0 leaves the picture as it is.
+        mask: (H, W) uint8 that is moved with the page.
+        dpi: pixels an inch of paper, for whatever has a size of its own (dust, pens, staples).
+
+    Raises:
+        ConfigError: for an unknown name, a negative seed, a strength or dpi that makes no sense,
+            or arrays of other shapes or types.
+    """
+    journey = _journey(preset)
+    _check(image, mask, seed, strength, dpi)
+    warp = Warp(_size(image), _size(image))
+    applied: list[tuple[str, float]] = []
+    picture = image
+    for number, uses in enumerate(journey.passes):
+        drawn = list(_drawn(uses, (seed, number), strength, dpi))
+        if not drawn:
+            continue
+        picture, mask, moved = _pass(picture, mask, drawn)
+        warp = warp.then(moved)
+        applied += [(name, lot.strength) for name, lot in drawn]
+    return Picture(
+        picture.copy() if picture is image else picture,
+        None if mask is None else mask.copy(),
+        warp,
+        tuple(applied),
+    )
+
+
+def check_name(name: str) -> None:
+    """Refuse what is neither a preset nor an artefact.
+
+    Raises:
+        ConfigError: naming those there are.
+    """
+    _journey(name)
+
+
+def _journey(name: str) -> Preset:
+    if name in PRESETS:
+        return PRESETS[name]
+    if name in ARTEFACTS:
+        return Preset(ARTEFACTS[name].what, ((Use(name, 1.0, 1.0, 1.0),),))
+    raise ConfigError(
+        "unknown preset or artefact",
+        value=name,
+        remedy=f"Presets: {', '.join(PRESETS)}; artefacts: {', '.join(ARTEFACTS)}",
+    )
+
+
+def _check(image: Any, mask: Any, seed: int, strength: float, dpi: float) -> None:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or min(image.shape) < 1:
+        raise ConfigError(
+            "a picture must have shape (H, W, 3), uint8", value=(image.shape, str(image.dtype))
+        )
+    if mask is not None and (mask.dtype != np.uint8 or mask.shape != image.shape[:2]):
+        raise ConfigError(
+            f"a mask must have shape {image.shape[:2]}, uint8", value=(mask.shape, str(mask.dtype))
+        )
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ConfigError("the seed of an artefact must be a whole number of 0 or more", value=seed)
+    if not 0 <= strength <= 1:
+        raise ConfigError("the strength of an artefact must lie in [0, 1]", value=strength)
+    if not (math.isfinite(dpi) and dpi > 0):
+        raise ConfigError("dpi of a picture must be positive", value=dpi)
+
+
+def _size(image: NDArray[np.uint8]) -> Size:
+    return image.shape[0], image.shape[1]
+
+
+def _drawn(
+    uses: tuple[Use, ...], seed: tuple[int, int], strength: float, dpi: float
+) -> Iterator[tuple[str, Lot]]:
+    """Which of the uses happen, and how strongly."""
+    for use in uses:
+        names = (use.names,) if isinstance(use.names, str) else use.names
+        rng = np.random.default_rng([*seed, zlib.crc32("|".join(names).encode())])
+        happens = rng.random() < use.chance
+        name = names[int(rng.integers(len(names)))]
+        own = strength * float(rng.uniform(use.low, use.high))
+        if happens and own > 0:
+            yield name, Lot(rng, own, dpi)
+
+
+def _pass(
+    image: Image, mask: NDArray[np.uint8] | None, drawn: list[tuple[str, Lot]]
+) -> tuple[Image, NDArray[np.uint8] | None, Warp]:
+    """Through one machine: sheet and tints, one map for all shapes, light, picture."""
+    given = image
+    todo = [(ARTEFACTS[name], lot) for name, lot in drawn]
+    sheets = list(_of("sheet", todo))
+    if sheets:
+        image = image.copy()
+        for artefact, lot in sheets:
+            artefact.make(image, lot)
+    size = _size(image)
+    gains = [artefact.make(size, lot) for artefact, lot in _of("tint", todo)]
+    warp, backdrop = Warp(size, size), None
+    for artefact, lot in _of("shape", todo):
+        shape = artefact.make(warp.size, lot)
+        warp = warp.then(Warp(warp.size, shape.size or warp.size, shape.steps))
+        backdrop = shape.backdrop or backdrop
+        if shape.tint is not None:
+            gains.append(shape.tint)
+    image = _shone(image, gains)
+    if not warp.still:
+        image, mask = _bend(image, mask, warp, backdrop)
+    image = _shone(image, [a.make(_size(image), lot) for a, lot in _of("light", todo)])
+    faults = list(_of("picture", todo))
+    if faults and image is given:
+        image = image.copy()
+    for artefact, lot in faults:
+        image = artefact.make(image, lot)
+    return image, mask, warp
+
+
+def _of(stage: str, todo: list[tuple[Artefact, Lot]]) -> Iterator[tuple[Artefact, Lot]]:
+    return ((artefact, lot) for artefact, lot in todo if artefact.stage == stage)
+
+
+def _shone(image: Image, gains: list[Field]) -> Image:
+    if not gains:
+        return image
+    total = np.ones((*coarse(_size(image)), 3), np.float32)
+    for gain in gains:
+        total *= gain
+    return shine(image, total)
+
+
+def _bend(
+    image: Image,
+    mask: NDArray[np.uint8] | None,
+    warp: Warp,
+    backdrop: Callable[[Size], Image] | None,
+) -> tuple[Image, NDArray[np.uint8] | None]:
+    """One `cv2.remap` of the page, laid on its backdrop; white paper where there is none."""
+    height, width = _size(image)
+    nodes = warp.nodes()
+    low, high = nodes.min(axis=(0, 1)), nodes.max(axis=(0, 1))
+    out = np.empty((*warp.size, 3), np.uint8)
+    moved = None if mask is None else np.empty(warp.size, np.uint8)
+    around = None
+    if (low < -0.5).any() or (high > (width - 0.5, height - 0.5)).any():
+        around = np.full_like(out, 255) if backdrop is None else backdrop(warp.size)
+    for rows, full in bands(nodes, warp.node_px, warp.size):
+        at = cv2.convertMaps(np.ascontiguousarray(full), np.empty(0, np.float32), cv2.CV_16SC2)
+        cv2.remap(image, *at, cv2.INTER_LINEAR, dst=out[rows], borderMode=cv2.BORDER_REPLICATE)
+        if around is not None:
+            inside = cv2.inRange(full, (-0.5, -0.5), (width - 0.5, height - 0.5))
+            cv2.copyTo(around[rows], cv2.bitwise_not(inside), dst=out[rows])
+        if mask is not None and moved is not None:
+            cv2.remap(mask, *at, cv2.INTER_LINEAR, dst=moved[rows], borderValue=0)
+    return out, moved

@@ -1,0 +1,152 @@
+"""`ecgvision evaluate`: trained runs judged layout by layout, readers of pages too."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from pathlib import Path
+
+from ecgvision.core.errors import ConfigError
+from ecgvision.evaluate.fills.fills import FILLS
+from ecgvision.shipped import NAME, READER
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `ecgvision evaluate`."""
+    parser.description = (
+        "Judge trained runs on their test split, layout by layout and artefact by artefact. No "
+        "stream sees what the page does not show; temperature and thresholds stay as the run "
+        "fitted them on validation. A reader (+exp=read) is judged on what `digitize` would write: "
+        "SNR, correlation, and errors of amplitudes, intervals and time."
+    )
+    parser.epilog = (
+        "Example: ecgvision evaluate runs/vizecg/RUN --layouts 3x4,3x4+II,6x2,12x1,random. "
+        "Writes RUN/evaluations/…/{metrics.json,predictions.parquet,report.html}; "
+        "what has been judged before is shown again (--force repeats it). The package's own reader "
+        "on other records: ecgvision evaluate shipped --store stores/own --artefacts clean,photo"
+    )
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help=f"directories of finished runs; {NAME}: the package's reader",
+    )
+    parser.add_argument("--layouts", default=(), type=_names, metavar="A,B,…",
+                        help="e.g. 3x4,3x4+II,6x2,12x1; random draws from six, any draws any; "
+                        "V1.V2_V5.V6+II is written out; default: the run's own")  # fmt: skip
+    parser.add_argument("--artefacts", type=_names, default=(), metavar="A,B,…",
+                        help="e.g. clean,scan,photo; default: the run's own")  # fmt: skip
+    parser.add_argument("--images", type=_names, default=(), metavar="DIR,…",
+                        help="judge on pages that were drawn beforehand (data_prep.render_images, "
+                        "e.g. by ecg-image-kit), a folder for each store; default: draw "
+                        "them")  # fmt: skip
+    parser.add_argument(
+        "--fill", choices=FILLS, help="fill what is missing before a network that reads signals"
+    )
+    parser.add_argument("--store", default=(), type=_names, metavar="A,B,…",
+                        help="of a reader: draw pages of these stores' records instead of the "
+                        "run's")  # fmt: skip
+    parser.add_argument("--pages", type=int, metavar="N",
+                        help="of a reader: at most so many pages; default: as the run")  # fmt: skip
+    parser.add_argument("--gain", type=float, metavar="MM",
+                        help="of a reader: mm/mV of all pages; default: as the run")  # fmt: skip
+    parser.add_argument("--speed", type=float, metavar="MM",
+                        help="of a reader: mm/s of all pages; default: as the run")  # fmt: skip
+    parser.add_argument("--accelerator", default="auto", choices=("auto", "cpu", "cuda", "mps"),
+                        help="default %(default)s")  # fmt: skip
+    parser.add_argument("--force", action="store_true", help="judge again")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def run(args: argparse.Namespace) -> int:
+    """Judge and print."""
+    check(args)
+    from ecgvision.core.run_folder import read_metrics
+    from ecgvision.evaluate.report.summary import lines
+    from ecgvision.nn.training.quiet import quiet_lightning
+    from ecgvision.reader.judge.lines import lines as read_lines
+
+    quiet_lightning()
+    out = {}
+    for folder in args.runs:
+        with contextlib.redirect_stdout(sys.stderr):  # progress bars: stdout is for the answer
+            done = _judge(folder, args)
+        result = read_metrics(done)
+        out[str(folder)] = result
+        if not args.json:
+            read = result.get("reading")
+            told = lines(result["test"]) if read is None else read_lines(read["test"])
+            print(f"{Path(folder).name} ({result['exp']})\n{told}\n{done}")
+    if args.json:
+        json.dump(out, sys.stdout, indent=2)
+        print()
+    return 0
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse what can be seen to be wrong before anything slow is imported.
+
+    Raises:
+        ConfigError: for a run that is none or has not finished, options that do not go together,
+            or an unknown artefact.
+        LayoutError, StoreError, DataError: for an unknown layout, or a store or a folder of pages
+            that is none.
+    """
+    from ecgvision.core.layouts import MANY, get_layout
+    from ecgvision.core.run_folder import read_metrics
+    from ecgvision.data.drawn_pages import read_manifest
+    from ecgvision.store.packed import check_store
+
+    for folder in args.runs:
+        _reads(folder, args)
+        read_metrics(READER if folder == NAME else folder)
+    for layout in args.layouts:
+        if layout not in MANY:
+            get_layout(layout)
+    if args.artefacts:
+        from ecgvision.render.artefacts import check_name
+
+        for name in args.artefacts:
+            check_name(name)
+    for store in args.store:
+        check_store(store)
+    for pages in args.images:
+        read_manifest(Path(pages))
+    if args.pages is not None and args.pages < 1:
+        raise ConfigError("--pages must be a whole number from 1", value=args.pages)
+
+
+def _reads(folder: str, args: argparse.Namespace) -> bool:
+    """Whether a run is a reader that is judged as one.
+
+    Raises:
+        ConfigError: if it is no run, or options are given that its kind does not take.
+    """
+    from ecgvision.core.run_folder import read_config
+
+    reads = read_config(READER if folder == NAME else folder)["exp"] == "read"
+    own = args.store or any(v is not None for v in (args.pages, args.gain, args.speed))
+    if (reads and args.fill is not None) or (not reads and own):
+        raise ConfigError(
+            "a reader takes no --fill, and other runs no --store, --pages, --gain or --speed",
+            file=folder,
+        )  # fmt: skip
+    return reads
+
+
+def _judge(folder: str, args: argparse.Namespace) -> Path:
+    from ecgvision.runs.reevaluate import evaluate_run
+    from ecgvision.runs.reevaluate_reader import evaluate_reader
+
+    common = {"layouts": args.layouts, "artefacts": args.artefacts, "images": args.images,
+              "accelerator": args.accelerator, "force": args.force}  # fmt: skip
+    if _reads(folder, args):
+        return evaluate_reader(folder, stores=args.store, pages=args.pages, gain=args.gain,
+                               speed=args.speed, **common)  # fmt: skip
+    return evaluate_run(folder, fill=args.fill, **common)

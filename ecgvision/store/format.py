@@ -1,0 +1,77 @@
+"""What a packed store is made of: names, version, and the int16 code of a signal."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgvision.core.ecg import LEADS
+from ecgvision.core.errors import StoreError
+
+FORMAT = "ecgvision-store"
+VERSION = 1
+MISSING = -32768
+"""The int16 value that stands for NaN."""
+SIGNALS, RECORDS, MANIFEST = "signals.npy", "records.parquet", "store.json"
+COLUMNS = (
+    "record_id",
+    "offset",
+    "length",
+    "scale",
+    "patient_id",
+    "fold",
+    "scp_codes",
+    "age",
+    "sex",
+    "device",
+    "site",
+    "flags",
+)
+"""The columns every store has; `y_<COLUMN>` label columns and the source's own follow."""
+MICROVOLT = 0.001
+_PEAK = 32767
+
+
+def encode(signal: NDArray[np.floating[Any]]) -> tuple[NDArray[np.int16], float]:
+    """Quantise (12, T) mV with NaN to int16 and the scale in mV a step.
+
+    Signals on the 1 uV grid of most archives keep it, so packing loses nothing there; others take
+    the finest step at which their largest value fits (error at most half a step).
+
+    Raises:
+        StoreError: for a wrong shape or an infinite value.
+    """
+    if signal.ndim != 2 or signal.shape[0] != len(LEADS) or signal.shape[1] < 1:
+        raise StoreError("a signal must have shape (12, T)", value=signal.shape)
+    missing = np.isnan(signal)
+    values = np.where(missing, 0.0, signal.astype(np.float64))
+    peak = float(np.abs(values).max())
+    if not np.isfinite(peak):
+        raise StoreError("a signal holds infinite values", remedy="Mark missing values as NaN")
+    steps = values / MICROVOLT
+    # Hundredths of a microvolt are float32 rounding at these amplitudes, not information.
+    on_grid = peak <= _PEAK * MICROVOLT and bool(np.abs(steps - np.rint(steps)).max() < 0.01)
+    scale = MICROVOLT if on_grid else max(peak / _PEAK, float(np.finfo(np.float32).tiny))
+    quantised = np.rint(values / scale).astype(np.int16)
+    quantised[missing] = MISSING
+    return quantised, scale
+
+
+def decode(values: NDArray[np.int16], scale: float) -> NDArray[np.float32]:
+    """The float32 mV of int16 steps, NaN where missing; any shape."""
+    signal = values.astype(np.float32)
+    signal *= np.float32(scale)
+    missing = values == MISSING
+    if missing.any():
+        signal[missing] = np.nan
+    return signal
+
+
+def file_sha256(path: str | Path) -> str:
+    """The sha256 of a file in hex, read a chunk at a time."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

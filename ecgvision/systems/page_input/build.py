@@ -1,0 +1,93 @@
+"""`input=page`: a system of signals behind a page reader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import nn
+
+from ecgvision.core.ecg import LEADS
+from ecgvision.core.errors import ConfigError
+from ecgvision.data.cohort import Cohort
+from ecgvision.data.module import EcgDataModule
+from ecgvision.data.paired import PairedDataModule
+from ecgvision.data.patch_settings import PatchSettings
+from ecgvision.evaluate.metrics.operating_points import OperatingPoints
+from ecgvision.nn.checkpoints import load_pretrained
+from ecgvision.nn.losses.pairs import Distillation
+from ecgvision.nn.losses.tokens import TokenDistillation
+from ecgvision.nn.signal_net import SignalNet
+from ecgvision.nn.student import Student
+from ecgvision.systems.base import Config, loader_arguments, names
+from ecgvision.systems.leakage import refuse_seen
+from ecgvision.systems.page_input.adopt import adopt_reader
+from ecgvision.systems.page_input.network import PageLogits, PageNet
+from ecgvision.systems.page_input.page_distillation import PageLesson
+from ecgvision.systems.patchecg.network import PatchECG
+from ecgvision.systems.read.system import make_reader
+from ecgvision.systems.teacher import load_teacher
+from ecgvision.systems.vizecg.system import page_settings
+
+__all__ = ["adopt_reader", "page_data", "page_lesson", "page_network", "page_student"]
+
+
+def page_data(config: Config, cohort: Cohort) -> PairedDataModule:
+    """Loaders of pages as `+exp=vizecg` has them."""
+    return PairedDataModule(
+        cohort, page_settings(config, images=True), folders=names(config["data"]["images"]),
+        augment=config["data"]["augment"], **loader_arguments(config),
+    )  # fmt: skip
+
+
+def page_network(
+    config: Config, network: PatchECG | SignalNet, cohort: Cohort, *, cut: PatchSettings,
+    pretrained: bool,
+) -> PageNet:  # fmt: skip
+    """A network behind the reader of the configuration.
+
+    Args:
+        pretrained: whether to fill the reader from its run; a run that is opened again has it.
+
+    Raises:
+        ConfigError: if the reader has not finished, or has seen records that this run is judged on.
+    """
+    if "reader" not in config:
+        raise ConfigError("the configuration lacks its reader's settings",
+                          remedy="Runs are made by experiments.run")  # fmt: skip
+    reader = make_reader(config["reader"], pretrained=False)
+    if pretrained:
+        path = Path(config["model"]["reader"])
+        refuse_seen(path, cohort, who="the reader", judged="this run")
+        load_pretrained(reader, path, prefix="model.")
+    length = round(config["data"]["seconds"] * config["data"]["signal_rate"])
+    return PageNet(reader, network, length=length, patch_length=cut.patch_length, stride=cut.stride,
+                   frozen=config["model"]["reader_frozen"])  # fmt: skip
+
+
+def page_lesson(
+    config: Config, data: EcgDataModule, network: PatchECG | SignalNet, stream: str, *,
+    distill: Mapping[str, float] | None = None, kd_temperature: float = 1.0, tokens: float = 1.0,
+) -> PageLesson:  # fmt: skip
+    """What the run of `teacher.checkpoint`, of the same system on signals, teaches.
+
+    Raises:
+        ConfigError: as `load_teacher`; or for weights that make no sense.
+    """
+    if not tokens >= 0:
+        raise ConfigError("loss.tokens must not be negative", value=tokens)
+    teacher = load_teacher(config["teacher"]["checkpoint"], config, data, leads=LEADS,
+                           exp=config["exp"])  # fmt: skip
+    pairs = Distillation(distill or {}, temperature=kd_temperature, streams=(stream, "teacher"))
+    compare = TokenDistillation(network.token_width, teacher.network.token_width)
+    return PageLesson(teacher, pairs, compare, weight=tokens)
+
+
+def page_student(
+    config: Config, network: nn.Module, points: OperatingPoints, stream: str
+) -> Student:
+    """The whole of it, from page to decisions."""
+    return Student(
+        PageLogits(network, stream), nn.Identity(), image_size=config["data"]["image_size"],
+        temperature=points.temperature, thresholds=points.thresholds,
+    ).eval()  # fmt: skip

@@ -1,0 +1,112 @@
+"""Learning to read pages: from a picture to the waveform of each lead, without a label."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from ecgvision.core.errors import ConfigError
+from ecgvision.data.page_settings import PageSettings
+from ecgvision.nn.encoder_names import check_page_reader
+from ecgvision.reader.data.page_variation import PageVariation
+from ecgvision.systems.base import Config, System, base_arguments, loader_arguments
+from ecgvision.systems.vizecg.system import page_settings
+
+if TYPE_CHECKING:
+    from ecgvision.data.cohort import Cohort
+    from ecgvision.data.module import EcgDataModule
+    from ecgvision.reader.data.module import ReadingDataModule
+    from ecgvision.reader.page_reader import PageReader
+    from ecgvision.systems.read.task import ReadTask
+
+
+def reader_settings(config: Config) -> PageSettings:
+    """The pages of the configuration; every record whole, as there is no signal stream."""
+    data = {**config["data"], "signal_window": "record", "images": None}
+    return page_settings({**config, "data": data}, images=True)
+
+
+def make_reader(config: Config, *, pretrained: bool) -> PageReader:
+    """A new reader of a configuration of `+exp=read`.
+
+    Args:
+        pretrained: whether the hub's weights may be fetched.
+
+    Raises:
+        ConfigError: as `PageReader`.
+    """
+    from ecgvision.reader.page_reader import PageReader
+
+    model, data = config["model"], config["data"]
+    return PageReader(
+        model["image_encoder"], data["image_size"], pretrained=pretrained and model["pretrained"],
+        length=round(data["seconds"] * data["signal_rate"]), seconds=data["seconds"],
+        dropout=model["dropout"],
+    )  # fmt: skip
+
+
+class Read(System):
+    """`+exp=read`."""
+
+    needs_labels = False
+
+    def streams(self, config: Config) -> tuple[str, ...]:
+        return ()
+
+    def monitor(self, config: Config) -> tuple[str, str] | None:
+        return "val/read_correlation", "max"
+
+    def check_settings(self, config: Config) -> None:
+        super().check_settings(config)
+        settings = reader_settings(config)
+        _pages(config)
+        _variation(config)
+        check_page_reader(config["model"]["image_encoder"], settings.image_size,
+                          pretrained=config["model"]["pretrained"])  # fmt: skip
+
+    def data(self, config: Config, cohort: Cohort) -> ReadingDataModule:
+        from ecgvision.reader.data.module import ReadingDataModule
+        from ecgvision.reader.data.signal_variation import SignalVariation
+
+        return ReadingDataModule(
+            cohort, reader_settings(config), pages=_pages(config),
+            variation=SignalVariation() if config["data"]["augment"] else None,
+            beyond=_variation(config), **loader_arguments(config),
+        )  # fmt: skip
+
+    def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> ReadTask:
+        from ecgvision.systems.read.task import WEIGHTS, ReadTask
+        from ecgvision.systems.warm_start import start_from_weights
+
+        loss: dict[str, Any] = {"mark": WEIGHTS["mark"], "snr": WEIGHTS["snr"], **config["loss"]}
+        share = loss.pop("share", 1.0)  # runs of earlier versions have no such keys
+        if set(loss) != set(WEIGHTS):
+            raise ConfigError(f"the parts of reading's loss are {', '.join(WEIGHTS)}",
+                              value=sorted(loss))  # fmt: skip
+        reader = make_reader(config, pretrained=pretrained)
+        if pretrained:
+            start_from_weights(reader, config, data.cohort)
+        return ReadTask(
+            reader, weights=loss, share=share, frozen=config["model"].get("frozen", ()),
+            **base_arguments(config),
+        )  # fmt: skip
+
+
+def _pages(config: Config) -> dict[str, int]:
+    """How many pages an epoch, a validation and the test take."""
+    data = config["data"]
+    if data.get("images"):
+        raise ConfigError("pages to learn reading from are drawn as they are needed",
+                          value=data["images"], remedy="Leave data.images out")  # fmt: skip
+    pages = {"train": data["pages_per_epoch"], "val": data["val_pages"],
+             "test": data["test_pages"]}  # fmt: skip
+    if not all(isinstance(count, int) for count in pages.values()):
+        raise ConfigError("data.pages_per_epoch, val_pages and test_pages are whole numbers",
+                          value=pages)  # fmt: skip
+    return pages
+
+
+def _variation(config: Config) -> PageVariation:
+    """What of the pages is beyond the usual; runs of earlier versions lack some."""
+    data = config["data"]
+    return PageVariation(**{f.name: data[f.name] for f in fields(PageVariation) if f.name in data})

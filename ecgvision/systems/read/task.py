@@ -1,0 +1,156 @@
+"""Training of a network that reads pages; it needs no label."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ecgvision.core.errors import ConfigError, DataError
+from ecgvision.nn.losses.collapse import check_finite
+from ecgvision.nn.training.task import BaseTask, Batch
+from ecgvision.reader.judge.digitisation import correlation
+from ecgvision.reader.losses import reading
+from ecgvision.reader.losses.cells import cell_losses, cell_truth
+from ecgvision.reader.losses.marks import mark_loss
+from ecgvision.reader.page_reader import PageReader
+from ecgvision.systems.read.windows import Windows, draw_windows
+
+BACKBONE = "model.page.encoder."
+"""What stands before the image encoder's keys in a checkpoint of reading."""
+
+WEIGHTS = {"lead": 1.0, "place": 1.0, "time": 1.0, "gain": 1.0, "mark": 1.0, "trace": 1.0,
+           "below": 0.2, "waveform": 1.0, "snr": 1.0, "einthoven": 0.1}  # fmt: skip
+"""Our defaults: every part is then of the order of 1 in the first steps and none outweighs the
+waveform at the end."""
+
+WINDOW = 256
+"""Samples of each lead whose columns are read in a training step; our default, a lead of 3x4."""
+
+
+class ReadTask(BaseTask):
+    """A `PageReader` and the parts of its loss; validation logs what was read of printed samples.
+
+    In training columns are read where the rows truly are, a few pixels too high or too low as rows
+    that are found would be, so that reading is learned while finding is. In validation a page is
+    read as in use. Logs `val/read_correlation`, the mean over pages and leads of the correlation of
+    read and printed samples, `val/read_rmse` in mV and `val/presence_accuracy`.
+
+    Args:
+        model: a reader of the pages' window.
+        weights: of the parts, over `WEIGHTS`; 0 leaves a part out.
+        share: of a training batch whose ink and columns are learned, in (0, 1]. The other pages
+            teach to find rows alone, which takes more pages to learn and less than half the time.
+        frozen: modules of the reader that stay as they are, their batch norms too.
+        Others: see `BaseTask`.
+
+    Raises:
+        ConfigError: for an unknown part, a weight below 0 or an unknown module.
+    """
+
+    def __init__(
+        self, model: PageReader, *, weights: dict[str, float] | None = None, share: float = 1.0,
+        frozen: Sequence[str] = (), **base: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(model, (), **base)
+        self.weights = WEIGHTS | (weights or {})
+        if set(self.weights) != set(WEIGHTS) or not all(
+            math.isfinite(w) and w >= 0 for w in self.weights.values()
+        ):
+            raise ConfigError(f"weights of reading are {', '.join(WEIGHTS)}, none below 0",
+                              value=weights)  # fmt: skip
+        if not 0 < share <= 1:
+            raise ConfigError("loss.share must lie in (0, 1]", value=share)
+        self.share = share
+        modules = {name: module for name, module in model.named_modules() if name}
+        if unknown := sorted({*frozen} - {*modules}):
+            raise ConfigError(
+                "model.frozen names no module of the reader", value=unknown,
+                remedy=f"They are {', '.join(name for name in modules if name.count('.') < 3)}",
+            )  # fmt: skip
+        self.frozen = [modules[name].requires_grad_(False) for name in frozen]
+        self.sums = np.zeros(6)  # of the split under validation, in all digits
+
+    def on_train_epoch_start(self) -> None:
+        super().on_train_epoch_start()
+        for module in self.frozen:
+            module.eval()
+
+    def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """No logits, and the weighted parts of the loss on pages whose truth is known."""
+        model = self.model
+        assert isinstance(model, PageReader)
+        if batch["signal"].shape[-1] != model.length:
+            raise DataError("pages hold another number of samples than the network reads",
+                            value=(batch["signal"].shape[-1], model.length))  # fmt: skip
+        inked = math.ceil(self.share * len(batch["image"])) if self.training else None
+        some = {key: part[:inked] for key, part in batch.items()}
+        windows = draw_windows(some, min(WINDOW, model.length))
+        seen, height, log_scale = model(batch["image"], windows.points, windows.up)
+        grid = model.page.grid
+        truth = cell_truth(batch["place"], batch["rise"], grid, to_gain=model.rise_of_pace)
+        parts = cell_losses(seen.cells, truth, grid)
+        parts |= {
+            "mark": mark_loss(seen.marks, batch["mark_place"], batch["mark"]),
+            "trace": reading.trace_bce(seen.ink, some["trace"]),
+            "below": reading.below_error(seen.offset, some["below"]),
+        }
+        parts |= self._waveform(height, log_scale, windows)
+        weighed = {k: self.weights[k] * part for k, part in parts.items() if self.weights[k] > 0}
+        return {}, weighed
+
+    def _waveform(self, height: Tensor, log_scale: Tensor, windows: Windows) -> dict[str, Tensor]:
+        rise = windows.rise[..., None]
+        log_scale = log_scale - rise.abs().log()
+        # what was read stands over the row as it was told, the truth over the row as it is
+        read = (height - windows.moved[..., None]) / rise
+        return {
+            "waveform": reading.laplace_nll(read, log_scale, windows.signal, windows.printed),
+            "snr": reading.noise_ratio(read, windows.signal, windows.printed),
+            "einthoven": reading.einthoven(windows.spread(read), windows.spread(windows.printed)),
+        }
+
+    def _shared_step(self, batch: Batch, stage: str) -> Tensor:
+        _, parts = self.compute(batch)
+        loss = torch.stack(list(parts.values())).sum()
+        values = {f"{stage}/{name}": part.detach() for name, part in parts.items()}
+        values[f"{stage}/loss"] = loss.detach()
+        size = len(batch["image"])
+        self.log_dict(values, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
+        if stage == "val":
+            self._count(self.model(batch["image"]), batch)
+        return loss
+
+    def _count(self, read: dict[str, Tensor], batch: Batch) -> None:
+        check_finite(read["signal"])
+        printed = batch["printed"]
+        found, true = (torch.where(printed, v.detach().double(), torch.nan).cpu().numpy()
+                       for v in (read["signal"], batch["signal"]))  # fmt: skip
+        r = correlation(true, found)
+        right = ((read["presence"] > 0) == printed).sum()
+        parts = (np.nansum(r), np.isfinite(r).sum(), np.nansum((found - true) ** 2),
+                 printed.sum(), right, printed.numel())  # fmt: skip
+        self.sums += [float(part) for part in parts]
+
+    def on_validation_epoch_start(self) -> None:
+        self.sums[:] = 0
+
+    def on_validation_epoch_end(self) -> None:
+        gathered = self.all_gather(torch.tensor(self.sums, dtype=torch.float32, device=self.device))
+        assert isinstance(gathered, Tensor)
+        r, leads, missed, samples, right, seen = gathered.reshape(-1, 6).sum(0).unbind()
+        values = {
+            "val/read_correlation": r / leads.clamp(min=1),
+            "val/read_rmse": (missed / samples.clamp(min=1)).sqrt(),
+            "val/presence_accuracy": right / seen,
+        }
+        self.log_dict({k: v.float() for k, v in values.items()}, prog_bar=True)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        read = self.model(batch["image"])
+        kept = ("signal", "log_scale", "presence", "trace", "gain")
+        return {k: read[k].float() for k in kept} | {"index": batch["index"]}

@@ -1,0 +1,82 @@
+"""Stretches of a page's leads whose columns are read in a training step."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ecgvision.nn.training.task import Batch
+from ecgvision.reader.networks.trace_decoder import MARGIN
+
+ROW_PX = 2.0
+"""By how much rows are told wrong, in pixels (a standard deviation) of a page 576 high; our
+default, a few times what a trained search is off by."""
+
+
+class Windows(NamedTuple):
+    """L samples of each lead, from where it is printed.
+
+    Attributes:
+        points: (B, 12, L + 2 MARGIN, 2), where each sample's 0 mV is said to lie.
+        up: of the same shape, where a page's height of column runs to: aslant on a page that is
+            turned.
+        moved: (B, 12), by how much too low that is, as a fraction of the page's height.
+        rise: (B, 12), fraction of the height that 1 mV takes; 1 where nothing is printed.
+        signal: (B, 12, L) mV; printed: (B, 12, L) bool.
+        first: (B, 12), the window's first sample; length: of the whole.
+    """
+
+    points: Tensor
+    up: Tensor
+    moved: Tensor
+    rise: Tensor
+    signal: Tensor
+    printed: Tensor
+    first: Tensor
+    length: int
+
+    def spread(self, values: Tensor) -> Tensor:
+        """(B, 12, L) at its place in (B, 12, length), 0 elsewhere."""
+        out = values.new_zeros(*values.shape[:2], self.length)
+        index = self.first[..., None] + torch.arange(values.shape[-1], device=values.device)
+        return out.scatter(2, index, values)
+
+
+def draw_windows(batch: Batch, length: int) -> Windows:
+    """A window of each lead of a batch of a `ReadingDataset`, at random within what is printed.
+
+    The row is carried on in its own step beyond what is printed.
+    """
+    place, printed, signal = batch["place"], batch["printed"], batch["signal"]
+    whole = printed.shape[-1]
+    index = torch.arange(whole, device=place.device)
+    first = torch.where(printed, index, whole - 1).amin(2)
+    last = torch.where(printed, index, 0).amax(2)
+    room = (last - first + 1 - length).clamp(min=0)
+    start = first + (torch.rand(room.shape, device=place.device) * (room + 1)).long()
+    start = start.clamp(max=whole - length)
+    known = last > first
+    first, last = torch.where(known, first, 0), torch.where(known, last, 1)
+
+    def at(where: Tensor) -> Tensor:
+        return place.gather(2, where[..., None].expand(-1, -1, -1, 2)).nan_to_num()
+
+    steps = torch.arange(-MARGIN, length + MARGIN, device=place.device)
+    wanted = start[..., None] + steps
+    held = wanted.clamp(first[..., None], last[..., None])
+    step = (at(last[..., None]) - at(first[..., None])) / (last - first)[..., None, None]
+    points = at(held) + (wanted - held)[..., None] * step
+    moved = torch.randn(known.shape, device=place.device) * (ROW_PX / 576)
+    points = points + torch.stack([torch.zeros_like(moved), moved], dim=-1)[:, :, None]
+    inside = wanted[..., MARGIN:-MARGIN]
+    seen = printed.gather(2, inside)
+    rise = batch["rise"].nan_to_num().gather(2, inside[..., None].expand(-1, -1, -1, 2))
+    mean = (rise * seen[..., None]).sum(2) / seen.sum(2)[..., None].clamp(min=1)
+    aside, middle = mean.unbind(2)
+    there = middle.abs() > 1e-4
+    middle = torch.where(there, middle, 1.0)
+    up = -torch.stack([aside / middle, torch.ones_like(middle)], dim=-1)[:, :, None]
+    return Windows(points, up.expand_as(points), moved, middle, signal.gather(2, inside),
+                   seen & there[..., None], start, whole)  # fmt: skip

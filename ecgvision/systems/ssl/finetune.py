@@ -1,0 +1,124 @@
+"""A classifier of crops that starts from pretrained encoders, or from none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ecgvision.core.errors import ConfigError
+from ecgvision.nn.encoder_names import check_signal_encoder
+from ecgvision.systems.base import Config, System, base_arguments, loader_arguments, names
+from ecgvision.systems.ssl.pretrain import crop_settings, modality
+from ecgvision.systems.stage_checks import check_stage
+
+if TYPE_CHECKING:
+    from ecgvision.data.cohort import Cohort
+    from ecgvision.data.crops import CropDataModule
+    from ecgvision.data.module import EcgDataModule
+    from ecgvision.systems.ssl.finetune_task import FinetuneTask
+    from ecgvision.systems.ssl.network import Fusion, GatedNet
+
+SIGNALS = ("time", "spectrogram")
+
+
+def fusion(config: Config) -> Fusion:
+    """`fusion`, where `none` is the modality by itself.
+
+    Raises:
+        ConfigError: for one that is not known.
+    """
+    given = config["fusion"]
+    if given == "none":
+        return "time" if modality(config, SIGNALS) == "time" else "spectrogram"
+    if given not in ("gate", "concat"):
+        raise ConfigError("fusion must be gate, concat or none", value=given)
+    return given
+
+
+class SslFinetune(System):
+    """`+exp=ssl_finetune`, and the second stage of `+exp=ssl`."""
+
+    def streams(self, config: Config) -> tuple[str, ...]:
+        kind = fusion(config)
+        if kind in SIGNALS:
+            return (kind,)
+        heads = names(config["model"]["heads"])
+        return ("fused", *(h for h in heads if h != "fused"))
+
+    def needs(self, config: Config, stage: str) -> bool:
+        kind = fusion(config)
+        return kind not in SIGNALS or kind == stage
+
+    def check_settings(self, config: Config) -> None:
+        kind = fusion(config)
+        used = (kind,) if kind in SIGNALS else SIGNALS
+        super().check_settings(config)
+        crop_settings(config)
+        if "time" in used:
+            check_signal_encoder(config["model"]["time_encoder"], "model.time_encoder")
+        if strangers := set(self.streams(config)) - {"fused", *used}:
+            raise ConfigError("model.heads may hold fused, time and spectrogram",
+                              value=sorted(strangers))  # fmt: skip
+        given = {name: config[name]["checkpoint"] for name in SIGNALS}
+        for name in used:
+            if given[name] is None and config[name].get("exp"):  # it will be trained
+                check_stage(config, name, name, "time_encoder" if name == "time" else None)
+                given[name] = name
+        self._check(config, given, used)
+
+    def data(self, config: Config, cohort: Cohort) -> CropDataModule:
+        from ecgvision.data.crops import CropDataModule
+
+        data = config["data"]
+        return CropDataModule(
+            cohort, crop_settings(config), augment=data["augment"],
+            label_fraction=data["label_fraction"], **loader_arguments(config),
+        )  # fmt: skip
+
+    def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> FinetuneTask:
+        from ecgvision.systems.ssl.finetune_task import FinetuneTask, encoders
+        from ecgvision.systems.ssl.network import GatedNet, xavier_
+
+        model = config["model"]
+        network = GatedNet(
+            len(data.cohort.scheme.codes), fusion=fusion(config), streams=self.streams(config),
+            time_encoder=model["time_encoder"], rate=config["data"]["signal_rate"],
+            official_raw_gate=model["official_raw_gate"],
+        )  # fmt: skip
+        given = {kind: config[kind]["checkpoint"] for kind in SIGNALS}
+        present = encoders(network)
+        self._check(config, given, tuple(present))
+        if pretrained:
+            xavier_(network)
+            for kind, encoder in present.items():
+                self._start(network, kind, encoder, given[kind], config, data.cohort)
+        return FinetuneTask(network, probe=config["probe"], **base_arguments(config))
+
+    def _check(self, config: Config, given: dict[str, Any], present: tuple[str, ...]) -> None:
+        for kind, checkpoint in given.items():
+            if checkpoint is not None and kind not in present:
+                raise ConfigError(
+                    f"{kind}.checkpoint is given, but the network has no such encoder",
+                    value={"fusion": config["fusion"], "model.modality": modality(config)},
+                    remedy=f"Leave it out, or set fusion=gate or model.modality={kind}",
+                )
+            if checkpoint is None and kind in present and config["probe"]:
+                raise ConfigError("a probe needs pretrained encoders", value=f"no {kind}",
+                                  remedy=f"Set {kind}.checkpoint=RUN, or probe=false")  # fmt: skip
+
+    def _start(
+        self, network: GatedNet, kind: str, encoder: Any, checkpoint: str | None, config: Config,
+        cohort: Cohort,
+    ) -> None:  # fmt: skip
+        """An encoder's weights and moments: both of its pretraining, or moments of the data."""
+        from ecgvision.systems.pretrained_encoder import fit_moments, load_backbone
+
+        standardise: Any
+        quantity: Any
+        if kind == "time":
+            standardise, quantity = network.time_input, lambda signal: signal
+        else:
+            quantity, standardise = network.spectrogram_input
+        if checkpoint is not None:
+            load_backbone(encoder, checkpoint, kind, config, cohort, standardise)
+        else:
+            fit_moments(standardise, quantity, cohort, config, std_per_lead=kind == "time")

@@ -1,0 +1,46 @@
+"""Data modules of pretraining: training folds only, and no label is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgvision.core.errors import DataError
+from ecgvision.data.crops import CropDataModule
+from ecgvision.data.module import EcgDataModule
+from ecgvision.data.paired import PairedDataModule
+
+
+class TrainingOnly(EcgDataModule):
+    """Refuses validation and test, so that no record of theirs can be seen."""
+
+    needs_labels = False
+
+    def positions(self, split: str) -> NDArray[np.int64]:
+        """Positions of the training split, labelled or not.
+
+        Raises:
+            DataError: for another split, or an empty one.
+        """
+        if split != "train":
+            raise DataError("pretraining sees the training folds only", value=split)
+        return super().positions(split)
+
+    def setup(self, stage: str | None = None) -> None:
+        self.check_training()
+
+    def val_dataloader(self) -> Any:
+        return []
+
+    def test_dataloader(self) -> Any:
+        return []
+
+
+class CropsForPretraining(TrainingOnly, CropDataModule):
+    """Crops of signals."""
+
+
+class PagesForPretraining(TrainingOnly, PairedDataModule):
+    """Pages."""

@@ -1,0 +1,207 @@
+"""VizECGNet: an image stream and a signal stream that learn together (Nam et al., ICIP 2024).
+
+Only the abstract is public, so the inside is our default, in two variants:
+
+- A1: the image path never sees the signal, hence image-only inference is exact. The signal
+  stream asks the image tokens through CMAM, in evaluation too, so its answers are those of both
+  and are named `signal+image`. A fused head reads both streams' tokens, after CMAM where there
+  is one: through it the image tower is trained on both.
+- A2: both streams pass through CMAM; each record's other stream is left out with probability
+  one half in training, and always at inference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ecgvision.core.ecg import LEADS
+from ecgvision.nn.attention import CMAM, SMAM
+from ecgvision.nn.image_encoders.image_encoder import image_encoder
+from ecgvision.nn.signal_encoders import signal_encoder
+from ecgvision.nn.signal_net import SignalInput
+from ecgvision.systems.vizecg.streams import SIGNAL_AND_IMAGE, Streams, check_streams, stream_names
+
+__all__ = ["SIGNAL_AND_IMAGE", "VizECGNet", "stream_names"]
+
+
+class ImageTower(nn.Module):
+    """Page to tokens: backbone, 1x1 projection, learned positions, SMAM.
+
+    Shape:
+        image: (B, 3, H, W) uint8; result: (B, N, width).
+    """
+
+    def __init__(
+        self,
+        encoder: str,
+        size: Sequence[int],
+        *,
+        width: int,
+        heads: int,
+        dropout: float,
+        pretrained: bool,
+        smam: bool,
+    ) -> None:
+        super().__init__()
+        self.encoder = image_encoder(encoder, size, pretrained=pretrained)
+        self.project = nn.Conv2d(self.encoder.channels, width, 1)
+        rows, columns = self.encoder.grid
+        self.position = nn.Parameter(torch.randn(1, rows * columns, width) * 0.02)
+        self.smam = SMAM(width, heads=heads, dropout=dropout) if smam else nn.Identity()
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.project(self.encoder(image)).flatten(2).transpose(1, 2)
+        return self.smam(x + self.position)
+
+
+class SignalTower(nn.Module):
+    """Signal to tokens: `SignalInput`, 1-D network, positions, SMAM.
+
+    Shape:
+        signal: (B, 12, T) mV; observed: (B, 12, T) bool; result: (B, N, width).
+    """
+
+    def __init__(
+        self, encoder: str, length: int, *, width: int, heads: int, dropout: float, smam: bool
+    ) -> None:
+        super().__init__()
+        self.input = SignalInput(len(LEADS))
+        self.encoder = signal_encoder(encoder)
+        self.project = nn.Conv1d(int(self.encoder.channels), width, 1)  # type: ignore[arg-type]
+        with torch.no_grad():
+            tokens = self.encoder.eval()(torch.zeros(1, len(LEADS), length)).shape[-1]
+        self.encoder.train()
+        self.position = nn.Parameter(torch.randn(1, width, tokens) * 0.02)
+        self.smam = SMAM(width, heads=heads, dropout=dropout) if smam else nn.Identity()
+
+    def forward(self, signal: Tensor, observed: Tensor) -> Tensor:
+        x = self.project(self.encoder(self.input(signal, observed))) + self.position
+        return self.smam(x.transpose(1, 2))
+
+
+class Head(nn.Module):
+    """Mean over tokens, layer norm, dropout, one linear layer.
+
+    Shape:
+        tokens: (B, N, width); result: (B, C).
+    """
+
+    def __init__(self, width: int, labels: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.LayerNorm(width), nn.Dropout(dropout), nn.Linear(width, labels)
+        )
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.layers(tokens.mean(1))
+
+
+class VizECGNet(nn.Module):
+    """Image and signal streams with SMAM, CMAM and a head for each stream.
+
+    Args:
+        labels: number of labels C.
+        image_size: (H, W) of the pages.
+        signal_length: samples T of the signal stream.
+        image_encoder, pretrained: see `image_encoder`.
+        signal_encoder: a name of `SIGNAL_ENCODERS`.
+        width: channels of the tokens. Our default 128 suits the small default networks.
+        variant: `A1` or `A2`, see the module's text.
+        smam: self-modal attention of each tower.
+        cmam: cross-modal attention, and the perceptron behind it, between the towers.
+        fused: a head over both towers and its loss, in variant A1. Without `cmam` it reads the
+            towers' own tokens.
+        streams: `both`, or one stream alone (no CMAM, no other tower).
+
+    Shape:
+        image: (B, 3, H, W) uint8 or None; signal: (B, 12, T) float32 mV or None;
+        observed: (B, 12, T) bool, default all but NaN.
+        Result: dict of (B, C) logits by stream, see `stream_names`; of one input alone its own
+        stream, `image` or `signal`.
+
+    Raises:
+        ConfigError: for an unknown variant or stream.
+    """
+
+    def __init__(
+        self,
+        labels: int,
+        *,
+        image_size: Sequence[int],
+        signal_length: int,
+        image_encoder: str = "tracenet",
+        signal_encoder: str = "resnet1d_lite",
+        pretrained: bool = False,
+        width: int = 128,
+        heads: int = 8,
+        dropout: float = 0.1,
+        variant: str = "A1",
+        smam: bool = True,
+        cmam: bool = True,
+        fused: bool = True,
+        streams: Streams = "both",
+    ) -> None:
+        super().__init__()
+        check_streams(streams, variant)
+        self.variant = variant
+        common: dict[str, Any] = {"width": width, "heads": heads, "dropout": dropout}
+        if streams != "signal":
+            self.image_tower = ImageTower(
+                image_encoder, image_size, pretrained=pretrained, smam=smam, **common
+            )
+            self.image_head = Head(width, labels, dropout)
+        if streams != "image":
+            self.signal_tower = SignalTower(signal_encoder, signal_length, smam=smam, **common)
+            self.signal_head = Head(width, labels, dropout)
+        self.crossed = cmam and streams == "both"
+        if self.crossed:
+            self.signal_asks = CMAM(width, heads=heads, dropout=dropout)
+            if fused or variant == "A2":
+                self.image_asks = CMAM(width, heads=heads, dropout=dropout)
+        self.fused = fused and streams == "both" and variant == "A1"
+        if self.fused:
+            self.fused_head = Head(2 * width, labels, dropout)
+
+    def forward(
+        self,
+        image: Tensor | None = None,
+        signal: Tensor | None = None,
+        observed: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        page = self.image_tower(image) if image is not None else None
+        beat = None
+        if signal is not None:
+            observed = ~signal.isnan() if observed is None else observed
+            beat = self.signal_tower(signal, observed)
+        if page is None or beat is None:
+            return self._alone(page, beat)
+        if self.crossed and self.variant == "A2":
+            return self._alone(
+                self._cross(self.image_asks, page, beat), self._cross(self.signal_asks, beat, page)
+            )
+        asked_signal = self.signal_asks(beat, page) if self.crossed else beat
+        name = SIGNAL_AND_IMAGE if self.crossed else "signal"
+        logits = {"image": self.image_head(page), name: self.signal_head(asked_signal)}
+        if self.fused:
+            asked_image = self.image_asks(page, beat) if self.crossed else page
+            both = torch.cat([asked_image.mean(1), asked_signal.mean(1)], dim=-1).unsqueeze(1)
+            logits["fused"] = self.fused_head(both)
+        return logits
+
+    def _alone(self, page: Tensor | None, beat: Tensor | None) -> dict[str, Tensor]:
+        logits = {}
+        if page is not None:
+            logits["image"] = self.image_head(page)
+        if beat is not None:
+            logits["signal"] = self.signal_head(beat)
+        return logits
+
+    def _cross(self, cmam: CMAM, x: Tensor, y: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        keep = torch.rand(x.shape[0], 1, 1, device=x.device) < 0.5
+        return torch.where(keep, cmam(x, y), x)

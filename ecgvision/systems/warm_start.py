@@ -1,0 +1,36 @@
+"""`model.weights`: a network that starts as another run of the same system left it."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from ecgvision.core.errors import ConfigError
+from ecgvision.core.run_folder import checkpoint_file, read_config
+from ecgvision.data.cohort import Cohort
+from ecgvision.nn.checkpoints import load_pretrained
+from ecgvision.systems.base import Config, reads_pages
+from ecgvision.systems.leakage import refuse_seen
+
+
+def start_from_weights(network: nn.Module, config: Config, cohort: Cohort) -> None:
+    """Fill a network from the run of `model.weights`, where one is named.
+
+    Of a run that reads pages through a reader the network behind the reader is taken.
+
+    Raises:
+        ConfigError: if there is no checkpoint, it is of another system, has not finished, has seen
+            records that this run is judged on, or does not fit.
+    """
+    given = config["model"].get("weights")
+    if given is None:
+        return
+    path = checkpoint_file(given)
+    if not path.is_file():
+        raise ConfigError("model.weights is no file", file=path,
+                          remedy="Give a checkpoint or a run directory")  # fmt: skip
+    theirs = read_config(path.parent.parent)
+    if theirs["exp"] != config["exp"]:
+        raise ConfigError("model.weights are of another system", file=path, value=theirs["exp"],
+                          remedy=f"This run is {config['exp']}")  # fmt: skip
+    refuse_seen(path, cohort, who="the run of model.weights", judged="this run")
+    load_pretrained(network, path, prefix="model.network." if reads_pages(theirs) else "model.")

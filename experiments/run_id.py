@@ -1,0 +1,79 @@
+"""The run id: a hash of what changes the result, and of the code that makes it."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ecgvision.core.run_folder import METRICS
+from ecgvision.core.source_digest import source_digest
+from experiments.stages import WEIGHTS, stage_names
+
+# Where things lie, what they run on and who is told: none of it changes the result.
+WITHOUT_EFFECT = (
+    "run_dir", "force", "any_code", "logger", "wandb",
+    "data.name", "data.small", "data.store", "data.images", "data.root", "data.cache_dir",
+    "data.num_workers",
+    # the data's own hashes say it all
+    "data.records", "data.cohort_seed", "data.ptbxl", "data.rate", "data.unstated_rate",
+    "trainer.accelerator", "trainer.devices",
+)  # fmt: skip
+
+
+# Of no account where no page is read, as in runs that were made before there were such keys.
+OF_PAGES = ("input", "model.reader_frozen", "loss.distill", "loss.kd_temperature", "loss.tokens")
+
+# Sections that speak to the stages alone, whose weights say what came of them.
+OF_STAGES = {"ssl_finetune": ("ssl",)}
+
+
+def code() -> str:
+    """The digest of the code that makes a run's results."""
+    return source_digest("experiments.run")
+
+
+def run_id(config: Mapping[str, Any], data: Sequence[str], label_hash: str) -> str:
+    """`<configuration_id>-<code>`: runs of one configuration by different code stand apart."""
+    return f"{configuration_id(config, data, label_hash)}-{code()}"
+
+
+def by_other_code(folder: Path) -> list[Path]:
+    """Finished runs of the same configuration that other code has made, the newest first.
+
+    Args:
+        folder: of the run, named by its `run_id`.
+    """
+    configuration, _, _ = folder.name.partition("-")
+    done = [file for file in folder.parent.glob(f"{configuration}-*/{METRICS}")
+            if file.parent.name != folder.name]  # fmt: skip
+    done.sort(key=lambda file: file.stat().st_mtime, reverse=True)
+    return [file.parent for file in done]
+
+
+def configuration_id(config: Mapping[str, Any], data: Sequence[str], label_hash: str) -> str:
+    """10 hex digits over the configuration, the label scheme and the data.
+
+    Args:
+        config: the whole configuration.
+        data: hashes of the stores, of folders of drawn pages where there are any, and of the
+            weights that the run starts from.
+        label_hash: of the label scheme.
+    """
+    apart = stage_names(config)  # the hashes of their weights say it all
+    relevant = {key: copy.deepcopy(value) for key, value in config.items() if key not in apart}
+    for key in OF_STAGES.get(config["exp"], ()):
+        relevant.pop(key, None)
+    signals = config["exp"] in ("signal", "patchecg") and config.get("input", "signal") == "signal"
+    once = OF_PAGES if signals else ()
+    for path in (*WITHOUT_EFFECT, *WEIGHTS, *once):
+        *parents, key = path.split(".")
+        section = relevant
+        for parent in parents:
+            section = section.get(parent, {})
+        section.pop(key, None)
+    text = json.dumps([relevant, list(data), label_hash], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
