@@ -14,10 +14,11 @@ demo: $(STAMP)  ## install, then the whole loop on the built-in cohort, and a pa
 test: $(STAMP)  ## install, then the tests
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
-lint: $(STAMP)  ## style and types
+lint: $(STAMP)  ## style, types and directions of import
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: $(STAMP)  ## every benchmark that needs nothing which is not here, one after the other
 	$(BIN)/python -m experiments.bench all

@@ -49,20 +49,12 @@ def only_one(folder: Path) -> Iterator[None]:
 
 
 def summary(folder: Path, result: dict[str, Any]) -> str:
-    """The end of a run: each stream's macro AUROC with n and interval, and where to look."""
-    from ecgvision.evaluate.report.summary import lines
-    from ecgvision.reader.judge.lines import lines as read_lines
-    from experiments import finish_pretrain
+    """The end of a run: what it found, and the files to look at."""
+    from ecgvision.systems import get_system
 
     names = ("report.html", "metrics.json", "predictions.parquet", "bundle")
     made = [str(folder / name) for name in names if (folder / name).exists()]
-    if "pretraining" in result:
-        found = finish_pretrain.headline(result)
-    elif "reading" in result:
-        found = read_lines(result["reading"]["test"])
-    else:
-        found = lines(result["test"])
-    return "\n".join([found, *made])
+    return "\n".join([get_system(result["exp"]).summary(result), *made])
 
 
 def run(config: dict[str, Any]) -> Path:
@@ -91,13 +83,9 @@ def run(config: dict[str, Any]) -> Path:
     from ecgvision.nn.training.quiet import quiet_lightning
     from ecgvision.runs import build
     from ecgvision.systems import get_system
-    from ecgvision.systems.base import reads_pages
-    from ecgvision.systems.read.task import ReadTask
-    from experiments.finish import finish
-    from experiments.finish_pretrain import finish_pretraining
-    from experiments.finish_read import finish_reading
-    from experiments.run_id import by_other_code, run_id
-    from experiments.train import fit
+    from ecgvision.systems.base import Training, reads_pages
+    from experiments.run_id import by_other_code, code, run_id
+    from experiments.train import fit, history
 
     quiet_lightning()
     system = get_system(config["exp"])
@@ -106,7 +94,7 @@ def run(config: dict[str, Any]) -> Path:
     # reads, only the reader knows
     if stages.stage_names(config) and not reads_pages(config):
         build.build_data(config, cohort).setup()
-    stages.prepare(config)
+    stages.prepare(config, run)
     hashes = [cohort.hash, *(pages.hash for pages in drawn), *stages.weights_hashes(config)]
     identity = run_id(config, hashes, cohort.scheme.hash)
     folder = Path(config["run_dir"]).expanduser().resolve() / config["exp"] / identity
@@ -147,9 +135,9 @@ def run(config: dict[str, Any]) -> Path:
             raise ConfigError("interrupted; the same command goes on from the last whole epoch",
                               file=folder)  # fmt: skip
         run_folder.load_weights(task, folder / run_folder.BEST, label_hash=cohort.scheme.hash)
-        unjudged = finish_reading if isinstance(task, ReadTask) else finish_pretraining
-        complete = finish if task.streams else unjudged
-        result = complete(config, task, data, folder, started=started)
+        training = Training(folder, code(), started, history(folder),
+                            seen=stages.seen(config, cohort, folder))  # fmt: skip
+        result = system.judge(config, task, data, training)
         for logger in trainer.loggers:
             if not isinstance(logger, WandbLogger):
                 continue

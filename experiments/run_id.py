@@ -11,6 +11,7 @@ from typing import Any
 
 from ecgvision.core.run_folder import METRICS
 from ecgvision.core.source_digest import source_digest
+from ecgvision.systems import get_system
 from experiments.stages import WEIGHTS, stage_names
 
 # Where things lie, what they run on and who is told: none of it changes the result.
@@ -22,13 +23,6 @@ WITHOUT_EFFECT = (
     "data.records", "data.cohort_seed", "data.ptbxl", "data.rate", "data.unstated_rate",
     "trainer.accelerator", "trainer.devices",
 )  # fmt: skip
-
-
-# Of no account where no page is read, as in runs that were made before there were such keys.
-OF_PAGES = ("input", "model.reader_frozen", "loss.distill", "loss.kd_temperature", "loss.tokens")
-
-# Sections that speak to the stages alone, whose weights say what came of them.
-OF_STAGES = {"ssl_finetune": ("ssl",)}
 
 
 def code() -> str:
@@ -65,11 +59,8 @@ def configuration_id(config: Mapping[str, Any], data: Sequence[str], label_hash:
     """
     apart = stage_names(config)  # the hashes of their weights say it all
     relevant = {key: copy.deepcopy(value) for key, value in config.items() if key not in apart}
-    for key in OF_STAGES.get(config["exp"], ()):
-        relevant.pop(key, None)
-    signals = config["exp"] in ("signal", "patchecg") and config.get("input", "signal") == "signal"
-    once = OF_PAGES if signals else ()
-    for path in (*WITHOUT_EFFECT, *WEIGHTS, *once):
+    of_the_system = get_system(config["exp"]).keys_without_effect(config)
+    for path in (*WITHOUT_EFFECT, *WEIGHTS, *of_the_system):
         *parents, key = path.split(".")
         section = relevant
         for parent in parents:

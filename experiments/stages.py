@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,11 +136,14 @@ def _given(config: Mapping[str, Any], name: str) -> Path | None:
     return path
 
 
-def prepare(config: dict[str, Any]) -> None:
+def prepare(config: dict[str, Any], train: Callable[[dict[str, Any]], Path]) -> None:
     """Train every stage whose checkpoint is not given; its checkpoint takes the place.
 
     Every stage with a checkpoint gets its absolute path, and `weights`, their hash; one with `into`
     leaves its path there. All stages are checked before the first of them is trained.
+
+    Args:
+        train: makes a run of a configuration, and returns its directory.
 
     Raises:
         ConfigError: if a checkpoint is missing, or the settings of the run or of a stage make no
@@ -149,7 +152,6 @@ def prepare(config: dict[str, Any]) -> None:
     from ecgvision.core.run_folder import BEST, weights_hash
     from ecgvision.systems import get_system
     from ecgvision.systems.page_input.adopt import adopt_reader
-    from experiments.run import run
 
     get_system(config["exp"]).check(config)
     first = _first(config)
@@ -161,7 +163,7 @@ def prepare(config: dict[str, Any]) -> None:
     for name in stage_names(config):
         if name in first:
             print(f"First the {name}:", flush=True)
-            config[name]["checkpoint"] = str(run(first[name]) / BEST)
+            config[name]["checkpoint"] = str(train(first[name]) / BEST)
         path, into = _given(config, name), config[name].get("into")
         if into is None:
             if path is not None:

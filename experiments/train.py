@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import pandas as pd
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
@@ -167,3 +168,12 @@ def fit(
     if trainer.is_global_zero and not trainer.interrupted:
         fitted.touch()
     return trainer
+
+
+def history(folder: Path) -> pd.DataFrame | None:
+    """The logged figures by epoch, over every time the run was taken up; None without a log."""
+    files = sorted((folder / LOGS).glob("version_*/metrics.csv"), key=lambda f: f.stat().st_mtime)
+    if not files:
+        return None
+    logged = pd.concat([pd.read_csv(file) for file in files], ignore_index=True)
+    return logged.groupby("epoch", as_index=False).last().sort_values("epoch")

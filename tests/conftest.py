@@ -111,8 +111,8 @@ def without_bundle() -> Callable[..., Any]:
     @contextmanager
     def leave_out() -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("experiments.finish.export_bundle", lambda *_, **__: None)
-            patch.setattr("experiments.finish_read.export_reader", lambda *_, **__: None)
+            patch.setattr("ecgvision.systems.judging.export_bundle", lambda *_, **__: None)
+            patch.setattr("ecgvision.systems.read.judging.export_reader", lambda *_, **__: None)
             yield
 
     return leave_out

@@ -50,7 +50,9 @@ def work(config: dict[str, Any], moment: str, pipe: Any) -> None:
     import torch
 
     from ecgvision.core import atomic_io
-    from experiments import finish, finish_read, run, train
+    from ecgvision.systems import judging
+    from ecgvision.systems.read import judging as read_judging
+    from experiments import run, train
 
     multiprocessing.set_start_method("fork", force=True)  # of the loaders' processes, as is usual
     alarm = Alarm(moment, pipe)
@@ -102,8 +104,8 @@ def work(config: dict[str, Any], moment: str, pipe: Any) -> None:
         train.WholeCheckpoints.save_checkpoint, save
     )  # fmt: skip
     real_place, atomic_io.put_in_place = atomic_io.put_in_place, put_in_place
-    finish.export_bundle = stopped(finish.export_bundle)
-    finish_read.export_reader = stopped(finish_read.export_reader)
+    judging.export_bundle = stopped(judging.export_bundle)
+    read_judging.export_reader = stopped(read_judging.export_reader)
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         pipe.send(str(run.run(config)))
 

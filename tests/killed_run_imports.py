@@ -4,9 +4,9 @@ import torch
 
 import ecgvision.deploy.export
 import ecgvision.runs.build
-import experiments.finish
-import experiments.finish_pretrain
-import experiments.finish_read
+import ecgvision.systems.judging
+import ecgvision.systems.read.judging
+import ecgvision.systems.ssl.judging
 import experiments.run
 import experiments.train
 

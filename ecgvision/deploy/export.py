@@ -41,6 +41,7 @@ def export_bundle(
     check_images: NDArray[np.uint8],
     info: Mapping[str, Any],
     tolerance: float = TOLERANCE,
+    batched: bool = True,
 ) -> dict[str, Any]:
     """Write a bundle and check it against the student; all of it appears, or none.
 
@@ -54,6 +55,7 @@ def export_bundle(
         check_images: (N, 3, H, W) uint8 pages on which both must give the same answer.
         info: further facts for the card (experiment, data, renderer, ...).
         tolerance: that the graph's answers must stay below.
+        batched: whether the graph takes any number of pages at once, or one.
 
     Returns:
         The card, as written to `bundle.json`.
@@ -72,7 +74,7 @@ def export_bundle(
         info=info,
     )
     with whole_folder(target) as made:
-        write_model(student, made, OUTPUTS, card, model_notes(card))
+        write_model(student, made, OUTPUTS, card, model_notes(card), batched=batched)
         card["check"] = compare(
             student, Bundle.open(made), check_images, file=target, tolerance=tolerance
         )

@@ -68,7 +68,7 @@ def export_reader(
                             gains=RELATIVE_GAINS, calibration=calibration,
                             least_confidence=least_confidence, info=info)  # fmt: skip
     with whole_folder(target) as made:
-        write_model(reader, made, OUTPUTS, card, reader_notes(card))
+        write_model(reader, made, OUTPUTS, card, reader_notes(card), batched=False)
         card["check"] = compare(reader, ReaderBundle.open(made), check_images, file=target)
         write_card(made, card)
     return card

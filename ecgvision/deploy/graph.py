@@ -17,16 +17,14 @@ from onnxscript.optimizer import fold_constants_ir
 from torch import nn
 
 from ecgvision.deploy.card_file import INPUT, MODEL, OPSET, write_card
-from ecgvision.reader.page_reader import PageReader
 
 FOLDED = 1024
 """Bytes up to which what does not depend on the page is stored instead of computed; our default."""
 
 
-def to_onnx(model: nn.Module, outputs: Sequence[str]) -> onnx.ModelProto:
-    """A model of pages as an ONNX graph: named outputs, weights inside, any number of pages at
-    once; of a model with a reader one, as its thousands of nodes would be a fourth more and take
-    the exporter more than twice as long.
+def to_onnx(model: nn.Module, outputs: Sequence[str], *, batched: bool = True) -> onnx.ModelProto:
+    """A model of pages as an ONNX graph: named outputs, weights inside, for any number of
+    pages at once, or for one.
 
     The exporter's own optimiser tries every pattern it knows at every node, which takes minutes for
     the thousands of a reader. So only what is constant is folded, and what is there twice or unused
@@ -34,20 +32,22 @@ def to_onnx(model: nn.Module, outputs: Sequence[str]) -> onnx.ModelProto:
 
     Args:
         model: with an `image_size`; it answers (B, 3, H, W) uint8.
+        outputs: their names.
+        batched: any number of pages at once. A page reader's graph takes one: its thousands of
+            nodes would be a fourth more and take the exporter more than twice as long.
     """
     height, width = model.image_size  # type: ignore[misc]  # a plain attribute
     was_training = model.training
     model.eval()
     device = next(iter(model.parameters())).device
-    alone = any(isinstance(part, PageReader) for part in model.modules())
-    pages = 1 if alone else 2  # of any number: a batch of one would be taken for a constant
+    pages = 2 if batched else 1  # of any number: a batch of one would be taken for a constant
     example = torch.zeros((pages, 3, int(height), int(width)), dtype=torch.uint8, device=device)
     try:
         with quiet_exporter():
             program = torch.onnx.export(
                 model, (example,), dynamo=True, opset_version=OPSET, input_names=[INPUT],
                 output_names=list(outputs),
-                dynamic_shapes=None if alone else ({0: torch.export.Dim("batch")},),
+                dynamic_shapes=({0: torch.export.Dim("batch")},) if batched else None,
                 external_data=False, verbose=False, optimize=False,
             )  # fmt: skip
             assert program is not None  # only the other, file-writing exporter returns nothing
@@ -69,14 +69,15 @@ def to_onnx(model: nn.Module, outputs: Sequence[str]) -> onnx.ModelProto:
 
 def write_model(
     model: nn.Module, folder: Path, outputs: Sequence[str], card: dict[str, Any],
-    notes: Mapping[str, str],
+    notes: Mapping[str, str], *, batched: bool = True,
 ) -> None:  # fmt: skip
     """Write the graph into a bundle's folder, and its card, which from now on names it.
 
     Args:
         notes: what the model file repeats of the card.
+        batched: see `to_onnx`.
     """
-    graph = to_onnx(model, outputs)
+    graph = to_onnx(model, outputs, batched=batched)
     for key, value in notes.items():
         graph.metadata_props.add(key=key, value=value)
     content = graph.SerializeToString()

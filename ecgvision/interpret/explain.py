@@ -51,9 +51,6 @@ def explain(
     """
     check_asked(run, layout=layout, method=method, out=out)
     config, _, task = opened = open_run(run)
-    if not isinstance(opened.data, PatchDataModule):
-        raise ConfigError("only runs that read signals are explained", file=run,
-                          value=config["exp"])  # fmt: skip
     shown = copy.deepcopy(config)
     shown["data"]["layouts"] = [layout]
     data: Any = build_data(shown, opened.data.cohort)

@@ -7,9 +7,7 @@ from pathlib import Path
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.layouts import MANY, get_layout
 from ecgvision.core.run_folder import read_config, read_metrics
-
-SYSTEMS = ("patchecg", "signal")
-"""Whose networks are explained."""
+from ecgvision.systems import get_system  # imports nothing slow
 
 
 def check_asked(run: str | Path, *, layout: str, method: str, out: Path) -> None:
@@ -21,12 +19,13 @@ def check_asked(run: str | Path, *, layout: str, method: str, out: Path) -> None
     """
     if out.suffix.lower() != ".png":
         raise ConfigError("the picture is written as PNG", file=out, remedy="Name it ….png")
-    exp = read_config(run)["exp"]
-    if exp not in SYSTEMS:
+    config = read_config(run)
+    exp, methods = config["exp"], get_system(config["exp"]).explanations(config)
+    if not methods:
         raise ConfigError("only runs that read signals are explained", file=run, value=exp)
-    if method == "rollout" and exp != "patchecg":
-        raise ConfigError("attention rollout needs a patchecg run", file=run, value=exp,
-                          remedy="Take gradients")  # fmt: skip
+    if method not in methods:
+        raise ConfigError(f"a run of {exp} is not explained by {method}", file=run, value=method,
+                          remedy=f"Take {' or '.join(methods)}")  # fmt: skip
     if layout not in MANY:
         get_layout(layout)
     read_metrics(run)

@@ -11,6 +11,7 @@ from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import ConfigError
 from ecgvision.nn.encoder_names import lead_names
 from ecgvision.nn.signal_encoders import signal_encoder
+from ecgvision.nn.token_network import TokenNetwork
 
 __all__ = ["SignalInput", "SignalNet", "lead_names"]
 
@@ -61,7 +62,7 @@ class SignalInput(nn.Module):
         return self.norm(x)
 
 
-class SignalNet(nn.Module):
+class SignalNet(TokenNetwork):
     """A 1-D network, its mean and largest answers over time, and one linear layer.
 
     Mean beside largest is the pooling of the PTB-XL benchmark (Strodthoff et al. 2021) and of
@@ -81,6 +82,8 @@ class SignalNet(nn.Module):
     Raises:
         ConfigError: for an unknown encoder or lead, one named twice, or none.
     """
+
+    token_per_patch = False
 
     def __init__(
         self, labels: int, *, encoder: str = "resnet1d_wang", leads: Sequence[str] | None = None,

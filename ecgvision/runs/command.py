@@ -7,6 +7,7 @@ import contextlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from ecgvision.core.errors import ConfigError
 from ecgvision.evaluate.fills.fills import FILLS
@@ -68,21 +69,20 @@ def run(args: argparse.Namespace) -> int:
     """Judge and print."""
     check(args)
     from ecgvision.core.run_folder import read_metrics
-    from ecgvision.evaluate.report.summary import lines
     from ecgvision.nn.training.quiet import quiet_lightning
-    from ecgvision.reader.judge.lines import lines as read_lines
+    from ecgvision.runs.reevaluate import evaluate_run
+    from ecgvision.systems import get_system
 
     quiet_lightning()
     out = {}
     for folder in args.runs:
         with contextlib.redirect_stdout(sys.stderr):  # progress bars: stdout is for the answer
-            done = _judge(folder, args)
+            done = evaluate_run(folder, **_options(args))
         result = read_metrics(done)
         out[str(folder)] = result
         if not args.json:
-            read = result.get("reading")
-            told = lines(result["test"]) if read is None else read_lines(read["test"])
-            print(f"{Path(folder).name} ({result['exp']})\n{told}\n{done}")
+            found = get_system(result["exp"]).summary(result)
+            print(f"{Path(folder).name} ({result['exp']})\n{found}\n{done}")
     if args.json:
         json.dump(out, sys.stdout, indent=2)
         print()
@@ -99,13 +99,17 @@ def check(args: argparse.Namespace) -> None:
             that is none.
     """
     from ecgvision.core.layouts import MANY, get_layout
-    from ecgvision.core.run_folder import read_metrics
+    from ecgvision.core.run_folder import read_config, read_metrics
     from ecgvision.data.drawn_pages import read_manifest
     from ecgvision.store.packed import check_store
+    from ecgvision.systems import get_system  # imports nothing slow
+    from ecgvision.systems.base import EvaluationOptions
 
     for folder in args.runs:
-        _reads(folder, args)
-        read_metrics(READER if folder == NAME else folder)
+        path = READER if folder == NAME else folder
+        system = get_system(read_config(path)["exp"])
+        system.check_evaluation(EvaluationOptions(**_options(args)), folder)
+        read_metrics(path)
     for layout in args.layouts:
         if layout not in MANY:
             get_layout(layout)
@@ -122,31 +126,8 @@ def check(args: argparse.Namespace) -> None:
         raise ConfigError("--pages must be a whole number from 1", value=args.pages)
 
 
-def _reads(folder: str, args: argparse.Namespace) -> bool:
-    """Whether a run is a reader that is judged as one.
-
-    Raises:
-        ConfigError: if it is no run, or options are given that its kind does not take.
-    """
-    from ecgvision.core.run_folder import read_config
-
-    reads = read_config(READER if folder == NAME else folder)["exp"] == "read"
-    own = args.store or any(v is not None for v in (args.pages, args.gain, args.speed))
-    if (reads and args.fill is not None) or (not reads and own):
-        raise ConfigError(
-            "a reader takes no --fill, and other runs no --store, --pages, --gain or --speed",
-            file=folder,
-        )  # fmt: skip
-    return reads
-
-
-def _judge(folder: str, args: argparse.Namespace) -> Path:
-    from ecgvision.runs.reevaluate import evaluate_run
-    from ecgvision.runs.reevaluate_reader import evaluate_reader
-
-    common = {"layouts": args.layouts, "artefacts": args.artefacts, "images": args.images,
-              "accelerator": args.accelerator, "force": args.force}  # fmt: skip
-    if _reads(folder, args):
-        return evaluate_reader(folder, stores=args.store, pages=args.pages, gain=args.gain,
-                               speed=args.speed, **common)  # fmt: skip
-    return evaluate_run(folder, fill=args.fill, **common)
+def _options(args: argparse.Namespace) -> dict[str, Any]:
+    """The fields of `EvaluationOptions`."""
+    same = ("layouts", "artefacts", "images", "fill", "pages", "gain", "speed", "accelerator",
+            "force")  # fmt: skip
+    return {"stores": args.store} | {key: getattr(args, key) for key in same}

@@ -9,8 +9,9 @@ from __future__ import annotations
 from ecgvision.core.errors import ConfigError
 from ecgvision.systems.base import System
 from ecgvision.systems.mvkt.system import Mvkt
+from ecgvision.systems.patchecg.system import PatchECGSystem
 from ecgvision.systems.read.system import Read
-from ecgvision.systems.signal.system import PatchECGSystem, SignalSystem
+from ecgvision.systems.signal.system import SignalSystem
 from ecgvision.systems.ssl.finetune import SslFinetune
 from ecgvision.systems.ssl.pretrain import SslPretrain
 from ecgvision.systems.vizecg.system import VizECG

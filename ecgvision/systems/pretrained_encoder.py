@@ -17,8 +17,15 @@ from ecgvision.nn.checkpoints import load_pretrained
 from ecgvision.nn.standardise import Standardise, estimate
 from ecgvision.systems.base import Config
 from ecgvision.systems.leakage import refuse_seen
-from ecgvision.systems.read.task import BACKBONE as READER
-from ecgvision.systems.ssl.pretrain_task import BACKBONE, STANDARDISE
+
+BACKBONE = "model.backbone."
+"""Prefix of the encoder's keys in a checkpoint of pretraining."""
+
+STANDARDISE = "input.standardise."
+"""Prefix of the moments of what the encoder reads, in the same checkpoint."""
+
+READER_BACKBONE = "model.page.encoder."
+"""Prefix of the image encoder's keys in a checkpoint of a page reader."""
 
 RECORDS = 4096
 """Records that moments are estimated from, evenly over the training split: our default. Of so many
@@ -52,7 +59,7 @@ def load_backbone(
     if theirs["exp"] == "read" and modality == "image":
         _check_reader(theirs, config, path)
         refuse_seen(path, cohort, who="the reader", judged="this run")
-        load_pretrained(encoder, path, prefix=READER)
+        load_pretrained(encoder, path, prefix=READER_BACKBONE)
         return
     if theirs["exp"] != "ssl_pretrain":
         also = " or of +exp=read" if modality == "image" else ""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from torch import nn
 
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import ConfigError
@@ -13,12 +15,11 @@ from ecgvision.nn.signal_net import SignalNet
 from ecgvision.nn.training.teacher import Teacher
 from ecgvision.systems.base import Config, reads_pages
 from ecgvision.systems.leakage import refuse_seen
-from ecgvision.systems.signal.networks import signal_network
 
 
 def load_teacher(
     checkpoint: str | Path | None, config: Config, data: EcgDataModule, *, leads: Sequence[str],
-    exp: str = "signal",
+    build: Callable[[Config, int], nn.Module], exp: str = "signal",
 ) -> Teacher:  # fmt: skip
     """The network of a checkpoint of `+exp=signal` or, where it is asked for, `+exp=patchecg`.
 
@@ -27,6 +28,7 @@ def load_teacher(
         config: of the run that is taught; `teacher.cache` keeps answers.
         data: what it is taught on.
         leads: that the taught network reads.
+        build: a new network of a configuration of that system, and the number of labels.
         exp: the system that the teacher must be of.
 
     Raises:
@@ -60,7 +62,7 @@ def load_teacher(
     scheme = data.cohort.scheme
     if reads_pages(theirs):
         raise ConfigError("a teacher reads signals, this run reads pages", file=path)
-    network = signal_network(theirs, len(scheme.codes))
+    network = build(theirs, len(scheme.codes))
     known_leads = network.leads if isinstance(network, SignalNet) else LEADS
     if missing := [lead for lead in leads if lead not in known_leads]:
         raise ConfigError("the teacher does not read every lead of the student", file=path,

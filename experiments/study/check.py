@@ -42,9 +42,14 @@ def check_plan(plan: Plan, configs: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _check_fill(plan: Plan, arm: ArmPlan, config: Mapping[str, Any]) -> None:
-    from ecgvision.evaluate.fills.fills import FILLS, can_be_filled
+    from ecgvision.evaluate.fills.fills import FILLS
+    from ecgvision.systems import get_system
 
-    if arm.fill not in FILLS or not can_be_filled(config) or not plan.layouts:
+    if (
+        arm.fill not in FILLS
+        or not get_system(config["exp"]).can_be_filled(config)
+        or not plan.layouts
+    ):
         raise ConfigError(f"arm {arm.name} cannot be filled so", value=arm.fill,
                           remedy=f"Fills are {', '.join(FILLS)}, before a network that reads "
                           "signals, in a study with layouts")  # fmt: skip

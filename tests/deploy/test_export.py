@@ -118,7 +118,7 @@ def test_a_second_export_replaces_the_first(
 ) -> None:
     model = onnx.load(exported / MODEL)
     del model.metadata_props[:]
-    monkeypatch.setattr(graph, "to_onnx", lambda *_: model)
+    monkeypatch.setattr(graph, "to_onnx", lambda *_, **__: model)
     folder = tmp_path / "bundle"
     folder.mkdir()
     (folder / "old.txt").touch()
@@ -132,7 +132,7 @@ def test_a_graph_that_differs_is_refused_and_leaves_nothing(
 ) -> None:
     model = onnx.load(exported / MODEL)
     del model.metadata_props[:]
-    monkeypatch.setattr(graph, "to_onnx", lambda *_: model)
+    monkeypatch.setattr(graph, "to_onnx", lambda *_, **__: model)
     other = make_student()
     with torch.no_grad():
         other.head.bias += 2e-4

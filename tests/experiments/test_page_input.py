@@ -349,7 +349,7 @@ def test_from_page_to_diagnosis_by_one_command(few: Path, tmp_path: Path, withou
     assert run(plain) == folder  # the very run: it is found again
     logged = next(folder.rglob("metrics.csv")).read_text().splitlines()[0].split(",")
     assert {"train/bce", "train/tokens", "train/kd_teacher_to_signal"} <= set(logged)
-    assert build.open_run(folder).task.lesson is None
+    assert build.open_run(folder).task.distillation is None
 
 
 def test_a_teacher_is_refused_where_no_page_is_read_or_it_is_none(

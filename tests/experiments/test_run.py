@@ -184,7 +184,7 @@ def test_a_training_that_stopped_early_is_not_trained_further(tiny_store, tmp_pa
         raise OSError("no space left on the disk")
 
     with monkeypatch.context() as patch:
-        patch.setattr("experiments.finish.finish", fail)
+        patch.setattr("ecgvision.systems.judging.judge_labels", fail)
         with pytest.raises(OSError, match="no space"):
             run(config)
     (folder,) = (tmp_path / "signal").iterdir()

@@ -18,7 +18,8 @@ from ecgvision.evaluate import predictions
 from ecgvision.runs import build
 from ecgvision.runs.reevaluate import evaluate_run
 from ecgvision.store.packed import StoreWriter
-from ecgvision.systems.ssl.pretrain_task import BACKBONE, STANDARDISE, PretrainTask
+from ecgvision.systems.pretrained_encoder import BACKBONE, STANDARDISE
+from ecgvision.systems.ssl.pretrain_task import PretrainTask
 from experiments import stages, train
 from experiments.configure import configure
 from experiments.run import run
@@ -37,6 +38,10 @@ PRETRAIN = ("+exp=ssl_pretrain", *COMMON, "data.batch_size=16", "loss.prototypes
             "data.train_dpi=[25]")  # fmt: skip
 FINETUNE = ("+exp=ssl_finetune", *COMMON, "data.batch_size=8", "data.crops=1")
 ALONE = (*FINETUNE, "fusion=none", "model.modality=time")
+
+
+def no_training(config):
+    pytest.fail("something was trained")
 
 
 def tiny(base, store, run_dir, *more: str) -> dict:
@@ -318,15 +323,14 @@ def test_a_pretraining_that_has_not_finished_is_no_start(pretrained, tiny_store,
         (["optimizer.schedule=none"], r"optimizer\.schedule"),
     ],
 )
-def test_a_mistake_is_found_before_the_first_pretraining(words, named, monkeypatch):
-    monkeypatch.setattr("experiments.run.run", lambda _: pytest.fail("something was trained"))
+def test_a_mistake_is_found_before_the_first_pretraining(words, named):
     with pytest.raises(ConfigError, match=named):
-        stages.prepare(configure(["+exp=ssl", "data.small=true", *words]))
+        stages.prepare(configure(["+exp=ssl", "data.small=true", *words]), no_training)
 
 
 def test_a_checkpoint_is_a_path():
     with pytest.raises(ConfigError, match=r"time\.checkpoint must be a path"):
-        stages.prepare(configure(["+exp=ssl_finetune", "time.checkpoint=3"]))
+        stages.prepare(configure(["+exp=ssl_finetune", "time.checkpoint=3"]), no_training)
 
 
 @pytest.mark.parametrize("modality", ["time", "spectrogram"])
@@ -436,7 +440,7 @@ def test_a_students_pretraining_sees_its_pages(tmp_path):
     assert (data["name"], data["records"], data["batch_size"]) == ("synthetic", 4000, 256)
     plain = configure(["+exp=vizecg", *words])
     scratch = configure(["+exp=vizecg_ssl", *words, "image.exp=null"])
-    stages.prepare(scratch)
+    stages.prepare(scratch, no_training)
     assert scratch == plain
 
 
@@ -450,16 +454,14 @@ def test_a_students_pretraining_sees_its_pages(tmp_path):
         (["image.checkpoint=nowhere", "model.streams=signal"], "image encoder starts"),
     ],
 )
-def test_a_students_mistake_is_found_before_its_pretraining(words, named, monkeypatch):
-    monkeypatch.setattr("experiments.run.run", lambda _: pytest.fail("something was trained"))
+def test_a_students_mistake_is_found_before_its_pretraining(words, named):
     with pytest.raises(ConfigError, match=named):
-        stages.prepare(configure(["+exp=vizecg_ssl", *words]))
+        stages.prepare(configure(["+exp=vizecg_ssl", *words]), no_training)
 
 
-def test_a_signal_student_needs_no_image_pretraining(monkeypatch):
-    monkeypatch.setattr("experiments.run.run", lambda _: pytest.fail("something was trained"))
+def test_a_signal_student_needs_no_image_pretraining():
     config = configure(["+exp=vizecg_ssl", "model.streams=signal"])
-    stages.prepare(config)
+    stages.prepare(config, no_training)
     assert config == configure(["+exp=vizecg", "model.streams=signal"])
 
 

@@ -19,8 +19,10 @@ from ecgvision.data.drawn_pages import DrawnPages
 from ecgvision.data.network_input import to_network
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.evaluate import predictions
-from ecgvision.evaluate.fills.fills import can_be_filled
-from ecgvision.runs.reevaluate import _settings, evaluate_run
+from ecgvision.runs.reevaluate import evaluate_run
+from ecgvision.systems import get_system
+from ecgvision.systems.base import EvaluationOptions
+from ecgvision.systems.evaluation import change_views
 from experiments.configure import configure
 from experiments.run import run
 
@@ -156,12 +158,14 @@ def test_what_cannot_be_judged_is_refused(signal_run, image_run, tmp_path, capsy
     ("+exp=signal input=page", False),
 ])  # fmt: skip
 def test_what_can_be_filled(words, can):
-    assert can_be_filled(configure(words.split())) == can
+    config = configure(words.split())
+    assert get_system(config["exp"]).can_be_filled(config) == can
 
 
 def test_what_cannot_be_filled_is_refused():
     with pytest.raises(ConfigError, match="not filled"):
-        _settings(configure(["+exp=patchecg"]), ["3x4"], (), (), "zero")
+        change_views(get_system("patchecg"), configure(["+exp=patchecg"]),
+                     EvaluationOptions(layouts=["3x4"], fill="zero"))  # fmt: skip
 
 
 def test_other_weights_are_judged_anew(signal_run, tmp_path):

@@ -14,8 +14,8 @@ from ecgvision.cli import main
 from ecgvision.core.errors import ConfigError, DataError, LayoutError
 from ecgvision.reader.judge.digitisation import FIGURES
 from ecgvision.reader.judge.read_split import COLUMNS
-from ecgvision.runs import command, reevaluate_reader
-from ecgvision.runs.reevaluate_reader import evaluate_reader
+from ecgvision.runs import command, reevaluate
+from ecgvision.runs.reevaluate import evaluate_run
 from experiments import release_reader
 
 pytestmark = [
@@ -69,9 +69,10 @@ def test_a_reader_is_judged_anew(
     monkeypatch.chdir(tmp_path)
     package = tmp_path / "package"
     release_reader.ship(reader_run, package)
-    monkeypatch.setattr(reevaluate_reader, "READER", package)
+    monkeypatch.setattr(reevaluate, "READER", package)
+    monkeypatch.setattr("ecgvision.systems.read.evaluation.READER", package)
     monkeypatch.setattr(command, "READER", package)
-    found = evaluate_reader("shipped", stores=[str(tiny_store)])
+    found = evaluate_run("shipped", stores=[str(tiny_store)])
     assert found.parent == Path("runs/read/shipped/evaluations")
     assert metrics_of(found)["reading"]["test"] == again["reading"]["test"]
     capsys.readouterr()
@@ -94,7 +95,7 @@ def test_a_reader_is_judged_on_pages_drawn_before(
     assert render_images.main([str(tiny_store), *draw]) == 0
 
     def judged(**more) -> dict:
-        return metrics_of(evaluate_reader(reader_run, images=[pages], **more))
+        return metrics_of(evaluate_run(reader_run, images=[pages], **more))
 
     told = judged()
     assert told["reading"]["test"]["all"]["pages"] == 12  # six records of the test fold
@@ -112,4 +113,4 @@ def test_a_reader_is_judged_on_pages_drawn_before(
     with pytest.raises(DataError, match="one folder of pages for each store"):
         judged(stores=[str(other)])
     with pytest.raises(DataError, match="no such folder of pages"):
-        evaluate_reader(reader_run, images=[str(tmp_path / "nowhere")])
+        evaluate_run(reader_run, images=[str(tmp_path / "nowhere")])

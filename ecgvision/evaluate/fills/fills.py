@@ -6,7 +6,7 @@ zeros, k-nearest neighbours and SAITS stand in its tables; mean and linear are t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,13 +85,6 @@ class Fill:
                 value=wrong[:8],
                 remedy="Mark samples that are NaN as not observed",
             )
-
-
-def can_be_filled(config: Mapping[str, Any]) -> bool:
-    """Whether a run's network reads whole signals and takes what is missing for observed: PatchECG
-    leaves it out, crops tell of it by themselves, and of pages there is no signal to fill."""
-    pages = config.get("input") == "page" or config["model"].get("streams") == "image"
-    return not pages and config["exp"] not in ("patchecg", "ssl_finetune")
 
 
 def make_fill(

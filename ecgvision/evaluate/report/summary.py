@@ -13,17 +13,15 @@ from ecgvision.evaluate.metrics.operating_points import OperatingPoints
 from ecgvision.evaluate.metrics.scores import evaluate
 
 
-def describe(
-    config: Mapping[str, Any], data: EcgDataModule, table: pd.DataFrame,
-    points: Mapping[str, OperatingPoints], *, code: str,
-) -> dict[str, Any]:  # fmt: skip
-    """The object of metrics.json, but for what only a training knows.
+def run_facts(config: Mapping[str, Any], data: EcgDataModule, *, code: str) -> dict[str, Any]:
+    """The head of every metrics.json: what was run, by which code, on which data.
+
+    Figures are added by the system that judges; the tables of operating points and of test
+    figures are empty here.
 
     Args:
         config: the run's configuration.
-        data: what the table was predicted from.
-        table: predictions; its test rows are judged.
-        points: each stream's operating points.
+        data: what the run learned from and is judged on.
         code: digest of the code that made it.
     """
     cohort = data.cohort
@@ -41,9 +39,27 @@ def describe(
         "label_hash": cohort.scheme.hash,
         "layouts": list(data.layouts),
         "artefacts": list(data.artefacts),
+        "operating_points": {},
+        "test": {},
+        "skipped": [],
+    }
+
+
+def describe(
+    config: Mapping[str, Any], data: EcgDataModule, table: pd.DataFrame,
+    points: Mapping[str, OperatingPoints], *, code: str,
+) -> dict[str, Any]:  # fmt: skip
+    """`run_facts` with the figures of a predictions table.
+
+    Args:
+        config, data, code: see `run_facts`.
+        table: predictions; its test rows are judged.
+        points: each stream's operating points.
+    """
+    return run_facts(config, data, code=code) | {
         "operating_points": {stream: p.to_dict() for stream, p in points.items()},
         **evaluate(table, points, draws=config["draws"], seed=config["seed"]),
-        "without_training_positives": cohort.without_positives("train"),
+        "without_training_positives": data.cohort.without_positives("train"),
     }
 
 

@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import ConfigError
-
-LIMB = np.array([[1, 0], [0, 1], [-1, 1], [-0.5, -0.5], [1, -0.5], [-0.5, 1]], np.float32)
-"""(6, 2): I, II, III, aVR, aVL, aVF as sums of I and II (Einthoven 1912, Goldberger 1942)."""
+from ecgvision.core.limb_leads import LIMB_FROM_I_II
 
 Read = Callable[[int, int], NDArray[np.float32]]
 
@@ -114,4 +112,4 @@ def _mix(signal: NDArray[np.float32], share: float, rng: np.random.Generator) ->
     others = np.where(present[:, None], signal[independent], 0)
     signal[6:] = signal[order] + shares @ others
     if present[:2].all():
-        signal[:6] = LIMB @ (turn @ signal[:2])
+        signal[:6] = LIMB_FROM_I_II @ (turn @ signal[:2])

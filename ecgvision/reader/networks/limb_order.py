@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ecgvision.core.ecg import LEAD_INDEX, LEADS
-from ecgvision.reader.losses.reading import law_sums
 from ecgvision.reader.networks.dense_head import INVERTED, Cells
+from ecgvision.reader.networks.limb_laws import law_sums
 
 LIMB = 6
 AVR = LEAD_INDEX["aVR"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ecgvision.reader.data.signal_variation import LIMB
+from ecgvision.core.limb_leads import LIMB_FROM_I_II
 
 LAWFUL = 0.25
 """Share of their size (both weighted root mean squares) by which limb leads may miss the plane and
@@ -32,10 +32,10 @@ def in_plane(signal: Tensor, log_scale: Tensor, printed: Tensor) -> Tensor:
     Shape:
         signal, log_scale, printed and the result: (B, 12, T); signal in mV.
     """
-    limb, chest = signal[:, : len(LIMB)], signal[:, len(LIMB) :]
-    shown = printed[:, : len(LIMB)]
-    sums = torch.from_numpy(LIMB).to(signal)
-    weight = shown * (-log_scale[:, : len(LIMB)].detach()).exp()
+    limb, chest = signal[:, : len(LIMB_FROM_I_II)], signal[:, len(LIMB_FROM_I_II) :]
+    shown = printed[:, : len(LIMB_FROM_I_II)]
+    sums = torch.from_numpy(LIMB_FROM_I_II).to(signal)
+    weight = shown * (-log_scale[:, : len(LIMB_FROM_I_II)].detach()).exp()
     weight = weight / weight.amax(1, keepdim=True).clamp(min=1e-9)
     aa, ab, bb = torch.einsum("blt,lk->kbt", weight, _products(sums))
     a, b = torch.einsum("blt,li->ibt", weight * limb, sums)

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from ecgvision.reader.networks.columns import by_columns
 from ecgvision.reader.networks.dense_head import Cells
+from ecgvision.reader.networks.page_fit import fit_page
 from ecgvision.reader.rectify.grid_dewarp import find_sheet
-from ecgvision.reader.rectify.page_fit import fit_page
 from ecgvision.reader.rectify.sheet import Sheet
 
 

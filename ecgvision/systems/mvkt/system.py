@@ -8,8 +8,9 @@ from ecgvision.core.errors import ConfigError, told_of
 from ecgvision.nn.encoder_names import check_signal_encoder, lead_names
 from ecgvision.nn.losses.names import NEGATIVES
 from ecgvision.nn.losses.pair_settings import named_pairs
-from ecgvision.systems.base import Config, System, base_arguments
-from ecgvision.systems.signal.system import SignalSystem, fit_scale, patch_settings
+from ecgvision.systems.base import Config, base_arguments
+from ecgvision.systems.labelled import LabelledSystem
+from ecgvision.systems.signal.system import SignalSystem, fit_scale
 
 if TYPE_CHECKING:
     from ecgvision.data.cohort import Cohort
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 STREAMS = ("student", "teacher")
 
 
-class Mvkt(System):
+class Mvkt(LabelledSystem):
     """`+exp=mvkt`."""
 
     def streams(self, config: Config) -> tuple[str, ...]:
@@ -28,7 +29,7 @@ class Mvkt(System):
 
     def check_settings(self, config: Config) -> None:
         super().check_settings(config)
-        patch_settings(config)
+        SignalSystem().patches(config)
         check_signal_encoder(config["model"]["encoder"], "model.encoder")
         with told_of("data.student_leads"):
             leads = lead_names(config["data"]["student_leads"])
@@ -42,6 +43,9 @@ class Mvkt(System):
                               value=config["loss"]["clt_negatives"])  # fmt: skip
         named_pairs(**_pairs(config))
 
+    def can_be_filled(self, config: Config) -> bool:
+        return True
+
     def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
         return SignalSystem().data(config, cohort)
 
@@ -52,7 +56,8 @@ class Mvkt(System):
 
         leads = lead_names(config["data"]["student_leads"])
         with torch.random.fork_rng(devices=[]):  # the student starts the same under any teacher
-            teacher = load_teacher(config["teacher"]["checkpoint"], config, data, leads=leads)
+            teacher = load_teacher(config["teacher"]["checkpoint"], config, data, leads=leads,
+                                   build=SignalSystem().network)  # fmt: skip
         task = make_task(config, data, teacher)
         if pretrained:
             fit_scale(task.model, data, config)  # type: ignore[arg-type]

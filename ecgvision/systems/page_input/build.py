@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from torch import nn
@@ -17,19 +17,15 @@ from ecgvision.evaluate.metrics.operating_points import OperatingPoints
 from ecgvision.nn.checkpoints import load_pretrained
 from ecgvision.nn.losses.pairs import Distillation
 from ecgvision.nn.losses.tokens import TokenDistillation
-from ecgvision.nn.signal_net import SignalNet
 from ecgvision.nn.student import Student
+from ecgvision.nn.token_network import TokenNetwork
 from ecgvision.systems.base import Config, loader_arguments, names
 from ecgvision.systems.leakage import refuse_seen
-from ecgvision.systems.page_input.adopt import adopt_reader
 from ecgvision.systems.page_input.network import PageLogits, PageNet
-from ecgvision.systems.page_input.page_distillation import PageLesson
-from ecgvision.systems.patchecg.network import PatchECG
+from ecgvision.systems.page_input.page_distillation import PageDistillation
+from ecgvision.systems.pages import page_settings
 from ecgvision.systems.read.system import make_reader
 from ecgvision.systems.teacher import load_teacher
-from ecgvision.systems.vizecg.system import page_settings
-
-__all__ = ["adopt_reader", "page_data", "page_lesson", "page_network", "page_student"]
 
 
 def page_data(config: Config, cohort: Cohort) -> PairedDataModule:
@@ -41,7 +37,7 @@ def page_data(config: Config, cohort: Cohort) -> PairedDataModule:
 
 
 def page_network(
-    config: Config, network: PatchECG | SignalNet, cohort: Cohort, *, cut: PatchSettings,
+    config: Config, network: TokenNetwork, cohort: Cohort, *, cut: PatchSettings,
     pretrained: bool,
 ) -> PageNet:  # fmt: skip
     """A network behind the reader of the configuration.
@@ -65,11 +61,15 @@ def page_network(
                    frozen=config["model"]["reader_frozen"])  # fmt: skip
 
 
-def page_lesson(
-    config: Config, data: EcgDataModule, network: PatchECG | SignalNet, stream: str, *,
+def distillation_from_signals(
+    config: Config, data: EcgDataModule, network: TokenNetwork, stream: str, *,
+    build: Callable[[Config, int], TokenNetwork],
     distill: Mapping[str, float] | None = None, kd_temperature: float = 1.0, tokens: float = 1.0,
-) -> PageLesson:  # fmt: skip
-    """What the run of `teacher.checkpoint`, of the same system on signals, teaches.
+) -> PageDistillation:  # fmt: skip
+    """Distillation from the run of `teacher.checkpoint`, of the same system on signals.
+
+    Args:
+        build: a new network of the teacher's configuration and the number of labels.
 
     Raises:
         ConfigError: as `load_teacher`; or for weights that make no sense.
@@ -77,10 +77,10 @@ def page_lesson(
     if not tokens >= 0:
         raise ConfigError("loss.tokens must not be negative", value=tokens)
     teacher = load_teacher(config["teacher"]["checkpoint"], config, data, leads=LEADS,
-                           exp=config["exp"])  # fmt: skip
+                           build=build, exp=config["exp"])  # fmt: skip
     pairs = Distillation(distill or {}, temperature=kd_temperature, streams=(stream, "teacher"))
     compare = TokenDistillation(network.token_width, teacher.network.token_width)
-    return PageLesson(teacher, pairs, compare, weight=tokens)
+    return PageDistillation(teacher, pairs, compare, weight=tokens)
 
 
 def page_student(

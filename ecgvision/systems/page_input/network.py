@@ -13,13 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ecgvision.core.errors import ConfigError
-from ecgvision.nn.signal_net import SignalNet
+from ecgvision.nn.token_network import TokenNetwork
 from ecgvision.reader.page_reader import PageReader
-from ecgvision.systems.patchecg.network import PatchECG
 
 
 class PageNet(nn.Module):
-    """Reader, then `PatchECG` or `SignalNet`.
+    """Reader, then a network of signals.
 
     A sample counts as observed where it was more likely printed than not; of a page where no sample
     was, the likeliest. That step has the slope of the probability itself (straight-through: Bengio,
@@ -43,7 +42,7 @@ class PageNet(nn.Module):
     """
 
     def __init__(
-        self, reader: PageReader, network: PatchECG | SignalNet, *, length: int, patch_length: int,
+        self, reader: PageReader, network: TokenNetwork, *, length: int, patch_length: int,
         stride: int, frozen: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -81,8 +80,8 @@ class PageNet(nn.Module):
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         value, observed = self.see(image)
         network: Callable[..., dict[str, Tensor]] = self.network
-        if isinstance(self.network, PatchECG) and not self.training:
-            network = self.network.dense
+        if not self.training:  # without the packing of tokens, which no graph can hold
+            network = getattr(self.network, "dense", network)
         return network(value, observed)
 
 

@@ -11,10 +11,9 @@ from ecgvision.nn.losses.tokens import TokenDistillation
 from ecgvision.nn.training.task import Batch
 from ecgvision.nn.training.teacher import Teacher
 from ecgvision.systems.page_input.network import PageNet
-from ecgvision.systems.patchecg.network import PatchECG
 
 
-class PageLesson(nn.Module):
+class PageDistillation(nn.Module):
     """Distillation of tokens, where they were printed, and of logits.
 
     The teacher sees the signal of the batch, the whole record or what was printed of it
@@ -50,7 +49,7 @@ class PageLesson(nn.Module):
         parts = self.pairs({**logits, "teacher": answer})
         if self.weight:
             counts = present & known if present.shape == known.shape else present
-            if isinstance(student.network, PatchECG):
+            if student.network.token_per_patch:
                 counts = counts & student.cut(batch["printed"]).any(-1).flatten(1)
             parts["tokens"] = self.weight * self.tokens(tokens, taught, counts)
         return parts

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import ConfigError, DataError
+from ecgvision.nn.token_network import TokenNetwork
 from ecgvision.systems.patchecg.masked_transformer import MaskedTransformer
 from ecgvision.systems.patchecg.patch_encoders import patch_encoder as make_patch_encoder
 from ecgvision.systems.patchecg.s3 import S3
@@ -51,7 +52,7 @@ class PatchEmbedding(nn.Module):
         return sum(part.expand(self.shape) for part in self.parts).flatten(0, 1)
 
 
-class PatchECG(nn.Module):
+class PatchECG(TokenNetwork):
     """Patch encoder, places, optional S3, transformer with a CLS token, linear head.
 
     The defaults are the paper's sizes; S3 is off by default because it mixes tokens over the
@@ -82,6 +83,8 @@ class PatchECG(nn.Module):
         DataError: for another shape or type of input, a record without an observed sample, or an
             observed value that is not finite; names the first such row of the batch.
     """
+
+    token_per_patch = True
 
     def __init__(
         self,

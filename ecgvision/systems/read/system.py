@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecgvision.core.errors import ConfigError
 from ecgvision.data.page_settings import PageSettings
 from ecgvision.nn.encoder_names import check_page_reader
 from ecgvision.reader.data.page_variation import PageVariation
-from ecgvision.systems.base import Config, System, base_arguments, loader_arguments
-from ecgvision.systems.vizecg.system import page_settings
+from ecgvision.systems.base import (
+    Config,
+    EvaluationOptions,
+    System,
+    Training,
+    base_arguments,
+    loader_arguments,
+)
+from ecgvision.systems.pages import page_settings
 
 if TYPE_CHECKING:
     from ecgvision.data.cohort import Cohort
     from ecgvision.data.module import EcgDataModule
+    from ecgvision.nn.training.task import BaseTask
     from ecgvision.reader.data.module import ReadingDataModule
     from ecgvision.reader.page_reader import PageReader
     from ecgvision.systems.read.task import ReadTask
@@ -90,6 +100,27 @@ class Read(System):
             reader, weights=loss, share=share, frozen=config["model"].get("frozen", ()),
             **base_arguments(config),
         )  # fmt: skip
+
+    def judge(
+        self, config: Config, task: BaseTask, data: EcgDataModule, training: Training
+    ) -> dict[str, Any]:
+        from ecgvision.systems.read.judging import judge_reader
+
+        return judge_reader(config, task, data, training)
+
+    def summary(self, result: Mapping[str, Any]) -> str:
+        from ecgvision.reader.judge.lines import lines
+
+        return lines(result["reading"]["test"])
+
+    def check_evaluation(self, options: EvaluationOptions, run: str | Path) -> None:
+        if options.fill is not None:
+            raise ConfigError("a reader takes no --fill", file=run)
+
+    def evaluate(self, run: Path, options: EvaluationOptions, *, code: str) -> Path:
+        from ecgvision.systems.read.evaluation import evaluate_reader
+
+        return evaluate_reader(self, run, options, code=code)
 
 
 def _pages(config: Config) -> dict[str, int]:

@@ -20,9 +20,6 @@ from ecgvision.reader.losses.marks import mark_loss
 from ecgvision.reader.page_reader import PageReader
 from ecgvision.systems.read.windows import Windows, draw_windows
 
-BACKBONE = "model.page.encoder."
-"""What stands before the image encoder's keys in a checkpoint of reading."""
-
 WEIGHTS = {"lead": 1.0, "place": 1.0, "time": 1.0, "gain": 1.0, "mark": 1.0, "trace": 1.0,
            "below": 0.2, "waveform": 1.0, "snr": 1.0, "einthoven": 0.1}  # fmt: skip
 """Our defaults: every part is then of the order of 1 in the first steps and none outweighs the

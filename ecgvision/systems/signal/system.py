@@ -1,63 +1,37 @@
-"""Systems that read signals of which training hides parts: PatchECG, and a plain classifier."""
+"""Systems of signals of which training hides parts, and the plain classifier among them."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ecgvision.core.errors import ConfigError, told_of
 from ecgvision.core.layouts import MANY, get_layout
 from ecgvision.data.patch_settings import FLAT_MV, PatchSettings
-from ecgvision.nn.encoder_names import (
-    PATCH_ENCODERS,
-    check_signal_encoder,
-    lead_names,
-    unknown_patch_encoder,
-)
+from ecgvision.nn.encoder_names import check_signal_encoder, lead_names
 from ecgvision.nn.losses.names import check_masked_loss
 from ecgvision.systems.base import (
     Config,
-    System,
     base_arguments,
     loader_arguments,
     names,
+    network_arguments,
     reads_pages,
 )
-from ecgvision.systems.signal.networks import cut_of, signal_network
-from ecgvision.systems.vizecg.system import page_settings
+from ecgvision.systems.labelled import LabelledSystem
+from ecgvision.systems.pages import page_settings
 
 if TYPE_CHECKING:
     from torch import nn
 
     from ecgvision.data.cohort import Cohort
     from ecgvision.data.module import EcgDataModule
-    from ecgvision.data.patches import PatchDataModule
     from ecgvision.evaluate.metrics.operating_points import OperatingPoints
     from ecgvision.nn.signal_net import SignalNet
     from ecgvision.nn.student import Student
+    from ecgvision.nn.token_network import TokenNetwork
     from ecgvision.systems.signal.task import MaskedTask
-
-
-def patch_settings(config: Config) -> PatchSettings:
-    """How records are cut and hidden; a patch as long as the window leaves the signal whole."""
-    data = config["data"]
-    return replace(
-        cut_of(config),
-        layouts=names(data["layouts"]),
-        train_mask=data["train_mask"],
-        fractions=tuple(data["fractions"]),
-        noise=data["noise"],
-        normalise=data["normalise"],
-    )
-
-
-def patch_data(config: Config, cohort: Cohort) -> PatchDataModule:
-    """The loaders of patches."""
-    from ecgvision.data.patches import PatchDataModule
-
-    return PatchDataModule(cohort, patch_settings(config), augment=config["data"]["augment"],
-                           **loader_arguments(config))  # fmt: skip
 
 
 def fit_scale(network: SignalNet, data: EcgDataModule, config: Config) -> None:
@@ -78,10 +52,38 @@ def fit_scale(network: SignalNet, data: EcgDataModule, config: Config) -> None:
     network.input.set_scale(mean, max(np.sqrt(max(squares / count - mean**2, 0.0)), FLAT_MV))
 
 
-class _OfSignals(System):
-    """Both systems: one stream, of signals or of what is read off pages."""
+class MaskedSystem(LabelledSystem):
+    """A system of one stream, of signals or of what a reader reads off pages.
+
+    Attributes:
+        stream: its name.
+    """
 
     stream: str
+
+    @abstractmethod
+    def network(self, config: Config, labels: int) -> TokenNetwork:
+        """A new network that reads signals."""
+
+    def cut(self, config: Config) -> PatchSettings:
+        """How windows are cut for the network: by default not at all, one patch is the window."""
+        data = config["data"]
+        size = round(data["signal_rate"] * data["seconds"])
+        return PatchSettings(
+            seconds=data["seconds"], rate=data["signal_rate"], patch_length=size, stride=size
+        )
+
+    def patches(self, config: Config) -> PatchSettings:
+        """How records are cut, and what of them is hidden."""
+        data = config["data"]
+        return replace(
+            self.cut(config),
+            layouts=names(data["layouts"]),
+            train_mask=data["train_mask"],
+            fractions=tuple(data["fractions"]),
+            noise=data["noise"],
+            normalise=data["normalise"],
+        )
 
     def streams(self, config: Config) -> tuple[str, ...]:
         return (self.stream,)
@@ -90,14 +92,20 @@ class _OfSignals(System):
         key = {"reading": "reader", "signals": "weights"}.get(stage)
         return key is None or config["model"][key] is None
 
+    def keys_without_effect(self, config: Config) -> tuple[str, ...]:
+        if reads_pages(config):
+            return ()
+        return ("input", "model.reader_frozen", "loss.distill", "loss.kd_temperature",
+                "loss.tokens")  # fmt: skip
+
     def check_settings(self, config: Config) -> None:
         super().check_settings(config)
         check_masked_loss(config["loss"]["name"])
         if not reads_pages(config):
-            patch_settings(config)
+            self.patches(config)
             _refuse_teacher(config)
             return
-        cut_of(config)
+        self.cut(config)
         if "reader" in config:  # adopted; until then the pages are not known
             page_settings(config, images=True)
         else:
@@ -107,12 +115,44 @@ class _OfSignals(System):
                         get_layout(name)
 
     def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
-        from ecgvision.systems.page_input.build import page_data
+        if reads_pages(config):
+            from ecgvision.systems.page_input.build import page_data
 
-        return (page_data if reads_pages(config) else patch_data)(config, cohort)
+            return page_data(config, cohort)
+        from ecgvision.data.patches import PatchDataModule
+
+        return PatchDataModule(cohort, self.patches(config), augment=config["data"]["augment"],
+                               **loader_arguments(config))  # fmt: skip
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> MaskedTask:
-        return _task(config, data, self.stream, pretrained=pretrained)
+        """The task around a network of signals, or around it and the reader before it."""
+        from ecgvision.systems.page_input.build import distillation_from_signals, page_network
+        from ecgvision.systems.signal.task import MaskedTask, PageTask
+        from ecgvision.systems.warm_start import start_from_weights
+
+        network = self.network(config, len(data.cohort.scheme.codes))
+        if pretrained:
+            self.fit_input(network, data, config)
+            start_from_weights(network, config, data.cohort)
+        loss = dict(config["loss"])
+        taught = ("distill", "kd_temperature", "tokens")
+        further = {key: loss.pop(key) for key in taught if key in loss}
+        common = {**loss, **base_arguments(config)}
+        if not reads_pages(config):
+            _refuse_teacher(config)
+            return MaskedTask(network, self.stream, **common)
+        behind = page_network(config, network, data.cohort, cut=self.cut(config),
+                              pretrained=pretrained)  # fmt: skip
+        given = config.get("teacher", {}).get("checkpoint")
+        if given is None or not pretrained:  # a run that is opened again has no teacher
+            return PageTask(behind, self.stream, **common)
+        distillation = distillation_from_signals(config, data, network, self.stream,
+                                                 build=self.network, **further)  # fmt: skip
+        return PageTask(behind, self.stream, distillation=distillation, **common)
+
+    def fit_input(self, network: TokenNetwork, data: EcgDataModule, config: Config) -> None:
+        """Fit what the network standardises its input by to the training split; by default
+        nothing."""
 
     def student(
         self, config: Config, network: nn.Module, points: OperatingPoints
@@ -124,53 +164,29 @@ class _OfSignals(System):
         return page_student(config, network, points, self.stream)
 
 
-class PatchECGSystem(_OfSignals):
-    """`+exp=patchecg`."""
-
-    stream = "patches"
-
-    def check_settings(self, config: Config) -> None:
-        super().check_settings(config)
-        given = config["model"]["patch_encoder"]
-        if given not in PATCH_ENCODERS and not Path(given).is_file():
-            raise unknown_patch_encoder(given)
-
-
-class SignalSystem(_OfSignals):
-    """`+exp=signal`."""
+class SignalSystem(MaskedSystem):
+    """`+exp=signal`: a plain classifier."""
 
     stream = "signal"
+
+    def network(self, config: Config, labels: int) -> SignalNet:
+        from ecgvision.nn.signal_net import SignalNet
+
+        return SignalNet(labels, **network_arguments(config))
+
+    def fit_input(self, network: Any, data: EcgDataModule, config: Config) -> None:
+        fit_scale(network, data, config)
+
+    def explanations(self, config: Config) -> tuple[str, ...]:
+        return () if reads_pages(config) else ("gradients",)
+
+    def can_be_filled(self, config: Config) -> bool:
+        return not reads_pages(config)
 
     def check_settings(self, config: Config) -> None:
         super().check_settings(config)
         check_signal_encoder(config["model"]["encoder"], "model.encoder")
         lead_names(config["model"]["leads"])
-
-
-def _task(config: Config, data: EcgDataModule, stream: str, *, pretrained: bool) -> MaskedTask:
-    """The task around a network of signals, or around it and the reader before it."""
-    from ecgvision.nn.signal_net import SignalNet
-    from ecgvision.systems.page_input.build import page_lesson, page_network
-    from ecgvision.systems.signal.task import MaskedTask, PageTask
-    from ecgvision.systems.warm_start import start_from_weights
-
-    network = signal_network(config, len(data.cohort.scheme.codes))
-    if pretrained:
-        if isinstance(network, SignalNet):
-            fit_scale(network, data, config)
-        start_from_weights(network, config, data.cohort)
-    loss = dict(config["loss"])
-    further = {key: loss.pop(key) for key in ("distill", "kd_temperature", "tokens") if key in loss}
-    common = {**loss, **base_arguments(config)}
-    given = config.get("teacher", {}).get("checkpoint")
-    if not reads_pages(config):
-        _refuse_teacher(config)
-        return MaskedTask(network, stream, **common)
-    whole = page_network(config, network, data.cohort, cut=cut_of(config), pretrained=pretrained)
-    if given is None or not pretrained:  # of a run that is opened again nothing is taught
-        return PageTask(whole, stream, **common)
-    return PageTask(whole, stream, lesson=page_lesson(config, data, network, stream, **further),
-                    **common)  # fmt: skip
 
 
 def _refuse_teacher(config: Config) -> None:

@@ -12,7 +12,7 @@ from ecgvision.nn.losses.focal import focal
 from ecgvision.nn.losses.names import check_masked_loss
 from ecgvision.nn.training.task import BaseTask, Batch
 from ecgvision.systems.page_input.network import PageNet
-from ecgvision.systems.page_input.page_distillation import PageLesson
+from ecgvision.systems.page_input.page_distillation import PageDistillation
 
 
 class MaskedTask(BaseTask):
@@ -55,20 +55,25 @@ class PageTask(MaskedTask):
     with what a teacher of signals has to say.
 
     Args:
-        lesson: of a teacher; None: there is none.
+        distillation: from a teacher; None: there is none.
         Others: see `MaskedTask`.
     """
 
     def __init__(
-        self, model: PageNet, stream: str, *, lesson: PageLesson | None = None, **base: Any
+        self,
+        model: PageNet,
+        stream: str,
+        *,
+        distillation: PageDistillation | None = None,
+        **base: Any,
     ) -> None:
         super().__init__(model, stream, **base)
-        self.lesson = lesson
+        self.distillation = distillation
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **named: Any) -> Any:
-        """As every module's; what the lesson has learned stays away where there is none."""
-        if self.lesson is None:
-            state_dict = {k: v for k, v in state_dict.items() if not k.startswith("lesson.")}
+        """As every module's; weights of the distillation are left out where there is none."""
+        if self.distillation is None:
+            state_dict = {k: v for k, v in state_dict.items() if not k.startswith("distillation.")}
         return super().load_state_dict(state_dict, *args, **named)
 
     def on_train_epoch_start(self) -> None:
@@ -79,11 +84,11 @@ class PageTask(MaskedTask):
         return self.model(batch["image"])
 
     def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        if self.lesson is None or not self.training:
+        if self.distillation is None or not self.training:
             return super().compute(batch)
         model = self.model
         assert isinstance(model, PageNet)
         tokens, present = model.network.tokens(*model.see(batch["image"]))
         logits = model.network.decide(tokens, present)
-        taught = self.lesson(model, tokens, present, logits, batch)
+        taught = self.distillation(model, tokens, present, logits, batch)
         return logits, self.classify(logits, batch) | taught

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ecgvision.core.errors import ConfigError
 from ecgvision.nn.encoder_names import check_signal_encoder
-from ecgvision.systems.base import Config, System, base_arguments, loader_arguments, names
+from ecgvision.systems.base import Config, base_arguments, loader_arguments, names
+from ecgvision.systems.labelled import LabelledSystem
 from ecgvision.systems.ssl.pretrain import crop_settings, modality
 from ecgvision.systems.stage_checks import check_stage
 
@@ -34,7 +35,7 @@ def fusion(config: Config) -> Fusion:
     return given
 
 
-class SslFinetune(System):
+class SslFinetune(LabelledSystem):
     """`+exp=ssl_finetune`, and the second stage of `+exp=ssl`."""
 
     def streams(self, config: Config) -> tuple[str, ...]:
@@ -47,6 +48,9 @@ class SslFinetune(System):
     def needs(self, config: Config, stage: str) -> bool:
         kind = fusion(config)
         return kind not in SIGNALS or kind == stage
+
+    def keys_without_effect(self, config: Config) -> tuple[str, ...]:
+        return ("ssl",)  # of the stages alone, whose weights are part of the run's identity
 
     def check_settings(self, config: Config) -> None:
         kind = fusion(config)

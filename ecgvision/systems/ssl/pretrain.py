@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import ConfigError
 from ecgvision.data.crop_settings import CropSettings
 from ecgvision.nn.encoder_names import check_image_encoder, check_signal_encoder
-from ecgvision.systems.base import Config, System, base_arguments, loader_arguments, names
+from ecgvision.systems.base import (
+    Config,
+    System,
+    Training,
+    base_arguments,
+    loader_arguments,
+    names,
+)
+from ecgvision.systems.pages import page_settings
 from ecgvision.systems.ssl.views.checks import check_counts, check_share
-from ecgvision.systems.vizecg.system import page_settings
 
 if TYPE_CHECKING:
     from torch import nn
 
     from ecgvision.data.cohort import Cohort
     from ecgvision.data.module import EcgDataModule
+    from ecgvision.nn.training.task import BaseTask
     from ecgvision.systems.ssl.methods import Method
     from ecgvision.systems.ssl.pretrain_inputs import Branch, PageInput, SpectrogramInput, TimeInput
     from ecgvision.systems.ssl.pretrain_task import PretrainTask
@@ -136,6 +145,18 @@ class SslPretrain(System):
             branch, views, self._method(config, branch),
             final_weight_decay=config["ssl"]["final_weight_decay"], **base_arguments(config),
         )  # fmt: skip
+
+    def judge(
+        self, config: Config, task: BaseTask, data: EcgDataModule, training: Training
+    ) -> dict[str, Any]:
+        from ecgvision.systems.ssl.judging import judge_pretraining
+
+        return judge_pretraining(config, task, data, training)
+
+    def summary(self, result: Mapping[str, Any]) -> str:
+        from ecgvision.systems.ssl.judging import headline
+
+        return headline(result)
 
     def _views(self, config: Config) -> TimeInput | SpectrogramInput | PageInput:
         from ecgvision.systems.ssl.pretrain_inputs import PageInput, SpectrogramInput, TimeInput

@@ -21,12 +21,6 @@ from ecgvision.nn.training.task import BaseTask, Batch
 from ecgvision.systems.ssl.methods import Method
 from ecgvision.systems.ssl.pretrain_inputs import Branch
 
-BACKBONE = "model.backbone."
-"""What stands before the encoder's keys in a checkpoint of pretraining."""
-
-STANDARDISE = "input.standardise."
-"""And before the moments of what the encoder reads."""
-
 WATCHED = 512
 """Records that the watch looks at, the last of each epoch: our default, twice what `collapse` asks
 for."""
@@ -42,8 +36,8 @@ def final_decay(step: int, steps: int, *, start: float, end: float) -> float:
 class PretrainTask(BaseTask):
     """A branch under a self-supervised method, watched for collapse. Nothing is judged.
 
-    In checkpoints the encoder stands under `BACKBONE`, the moments it was trained with under
-    `STANDARDISE`, the rest under `model.head.` and `method.`.
+    In checkpoints the encoder stands under `pretrained_encoder.BACKBONE`, the moments that it was
+    trained with under `STANDARDISE`, the rest under `model.head.` and `method.`.
 
     Args:
         branch: encoder and head.

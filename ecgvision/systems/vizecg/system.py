@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import ConfigError
-from ecgvision.data.page_settings import PageSettings
 from ecgvision.nn.encoder_names import check_image_encoder, check_signal_encoder
 from ecgvision.nn.losses.pair_settings import mutual, named_pairs
-from ecgvision.render.artefacts import CLEAN
-from ecgvision.systems.base import Config, System, base_arguments, loader_arguments, names
+from ecgvision.systems.base import Config, base_arguments, loader_arguments, names
+from ecgvision.systems.labelled import LabelledSystem
+from ecgvision.systems.pages import page_settings
+from ecgvision.systems.signal.system import SignalSystem
 from ecgvision.systems.stage_checks import check_stage
 from ecgvision.systems.vizecg.streams import check_streams, stream_names
 
@@ -25,26 +26,7 @@ if TYPE_CHECKING:
     from ecgvision.systems.vizecg.task import VizECGTask
 
 
-def page_settings(config: Config, *, images: bool) -> PageSettings:
-    """The pages of the configuration."""
-    data = config["data"]
-    return PageSettings(
-        layouts=names(data["layouts"]),
-        artefacts=names(data["artefacts"]) if images else (CLEAN,),
-        image_size=tuple(data["image_size"]),
-        style=data["style"],
-        dpi=data["dpi"],
-        train_dpi=tuple(data["train_dpi"]),
-        speed=data["speed"],
-        gain=data["gain"],
-        seconds=data["seconds"],
-        signal_rate=data["signal_rate"],
-        signal_window=data["signal_window"],
-        images=images,
-    )
-
-
-class VizECG(System):
+class VizECG(LabelledSystem):
     """`+exp=vizecg`."""
 
     def streams(self, config: Config) -> tuple[str, ...]:
@@ -119,7 +101,8 @@ class VizECG(System):
             load_backbone(network.image_tower.encoder, start, "image", config, data.cohort)
         teacher = None
         if pretrained and config["teacher"]["checkpoint"] is not None:  # it is never judged
-            teacher = load_teacher(config["teacher"]["checkpoint"], config, data, leads=LEADS)
+            teacher = load_teacher(config["teacher"]["checkpoint"], config, data, leads=LEADS,
+                                   build=SignalSystem().network)  # fmt: skip
         return VizECGTask(
             network,
             self.streams(config),
@@ -127,6 +110,9 @@ class VizECG(System):
             teacher=teacher,
             **base_arguments(config),
         )
+
+    def can_be_filled(self, config: Config) -> bool:
+        return config["model"]["streams"] != "image"
 
     def _pairs(self, config: Config, *, taught: bool) -> dict[str, Any]:
         """The arguments of `Distillation`."""

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgvision.core.errors import ConfigError
-from ecgvision.reader.data.signal_variation import LIMB, SignalVariation
+from ecgvision.core.limb_leads import LIMB_FROM_I_II
+from ecgvision.reader.data.signal_variation import SignalVariation
 
 STILL = SignalVariation(amplitude=(1, 1), tempo=(1, 1), recombine=0, flip=0)
 
@@ -20,7 +21,7 @@ def hearts(length: int = 400, seed: int = 0) -> np.ndarray:
     walk = np.cumsum(rng.standard_normal((12, length)), axis=1).astype(np.float32) * np.float32(
         0.05
     )
-    walk[:6] = LIMB @ walk[:2]
+    walk[:6] = LIMB_FROM_I_II @ walk[:2]
     return walk
 
 

@@ -13,13 +13,13 @@ from ecgvision.core.errors import DataError
 from ecgvision.reader.judge.snr import snr_db
 from ecgvision.reader.losses.reading import (
     LOG_SCALES,
-    RELATIONS,
     below_error,
     einthoven,
     laplace_nll,
     noise_ratio,
     trace_bce,
 )
+from ecgvision.reader.networks.limb_laws import RELATIONS
 
 B, T = 2, 7
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgvision.reader.data.signal_variation import LIMB
+from ecgvision.core.limb_leads import LIMB_FROM_I_II
 from ecgvision.reader.networks.limb_plane import in_plane
 
 LENGTH = 40
@@ -18,7 +18,7 @@ def leads(seed: int, noise: float) -> tuple[torch.Tensor, torch.Tensor]:
     """(1, 12, T) mV as printed, and the same as read with an error of `noise` mV."""
     rng = np.random.default_rng(seed)
     chest = rng.normal(size=(6, LENGTH))
-    true = np.concatenate([LIMB @ rng.normal(size=(2, LENGTH)), chest])[None]
+    true = np.concatenate([LIMB_FROM_I_II @ rng.normal(size=(2, LENGTH)), chest])[None]
     read = true + noise * rng.standard_normal(true.shape)
     return torch.tensor(true), torch.tensor(read)
 
@@ -34,8 +34,10 @@ def test_it_is_the_weighted_fit_of_two_leads(seed: int, shown: set[int]) -> None
     for t in range(0, LENGTH, 7):
         rows = sorted(shown)
         root = np.exp(-0.5 * scale[0, rows, t].numpy())[:, None]
-        wanted = np.linalg.lstsq(root * LIMB[rows], root[:, 0] * read[0, rows, t].numpy())[0]
-        np.testing.assert_allclose(given_back[0, rows, t], LIMB[rows] @ wanted, atol=1e-6)
+        wanted = np.linalg.lstsq(
+            root * LIMB_FROM_I_II[rows], root[:, 0] * read[0, rows, t].numpy()
+        )[0]
+        np.testing.assert_allclose(given_back[0, rows, t], LIMB_FROM_I_II[rows] @ wanted, atol=1e-6)
     torch.testing.assert_close(given_back[:, 6:], read[:, 6:])
     absent = [lead for lead in range(6) if lead not in shown]
     torch.testing.assert_close(given_back[:, absent], read[:, absent])

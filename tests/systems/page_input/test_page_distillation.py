@@ -13,7 +13,7 @@ from ecgvision.nn.training.teacher import Teacher
 from ecgvision.reader.networks.dense_head import NOTHING
 from ecgvision.reader.page_reader import PageReader
 from ecgvision.systems.page_input.network import PageNet
-from ecgvision.systems.page_input.page_distillation import PageLesson
+from ecgvision.systems.page_input.page_distillation import PageDistillation
 from ecgvision.systems.patchecg.network import PatchECG
 from ecgvision.systems.signal.task import PageTask
 
@@ -36,7 +36,7 @@ def task(stream: str, *, weight: float = 0.5) -> PageTask:
         reader.cells.answer.bias[: NOTHING + 1] = -8
         reader.cells.answer.bias[1] = 8.0  # lead II is printed
     student, teacher = network(stream), network(stream, 1)
-    lesson = PageLesson(
+    lesson = PageDistillation(
         Teacher(teacher), Distillation({f"teacher_to_{stream}": 2.0}, streams=(stream, "teacher")),
         TokenDistillation(student.token_width, teacher.token_width), weight=weight,
     )  # fmt: skip
@@ -45,7 +45,7 @@ def task(stream: str, *, weight: float = 0.5) -> PageTask:
         page_net,
         stream,
         name="bce",
-        lesson=lesson,
+        distillation=lesson,
         optimizer=OptimizerSettings(lr=1e-3, weight_decay=0.0),
     )
 
@@ -65,7 +65,7 @@ def batch() -> dict[str, torch.Tensor]:
 def test_tokens_of_patches_are_taught_where_they_were_printed_and_found() -> None:
     ours, given = task("patches").train(), batch()
     logits, parts = ours.compute(given)
-    net, teacher = ours.model, ours.lesson.teacher.network
+    net, teacher = ours.model, ours.distillation.teacher.network
     value, observed = net.see(given["image"])
     tokens, present = net.network.tokens(value, observed)
     cut = given["signal"][..., :960].unflatten(2, (15, 64))
@@ -90,7 +90,7 @@ def test_every_step_of_a_signal_network_is_taught_and_its_reader_learns() -> Non
     grads = {k: p.grad for k, p in ours.named_parameters() if p.grad is not None}
     assert any(k.startswith("model.reader.ink.") and g.any() for k, g in grads.items())
     assert any(k.startswith("model.network.encoder.") and g.any() for k, g in grads.items())
-    assert all(p.grad is None for p in ours.lesson.teacher.network.parameters())
+    assert all(p.grad is None for p in ours.distillation.teacher.network.parameters())
     assert not any("teacher" in k for k in ours.state_dict())
 
 

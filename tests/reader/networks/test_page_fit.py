@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ecgvision.reader.networks.dense_head import NOTHING, Cells
-from ecgvision.reader.rectify.page_fit import BENT, FAR, FLOOR, ROUNDS, TURNED, fit_page
+from ecgvision.reader.networks.page_fit import BENT, FAR, FLOOR, ROUNDS, TURNED, fit_page
 
 TIME = (torch.arange(200).double() + 0.5) / 200
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-import ecgvision
 from ecgvision.core.atomic_io import write_json
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.run_folder import METRICS
 from ecgvision.data.module import EcgDataModule
+from ecgvision.evaluate.report.summary import run_facts
 from ecgvision.nn.training.task import BaseTask
-from ecgvision.systems.ssl.pretrain_task import BACKBONE, PretrainTask
+from ecgvision.systems.base import Config, Training
+from ecgvision.systems.pretrained_encoder import BACKBONE
+from ecgvision.systems.ssl.pretrain_task import PretrainTask
 from ecgvision.systems.ssl.report import write_pretrain_report
-from experiments.finish import history
-from experiments.run_id import code
-from experiments.stages import seen
 
 FIGURES = ("loss", "spread", "used", "unsure", "collapsed")
 
@@ -34,13 +32,8 @@ def epochs(logged: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def finish_pretraining(
-    config: Mapping[str, Any],
-    task: BaseTask,
-    data: EcgDataModule,
-    folder: Path,
-    *,
-    started: float,
+def judge_pretraining(
+    config: Config, task: BaseTask, data: EcgDataModule, training: Training
 ) -> dict[str, Any]:
     """Write report.html and, as the last, metrics.json.
 
@@ -48,27 +41,13 @@ def finish_pretraining(
         ConfigError: if the run has logged nothing.
     """
     assert isinstance(task, PretrainTask)
-    logged = history(folder)
+    folder, logged = training.folder, training.history
     if logged is None:
         raise ConfigError("the run has no log to report from", file=folder,
                           remedy="Repeat it with force=true")  # fmt: skip
-    cohort = data.cohort
     spread, used, unsure, _ = (None if v != v else round(v, 4) for v in task.figures.tolist())
-    result: dict[str, Any] = {
-        "exp": config["exp"],
-        "version": ecgvision.__version__,
-        "code": code(),
-        "data": {
-            "name": config["data"]["name"],
-            "hash": cohort.hash,
-            "train": len(data.positions("train")),
-            "val": 0,
-            "test": 0,
-            "dropped_unlabelled": cohort.dropped,
-        },
-        "seen": seen(config, cohort, folder),
-        "labels": list(cohort.scheme.codes),
-        "label_hash": cohort.scheme.hash,
+    result = run_facts(config, data, code=training.code) | {
+        "seen": training.seen,
         "pretraining": {
             "method": config["ssl"]["method"],
             "modality": config["model"]["modality"],
@@ -79,12 +58,10 @@ def finish_pretraining(
                 "verdict": task.verdict, "spread": spread, "used": used, "unsure": unsure,
             },
         },
-        "operating_points": {},
-        "test": {},
-        "skipped": [],
         "config": dict(config),
-        "wall_seconds": round(time.monotonic() - started, 1),
+        "wall_seconds": round(time.monotonic() - training.started, 1),
     }  # fmt: skip
+    result["data"] |= {"val": 0, "test": 0}
     write_pretrain_report(
         folder / "report.html", config=dict(config), metrics=result, history=logged
     )

@@ -1,10 +1,8 @@
-"""From the best checkpoint to predictions, figures, report and bundle."""
+"""From the best weights of a labelled run to predictions, figures, report and bundle."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,26 +20,14 @@ from ecgvision.evaluate.metrics import operating_points
 from ecgvision.evaluate.report.run import write_report
 from ecgvision.evaluate.report.summary import describe
 from ecgvision.nn.training.task import BaseTask
-from ecgvision.systems import get_system
-from ecgvision.systems.base import reads_pages
-from experiments.run_id import code
-from experiments.stages import seen
-from experiments.train import LOGS
+from ecgvision.systems.base import Config, System, Training, reads_pages
 
 EXAMPLES = 6
-
-
-def history(folder: Path) -> pd.DataFrame | None:
-    """The logged figures by epoch, over every time the run was taken up."""
-    files = sorted((folder / LOGS).glob("version_*/metrics.csv"), key=lambda f: f.stat().st_mtime)
-    if not files:
-        return None
-    logged = pd.concat([pd.read_csv(file) for file in files], ignore_index=True)
-    return logged.groupby("epoch", as_index=False).last().sort_values("epoch")
+"""Test pages shown in the report."""
 
 
 def examples(table: pd.DataFrame, data: PairedDataModule, stream: str) -> list[dict[str, Any]]:
-    """Some test pages, spread over the split."""
+    """Test pages for the report, evenly spaced over the split."""
     dataset = data.dataset("test")
     first = {"layout": data.layouts[0], "artefact": data.artefacts[0]}
     rows = predictions.select(table, split="test", stream=stream, **first)
@@ -62,19 +48,11 @@ def check_pages(data: PairedDataModule, count: int = 16) -> NDArray[np.uint8]:
     return np.stack([dataset[(0, i)]["image"].numpy() for i in range(min(count, len(dataset)))])
 
 
-def finish(
-    config: Mapping[str, Any],
-    task: BaseTask,
-    data: EcgDataModule,
-    folder: Path,
-    *,
-    started: float,
+def judge_labels(
+    system: System, config: Config, task: BaseTask, data: EcgDataModule, training: Training
 ) -> dict[str, Any]:
-    """Write predictions.parquet, report.html, bundle/ and, as the last, metrics.json.
-
-    Operating points come from the validation rows alone; test is predicted once.
-    """
-    trainer = config["trainer"]
+    """Judge a labelled run; see `LabelledSystem.judge`."""
+    trainer, folder = config["trainer"], training.folder
     table = pd.concat(
         [
             predict(task, data, split, accelerator=trainer["accelerator"],
@@ -86,23 +64,24 @@ def finish(
     points = operating_points.fit_from_table(table)
     table = operating_points.apply(table, points)
     predictions.save(table, folder / "predictions.parquet")
-    result = describe(config, data, table, points, code=code())
+    result = describe(config, data, table, points, code=training.code)
     result["data"] |= data.about()
-    result["seen"] = seen(config, data.cohort, folder)
+    result["seen"] = training.seen
     shown: list[dict[str, Any]] = []
-    student_stream = task.streams[0]
-    student = get_system(config["exp"]).student(config, task.model, points[student_stream])
+    stream = task.streams[0]
+    student = system.student(config, task.model, points[stream])
     if student is not None and isinstance(data, PairedDataModule):
-        shown = examples(table, data, student_stream)
+        shown = examples(table, data, stream)
+        behind_reader = reads_pages(config)
         export_bundle(
-            student, folder / "bundle", scheme=data.cohort.scheme, points=points[student_stream],
-            metrics=result["test"][student_stream], check_images=check_pages(data),
+            student, folder / "bundle", scheme=data.cohort.scheme, points=points[stream],
+            metrics=result["test"][stream], check_images=check_pages(data),
             info={"exp": config["exp"], "run": folder.name, "layouts": list(data.layouts),
                   "artefacts": list(data.artefacts)},
-            tolerance=READ_TOLERANCE if reads_pages(config) else TOLERANCE,
+            tolerance=READ_TOLERANCE if behind_reader else TOLERANCE, batched=not behind_reader,
         )  # fmt: skip
-    result["wall_seconds"] = round(time.monotonic() - started, 1)
+    result["wall_seconds"] = round(time.monotonic() - training.started, 1)
     write_report(folder / "report.html", config=dict(config), metrics=result, predictions=table,
-                 history=history(folder), examples=shown)  # fmt: skip
+                 history=training.history, examples=shown)  # fmt: skip
     write_json(folder / METRICS, result)
     return result

@@ -1,0 +1,137 @@
+"""Evaluating a finished labelled run again: in other layouts, with other artefacts or filled."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ecgvision.core.atomic_io import write_json
+from ecgvision.core.errors import ConfigError
+from ecgvision.core.run_folder import BEST, METRICS, read_config, read_metrics, weights_hash
+from ecgvision.data.drawn_pages import DrawnPages
+from ecgvision.data.module import EcgDataModule
+from ecgvision.data.patches import network_signal
+from ecgvision.evaluate import predictions
+from ecgvision.evaluate.fills.fills import make_fill
+from ecgvision.evaluate.inference import predict
+from ecgvision.evaluate.metrics import operating_points
+from ecgvision.evaluate.metrics.operating_points import OperatingPoints
+from ecgvision.evaluate.report.run import write_report
+from ecgvision.evaluate.report.summary import describe
+from ecgvision.nn.training.task import Batch
+from ecgvision.render.artefacts import CLEAN
+from ecgvision.systems.base import EvaluationOptions, System
+
+FOLDER = "evaluations"
+
+
+def evaluate_labels(system: System, run: Path, options: EvaluationOptions, *, code: str) -> Path:
+    """Evaluate a labelled run; see `LabelledSystem.evaluate`."""
+    stored = read_metrics(run)
+    points = {stream: OperatingPoints.from_dict(p)
+              for stream, p in stored["operating_points"].items()}  # fmt: skip
+    config: dict[str, Any] = copy.deepcopy(read_config(run))
+    settings = change_views(system, config, options)
+    digest = evaluation_id({**settings, "weights": weights_hash(run / BEST)}, code)
+    kind = f"fill-{options.fill}" if options.fill else "layouts"
+    folder = run / FOLDER / f"{kind}-{digest}"
+    if (folder / METRICS).is_file() and not options.force:
+        return folder
+    _, data, task = system.open(run, config)
+    prepare = None
+    if options.fill is not None:
+        prepare = _Filled(options.fill, data, config, seed=config["seed"])
+    table = predict(task, data, "test", accelerator=options.accelerator, prepare=prepare)
+    table = operating_points.apply(table, points)
+    result = describe(config, data, table, points, code=code)
+    result |= {"evaluation": settings, "run": run.name, "run_code": stored.get("code")}
+    predictions.save(table, folder / "predictions.parquet")
+    write_report(folder / "report.html", config=config, metrics=result, predictions=table,
+                 history=None, examples=())  # fmt: skip
+    write_json(folder / METRICS, result)
+    return folder
+
+
+def evaluation_id(judged: Mapping[str, Any], code: str) -> str:
+    """8 hex digits over what is evaluated, and by which code."""
+    text = json.dumps({**judged, "code": code}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def change_views(
+    system: System, config: dict[str, Any], options: EvaluationOptions
+) -> dict[str, Any]:
+    """Change a configuration to the layouts and artefacts that are asked for; returns what is
+    evaluated.
+
+    Raises:
+        ConfigError: if the network has no signal to fill, or reads no pages.
+        DataError: if a folder holds no drawn pages.
+    """
+    data, model, fill = config["data"], config["model"], options.fill
+    if fill is not None and not system.can_be_filled(config):
+        raise ConfigError("this network is not filled: it leaves out what is missing, or reads no "
+                          "signal", value=config["exp"], remedy="Leave --fill out")  # fmt: skip
+    pages = [*options.artefacts, *options.images]
+    if pages and ("artefacts" not in data or model.get("streams") == "signal"):
+        raise ConfigError("a network that reads signals alone meets no artefact and no picture",
+                          value=pages)  # fmt: skip
+    drawn = choose_views(data, options.layouts, options.artefacts, options.images)
+    if drawn:
+        data["images"] = list(options.images)
+    if "signal_window" in data:
+        data["signal_window"] = "printed"
+    settings = {"layouts": list(data["layouts"]), "artefacts": data.get("artefacts"), "fill": fill}
+    return settings | ({"images": [folder.hash for folder in drawn]} if drawn else {})
+
+
+def choose_views(
+    data: dict[str, Any], layouts: Sequence[str], artefacts: Sequence[str], images: Sequence[str]
+) -> list[DrawnPages]:
+    """The folders that pages are taken from; a configuration's data is changed to what is judged.
+
+    Raises:
+        DataError: if a folder is none of pages.
+    """
+    drawn = [DrawnPages(folder) for folder in images]
+    if drawn:
+        data |= {"layouts": list(drawn[0].layouts), "artefacts": [CLEAN]}
+    data["layouts"] = list(layouts) or data["layouts"]
+    if artefacts:
+        data["artefacts"] = list(artefacts)
+    return drawn
+
+
+class _Filled:
+    """Fills the signals of a batch and marks all of them as observed."""
+
+    def __init__(
+        self, fill: str, data: EcgDataModule, config: Mapping[str, Any], *, seed: int
+    ) -> None:
+        self.data, self.config = data, config
+        self.fill = make_fill(fill, train=self._training_signals, seed=seed)
+
+    def _training_signals(self) -> NDArray[np.float32]:
+        """(M, 12, T) of the training split, whole, scaled as the network gets them."""
+        return np.stack([
+            network_signal(self.data.cohort, int(p), self.config["data"])
+            for p in self.data.positions("train")
+        ])  # fmt: skip
+
+    def __call__(self, batch: Batch) -> Batch:
+        key = "signal" if "signal" in batch else "value"
+        given, observed = batch[key], batch["observed"]
+        flat = (len(given), given.shape[1], -1)
+        filled = self.fill(given.reshape(flat).numpy(), observed.reshape(flat).numpy())
+        return batch | {
+            key: torch.from_numpy(filled).reshape(given.shape),
+            "observed": torch.ones_like(observed),
+        }

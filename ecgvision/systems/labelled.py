@@ -1,0 +1,63 @@
+"""Systems that learn labels: how their runs are judged, exported, summed up and evaluated again.
+
+The modules that judge and export are imported where they are used, so that a configuration is
+checked at once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ecgvision.core.errors import ConfigError
+from ecgvision.systems.base import Config, EvaluationOptions, System, Training
+
+if TYPE_CHECKING:
+    from ecgvision.data.module import EcgDataModule
+    from ecgvision.nn.training.task import BaseTask
+
+
+class LabelledSystem(System, ABC):
+    """A system whose streams answer with logits of labels."""
+
+    def judge(
+        self, config: Config, task: BaseTask, data: EcgDataModule, training: Training
+    ) -> dict[str, Any]:
+        """Write predictions.parquet, report.html, bundle/ and, as the last, metrics.json.
+
+        Operating points come from the validation rows alone; test is predicted once.
+        """
+        from ecgvision.systems.judging import judge_labels
+
+        return judge_labels(self, config, task, data, training)
+
+    def summary(self, result: Mapping[str, Any]) -> str:
+        """Each stream's macro AUROC with n and interval."""
+        from ecgvision.evaluate.report.summary import lines
+
+        return lines(result["test"])
+
+    def check_evaluation(self, options: EvaluationOptions, run: str | Path) -> None:
+        readers = (options.pages, options.gain, options.speed)
+        if options.stores or any(value is not None for value in readers):
+            raise ConfigError("only a reader takes --store, --pages, --gain and --speed", file=run)
+
+    def evaluate(self, run: Path, options: EvaluationOptions, *, code: str) -> Path:
+        """Evaluate every test record in every layout with every artefact.
+
+        No stream sees what the page does not show. Temperature and thresholds stay those that the
+        run fitted on its own validation. Results go to
+        `RUN/evaluations/<layouts and fill by hash>/`.
+
+        Returns:
+            The folder with predictions.parquet, metrics.json and report.html.
+
+        Raises:
+            ConfigError: if the run is not finished, or has no such view or no signal to fill.
+            LayoutError: for an unknown layout.
+        """
+        from ecgvision.systems.evaluation import evaluate_labels
+
+        return evaluate_labels(self, run, options, code=code)
