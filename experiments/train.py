@@ -10,7 +10,13 @@ from typing import Any
 import lightning as L
 import pandas as pd
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
+from lightning.pytorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    ModelCheckpoint,
+    TQDMProgressBar,
+    WeightAveraging,
+)
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
@@ -101,7 +107,7 @@ def loggers(config: Mapping[str, Any], folder: Path, run_id: str) -> list[Logger
 
 
 def callbacks(config: Mapping[str, Any], folder: Path, monitor: Monitor) -> list[Callback]:
-    """Best and last checkpoint, early stopping, averaged weights."""
+    """Progress bar, best and last checkpoint, early stopping, averaged weights."""
     trainer = config["trainer"]
     common: dict[str, Any] = {
         "dirpath": folder / Path(BEST).parent,
@@ -114,6 +120,7 @@ def callbacks(config: Mapping[str, Any], folder: Path, monitor: Monitor) -> list
         # training goes on from the last checkpoint; of this one only the weights are read
         after = {"save_on_train_epoch_end": True, "save_weights_only": True}
     out: list[Callback] = [
+        TQDMProgressBar(),  # whether or not the package rich is there
         ModelCheckpoint(filename=Path(BEST).stem, monitor=figure, mode=mode, **after, **common),
         # one of its own: save_last would follow only the epochs that are best
         ModelCheckpoint(filename=Path(LAST).stem, save_on_train_epoch_end=True, **common),

@@ -48,7 +48,7 @@ def one_device(
             precision="32-true",
             limit_predict_batches=limit,
             logger=False,
-            callbacks=list(callbacks),
+            callbacks=[TQDMProgressBar(), *callbacks],
             enable_checkpointing=False,
             enable_model_summary=False,
             inference_mode=True,
