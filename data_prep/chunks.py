@@ -124,9 +124,9 @@ def pack_items(
         for number in tqdm(range(len(chunks)), desc="joining", disable=not progress):
             for entry, steps in _stored(work, number):
                 record = entry["record_id"]
-                told_of = _completed(about[record], entry)
+                about_setting = _completed(about[record], entry)
                 writer.add_steps(
-                    steps, entry["scale"], record_id=record, flags=entry["flags"], **told_of
+                    steps, entry["scale"], record_id=record, flags=entry["flags"], **about_setting
                 )
     shutil.rmtree(work)
     if progress:

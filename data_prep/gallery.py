@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.core.atomic_io import whole_file
+from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.ecg import Ecg
 from ecgvision.core.errors import ConfigError, EcgVisionError
 from ecgvision.core.layouts import get_layout
@@ -208,7 +208,7 @@ def run(args: argparse.Namespace) -> None:
             break
         width = max(100, round(width * max(0.7, 0.97 * math.sqrt(LIMIT / len(content)))))
     try:
-        with whole_file(out) as part:
+        with atomic_file(out) as part:
             part.write_bytes(content)
     except OSError as error:
         remedy = "Name a file in a folder that exists and may be written"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ecgvision.core.errors import ConfigError, told_of
+from ecgvision.core.errors import ConfigError, about_setting
 from ecgvision.data.folds import check_folds
 from ecgvision.labels.schemes import get_scheme
 from experiments.check import is_number, setting
@@ -115,9 +115,9 @@ def _check_data(data: Mapping[str, Any]) -> None:
     for key in ("seconds", "signal_rate"):
         if not (is_number(data[key]) and 0 < data[key] < float("inf")):
             raise ConfigError(f"data.{key} must be a positive number", value=data[key])
-    with told_of("data.folds"):
+    with about_setting("data.folds"):
         check_folds(data["folds"])
     policy = {} if data["unlabelled"] is None else {"unlabelled": data["unlabelled"]}
     if data["labels"] != "columns":
-        with told_of("data.labels"):
+        with about_setting("data.labels"):
             get_scheme(data["labels"], min_likelihood=data["min_likelihood"], **policy)

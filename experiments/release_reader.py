@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from ecgvision.core.atomic_io import whole_folder, write_json
+from ecgvision.core.atomic_io import atomic_folder, write_json
 from ecgvision.core.errors import ConfigError, EcgVisionError
 from ecgvision.core.run_folder import (
     BEST,
@@ -35,7 +35,7 @@ PRIVATE = {"data": {"store": [], "root": None, "cache_dir": None}, "model": {"we
 """Paths of the machine that trained it, and what stands in their place."""
 
 
-def ship(run: Path, target: Path = READER, *, note: str = "") -> Path:
+def release(run: Path, target: Path = READER, *, note: str = "") -> Path:
     """Write a finished run of `+exp=read` to a folder, whole or not at all.
 
     Raises:
@@ -52,14 +52,14 @@ def ship(run: Path, target: Path = READER, *, note: str = "") -> Path:
     import torch  # what has been said so far needs nothing slow
 
     from ecgvision.deploy.reader_bundle import ReaderBundle
-    from ecgvision.systems.leakage import seen_of, write_seen
+    from ecgvision.systems.leakage import seen_of, write_seen_records
 
     ReaderBundle.open(run / "bundle")
     stores = [Store(folder) for folder in config["data"]["store"]]
     kept = {key: metrics[key] for key in ("exp", "version", "layouts", "artefacts", "reading",
                                           "data")}  # fmt: skip
-    with whole_folder(target) as made:
-        kept["seen"] = write_seen(made, seen_of(run / BEST))
+    with atomic_folder(target) as made:
+        kept["seen"] = write_seen_records(made, seen_of(run / BEST))
         shutil.copytree(run / "bundle", made / "bundle")
         (made / CONFIG_FILE).write_text(yaml.safe_dump(_public(config), sort_keys=False),
                                         encoding="utf-8")  # fmt: skip
@@ -139,7 +139,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
     try:
-        print(ship(args.run, args.out, note=args.note))
+        print(release(args.run, args.out, note=args.note))
     except EcgVisionError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

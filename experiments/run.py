@@ -79,15 +79,15 @@ def run(config: dict[str, Any]) -> Path:
     from lightning.pytorch.loggers import WandbLogger
 
     from ecgvision.core import run_folder
-    from ecgvision.core.atomic_io import remove_unfinished, whole_file
-    from ecgvision.nn.training.quiet import quiet_lightning
+    from ecgvision.core.atomic_io import atomic_file, remove_unfinished
+    from ecgvision.nn.training.quiet import silence_lightning
     from ecgvision.runs import build
     from ecgvision.systems import get_system
     from ecgvision.systems.base import Training, reads_pages
     from experiments.run_id import by_other_code, code, run_id
     from experiments.train import fit, history
 
-    quiet_lightning()
+    silence_lightning()
     system = get_system(config["exp"])
     cohort = build.build_cohort(config)
     # what is wrong is said now, not when the first stage is through; of what pages a reader's run
@@ -119,7 +119,7 @@ def run(config: dict[str, Any]) -> Path:
             for place in (folder, (folder / run_folder.BEST).parent):
                 if place.is_dir():
                     remove_unfinished(place)
-        with whole_file(folder / run_folder.CONFIG_FILE) as part:
+        with atomic_file(folder / run_folder.CONFIG_FILE) as part:
             text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
             part.write_text(text, encoding="utf-8")
         L.seed_everything(config["seed"], workers=True, verbose=False)

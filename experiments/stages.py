@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.core.errors import ConfigError, told_of
+from ecgvision.core.errors import ConfigError, about_setting
 from experiments.check import check_types
 from experiments.check_values import check_values
 from experiments.sources import check_place, place
@@ -87,7 +87,7 @@ def check(config: Mapping[str, Any]) -> None:
     _check_alone(config)
     first = _first(config)
     for name, stage in first.items():
-        with told_of(name):
+        with about_setting(name):
             _check_alone(stage)
     whole = copy.deepcopy(dict(config))
     for name in stage_names(config):
@@ -204,10 +204,10 @@ def seen(config: Mapping[str, Any], cohort: Cohort, folder: Path) -> list[dict[s
     """Write down in the run directory which records the run has seen, and all that it builds on;
     returns what metrics.json says of it. See `ecgvision.systems.leakage`."""
     from ecgvision.systems import get_system
-    from ecgvision.systems.leakage import seen_by, write_seen
+    from ecgvision.systems.leakage import records_seen_by, write_seen_records
 
     figure, _ = get_system(config["exp"]).monitor(config) or ("", "")
-    return write_seen(folder, seen_by(
+    return write_seen_records(folder, records_seen_by(
         cohort, chosen=figure.startswith("val/"), run=f"{config['exp']}/{folder.name}",
         before=list(predecessors(config).values()),
     ))  # fmt: skip

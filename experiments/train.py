@@ -22,7 +22,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from ecgvision.core.atomic_io import whole_file
+from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.run_folder import BEST
 
@@ -47,13 +47,13 @@ def precision(wanted: str, accelerator: str) -> str:
     return "32-true"
 
 
-class WholeCheckpoints(TorchCheckpointIO):
+class AtomicCheckpoints(TorchCheckpointIO):
     """Checkpoints that appear whole or not at all, whenever the process ends."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
-        with whole_file(path) as part:
+        with atomic_file(path) as part:
             torch.save(checkpoint, part)
 
 
@@ -153,7 +153,7 @@ def make_trainer(
         default_root_dir=folder,
         logger=loggers(config, folder, run_id),
         callbacks=callbacks(config, folder, monitor),
-        plugins=[WholeCheckpoints()],
+        plugins=[AtomicCheckpoints()],
     )
 
 

@@ -100,8 +100,8 @@ def work(config: dict[str, Any], moment: str, pipe: Any) -> None:
         return export
 
     real_trainer, L.Trainer.__init__ = L.Trainer.__init__, watched
-    real_save, train.WholeCheckpoints.save_checkpoint = (
-        train.WholeCheckpoints.save_checkpoint, save
+    real_save, train.AtomicCheckpoints.save_checkpoint = (
+        train.AtomicCheckpoints.save_checkpoint, save
     )  # fmt: skip
     real_place, atomic_io.put_in_place = atomic_io.put_in_place, put_in_place
     judging.export_bundle = stopped(judging.export_bundle)

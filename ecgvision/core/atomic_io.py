@@ -18,7 +18,7 @@ _UNFINISHED = re.compile(r"\..+\.[a-z0-9_]{8}(\.old)?")
 
 
 @contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]:
+def atomic_file(path: str | Path) -> Iterator[Path]:
     """A file beside `path` to write to; it takes that name when the block ends normally.
 
     When the block raises, what stood at `path` before still does.
@@ -36,7 +36,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: str | Path) -> Iterator[Path]:
+def atomic_folder(path: str | Path) -> Iterator[Path]:
     """A folder beside `path` to fill; it takes that name when the block ends normally.
 
     What stood at `path` before is removed once that has worked, and still stands when the block
@@ -70,7 +70,7 @@ def put_in_place(folder: Path, target: Path) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Delete what `whole_file` and `whole_folder` left in a folder when their process was killed.
+    """Delete what `atomic_file` and `atomic_folder` left in a folder when their process was killed.
 
     For a folder that no other process writes to.
     """
@@ -82,7 +82,7 @@ def remove_unfinished(folder: Path) -> None:
 def write_json(path: str | Path, value: Any) -> None:
     """A JSON document, indented, in UTF-8; the file appears whole or not at all."""
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         part.write_text(text, encoding="utf-8")
 
 

@@ -38,7 +38,7 @@ def _rebuild(
 
 
 @contextmanager
-def told_of(key: str) -> Iterator[None]:
+def about_setting(key: str) -> Iterator[None]:
     """Errors within say first of which setting they are, e.g. `data.layouts`."""
     try:
         yield

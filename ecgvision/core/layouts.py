@@ -15,7 +15,7 @@ import numpy as np
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import LayoutError
 
-LIMB = ("I", "II", "III", "aVR", "aVL", "aVF")
+LIMB_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF")
 CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
 CABRERA = ("aVL", "I", "-aVR", "II", "aVF", "III")
 """Limb leads in the order of the frontal plane; -aVR points at +30 degrees (AHA/ACC/HRS 2007)."""
@@ -124,14 +124,14 @@ def _thirds(leads: Sequence[str]) -> list[Sequence[str]]:
 
 
 def _registry() -> dict[str, Layout]:
-    twelve = (*LIMB, *CHEST)
+    twelve = (*LIMB_LEADS, *CHEST)
     found = [
         grid("3x4", _thirds(twelve)),
         grid("3x4+II", _thirds(twelve), ["II"]),
         grid("3x4+II+V1", _thirds(twelve), ["II", "V1"]),
         grid("3x4+V1+II+V5", _thirds(twelve), ["V1", "II", "V5"]),
-        grid("6x2", [LIMB, CHEST]),
-        grid("6x2+II", [LIMB, CHEST], ["II"]),
+        grid("6x2", [LIMB_LEADS, CHEST]),
+        grid("6x2+II", [LIMB_LEADS, CHEST], ["II"]),
         grid("12x1", [twelve]),
         grid("3x4:cabrera", _thirds((*CABRERA, *CHEST))),
         grid("6x2:cabrera", [CABRERA, CHEST]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-from ecgvision.core.errors import ConfigError, told_of
+from ecgvision.core.errors import ConfigError, about_setting
 from ecgvision.core.layouts import ANY, MANY, RANDOM, RANDOM_LAYOUTS, get_layout
 from ecgvision.core.page import Page
 from ecgvision.render import artefacts
@@ -49,7 +49,7 @@ class PageSettings:
         for name in ("layouts", "artefacts", "train_dpi"):
             if not getattr(self, name):
                 raise ConfigError(f"data.{name} is empty", remedy="Name at least one")
-        with told_of("data.artefacts"):
+        with about_setting("data.artefacts"):
             for name in self.artefacts:
                 artefacts.check_name(name)
         if self.signal_window not in ("record", "printed"):
@@ -69,10 +69,10 @@ class PageSettings:
             named |= set(RANDOM_LAYOUTS)
         if ANY in self.layouts:
             named.add("12x1")  # which asks for more room than any other
-        with told_of("data.layouts"):
+        with about_setting("data.layouts"):
             for name in named:
                 get_layout(name)
-        with told_of("data.style"):
+        with about_setting("data.style"):
             check_style(self.style, ())
         check_style(self.style, sorted(named), dpi=self.dpi, **self._asked)
 

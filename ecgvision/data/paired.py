@@ -127,12 +127,12 @@ class PairedDataset(Dataset[dict[str, Any]]):
         }  # fmt: skip
 
     def _draw(self, scene: Scene) -> NDArray[np.uint8]:
-        drawing, journey = (int(v) for v in scene.rng.integers(2**31, size=2))
+        drawing, artefact_seed = (int(v) for v in scene.rng.integers(2**31, size=2))
         image = scene.sheet.image(scene.window, scene.rate, drawing)
         artefact = self.settings.artefacts[scene.artefact]
         if artefact == artefacts.CLEAN:
             return image
-        return artefacts.apply(artefact, image, seed=journey, dpi=scene.sheet.dpi).image
+        return artefacts.apply(artefact, image, seed=artefact_seed, dpi=scene.sheet.dpi).image
 
 
 class OneView(Dataset[dict[str, Any]]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ecgvision.core.errors import ConfigError, told_of
+from ecgvision.core.errors import ConfigError, about_setting
 from ecgvision.core.layouts import MANY, get_layout
 from ecgvision.core.page import Page
 
@@ -37,7 +37,7 @@ class SignalSettings:
         if not self.layouts or len(set(self.layouts)) < len(self.layouts):
             raise ConfigError("data.layouts must name at least one layout, and none twice",
                               value=list(self.layouts))  # fmt: skip
-        with told_of("data.layouts"):
+        with about_setting("data.layouts"):
             for name in self.layouts:
                 if name not in MANY:
                     self.page(name)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.core.atomic_io import whole_file
+from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import EcgVisionError, ImageError, RecordError
 from ecgvision.deploy.digitize import Digitised, digitize
@@ -189,7 +189,7 @@ def _figure(path: str | None, image: NDArray[np.uint8], found: Digitised) -> Ite
     done, data = cv2.imencode(Path(path).suffix, np.ascontiguousarray(drawn[:, :, ::-1]))
     if not done:
         raise ImageError("the figure cannot be encoded", file=path)
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         part.write_bytes(data.tobytes())
         yield
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ecgvision.core.atomic_io import whole_folder
+from ecgvision.core.atomic_io import atomic_folder
 from ecgvision.core.errors import BundleError
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.card import OUTPUTS, make_card, model_notes
@@ -73,7 +73,7 @@ def export_bundle(
         metrics=metrics,
         info=info,
     )
-    with whole_folder(target) as made:
+    with atomic_folder(target) as made:
         write_model(student, made, OUTPUTS, card, model_notes(card), batched=batched)
         card["check"] = compare(
             student, Bundle.open(made), check_images, file=target, tolerance=tolerance

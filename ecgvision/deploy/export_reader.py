@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ecgvision.core.atomic_io import whole_folder
+from ecgvision.core.atomic_io import atomic_folder
 from ecgvision.core.errors import BundleError
 from ecgvision.deploy.card_file import write_card
 from ecgvision.deploy.graph import write_model
@@ -67,7 +67,7 @@ def export_reader(
     card = make_reader_card(reader.image_size, rate=rate, samples=samples, metrics=metrics,
                             gains=RELATIVE_GAINS, calibration=calibration,
                             least_confidence=least_confidence, info=info)  # fmt: skip
-    with whole_folder(target) as made:
+    with atomic_folder(target) as made:
         write_model(reader, made, OUTPUTS, card, reader_notes(card), batched=False)
         card["check"] = compare(reader, ReaderBundle.open(made), check_images, file=target)
         write_card(made, card)

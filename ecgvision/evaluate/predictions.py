@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ecgvision.core.atomic_io import whole_file
+from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.command_options import check_table_file
 from ecgvision.core.errors import DataError
 
@@ -171,7 +171,7 @@ def select(
 def save(table: pd.DataFrame, path: str | Path) -> None:
     """Writes a validated table as parquet; the file appears whole or not at all."""
     validate(table, file=path)
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         table.to_parquet(part, index=False)
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ecgvision.interpret.options import check_asked
+from ecgvision.interpret.options import check_options
 
 METHODS = ("gradients", "rollout")
 
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Attribute, draw, print."""
-    check_asked(args.folder, layout=args.layout, method=args.method, out=Path(args.out))
+    check_options(args.folder, layout=args.layout, method=args.method, out=Path(args.out))
     from ecgvision.interpret.explain import explain
 
     with contextlib.redirect_stdout(sys.stderr):

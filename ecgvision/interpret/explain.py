@@ -18,7 +18,7 @@ from ecgvision.data.patches import PatchDataModule, PatchDataset
 from ecgvision.evaluate.metrics.operating_points import OperatingPoints
 from ecgvision.interpret.figure import attribution_figure, save_figure
 from ecgvision.interpret.gradients import integrated_gradients, patch_gradients
-from ecgvision.interpret.options import check_asked
+from ecgvision.interpret.options import check_options
 from ecgvision.interpret.rollout import attention_rollout
 from ecgvision.interpret.samples import to_samples
 from ecgvision.runs.build import build_data, open_run
@@ -49,7 +49,7 @@ def explain(
         DataError: if its stores do not hold the record.
         LabelError: for a label that the run does not have.
     """
-    check_asked(run, layout=layout, method=method, out=out)
+    check_options(run, layout=layout, method=method, out=out)
     config, _, task = opened = open_run(run)
     shown = copy.deepcopy(config)
     shown["data"]["layouts"] = [layout]

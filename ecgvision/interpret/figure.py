@@ -15,7 +15,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ecgvision.core.atomic_io import whole_file
+from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.ecg import LEADS, Ecg
 from ecgvision.core.errors import DataError
 from ecgvision.evaluate.report.figures import INK, STYLE
@@ -95,7 +95,7 @@ def attribution_figure(
 
 def save_figure(figure: Figure, path: str | Path) -> None:
     """Write a PNG, whole or not at all; the same figure gives the same bytes."""
-    with matplotlib.rc_context(STYLE), whole_file(path) as half:
+    with matplotlib.rc_context(STYLE), atomic_file(path) as half:
         figure.savefig(half, format="png", dpi=DPI, metadata={"Software": None})
 
 

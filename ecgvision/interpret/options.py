@@ -10,7 +10,7 @@ from ecgvision.core.run_folder import read_config, read_metrics
 from ecgvision.systems import get_system  # imports nothing slow
 
 
-def check_asked(run: str | Path, *, layout: str, method: str, out: Path) -> None:
+def check_options(run: str | Path, *, layout: str, method: str, out: Path) -> None:
     """Refuse what cannot be explained; see `explain`.
 
     Raises:

@@ -15,18 +15,18 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from ecgvision.core.errors import ConfigError
-from ecgvision.reader.networks.dense_head import RELATIVE_GAINS, CellHead, Cells
+from ecgvision.reader.networks.dense_head import RELATIVE_GAINS, Cells, DenseHead
 from ecgvision.reader.networks.ink_map import InkMap
 from ecgvision.reader.networks.limb_order import by_einthoven, name_cells, of_rows
 from ecgvision.reader.networks.limb_plane import in_plane
 from ecgvision.reader.networks.page_map import PageMap
 from ecgvision.reader.networks.rows import Rows, find_rows
-from ecgvision.reader.networks.trace_decoder import MARGIN, StripHead, more_points
+from ecgvision.reader.networks.trace_decoder import MARGIN, TraceDecoder, more_points
 
 PACE_TO_GAIN = 0.4
 """Seconds of paper for a millivolt of height: 10 mm/mV over 25 mm/s."""
 
-LEAST_RISE = 0.005
+LEAST_VOLTAGE_SCALE = 0.005
 """Of the page's height 1 mV takes at least so much, our default: a millimetre of a letter page."""
 
 
@@ -72,12 +72,12 @@ class PageReader(nn.Module):
         self.length, self.seconds = length, seconds
         self.image_size = (int(size[0]), int(size[1]))
         self.page = PageMap(name, size, width, pretrained=pretrained, dropout=dropout)
-        self.cells = CellHead(width, self.page.grid)
+        self.cells = DenseHead(width, self.page.grid)
         self.ink = InkMap(self.page.channels)
-        self.strips = StripHead()
+        self.strips = TraceDecoder()
 
     @property
-    def rise_of_pace(self) -> float:
+    def voltage_per_time_scale(self) -> float:
         """The share of the height that 1 mV takes over the share of the width that the window
         takes, where a millivolt is 10 mm and a second 25."""
         height, width = self.image_size
@@ -101,7 +101,11 @@ class PageReader(nn.Module):
         gain = (weight[:, None] * cells.gain).sum(2).softmax(1)
         likeliest = gain.new_tensor(RELATIVE_GAINS)[gain.argmax(1)]
         height = likeliest * (weight * cells.stretch).sum(1).exp()
-        return rows, (self.rise_of_pace * rows.pace * height).clamp(min=LEAST_RISE), gain
+        return (
+            rows,
+            (self.voltage_per_time_scale * rows.time_scale * height).clamp(min=LEAST_VOLTAGE_SCALE),
+            gain,
+        )
 
     def forward(
         self, image: Tensor, points: Tensor | None = None, up: Tensor | None = None
@@ -113,24 +117,25 @@ class PageReader(nn.Module):
                 can be read before the rows are found. The result is then what was `Seen`, the
                 heights (B, 12, L) that were read there as fractions of the page's, and log scales
                 of the same. Of fewer pages than `image` holds: columns and ink of those alone.
-            up: where the columns there run to, see `StripHead`.
+            up: where the columns there run to, see `TraceDecoder`.
         """
         if points is not None:
             seen = self.see(image, len(points))
             return seen, *self.strips(seen.ink, seen.offset, points, up)
         seen = self.see(image)
         named = name_cells(seen.cells)
-        rows, rise, gain = self.rows(seen.cells, named.leads, image)
+        rows, voltage_scale, gain = self.rows(seen.cells, named.leads, image)
         points = more_points(rows.points)
         up = rows.sheet.up(points.double()).to(points.dtype)
         height, log_scale = self.strips(seen.ink, seen.offset, points, up)
-        rise = rise[:, None, None]
-        signal = height / rise * named.sign()[..., None]
+        voltage_scale = voltage_scale[:, None, None]
+        signal = height / voltage_scale * named.sign()[..., None]
         presence = rows.presence.clamp(1e-6, 1 - 1e-6).logit()
         row, factor = by_einthoven(signal, presence > 0, named)
         above = height[..., None] * up[:, :, MARGIN:-MARGIN]
-        read = {"signal": signal, "log_scale": log_scale - rise.log(), "presence": presence,
-                "points": rows.points, "trace": rows.points + above}  # fmt: skip
+        read = {"signal": signal, "presence": presence,
+                "log_scale": log_scale - voltage_scale.log(), "points": rows.points,
+                "trace": rows.points + above}  # fmt: skip
         read = {key: of_rows(part, row) for key, part in read.items()}
         signal = read["signal"] * factor[..., None]
         plane = in_plane(signal, read["log_scale"], read["presence"] > 0)

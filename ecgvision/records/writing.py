@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecgvision.core.atomic_io import whole_file
+from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.ecg import LEADS, Ecg
 from ecgvision.core.errors import RecordError
 
@@ -66,7 +66,7 @@ def check_path(path: str | Path) -> None:
 
 
 def _write_csv(ecg: Ecg, path: Path) -> Path:
-    with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+    with atomic_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["time", *LEADS])
         for i, values in enumerate(ecg.signal.T):
@@ -93,8 +93,8 @@ def _write_wfdb(ecg: Ecg, path: Path, comments: Sequence[str]) -> list[Path]:
     lines += [f"# {comment}" for comment in comments]
     # Without a header there is no record; an old one would describe new samples if all ended here.
     header.unlink(missing_ok=True)
-    with whole_file(data) as part:
+    with atomic_file(data) as part:
         part.write_bytes(samples.T.tobytes())
-    with whole_file(header) as part:
+    with atomic_file(header) as part:
         part.write_text("\n".join(lines) + "\n", encoding="ascii", errors="replace")
     return [header, data]

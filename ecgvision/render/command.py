@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.core.atomic_io import whole_file
+from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.ecg import Ecg
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.layouts import LAYOUTS
@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     image, mask, dpi, warp = drawing.image, drawing.mask, page.dpi, None
     about: dict[str, Any] = {"record": ecg.record_id, "start": args.start}
     if args.artefact is not None:
-        picture, about["artefact"] = _journey(args, drawing, page)
+        picture, about["artefact"] = _pass_through(args, drawing, page)
         image, mask, warp = picture.image, picture.mask, picture.warp
         dpi *= warp.scale
     write_png(Path(args.out), image, dpi)
@@ -122,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _journey(
+def _pass_through(
     args: argparse.Namespace, drawing: Drawing, page: Page
 ) -> tuple[Picture, dict[str, Any]]:
     """What became of the page, and in words for the JSON."""
@@ -216,7 +216,7 @@ def _write(path: Path, content: bytes) -> None:
     """Write beside the target, then rename: what stands under the name is always whole."""
     _check_folder(path)
     try:
-        with whole_file(path) as part:
+        with atomic_file(path) as part:
             part.write_bytes(content)
     except OSError as error:
         raise ConfigError(f"cannot write: {error.strerror}", file=path, remedy=WRITABLE) from error

@@ -69,11 +69,11 @@ def run(args: argparse.Namespace) -> int:
     """Judge and print."""
     check(args)
     from ecgvision.core.run_folder import read_metrics
-    from ecgvision.nn.training.quiet import quiet_lightning
+    from ecgvision.nn.training.quiet import silence_lightning
     from ecgvision.runs.reevaluate import evaluate_run
     from ecgvision.systems import get_system
 
-    quiet_lightning()
+    silence_lightning()
     out = {}
     for folder in args.runs:
         with contextlib.redirect_stdout(sys.stderr):  # progress bars: stdout is for the answer

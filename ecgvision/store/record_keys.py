@@ -22,7 +22,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.core.atomic_io import whole_file
+from ecgvision.core.atomic_io import atomic_file
 from ecgvision.store.format import MISSING, SIGNALS
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _signal_keys(store: Store) -> Keys:
     if known is not None and len(known) == len(store):
         return known
     keys = np.array([_signal_key(store.steps(row)) for row in range(len(store))], np.uint64)
-    with suppress(OSError), whole_file(file) as part, part.open("wb") as stream:
+    with suppress(OSError), atomic_file(file) as part, part.open("wb") as stream:
         np.savez(stream, of=content, keys=keys)
     return keys
 

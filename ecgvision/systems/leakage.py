@@ -13,13 +13,13 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.core.atomic_io import whole_file
+from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.run_folder import read_metrics
 from ecgvision.data.cohort import Cohort
 from ecgvision.store.record_keys import Keys
 
-SEEN_FILE = "seen.npz"
+SEEN_RECORDS_FILE = "seen.npz"
 """Beside metrics.json: keys (`record_keys`) of the records that were learned from, and
 of those that a checkpoint was chosen on: for each run two sorted uint64 arrays, `DIGEST.train` and
 `DIGEST.val`; 16 bytes a record."""
@@ -41,7 +41,9 @@ class Seen:
     val: Keys | None
 
 
-def seen_by(cohort: Cohort, *, chosen: bool, before: Sequence[Path], run: str = "") -> list[Seen]:
+def records_seen_by(
+    cohort: Cohort, *, chosen: bool, before: Sequence[Path], run: str = ""
+) -> list[Seen]:
     """Of the run itself, and of all that came before it, each once.
 
     Args:
@@ -65,14 +67,14 @@ def seen_by(cohort: Cohort, *, chosen: bool, before: Sequence[Path], run: str = 
     return out
 
 
-def write_seen(folder: Path, seen: Sequence[Seen]) -> list[dict[str, Any]]:
-    """Write `SEEN_FILE` to a run directory; returns what metrics.json says under `seen`."""
+def write_seen_records(folder: Path, seen: Sequence[Seen]) -> list[dict[str, Any]]:
+    """Write `SEEN_RECORDS_FILE` to a run directory; returns what metrics.json says under `seen`."""
     arrays = {}
     for entry in seen:
         if entry.train is not None and entry.val is not None:
             arrays[f"{entry.about['digest']}.train"] = entry.train
             arrays[f"{entry.about['digest']}.val"] = entry.val
-    with whole_file(folder / SEEN_FILE) as part, part.open("wb") as stream:
+    with atomic_file(folder / SEEN_RECORDS_FILE) as part, part.open("wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]
     return [dict(entry.about) for entry in seen]
 
@@ -92,17 +94,17 @@ def seen_of(checkpoint: Path, who: str = "the run of these weights") -> list[See
     if not any("digest" in about for about in told):
         return [Seen(about, None, None) for about in told]
     try:
-        with np.load(folder / SEEN_FILE, allow_pickle=False) as found:
+        with np.load(folder / SEEN_RECORDS_FILE, allow_pickle=False) as found:
             keys = dict(found)
         return [_entry(about, keys) for about in told]
     except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
         raise ConfigError(f"{who} does not say which records it has seen: the file is missing or "
-                          "damaged", file=folder / SEEN_FILE,
+                          "damaged", file=folder / SEEN_RECORDS_FILE,
                           remedy="Copy the whole run directory, or repeat its command with "
                           "force=true") from error  # fmt: skip
 
 
-def refuse_seen(checkpoint: Path, cohort: Cohort, *, who: str, judged: str) -> None:
+def refuse_leakage(checkpoint: Path, cohort: Cohort, *, who: str, judged: str) -> None:
     """What a run has learnt from, or been chosen on, is not what another is tested on.
 
     Records are told apart by their names and by their signals, in whatever store they lie; see
@@ -144,7 +146,7 @@ def refuse_seen(checkpoint: Path, cohort: Cohort, *, who: str, judged: str) -> N
 def _refuse_folds(
     checkpoint: Path, cohort: Cohort, about: Mapping[str, Any], *, who: str, judged: str
 ) -> None:
-    """As `refuse_seen`, of a run of an earlier version."""
+    """As `refuse_leakage`, of a run of an earlier version."""
     ours, mine = {store.records_hash for store in cohort.stores}, cohort.folds
     if not ours & set(about["records"]):
         return

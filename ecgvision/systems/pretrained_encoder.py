@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from ecgvision.core.errors import ConfigError
-from ecgvision.core.evenly_spaced import spread
+from ecgvision.core.evenly_spaced import evenly_spaced
 from ecgvision.core.run_folder import checkpoint_file, read_config, read_metrics
 from ecgvision.data.cohort import Cohort
 from ecgvision.nn.checkpoints import load_pretrained
 from ecgvision.nn.standardise import Standardise, estimate
 from ecgvision.systems.base import Config
-from ecgvision.systems.leakage import refuse_seen
+from ecgvision.systems.leakage import refuse_leakage
 
 BACKBONE = "model.backbone."
 """Prefix of the encoder's keys in a checkpoint of pretraining."""
@@ -58,7 +58,7 @@ def load_backbone(
     theirs = read_config(path.parent.parent)
     if theirs["exp"] == "read" and modality == "image":
         _check_reader(theirs, config, path)
-        refuse_seen(path, cohort, who="the reader", judged="this run")
+        refuse_leakage(path, cohort, who="the reader", judged="this run")
         load_pretrained(encoder, path, prefix=READER_BACKBONE)
         return
     if theirs["exp"] != "ssl_pretrain":
@@ -74,7 +74,7 @@ def load_backbone(
     if modality != "image" and rates[0] != rates[1]:
         raise ConfigError("the encoder was pretrained at another data.signal_rate", file=path,
                           value=rates[0], remedy=f"This run has {rates[1]}")  # fmt: skip
-    refuse_seen(path, cohort, who="the pretraining", judged="this run")
+    refuse_leakage(path, cohort, who="the pretraining", judged="this run")
     found = read_metrics(path.parent.parent)
     if (verdict := found["pretraining"]["collapse"]["verdict"]) != "healthy":
         print(f"Warning: the pretraining of {modality} collapsed ({verdict}); little can come of "
@@ -124,7 +124,7 @@ def _crops(cohort: Cohort, config: Config) -> Iterator[Tensor]:
     data = config["data"]
     size = round(data["crop_seconds"] * data["signal_rate"])
     positions = cohort.positions("train", labelled=False)
-    for position in positions[spread(RECORDS, len(positions))]:
+    for position in positions[evenly_spaced(RECORDS, len(positions))]:
         signal = cohort.signal(int(position), data["seconds"], data["signal_rate"])
         crops = torch.from_numpy(signal).unfold(1, size, size).transpose(0, 1)
         held = crops[~crops.isnan().all(-1).all(-1)]

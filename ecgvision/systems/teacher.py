@@ -14,7 +14,7 @@ from ecgvision.data.module import EcgDataModule
 from ecgvision.nn.signal_net import SignalNet
 from ecgvision.nn.training.teacher import Teacher
 from ecgvision.systems.base import Config, reads_pages
-from ecgvision.systems.leakage import refuse_seen
+from ecgvision.systems.leakage import refuse_leakage
 
 
 def load_teacher(
@@ -54,7 +54,7 @@ def load_teacher(
                 f"the teacher was trained with another data.{key}", file=path,
                 value=theirs["data"].get(key, default), remedy=f"The student has {ours}",
             )  # fmt: skip
-    refuse_seen(path, data.cohort, who="the teacher", judged="its student")
+    refuse_leakage(path, data.cohort, who="the teacher", judged="its student")
     known = config["teacher"].get("weights")
     if known is not None and known != weights_hash(path):
         raise ConfigError("the teacher's weights are others than this run was trained with",

@@ -9,7 +9,7 @@ from ecgvision.core.run_folder import checkpoint_file, read_config
 from ecgvision.data.cohort import Cohort
 from ecgvision.nn.checkpoints import load_pretrained
 from ecgvision.systems.base import Config, reads_pages
-from ecgvision.systems.leakage import refuse_seen
+from ecgvision.systems.leakage import refuse_leakage
 
 
 def start_from_weights(network: nn.Module, config: Config, cohort: Cohort) -> None:
@@ -32,5 +32,5 @@ def start_from_weights(network: nn.Module, config: Config, cohort: Cohort) -> No
     if theirs["exp"] != config["exp"]:
         raise ConfigError("model.weights are of another system", file=path, value=theirs["exp"],
                           remedy=f"This run is {config['exp']}")  # fmt: skip
-    refuse_seen(path, cohort, who="the run of model.weights", judged="this run")
+    refuse_leakage(path, cohort, who="the run of model.weights", judged="this run")
     load_pretrained(network, path, prefix="model.network." if reads_pages(theirs) else "model.")

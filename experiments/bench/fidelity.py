@@ -145,9 +145,9 @@ def measure(name: str, folder: Path) -> Measures:
 
 def _layout(asked: KitPage) -> Layout:
     if asked.layout == "12x1+II":  # the kit's alone: no device we know prints it
-        from ecgvision.core.layouts import CHEST, LIMB, grid
+        from ecgvision.core.layouts import CHEST, LIMB_LEADS, grid
 
-        return grid("12x1+II", [(*LIMB, *CHEST)], ["II"])
+        return grid("12x1+II", [(*LIMB_LEADS, *CHEST)], ["II"])
     layout = get_layout(asked.layout)
     if not asked.synchronous:
         return layout

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise ConfigError("only a reader's columns are read", file=folder, value=config["exp"])
     for store in args.store:
         check_store(store)
-    from ecgvision.nn.training.quiet import quiet_lightning
+    from ecgvision.nn.training.quiet import silence_lightning
     from ecgvision.reader.judge.calibrate import settle
     from ecgvision.reader.judge.read_split import read_split
     from ecgvision.reader.judge.summary import summarise
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from ecgvision.runs.build import open_run  # what has been said so far needs nothing slow
     from experiments.bench.reader_ways import Dense
 
-    quiet_lightning()
+    silence_lightning()
     config["data"] |= {"store": args.store, "val_pages": args.pages}
     opened = open_run(folder, config)
     network = opened.task.model

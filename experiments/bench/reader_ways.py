@@ -5,21 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ecgvision.reader.networks.trace_decoder import MARGIN, REACH, STEPS, StripHead, look
+from ecgvision.reader.networks.trace_decoder import MARGIN, REACH, STEPS, TraceDecoder, look
 
 SAME_ROW = 0.02
 """Of the page's height: rows that are no further apart are one, of several leads; our default."""
 
 
 class Dense(nn.Module):
-    """Heights of a column's ink in the mean, as `StripHead` answers.
+    """Heights of a column's ink in the mean, as `TraceDecoder` answers.
 
     Args:
         head: a reader's own, whose votes are asked; None counts each pixel to the nearest row.
         crossed: whether a pixel may count for more rows than the one that it is given.
     """
 
-    def __init__(self, head: StripHead | None = None, *, crossed: bool = False) -> None:
+    def __init__(self, head: TraceDecoder | None = None, *, crossed: bool = False) -> None:
         super().__init__()
         self.head = head
         self.crossed = crossed

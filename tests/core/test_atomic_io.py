@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ecgvision.core.atomic_io import whole_file, whole_folder, write_json
+from ecgvision.core.atomic_io import atomic_file, atomic_folder, write_json
 
 
 @pytest.fixture(params=[0o022, 0o077])
@@ -21,7 +21,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
 
 def test_a_file_takes_its_name_at_the_end(tmp_path: Path, umask: int) -> None:
     file = tmp_path / "new" / "a.txt"
-    with whole_file(file) as part:
+    with atomic_file(file) as part:
         part.write_text("one")
         assert not file.exists()
     assert file.read_text() == "one"
@@ -32,7 +32,7 @@ def test_a_file_takes_its_name_at_the_end(tmp_path: Path, umask: int) -> None:
 def test_a_folder_takes_its_name_at_the_end_and_replaces(tmp_path: Path, umask: int) -> None:
     folder = tmp_path / "new" / "a"
     for name in ("first", "second"):
-        with whole_folder(folder) as part:
+        with atomic_folder(folder) as part:
             (part / name).write_text(name)
             assert not (folder / name).exists()
         assert os.listdir(folder) == [name]
@@ -41,13 +41,13 @@ def test_a_folder_takes_its_name_at_the_end_and_replaces(tmp_path: Path, umask: 
 
 
 def half_a_file(folder: Path) -> None:
-    with whole_file(folder / "a.json") as part:
+    with atomic_file(folder / "a.json") as part:
         part.write_text("half")
         raise ZeroDivisionError
 
 
 def half_a_folder(folder: Path) -> None:
-    with whole_folder(folder / "b") as part:
+    with atomic_folder(folder / "b") as part:
         (part / "half").touch()
         raise ZeroDivisionError
 
@@ -65,7 +65,7 @@ def test_a_folder_that_cannot_be_put_in_place_leaves_what_was_there(
         real(source, target)
 
     monkeypatch.setattr("ecgvision.core.atomic_io.os.replace", fail)
-    with pytest.raises(PermissionError), whole_folder(tmp_path / "a") as part:
+    with pytest.raises(PermissionError), atomic_folder(tmp_path / "a") as part:
         (part / "new").touch()
     assert os.listdir(tmp_path) == ["a"]
     assert os.listdir(tmp_path / "a") == ["kept"]

@@ -7,12 +7,12 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecgvision.core.evenly_spaced import spread
+from ecgvision.core.evenly_spaced import evenly_spaced
 
 
 @given(count=st.integers(0, 60), total=st.integers(0, 500))
 def test_places_are_distinct_in_order_and_as_far_apart(count: int, total: int) -> None:
-    places = spread(count, total).tolist()
+    places = evenly_spaced(count, total).tolist()
     assert len(places) == min(count, total)
     assert places == sorted(set(places))
     assert places[:1] == [0] * bool(places)

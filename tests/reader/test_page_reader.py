@@ -141,11 +141,11 @@ def test_a_millivolt_is_as_high_as_the_pace_of_time_says() -> None:
                           time=x[None], gain=gain[None],
                           stretch=torch.full_like(x, math.log(1.1))[None])  # fmt: skip
     page = torch.full((1, 3, 128, 160), 255, dtype=torch.uint8)  # without a grid
-    found, rise, sure = model.rows(told, name_cells(told).leads, page)
-    assert found.pace.item() == pytest.approx(1.0, abs=1e-3)
+    found, voltage_scale, sure = model.rows(told, name_cells(told).leads, page)
+    assert found.time_scale.item() == pytest.approx(1.0, abs=1e-3)
     # 25 mm/s x 10 s = 250 mm wide, so 250 x 128 / 160 = 200 mm high; half the usual gain, seen a
     # tenth higher
-    torch.testing.assert_close(rise[0].item(), 1.1 * 0.5 * 10 / 200, atol=1e-4, rtol=0)
+    torch.testing.assert_close(voltage_scale[0].item(), 1.1 * 0.5 * 10 / 200, atol=1e-4, rtol=0)
     wanted = torch.tensor([0.0, 3.0, 0.0, 0.0]).softmax(0)
     torch.testing.assert_close(sure[0], wanted)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgvision.core.atomic_io import whole_file
+from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.ecg import LEADS, Ecg
 from ecgvision.core.errors import RecordError
 from ecgvision.records.reading import read_record
@@ -76,9 +76,9 @@ def test_old_words_never_describe_new_samples(
     def fail(path: Path):
         if path.suffix == ".hea":
             raise OSError("no space left on the disk")
-        return whole_file(path)
+        return atomic_file(path)
 
-    monkeypatch.setattr("ecgvision.records.writing.whole_file", fail)
+    monkeypatch.setattr("ecgvision.records.writing.atomic_file", fail)
     with pytest.raises(OSError, match="no space"):
         write_record(some(), tmp_path / "r")
     assert not (tmp_path / "r.hea").exists()

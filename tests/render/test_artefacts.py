@@ -17,7 +17,7 @@ from ecgvision.core.errors import ConfigError
 from ecgvision.core.layouts import get_layout
 from ecgvision.core.page import Page
 from ecgvision.render.artefacts import ARTEFACTS, PRESETS, apply
-from ecgvision.render.artefacts.parts import Lot, coarse
+from ecgvision.render.artefacts.parts import Draw, coarse
 from ecgvision.render.draw import draw
 from experiments.bench.render import beats
 
@@ -233,7 +233,7 @@ def test_fields_of_light_leave_neutral_light_alone() -> None:
     """A tint or light of next to no strength is a gain of next to one."""
     for name, artefact in ARTEFACTS.items():
         if artefact.stage in ("tint", "light"):
-            lot = Lot(np.random.default_rng(0), 1e-6, 100.0)
+            lot = Draw(np.random.default_rng(0), 1e-6, 100.0)
             gains = artefact.make((121, 163), lot)
             assert gains.shape == (*coarse((121, 163)), 3), name
             np.testing.assert_allclose(gains, 1, atol=1e-4)

@@ -68,7 +68,7 @@ def test_a_reader_is_judged_anew(
 
     monkeypatch.chdir(tmp_path)
     package = tmp_path / "package"
-    release_reader.ship(reader_run, package)
+    release_reader.release(reader_run, package)
     monkeypatch.setattr(reevaluate, "READER", package)
     monkeypatch.setattr("ecgvision.systems.read.evaluation.READER", package)
     monkeypatch.setattr(command, "READER", package)

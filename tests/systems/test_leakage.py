@@ -13,7 +13,14 @@ from ecgvision.core.errors import ConfigError
 from ecgvision.data.cohort import Cohort
 from ecgvision.store.packed import Store, StoreWriter
 from ecgvision.store.record_keys import KEYS, record_keys
-from ecgvision.systems.leakage import SEEN_FILE, Seen, refuse_seen, seen_by, seen_of, write_seen
+from ecgvision.systems.leakage import (
+    SEEN_RECORDS_FILE,
+    Seen,
+    records_seen_by,
+    refuse_leakage,
+    seen_of,
+    write_seen_records,
+)
 
 Stores = Callable[..., Path]
 
@@ -26,17 +33,18 @@ def cohort(store: Path, train: list[int], val: list[int], test: list[int]) -> Co
 def finished(folder: Path, seen: list[Seen]) -> Path:
     """A run of which only its word on what it has seen is left."""
     folder.mkdir()
-    (folder / "metrics.json").write_text(json.dumps({"seen": write_seen(folder, seen)}))
+    (folder / "metrics.json").write_text(json.dumps({"seen": write_seen_records(folder, seen)}))
     return folder / "checkpoints" / "best.ckpt"
 
 
 def refuse(checkpoint: Path, later: Cohort) -> None:
-    refuse_seen(checkpoint, later, who="the reader", judged="this run")
+    refuse_leakage(checkpoint, later, who="the reader", judged="this run")
 
 
 def test_folds_of_the_same_records(tiny_store: Path, tmp_path: Path) -> None:
     run = finished(
-        tmp_path / "a", seen_by(cohort(tiny_store, [1, 2], [3], [4]), chosen=True, before=())
+        tmp_path / "a",
+        records_seen_by(cohort(tiny_store, [1, 2], [3], [4]), chosen=True, before=()),
     )
     refuse(run, cohort(tiny_store, [1, 5], [3], [4]))
     refuse(run, cohort(tiny_store, [1], [3], [5]))
@@ -46,7 +54,7 @@ def test_folds_of_the_same_records(tiny_store: Path, tmp_path: Path) -> None:
     ):  # fmt: skip
         with pytest.raises(ConfigError, match=f"the reader was trained or chosen.*{said}"):
             refuse(run, later)
-    unchosen = seen_by(cohort(tiny_store, [1, 2], [3], [4]), chosen=False, before=())
+    unchosen = records_seen_by(cohort(tiny_store, [1, 2], [3], [4]), chosen=False, before=())
     refuse(finished(tmp_path / "b", unchosen), cohort(tiny_store, [5], [6], [3]))
 
 
@@ -55,9 +63,10 @@ def test_what_came_before_counts_wherever_it_lies(
 ) -> None:
     other = make_store(tmp_path / "other", records=20, name="other", seed=1)
     first = finished(
-        tmp_path / "a", seen_by(cohort(tiny_store, [1, 2], [3], [4]), chosen=True, before=())
+        tmp_path / "a",
+        records_seen_by(cohort(tiny_store, [1, 2], [3], [4]), chosen=True, before=()),
     )
-    second = seen_by(cohort(other, [5], [6], [7]), chosen=True, before=[first, first])
+    second = records_seen_by(cohort(other, [5], [6], [7]), chosen=True, before=[first, first])
     assert len(second) == 2
     (tmp_path / "a" / "metrics.json").unlink()  # by now the second run's word is enough
     run = finished(tmp_path / "b", second)
@@ -71,7 +80,9 @@ def test_what_came_before_counts_wherever_it_lies(
 
 def test_the_same_records_at_another_rate(make_store: Stores, tmp_path: Path) -> None:
     slow, fast = (make_store(tmp_path / f"{rate}", records=20, rate=rate) for rate in (100, 200))
-    run = finished(tmp_path / "a", seen_by(cohort(slow, [1], [2], [3]), chosen=True, before=()))
+    run = finished(
+        tmp_path / "a", records_seen_by(cohort(slow, [1], [2], [3]), chosen=True, before=())
+    )
     with pytest.raises(ConfigError, match=r"\[1\]"):
         refuse(run, cohort(fast, [4], [5], [1]))
 
@@ -105,13 +116,15 @@ def test_a_selection_of_the_same_records_is_noticed(
     few = packed(tmp_path / "few", tiny_store, [0, 10, 20, 5], name)
     whole = finished(
         tmp_path / "a",
-        seen_by(cohort(tiny_store, [1], [2], [3]), chosen=True, before=(), run="r/1"),
+        records_seen_by(cohort(tiny_store, [1], [2], [3]), chosen=True, before=(), run="r/1"),
     )
     said = r"chosen on 2 records that this run.*seen by r/1.*\[2, 3\].*data\.folds"
     with pytest.raises(ConfigError, match=said):
         refuse(whole, cohort(few, [4], [2], [3]))
     refuse(whole, cohort(few, [1, 2, 3], [], [4]))
-    part = finished(tmp_path / "b", seen_by(cohort(few, [1], [4], [2]), chosen=True, before=()))
+    part = finished(
+        tmp_path / "b", records_seen_by(cohort(few, [1], [4], [2]), chosen=True, before=())
+    )
     with pytest.raises(ConfigError, match=r"1 records.*\[1\]"):
         refuse(part, cohort(tiny_store, [2], [3], [1]))
     with pytest.raises(ConfigError, match=r"1 records.*\[6\]"):  # that it was chosen on
@@ -124,7 +137,7 @@ def test_folds_of_other_records_are_nobody_s_business(
 ) -> None:
     other = make_store(tmp_path / "other", records=20, name="other", seed=1)
     run = finished(
-        tmp_path / "a", seen_by(cohort(tiny_store, [1], [2], [3]), chosen=True, before=())
+        tmp_path / "a", records_seen_by(cohort(tiny_store, [1], [2], [3]), chosen=True, before=())
     )
     refuse(run, cohort(other, [4], [2], [1]))
 
@@ -183,7 +196,7 @@ def test_runs_of_earlier_versions_are_told_apart_by_whole_stores(
         with pytest.raises(ConfigError, match=f"on folds that this run is judged on.*{said}"):
             refuse(run, cohort(tiny_store, *folds))
     refuse(run, cohort(tiny_store, [1], [3], [4]))
-    later = seen_by(cohort(tiny_store, [4], [5], [6]), chosen=True, before=[run])
+    later = records_seen_by(cohort(tiny_store, [4], [5], [6]), chosen=True, before=[run])
     again = seen_of(finished(tmp_path / "b", later))
     assert [entry.about for entry in again] == [entry.about for entry in later]
     assert again[1].train is None
@@ -192,16 +205,16 @@ def test_runs_of_earlier_versions_are_told_apart_by_whole_stores(
 
 def test_a_run_without_its_file_is_named(tiny_store: Path, tmp_path: Path) -> None:
     run = finished(
-        tmp_path / "a", seen_by(cohort(tiny_store, [1], [2], [3]), chosen=True, before=())
+        tmp_path / "a", records_seen_by(cohort(tiny_store, [1], [2], [3]), chosen=True, before=())
     )
     for damage in (lambda f: f.write_bytes(b"PK"), lambda f: f.unlink()):
-        damage(tmp_path / "a" / SEEN_FILE)
+        damage(tmp_path / "a" / SEEN_RECORDS_FILE)
         with pytest.raises(ConfigError, match=r"seen\.npz.*missing or damaged.*force=true"):
             seen_of(run)
 
 
 def test_what_is_written_down_is_small(tiny_store: Path, tmp_path: Path) -> None:
-    seen = seen_by(cohort(tiny_store, [*range(1, 9)], [9], [10]), chosen=True, before=())
-    told = write_seen(tmp_path, seen)
+    seen = records_seen_by(cohort(tiny_store, [*range(1, 9)], [9], [10]), chosen=True, before=())
+    told = write_seen_records(tmp_path, seen)
     assert len(json.dumps(told)) < 300
-    assert (tmp_path / SEEN_FILE).stat().st_size < 16 * 54 + 1000
+    assert (tmp_path / SEEN_RECORDS_FILE).stat().st_size < 16 * 54 + 1000

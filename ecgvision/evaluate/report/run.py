@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecgvision.core.atomic_io import whole_file
+from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.errors import DataError
 from ecgvision.evaluate.metrics import curves
 from ecgvision.evaluate.predictions import (
@@ -74,7 +74,7 @@ def write_report(
         examples_section(examples, tables, metrics),
         _configuration(config),
     )
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         part.write_text(document, encoding="utf-8")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from ecgvision.core.atomic_io import whole_file
+from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.errors import ConfigError
 from ecgvision.evaluate.report.html import Markup, facts, figure, page, table, tag
 from ecgvision.evaluate.study import figures as plots
@@ -58,7 +58,7 @@ def report_folder(folder: str | Path) -> Path:
 def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
     """Writes the files of a report, by name, each whole or not at all."""
     for name in FILES:
-        with whole_file(folder / name) as part:
+        with atomic_file(folder / name) as part:
             part.write_bytes(contents[name])
 
 

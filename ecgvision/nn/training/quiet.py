@@ -12,7 +12,7 @@ MESSAGES = (
 )
 
 
-def quiet_lightning() -> None:
+def silence_lightning() -> None:
     """Silence them for this process."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for message in MESSAGES:

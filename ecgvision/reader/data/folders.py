@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.core.errors import ConfigError
-from ecgvision.core.evenly_spaced import spread
+from ecgvision.core.evenly_spaced import evenly_spaced
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.pages import PageSettings
 from ecgvision.data.paired import PairedDataModule
@@ -42,4 +42,4 @@ class FolderPages(PairedDataModule):
 
     def positions(self, split: str) -> NDArray[np.int64]:
         chosen = super().positions(split)
-        return chosen if self.records is None else chosen[spread(self.records, len(chosen))]
+        return chosen if self.records is None else chosen[evenly_spaced(self.records, len(chosen))]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from ecgvision.core.errors import DataError
-from ecgvision.core.evenly_spaced import spread
+from ecgvision.core.evenly_spaced import evenly_spaced
 from ecgvision.core.layouts import pick_layout
 from ecgvision.core.page import Page
 from ecgvision.data.network_input import to_network
@@ -58,7 +58,7 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         image: uint8 (3, H, W) · signal: float32 (12, T) mV at `settings.signal_rate`, 0 where not
         printed · printed: bool (12, T), what the page shows, at its true time · place: float32
         (12, T, 2), where the 0 mV of each sample lies, x and y as fractions of the image, NaN where
-        not printed · rise: float32 (12, T, 2), what leads there from where 1 mV stands: its height
+        not printed · voltage_scale: float32 (12, T, 2), the step from 1 mV to 0 mV: its height
         is below 0 where a lead is printed upside down; NaN where not printed · trace: uint8
         (1, H, W) and below: float16 (1, H / 2, W / 2), see `trace_mask` · index: the record's row
         over all stores · layout, artefact: which of the mix · paper: its name · gain, speed:
@@ -82,7 +82,7 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         starts = np.cumsum([0, *(len(store) for store in self.stores)])
         index = np.arange(starts[-1]) if rows is None else np.asarray(rows, np.int64)
         if limit is not None and len(index) > limit > 0:
-            index = index[spread(limit, len(index))]
+            index = index[evenly_spaced(limit, len(index))]
         if len(index) == 0 or (limit is not None and limit < 1):
             raise DataError("no record to draw pages of", value={"limit": limit},
                             remedy="Name stores that hold records")  # fmt: skip
@@ -108,13 +108,13 @@ class ReadingDataset(Dataset[dict[str, Any]]):
             dpi = self.settings.dpi
         window, rate = self._window(self.stores[number], row, rng)
         page, paper, style = self._page(self.settings.layouts[layout], dpi, rng)
-        drawing, journey = (int(v) for v in rng.integers(2**31, size=2))
+        drawing, artefact_seed = (int(v) for v in rng.integers(2**31, size=2))
         image = draw(window, rate, page, style, seed=drawing, points=False).image
         kind = self.settings.artefacts[artefact]
-        worn = artefacts.apply(kind, image, seed=journey, dpi=page.dpi)
+        worn = artefacts.apply(kind, image, seed=artefact_seed, dpi=page.dpi)
         image, warp = worn.image, worn.warp
         if self.beyond is not None and self.beyond.cuts(rng):
-            part = artefacts.apply("cut", image, seed=journey, dpi=page.dpi)
+            part = artefacts.apply("cut", image, seed=artefact_seed, dpi=page.dpi)
             image, warp = part.image, warp.then(part.warp)
         if self.beyond is not None and self.beyond.spoils(rng):
             image = spoil(image, rng)
@@ -160,13 +160,13 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         printed = np.isfinite(places).all(-1) & ~np.isnan(signal)
         places[~printed] = np.nan
         place = network_fractions(places, warp.size, self.settings.image_size)
-        rise = place - network_fractions(above, warp.size, self.settings.image_size)
+        voltage_scale = place - network_fractions(above, warp.size, self.settings.image_size)
         trace, below = trace_mask(page, window, own, warp, self.settings.image_size)
         return {
             "signal": torch.from_numpy(np.where(printed, signal, np.float32(0))),
             "printed": torch.from_numpy(printed),
             "place": torch.from_numpy(place),
-            "rise": torch.from_numpy(rise),
+            "voltage_scale": torch.from_numpy(voltage_scale),
             "trace": torch.from_numpy(trace)[None],
             "below": torch.from_numpy(below)[None],
         }

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ecgvision.core.ecg import LEADS
-from ecgvision.core.evenly_spaced import spread
+from ecgvision.core.evenly_spaced import evenly_spaced
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.resample import fit_length, resample
 from ecgvision.evaluate.inference import one_device
@@ -82,7 +82,7 @@ class _BatchJudge(L.Callback):
         loader: Any = trainer.predict_dataloaders
         batches = int(trainer.num_predict_batches[0])
         pages = min(batches * self.data.batch_size, len(loader.dataset))
-        self._shown = set(spread(EXAMPLES, pages).tolist())
+        self._shown = set(evenly_spaced(EXAMPLES, pages).tolist())
 
     def on_predict_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecgvision.core.atomic_io import whole_file
+from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.ecg import LEADS
 from ecgvision.evaluate.report import figures
 from ecgvision.evaluate.report.html import Markup, facts, figure, page, picture, table, tag
@@ -76,7 +76,7 @@ def write_reading_report(
         tag("section", tag("h2", "Configuration"),
             tag("details", tag("summary", "Every value of this run"), content)),
     )  # fmt: skip
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         part.write_text(document, encoding="utf-8")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecgvision.core.atomic_io import whole_file, write_json
+from ecgvision.core.atomic_io import atomic_file, write_json
 from ecgvision.core.run_folder import METRICS
 from ecgvision.evaluate.metrics.bootstrap import patients_of
 from ecgvision.evaluate.metrics.calibration import ece
@@ -139,7 +139,7 @@ def write_reading(
         judged: a table of `reading.read_split`, settled; examples: as it gives them.
         config, history: as `write_reading_report` takes them.
     """
-    with whole_file(folder / "reading.parquet") as part:
+    with atomic_file(folder / "reading.parquet") as part:
         judged.to_parquet(part, index=False)
     write_reading_report(folder / "report.html", config=config, metrics=metrics, judged=judged,
                          history=history, examples=examples)  # fmt: skip

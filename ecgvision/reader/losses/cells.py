@@ -40,15 +40,17 @@ class CellTruth(NamedTuple):
     near: Tensor
 
 
-def cell_truth(place: Tensor, rise: Tensor, grid: tuple[int, int], *, to_gain: float) -> CellTruth:
+def cell_truth(
+    place: Tensor, voltage_scale: Tensor, grid: tuple[int, int], *, to_gain: float
+) -> CellTruth:
     """For every cell the trace whose 0 mV is nearest, above or below its middle.
 
     Args:
         place: (B, 12, T, 2), where each sample's 0 mV lies as fractions of the image, NaN where
             not printed.
-        rise: (B, 12, T, 2), from where 1 mV stands to 0 mV.
+        voltage_scale: (B, 12, T, 2), from where 1 mV stands to 0 mV.
         grid: (rows, columns).
-        to_gain: `PageReader.rise_of_pace`.
+        to_gain: `PageReader.voltage_per_time_scale`.
     """
     rows, columns = grid
     batch, leads, length, _ = place.shape
@@ -64,7 +66,7 @@ def cell_truth(place: Tensor, rise: Tensor, grid: tuple[int, int], *, to_gain: f
 
     count = torch.ones(())
     count = mean(torch.ones_like(x))
-    means = torch.stack([mean(x), mean(y), mean(time), mean(rise[..., 1].nan_to_num())])
+    means = torch.stack([mean(x), mean(y), mean(time), mean(voltage_scale[..., 1].nan_to_num())])
     middle = torch.arange(rows, device=place.device)[:, None] + 0.5
     gap = torch.where(count >= LEAST, means[1], torch.inf)[:, :, None] - middle
     distance, lead = gap.abs().min(1)  # (B, rows, columns)
@@ -73,8 +75,8 @@ def cell_truth(place: Tensor, rise: Tensor, grid: tuple[int, int], *, to_gain: f
     chosen = chosen.gather(2, lead[None, :, None].expand(4, -1, -1, -1, -1))[:, :, 0]
     answer = torch.where((chosen[3] < 0) & (lead == LEAD_INDEX["aVR"]), INVERTED, lead)
     answer = torch.where(near, answer, NOTHING)
-    pace = _pace(place, shown)[:, None, None]
-    height = (chosen[3].abs() / (to_gain * pace).clamp(min=1e-6)).clamp(min=1e-3).log()
+    time_scale = _time_scale(place, shown)[:, None, None]
+    height = (chosen[3].abs() / (to_gain * time_scale).clamp(min=1e-6)).clamp(min=1e-3).log()
     gains = torch.tensor(RELATIVE_GAINS, device=place.device).log()
     gain = (height[..., None] - gains).abs().argmin(-1)
     parts = (answer, chosen[0] / columns, chosen[1] / rows, chosen[2], gain, height - gains[gain],
@@ -82,7 +84,7 @@ def cell_truth(place: Tensor, rise: Tensor, grid: tuple[int, int], *, to_gain: f
     return CellTruth(*(part.flatten(1) for part in parts))
 
 
-def _pace(place: Tensor, shown: Tensor) -> Tensor:
+def _time_scale(place: Tensor, shown: Tensor) -> Tensor:
     """(B,): fraction of the width that the whole window takes, from leads as far as printed."""
     length = place.shape[2]
     index = torch.arange(length, device=place.device)

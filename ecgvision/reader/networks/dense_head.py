@@ -63,7 +63,7 @@ def by_name(logits: Tensor, names: Tensor, trust: Tensor) -> Tensor:
     return torch.cat([both, nothing], dim=1)
 
 
-class CellHead(nn.Module):
+class DenseHead(nn.Module):
     """From a map to `Cells`. A new head points at the cells themselves, as if the window took the
     whole width.
 

@@ -12,7 +12,7 @@ from ecgvision.core.ecg import LEAD_INDEX, LEADS
 from ecgvision.reader.networks.dense_head import INVERTED, Cells
 from ecgvision.reader.networks.limb_laws import law_sums
 
-LIMB = 6
+LIMB_COUNT = 6
 AVR = LEAD_INDEX["aVR"]
 
 STANDARD = [LEAD_INDEX[lead] for lead in ("I", "II", "III", "aVR", "aVL", "aVF")]
@@ -25,7 +25,7 @@ ANSWERS = [*STANDARD, INVERTED]
 PLACE_IN_CABRERA = [CABRERA.index(INVERTED if lead == AVR else lead) for lead in STANDARD]
 """The places of I, II, III, aVR, aVL, aVF there."""
 
-CHEST = list(range(LIMB, len(LEADS)))
+CHEST = list(range(LIMB_COUNT, len(LEADS)))
 TO_CABRERA = [*PLACE_IN_CABRERA, *CHEST]
 """Whose row a lead is taken from where the usual names were wrong."""
 
@@ -84,7 +84,7 @@ def name_cells(cells: Cells) -> Named:
     cabrera = (doubt > 0.6) | ((doubt > 0.4) & (leaning > 0))
     named = torch.where(cabrera[:, None, None], places[:, PLACE_IN_CABRERA], places)
     sure = (doubt < 0.1) | (doubt > 0.9)
-    return Named(torch.cat([named, shares[:, LIMB : len(LEADS)]], dim=1), cabrera, sure)
+    return Named(torch.cat([named, shares[:, LIMB_COUNT : len(LEADS)]], dim=1), cabrera, sure)
 
 
 def by_einthoven(signal: Tensor, printed: Tensor, named: Named) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,7 @@ SHOWN = (8.0, 4.0)
 """Within which ink and rows are shown to the network; our defaults."""
 
 
-class Crossings(nn.Module):
+class OverlapNet(nn.Module):
     """A network over a strip, heights by columns.
 
     A pixel is given one row. Where a tall stroke runs over the rows of other leads, it is given

@@ -32,7 +32,7 @@ FLOOR = 1e-6
 def fit_page(
     cells: Cells, leads: Tensor, time: Tensor, flat: Tensor | None = None, rounds: int = ROUNDS
 ) -> tuple[Tensor, Tensor]:
-    """One curve for each lead, (B, 12, T, 2), and the pace of time, (B,).
+    """One curve for each lead, (B, 12, T, 2), and the time_scale of time, (B,).
 
     On a page that lies flat, x is one straight function of time for all leads, and y a constant of
     each lead. A page that is turned adds to x a share of y, and to y a share of time; one that was
@@ -50,8 +50,8 @@ def fit_page(
         cells: N answers of each page.
         leads: (B, 12, N), the probability that a cell stands by a lead.
         time: (T,), fractions of the window that are asked for.
-        flat: (B,), the pace of a page of which it is known to lie flat, and NaN of others. On it
-            time has that pace, and no row a slope.
+        flat: (B,), the time scale of a page that is known to lie flat, and NaN of others. On it
+            time has that scale, and no row a slope.
         rounds: as `ROUNDS`; a rough answer needs two.
     """
     # sums of differences want all their digits, on whatever runs the exported graph
@@ -72,16 +72,16 @@ def fit_page(
         slopes = torch.where(lies, 0.0, slopes)
         across = _across(dt, dy)
         centre = (weight[:, None] * across).sum((2, 3), keepdim=True) / total.sum(1)[:, None, None]
-        paces = _shares(across - centre, x - mean_x, weight, (0.0, TURNED))
-        paces = torch.where(lies, even, paces)
+        time_scales = _shares(across - centre, x - mean_x, weight, (0.0, TURNED))
+        time_scales = torch.where(lies, even, time_scales)
         if turn + 1 < rounds:
-            miss_x = x - mean_x - _sum(paces, across - centre)
+            miss_x = x - mean_x - _sum(time_scales, across - centre)
             miss_y = y - lead_y - _sum(slopes, along - middle)
             weight = prior / (1 + (miss_x.square() + miss_y.square()) / FAR**2)
     dt = time - mean_t
-    line_x = mean_x + _sum(paces, _across(dt, dy) - centre)
+    line_x = mean_x + _sum(time_scales, _across(dt, dy) - centre)
     line_y = lead_y + _sum(slopes, _along(dt, dy) - middle)
-    return torch.stack([line_x, line_y], dim=-1).to(leads.dtype), paces[:, 0].to(leads.dtype)
+    return torch.stack([line_x, line_y], dim=-1).to(leads.dtype), time_scales[:, 0].to(leads.dtype)
 
 
 def _along(t: Tensor, y: Tensor) -> Tensor:

@@ -24,13 +24,13 @@ class Rows(NamedTuple):
 
     Attributes:
         points: (B, 12, T, 2), where each sample's 0 mV lies, x and y as fractions of the image.
-        pace: (B,), fraction of the sheet's width that the whole window takes.
+        time_scale: (B,), fraction of the sheet's width that the whole window takes.
         presence: (B, 12, T), the probability that the sample was printed; see `by_columns`.
         sheet: how the page's sheet lies in the image.
     """
 
     points: Tensor
-    pace: Tensor
+    time_scale: Tensor
     presence: Tensor
     sheet: Sheet
 
@@ -48,13 +48,13 @@ def find_rows(
         length: samples of the window; seconds: of it.
     """
     time = (torch.arange(length, device=leads.device) + 0.5) / length
-    _, pace = fit_page(cells, leads, time, rounds=2)
-    sheet = find_sheet(image, pace, seconds)
+    _, time_scale = fit_page(cells, leads, time, rounds=2)
+    sheet = find_sheet(image, time_scale, seconds)
     x, y = sheet.flat(torch.stack([cells.x, cells.y], dim=-1).double()).unbind(-1)
-    known = torch.where(sheet.seen, pace, torch.nan)
-    points, pace = fit_page(cells._replace(x=x, y=y), leads, time, known)
+    known = torch.where(sheet.seen, time_scale, torch.nan)
+    points, time_scale = fit_page(cells._replace(x=x, y=y), leads, time, known)
     points = sheet.bent(points)
-    return Rows(points, pace, by_columns(_along(leads, grid, points)), sheet)
+    return Rows(points, time_scale, by_columns(_along(leads, grid, points)), sheet)
 
 
 def _along(leads: Tensor, grid: tuple[int, int], points: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ecgvision.reader.networks.overlap_net import Crossings
+from ecgvision.reader.networks.overlap_net import OverlapNet
 
 STEPS = 144
 """Heights at which a column is looked at: 0.4 mm of a letter page, a pixel of 576 a page."""
@@ -41,7 +41,7 @@ def look(heights: Tensor, maps: Sequence[Tensor], points: Tensor, up: Tensor) ->
 
     Args:
         maps: (B, 1, h, w) each; beyond a map its edge goes on.
-        points, up: see `StripHead`.
+        points, up: see `TraceDecoder`.
     """
     column = heights[:, None, None] * up[:, :, None]
     spots = 2 * (points[:, :, None] + column).flatten(1, 2) - 1
@@ -57,11 +57,11 @@ USUAL_MISS = 0.01
 our default."""
 
 
-class StripHead(nn.Module):
+class TraceDecoder(nn.Module):
     """The trace's height in each column of a strip along a row.
 
     Each height of a column has a vote: how much of a trace the ink map sees there, less the more
-    its own 0 mV lies off this row, unless `Crossings` tell that it is the row's all the same. The
+    its own 0 mV lies off this row, unless `OverlapNet` tell that it is the row's all the same. The
     mean height of the votes is where the trace runs. A steep stroke fills a column from its foot to
     its peak, where the mean says little: from mean, spread and skew of the votes in neighbouring
     columns a small network restores what was sharp, and says how far off it may be.
@@ -84,7 +84,7 @@ class StripHead(nn.Module):
                              persistent=False)  # fmt: skip
         self.trust = nn.Parameter(torch.tensor(1.0))
         self.log_near = nn.Parameter(torch.tensor(NEAR).log())
-        self.crossings = Crossings()
+        self.crossings = OverlapNet()
         self.sharpen = nn.Sequential(
             nn.Conv1d(4, hidden, 7, padding=3), nn.ReLU(),
             nn.Conv1d(hidden, hidden, 5, padding=2), nn.ReLU(),

@@ -40,7 +40,7 @@ FEWEST = 3
 """Blocks that must fit side by side into the picture either way: fewer say nothing of a bend."""
 
 WIDEST, TURN, STEP = 0.14, 0.14, 0.01
-"""How far from the given pace a block's lines are looked for, and how far from upright, both as a
+"""How far from the given time scale a block's lines are looked for, and how far from upright, as a
 fraction of their frequency, and in which steps; our defaults, beyond what a camera held 20 degrees
 aslant does to a page."""
 
@@ -54,13 +54,13 @@ one pixel may count, so that print is no stronger than the grid; our defaults. G
 more, and what was mistaken for one up to .03."""
 
 REFINED = 2
-"""How often phases are read; our default: the second time changes the pace by .01 % or less."""
+"""How often phases are read; our default: the second time changes the scale by .01 % or less."""
 
 AGREED, SURPRISE, TOLD = 0.45, 3.5, 0.01
 """A grid is held to be seen where that share of its answers agree in the end, and as many times the
-share that its pace is off the given one more, and where it explains that much of a block's variance
+share that its scale is off the given one more, and where it explains that much of a block's variance
 beyond `FAINT`, in the mean over blocks; our defaults. Pages without a grid come to .4, and what is
-taken for a grid of another pace, to .65."""
+taken for a grid of another scale, to .65."""
 
 RIDGE = (0.0, 0.0, 2e-4, 2e-4, 2e-4, 1e-3, 1e-3, 1e-3, 1e-3)
 """What holds each of them near 0 where few blocks tell; our default."""
@@ -84,25 +84,25 @@ BLOCKS, PHASES = Fit(0.01, 5, 1.0), Fit(0.003, 3, 0.01)
 """Of what blocks say by themselves, and of what the phases add; our defaults."""
 
 
-def find_sheet(image: Tensor, pace: Tensor, seconds: float) -> Sheet:
+def find_sheet(image: Tensor, time_scale: Tensor, seconds: float) -> Sheet:
     """How the pages' sheets lie.
 
     Args:
-        pace: the fraction of a sheet's width that the window takes, nearly: the sheet's points are
+        time_scale: the fraction of a sheet's width that the window takes, nearly: its points are
             then of such a size that it is exactly so.
         seconds: of the window.
 
     Shape:
-        image: (B, 3, H, W); pace: (B,); the result is without gradient to the image.
+        image: (B, 3, H, W); time_scale: (B,); the result is without gradient to the image.
     """
     height, width = image.shape[-2:]
     as_it_is = polynomial(torch.eye(2, len(POWERS), dtype=torch.float64, device=image.device))
     if min(height, width) < FEWEST * BLOCK:
         table = as_it_is.expand(image.shape[0], -1, -1, -1)
-        return Sheet(table, torch.zeros_like(pace, dtype=torch.bool), height / width)
+        return Sheet(table, torch.zeros_like(time_scale, dtype=torch.bool), height / width)
     with torch.no_grad(), torch.autocast(image.device.type, enabled=False):
         dark = _darkness(image)
-        fields = [_search(dark, speed * seconds / (SQUARE_MM * pace.float() * width))
+        fields = [_search(dark, speed * seconds / (SQUARE_MM * time_scale.float() * width))
                   for speed in SPEEDS]  # fmt: skip
         a, b = (field.told for field in fields)
         field = Field(*(torch.where((a >= b).reshape(-1, *[1] * (x.ndim - 1)), x, y)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ecgvision.render.artefacts.parts import Image, Lot
+from ecgvision.render.artefacts.parts import Draw, Image
 
 
 @cache
@@ -23,7 +23,7 @@ def _library() -> ModuleType:
     return albumentations
 
 
-def _run(transform: Any, image: Image, lot: Lot) -> Image:
+def _run(transform: Any, image: Image, lot: Draw) -> Image:
     transform.set_random_seed(int(lot.rng.integers(2**31)))
     return np.asarray(transform(image=image)["image"], np.uint8)
 
@@ -38,13 +38,13 @@ def _jitter() -> Any:
     return _library().PlanckianJitter(mode="blackbody", p=1)
 
 
-def jpeg(image: Image, lot: Lot) -> Image:
+def jpeg(image: Image, lot: Draw) -> Image:
     """JPEG of quality 92 down to 12, our defaults: from a scanner's to a messenger's."""
     quality = round(92 - 80 * lot.strength)  # named, as its own lot would lie between two limits
     return np.asarray(_compression().apply(image, quality=quality, image_type=".jpg"), np.uint8)
 
 
-def motion(image: Image, lot: Lot) -> Image:
+def motion(image: Image, lot: Draw) -> Image:
     """A hand that shook, by up to 1.2 mm of paper at full strength (our default: a quarter of a
     large box); the kernel is centred, so that nothing moves.
     """
@@ -57,7 +57,7 @@ def motion(image: Image, lot: Lot) -> Image:
     return mix(image, _run(transform, image, lot), share)
 
 
-def white_balance(image: Image, lot: Lot) -> Image:
+def white_balance(image: Image, lot: Draw) -> Image:
     """Light of a warm lamp (4000 K) or of the open sky (9000 K), by the strength."""
     kelvin = int(lot.rng.choice([4000, 9000]))
     cast = _jitter().apply(image, temperature=kelvin)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ecgvision.render.artefacts.bands import BAND_PX
 from ecgvision.render.artefacts.borrowed import mix
-from ecgvision.render.artefacts.parts import Image, Lot, clouds
+from ecgvision.render.artefacts.parts import Draw, Image, clouds
 
 FAX_DPI = 204.0  # across; down 196 lines an inch in fine mode and 98 in standard (ITU-T T.4)
 
@@ -16,7 +16,7 @@ BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]])
 """Bayer's (1973) order of thresholds, 4 x 4."""
 
 
-def _lines(image: Image, lot: Lot) -> NDArray[np.uint8]:
+def _lines(image: Image, lot: Draw) -> NDArray[np.uint8]:
     """The grey page at the resolution of a fax: fine for weak strengths, else standard; lines are
     fewer still at full strength, when the machine asks for the page to be sent coarser.
     """
@@ -30,7 +30,7 @@ def _lines(image: Image, lot: Lot) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(grey, wanted, interpolation=way), np.uint8)
 
 
-def _received(lines: NDArray[np.uint8], image: Image, lot: Lot) -> Image:
+def _received(lines: NDArray[np.uint8], image: Image, lot: Draw) -> Image:
     """The bilevel page back at the picture's size, with lines that were lost on the way."""
     rows = len(lines)
     for _ in range(int(lot.rng.poisson(2.5 * lot.strength))):
@@ -44,7 +44,7 @@ def _received(lines: NDArray[np.uint8], image: Image, lot: Lot) -> Image:
     return mix(image, page, min(1.0, 4 * lot.strength))
 
 
-def _fine(lot: Lot) -> float:
+def _fine(lot: Draw) -> float:
     """How far the picture resolves what a machine makes of single dots, in (0, 1].
 
     A pixel of a coarse picture holds many dots and many grey edges: what is hard in the machine
@@ -53,7 +53,7 @@ def _fine(lot: Lot) -> float:
     return min(1.0, lot.dpi / 80.0)
 
 
-def fax_text(image: Image, lot: Lot) -> Image:
+def fax_text(image: Image, lot: Draw) -> Image:
     """Sent as text: every dot black or white, by a threshold that follows the paper's tone."""
     grey = _lines(image, lot)
     near = cv2.blur(grey, (grey.shape[1] // 80 * 2 + 1, grey.shape[0] // 80 * 2 + 1))
@@ -65,7 +65,7 @@ def fax_text(image: Image, lot: Lot) -> Image:
     return _received(np.asarray(page, np.uint8), image, lot)
 
 
-def fax_photo(image: Image, lot: Lot) -> Image:
+def fax_photo(image: Image, lot: Draw) -> Image:
     """Sent as a photograph: greys as patterns of dots."""
     grey = _lines(image, lot)
     levels = (BAYER + 0.5) * 16
@@ -78,7 +78,7 @@ def fax_photo(image: Image, lot: Lot) -> Image:
     return _received(page, image, lot)
 
 
-def copy(image: Image, lot: Lot) -> Image:
+def copy(image: Image, lot: Draw) -> Image:
     """Grey, hard and a little thick or thin, as after one to five copies of copies."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     sigma = max(lot.mm(0.12) * lot.strength, 0.05)
@@ -94,7 +94,7 @@ def copy(image: Image, lot: Lot) -> Image:
     return mix(image, page, min(1.0, 2.5 * lot.strength))
 
 
-def toner(image: Image, lot: Lot) -> Image:
+def toner(image: Image, lot: Draw) -> Image:
     """Specks of toner where none should be, and bands where the drum gave too little."""
     height, width = image.shape[:2]
     faded = np.clip(clouds(lot.rng, (1, width), (1, 14))[0], -2, 2) * 0.5
@@ -116,7 +116,7 @@ def toner(image: Image, lot: Lot) -> Image:
     return image
 
 
-def black_edges(image: Image, lot: Lot) -> Image:
+def black_edges(image: Image, lot: Draw) -> Image:
     """The lid stood open: black along one to four edges, ragged and up to 9 mm wide."""
     height, width = image.shape[:2]
     edges = lot.rng.permutation(4)[: 1 + int(lot.rng.integers(4))]

@@ -21,7 +21,7 @@ CELL_PX = 4  # light changes slowly: its fields have one value for so many pixel
 
 
 @dataclass(frozen=True, eq=False)
-class Lot:
+class Draw:
     """What chance and the caller give to one artefact.
 
     Attributes:

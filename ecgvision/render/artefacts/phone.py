@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.render.artefacts.bands import BAND_PX
-from ecgvision.render.artefacts.parts import Field, Image, Lot, Shape, axes, coloured
+from ecgvision.render.artefacts.parts import Draw, Field, Image, Shape, axes, coloured
 from ecgvision.render.artefacts.scanner import about
 from ecgvision.render.artefacts.warp import Bend, Points, Projective, Size
 
 
-def table(size: Size, lot: Lot) -> Shape:
+def table(size: Size, lot: Draw) -> Shape:
     """The page on a table: up to a fifth smaller, turned by up to 6 degrees."""
     matrix = about(size, lot.sign() * lot.between(0.2, 1.0) * 6 * lot.strength)
     return Shape((Projective(_within(matrix, size, lot)),), backdrop=_backdrop(lot))
 
 
-def perspective(size: Size, lot: Lot) -> Shape:
+def perspective(size: Size, lot: Draw) -> Shape:
     """The phone held aslant: each corner is up to a twelfth of the page off, on a table."""
     height, width = size
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
@@ -34,7 +34,7 @@ def perspective(size: Size, lot: Lot) -> Shape:
     return Shape((Projective(_within(matrix, size, lot)),), backdrop=_backdrop(lot))
 
 
-def _within(matrix: NDArray[np.float64], size: Size, lot: Lot) -> NDArray[np.float64]:
+def _within(matrix: NDArray[np.float64], size: Size, lot: Draw) -> NDArray[np.float64]:
     """Scaled and moved so that the page fills the picture but for a margin; near strength 0 the
     page stays where it is.
     """
@@ -59,7 +59,7 @@ WOODS = (
 PLAINS = ((205, 205, 200), (120, 128, 134), (58, 74, 92), (226, 222, 212), (38, 40, 42))
 
 
-def _backdrop(lot: Lot) -> partial[Image]:
+def _backdrop(lot: Draw) -> partial[Image]:
     return partial(_draw_table, np.random.default_rng(lot.rng.integers(2**63)))
 
 
@@ -93,7 +93,7 @@ class Radial:
         return away * (self.amount * np.minimum(square, 2.0))
 
 
-def lens(size: Size, lot: Lot) -> Shape:
+def lens(size: Size, lot: Draw) -> Shape:
     """Barrel or pincushion distortion: 5 per cent at the corners at full strength, as a phone's
     wide lens without correction (our default).
     """
@@ -103,7 +103,7 @@ def lens(size: Size, lot: Lot) -> Shape:
     return Shape((Bend(Radial(middle, float(np.hypot(height, width)) / 2, amount)),))
 
 
-def shadow(size: Size, lot: Lot) -> Field:
+def shadow(size: Size, lot: Draw) -> Field:
     """The shadow of a hand, an arm or the phone: a soft edge across the picture."""
     x, y = axes(size)
     height, width = size
@@ -122,7 +122,7 @@ def shadow(size: Size, lot: Lot) -> Field:
     return coloured(depth * dark.astype(np.float32), (1.0, 0.97, 0.92))
 
 
-def uneven_light(size: Size, lot: Lot) -> Field:
+def uneven_light(size: Size, lot: Draw) -> Field:
     """A lamp at one side and darker corners: up to 45 per cent from one end to the other."""
     x, y = axes(size)
     height, width = size
@@ -134,7 +134,7 @@ def uneven_light(size: Size, lot: Lot) -> Field:
     return coloured(np.float32(lot.strength) * (np.float32(0.45) * slope - corner + level))
 
 
-def moire(size: Size, lot: Lot) -> Field:
+def moire(size: Size, lot: Draw) -> Field:
     """Coloured fringes where the raster of the print or screen beats with the sensor's."""
     x, y = axes(size)
     height, width = size
@@ -147,7 +147,7 @@ def moire(size: Size, lot: Lot) -> Field:
     return 1 + np.float32(0.16 * lot.strength) * (np.sin(phase) - np.float32(0.5))
 
 
-def blur(image: Image, lot: Lot) -> Image:
+def blur(image: Image, lot: Draw) -> Image:
     """Out of focus: a Gaussian of up to 0.45 mm of paper."""
     sigma = lot.mm(0.45) * lot.strength
     return np.asarray(cv2.GaussianBlur(image, (0, 0), max(sigma, 0.05), dst=image), np.uint8)
@@ -162,7 +162,7 @@ def _normal() -> NDArray[np.float64]:
     return np.array([normal.inv_cdf((i + 0.5) / 256) for i in range(256)])
 
 
-def noise(image: Image, lot: Lot) -> Image:
+def noise(image: Image, lot: Draw) -> Image:
     """Noise of a sensor in poor light: deviation up to 22 of 255 (our default), in each colour by
     itself. Values come from a table of 256, a small part of the time of exact ones.
     """

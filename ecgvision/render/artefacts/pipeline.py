@@ -1,4 +1,4 @@
-"""Take a page on its journey: draw the lot, bend once, shade once, and keep the way there."""
+"""Applies artefacts to a page: parameters are drawn, the page is warped once and shaded once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ecgvision.core.errors import ConfigError
 from ecgvision.render.artefacts.bands import bands
-from ecgvision.render.artefacts.parts import Artefact, Field, Image, Lot, coarse, shine
+from ecgvision.render.artefacts.parts import Artefact, Draw, Field, Image, coarse, shine
 from ecgvision.render.artefacts.presets import PRESETS, Preset, Use
 from ecgvision.render.artefacts.registry import ARTEFACTS
 from ecgvision.render.artefacts.warp import Size, Warp
@@ -46,7 +46,7 @@ def apply(
     mask: NDArray[np.uint8] | None = None,
     dpi: float = 100.0,
 ) -> Picture:
-    """Send a page on a journey. The same arguments give the same bytes.
+    """Apply a preset, or one artefact, to a page. The same arguments give the same bytes.
 
     Args:
         preset: of `PRESETS`, or one of `ARTEFACTS` by itself. No transform mirrors.
@@ -61,12 +61,12 @@ def apply(
         ConfigError: for an unknown name, a negative seed, a strength or dpi that makes no sense,
             or arrays of other shapes or types.
     """
-    journey = _journey(preset)
+    chosen = _preset(preset)
     _check(image, mask, seed, strength, dpi)
     warp = Warp(_size(image), _size(image))
     applied: list[tuple[str, float]] = []
     picture = image
-    for number, uses in enumerate(journey.passes):
+    for number, uses in enumerate(chosen.passes):
         drawn = list(_drawn(uses, (seed, number), strength, dpi))
         if not drawn:
             continue
@@ -87,10 +87,10 @@ def check_name(name: str) -> None:
     Raises:
         ConfigError: naming those there are.
     """
-    _journey(name)
+    _preset(name)
 
 
-def _journey(name: str) -> Preset:
+def _preset(name: str) -> Preset:
     if name in PRESETS:
         return PRESETS[name]
     if name in ARTEFACTS:
@@ -125,7 +125,7 @@ def _size(image: NDArray[np.uint8]) -> Size:
 
 def _drawn(
     uses: tuple[Use, ...], seed: tuple[int, int], strength: float, dpi: float
-) -> Iterator[tuple[str, Lot]]:
+) -> Iterator[tuple[str, Draw]]:
     """Which of the uses happen, and how strongly."""
     for use in uses:
         names = (use.names,) if isinstance(use.names, str) else use.names
@@ -134,11 +134,11 @@ def _drawn(
         name = names[int(rng.integers(len(names)))]
         own = strength * float(rng.uniform(use.low, use.high))
         if happens and own > 0:
-            yield name, Lot(rng, own, dpi)
+            yield name, Draw(rng, own, dpi)
 
 
 def _pass(
-    image: Image, mask: NDArray[np.uint8] | None, drawn: list[tuple[str, Lot]]
+    image: Image, mask: NDArray[np.uint8] | None, drawn: list[tuple[str, Draw]]
 ) -> tuple[Image, NDArray[np.uint8] | None, Warp]:
     """Through one machine: sheet and tints, one map for all shapes, light, picture."""
     given = image
@@ -169,7 +169,7 @@ def _pass(
     return image, mask, warp
 
 
-def _of(stage: str, todo: list[tuple[Artefact, Lot]]) -> Iterator[tuple[Artefact, Lot]]:
+def _of(stage: str, todo: list[tuple[Artefact, Draw]]) -> Iterator[tuple[Artefact, Draw]]:
     return ((artefact, lot) for artefact, lot in todo if artefact.stage == stage)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ecgvision.render.artefacts.parts import Image, Lot, Shape
+from ecgvision.render.artefacts.parts import Draw, Image, Shape
 from ecgvision.render.artefacts.warp import Projective, Size
 
 
@@ -17,7 +17,7 @@ def about(size: Size, degrees: float, scale: float = 1.0) -> np.ndarray:
     return matrix
 
 
-def skew(size: Size, lot: Lot) -> Shape:
+def skew(size: Size, lot: Draw) -> Shape:
     """A sheet that lay askew by up to 2.5 degrees and 1.5 mm; beside it the lid, white or black."""
     matrix = about(size, lot.sign() * lot.between(0.4, 1.0) * 2.5 * lot.strength)
     matrix[:2, 2] += lot.rng.uniform(-1, 1, 2) * lot.mm(1.5) * lot.strength
@@ -29,7 +29,7 @@ def skew(size: Size, lot: Lot) -> Shape:
     return Shape((Projective(matrix),), backdrop=backdrop)
 
 
-def tone(image: Image, lot: Lot) -> Image:
+def tone(image: Image, lot: Draw) -> Image:
     """Another curve from paper to value: faded or hard, and a slight cast, within 20 per cent."""
     levels = np.linspace(0, 1, 256)
     gamma = float(np.exp(lot.strength * lot.between(-0.5, 0.5)))
@@ -41,7 +41,7 @@ def tone(image: Image, lot: Lot) -> Image:
     return np.asarray(cv2.LUT(image, table, dst=image), np.uint8)
 
 
-def streaks(image: Image, lot: Lot) -> Image:
+def streaks(image: Image, lot: Draw) -> Image:
     """Lines along the feed where dirt sits on the glass or an element of the sensor is off."""
     height, width = image.shape[:2]
     depth = 110 * lot.strength * min(1.0, lot.mm(0.4))  # a pixel may be wider than the line
@@ -59,7 +59,7 @@ def streaks(image: Image, lot: Lot) -> Image:
     return image
 
 
-def dust(image: Image, lot: Lot) -> Image:
+def dust(image: Image, lot: Draw) -> Image:
     """Specks and hairs on the glass: up to 60 on a letter page, of 0.1 to 0.5 mm."""
     height, width = image.shape[:2]
     sheets = height * width / (lot.mm(215.9) * lot.mm(279.4))

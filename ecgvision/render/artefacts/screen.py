@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.render.artefacts.parts import Image, Lot, Shape
+from ecgvision.render.artefacts.parts import Draw, Image, Shape
 from ecgvision.render.artefacts.warp import Projective, Size
 from ecgvision.render.artefacts.writing import written
 
@@ -20,7 +20,7 @@ THEMES = (
 """Window, title bar and text of a viewer: light, dark, and blue."""
 
 
-def crop(size: Size, lot: Lot) -> Shape:
+def crop(size: Size, lot: Draw) -> Shape:
     """Cut off by up to 6 per cent of the page at each edge (our default: margins, at times a
     name); the picture becomes smaller.
     """
@@ -29,7 +29,7 @@ def crop(size: Size, lot: Lot) -> Shape:
     return _without(size, lost)
 
 
-def cut(size: Size, lot: Lot) -> Shape:
+def cut(size: Size, lot: Draw) -> Shape:
     """A part of the page alone: one of its sides is lost, up to 60 per cent of the page (our
     default: what a copier that was not aimed leaves, or a page torn off); the picture becomes
     smaller.
@@ -49,7 +49,7 @@ def _without(size: Size, lost: NDArray[np.float64]) -> Shape:
     return Shape((Projective(matrix),), size=smaller)
 
 
-def screenshot(size: Size, lot: Lot) -> Shape:
+def screenshot(size: Size, lot: Draw) -> Shape:
     """In the window of a viewer, at 75 per cent or more of its size."""
     height, width = size
     scale = 1 - lot.strength * lot.between(0.06, 0.25)
@@ -82,7 +82,7 @@ def _window(bar: int, theme: tuple[tuple[int, int, int], ...], size: Size) -> Im
     return out
 
 
-def downscale(image: Image, lot: Lot) -> Image:
+def downscale(image: Image, lot: Draw) -> Image:
     """Stored too small and shown large again: up to two and a half times fewer pixels."""
     height, width = image.shape[:2]
     factor = 1 + 1.5 * lot.strength

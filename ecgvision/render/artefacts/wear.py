@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ecgvision.render.artefacts.parts import (
     CELL_PX,
+    Draw,
     Field,
     Image,
-    Lot,
     Shape,
     axes,
     clouds,
@@ -47,7 +47,7 @@ class Creases:
         return out
 
 
-def fold(size: Size, lot: Lot) -> Shape:
+def fold(size: Size, lot: Draw) -> Shape:
     """Folded in half or as a letter, up to three lines; the paper has not lain flat since.
 
     Shifts reach 1.2 mm, shades a quarter (our defaults).
@@ -78,7 +78,7 @@ def fold(size: Size, lot: Lot) -> Shape:
     return Shape((Bend(creases),), tint=_fold_shade(size, creases, sides, lot))
 
 
-def _fold_shade(size: Size, creases: Creases, sides: NDArray[np.float64], lot: Lot) -> Field:
+def _fold_shade(size: Size, creases: Creases, sides: NDArray[np.float64], lot: Draw) -> Field:
     """One side of a fold is lighter than the other, and the line itself dark or worn white."""
     x, y = axes(size)
     gain = np.zeros(coarse(size), np.float32)
@@ -105,7 +105,7 @@ class Waves:
         return np.asarray(np.sin(points @ self.vectors.T + self.phases) @ self.amplitudes)
 
 
-def crumple(size: Size, lot: Lot) -> Shape:
+def crumple(size: Size, lot: Draw) -> Shape:
     """Crushed and smoothed out again: facets that catch the light, and a rippled page.
 
     Waves of 4 to 12 cm move places by up to about 1.5 mm; facets are lighter or darker by up to
@@ -119,7 +119,7 @@ def crumple(size: Size, lot: Lot) -> Shape:
     return Shape((Bend(waves),), tint=_facets(size, lot))
 
 
-def _facets(size: Size, lot: Lot) -> Field:
+def _facets(size: Size, lot: Draw) -> Field:
     """Nearest-seed cells of two sizes, each a plane of its own slope, with creases between."""
     h, w = coarse(size)
     gain = np.zeros((h, w), np.float32)
@@ -147,7 +147,7 @@ def _facets(size: Size, lot: Lot) -> Field:
     return coloured(np.float32(0.3 * lot.strength) * gain - np.float32(0.13 * lot.strength))
 
 
-def curl(size: Size, lot: Lot) -> Shape:
+def curl(size: Size, lot: Draw) -> Shape:
     """A sheet that was rolled up: it bows by up to 4 mm across its width or height."""
     height, width = size
     upright = bool(lot.rng.integers(2))
@@ -162,7 +162,7 @@ def curl(size: Size, lot: Lot) -> Shape:
     return Shape((Bend(waves),), tint=coloured(np.asarray(shade, np.float32)))
 
 
-def stain(size: Size, lot: Lot) -> Field:
+def stain(size: Size, lot: Draw) -> Field:
     """Rings of coffee and pale patches where something was spilt."""
     x, y = axes(size)
     height, width = size
@@ -182,7 +182,7 @@ def stain(size: Size, lot: Lot) -> Field:
     return gain
 
 
-def staple(image: Image, lot: Lot) -> None:
+def staple(image: Image, lot: Draw) -> None:
     """A staple near one of the upper corners, 12 mm long, with its shadow; strength makes it
     thicker.
     """
@@ -199,7 +199,7 @@ def staple(image: Image, lot: Lot) -> None:
     _lay_solid(image, over, lot)
 
 
-def punch_hole(image: Image, lot: Lot) -> None:
+def punch_hole(image: Image, lot: Draw) -> None:
     """Two holes of 6 mm, 80 mm apart and 12 mm from an edge (ISO 838); through them shows what
     lies beneath. Strength makes them a little larger.
     """
@@ -220,7 +220,7 @@ def punch_hole(image: Image, lot: Lot) -> None:
     _lay_solid(image, over, lot)
 
 
-def _lay_solid(image: Image, over: Image, lot: Lot) -> None:
+def _lay_solid(image: Image, over: Image, lot: Draw) -> None:
     """What is there or not: clear from a quarter of the strength on, faint only below."""
     share = min(1.0, 4 * lot.strength)
     cv2.addWeighted(over, share, image, 1 - share, 0, dst=image)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.render.artefacts.parts import Image, Lot, clouds, lay
+from ecgvision.render.artefacts.parts import Draw, Image, clouds, lay
 
 NOTES = (
     "Dr. Weber", "ward 3, bed 12", "10:45", "supine", "for the file", "copy", "seen", "M. Rossi",
@@ -61,7 +61,7 @@ def turned(cover: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
     return np.asarray(cv2.warpAffine(cover, matrix, (wide, high)), np.uint8)
 
 
-def handwriting(image: Image, lot: Lot) -> None:
+def handwriting(image: Image, lot: Draw) -> None:
     """One to four notes of a pen, some underlined, circled or ticked off."""
     height, width = image.shape[:2]
     pen = PENS[int(lot.rng.integers(len(PENS)))]
@@ -76,12 +76,12 @@ def handwriting(image: Image, lot: Lot) -> None:
         lay(image, cover, *_place((height, width), cover.shape, lot), pen)
 
 
-def _press(lot: Lot) -> float:
+def _press(lot: Draw) -> float:
     """How dark the ink is."""
     return min(1.0, 0.35 + lot.strength) * min(1.0, 4 * lot.strength)
 
 
-def _place(size: tuple[int, int], part: tuple[int, ...], lot: Lot) -> tuple[int, int]:
+def _place(size: tuple[int, int], part: tuple[int, ...], lot: Draw) -> tuple[int, int]:
     """Top left of a part; two of three stand in the upper or lower margin, as most notes do."""
     height, width = size
     x = lot.rng.random() * max(0, width - part[1])
@@ -91,7 +91,7 @@ def _place(size: tuple[int, int], part: tuple[int, ...], lot: Lot) -> tuple[int,
     return min(round(y), max(0, height - part[0])), round(x)
 
 
-def _flourish(cover: NDArray[np.uint8], lot: Lot) -> NDArray[np.uint8]:
+def _flourish(cover: NDArray[np.uint8], lot: Draw) -> NDArray[np.uint8]:
     """Underline or circle a note, or leave it."""
     h, w = cover.shape
     room = max(3, round(0.3 * h), round(0.15 * w))
@@ -115,7 +115,7 @@ def _flourish(cover: NDArray[np.uint8], lot: Lot) -> NDArray[np.uint8]:
     return canvas
 
 
-def stamp(image: Image, lot: Lot) -> None:
+def stamp(image: Image, lot: Draw) -> None:
     """A rubber stamp, framed or round, with an uneven pad."""
     height, width = image.shape[:2]
     word = WORDS[int(lot.rng.integers(len(WORDS)))]
@@ -139,7 +139,7 @@ def stamp(image: Image, lot: Lot) -> None:
     )
 
 
-def _framed(first: NDArray[np.uint8], second: NDArray[np.uint8], lot: Lot) -> NDArray[np.uint8]:
+def _framed(first: NDArray[np.uint8], second: NDArray[np.uint8], lot: Draw) -> NDArray[np.uint8]:
     room, thick = max(2, round(lot.mm(2.5))), max(1, round(lot.mm(0.8)))
     cover = _stack(first, second, room)
     h, w = cover.shape
@@ -147,7 +147,7 @@ def _framed(first: NDArray[np.uint8], second: NDArray[np.uint8], lot: Lot) -> ND
     return cover
 
 
-def _round(first: NDArray[np.uint8], second: NDArray[np.uint8], lot: Lot) -> NDArray[np.uint8]:
+def _round(first: NDArray[np.uint8], second: NDArray[np.uint8], lot: Draw) -> NDArray[np.uint8]:
     room, thick = max(2, round(lot.mm(2.5))), max(1, round(lot.mm(0.8)))
     text = _stack(first, second, room)
     side = max(text.shape) + 2 * room

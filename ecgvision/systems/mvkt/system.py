@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.core.errors import ConfigError, told_of
+from ecgvision.core.errors import ConfigError, about_setting
 from ecgvision.nn.encoder_names import check_signal_encoder, lead_names
 from ecgvision.nn.losses.names import NEGATIVES
 from ecgvision.nn.losses.pair_settings import named_pairs
@@ -31,7 +31,7 @@ class Mvkt(LabelledSystem):
         super().check_settings(config)
         SignalSystem().patches(config)
         check_signal_encoder(config["model"]["encoder"], "model.encoder")
-        with told_of("data.student_leads"):
+        with about_setting("data.student_leads"):
             leads = lead_names(config["data"]["student_leads"])
         teacher = config["teacher"]
         if teacher["exp"] != "signal":

@@ -20,7 +20,7 @@ from ecgvision.nn.losses.tokens import TokenDistillation
 from ecgvision.nn.student import Student
 from ecgvision.nn.token_network import TokenNetwork
 from ecgvision.systems.base import Config, loader_arguments, names
-from ecgvision.systems.leakage import refuse_seen
+from ecgvision.systems.leakage import refuse_leakage
 from ecgvision.systems.page_input.network import PageLogits, PageNet
 from ecgvision.systems.page_input.page_distillation import PageDistillation
 from ecgvision.systems.pages import page_settings
@@ -54,7 +54,7 @@ def page_network(
     reader = make_reader(config["reader"], pretrained=False)
     if pretrained:
         path = Path(config["model"]["reader"])
-        refuse_seen(path, cohort, who="the reader", judged="this run")
+        refuse_leakage(path, cohort, who="the reader", judged="this run")
         load_pretrained(reader, path, prefix="model.")
     length = round(config["data"]["seconds"] * config["data"]["signal_rate"])
     return PageNet(reader, network, length=length, patch_length=cut.patch_length, stride=cut.stride,

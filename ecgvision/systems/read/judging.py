@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecgvision.core.evenly_spaced import spread
+from ecgvision.core.evenly_spaced import evenly_spaced
 from ecgvision.data.module import EcgDataModule
 from ecgvision.deploy.export_reader import export_reader
 from ecgvision.evaluate.report.summary import run_facts
@@ -68,5 +68,5 @@ def judge_reader(
 def check_pages(data: EcgDataModule) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """(N, 3, H, W) uint8 validation pages, spread over the split."""
     dataset: Any = data.dataset("val")
-    chosen = spread(CHECKED, len(dataset))
+    chosen = evenly_spaced(CHECKED, len(dataset))
     return np.stack([dataset[(0, int(i))]["image"].numpy() for i in chosen])

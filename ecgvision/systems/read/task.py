@@ -89,7 +89,9 @@ class ReadTask(BaseTask):
         windows = draw_windows(some, min(WINDOW, model.length))
         seen, height, log_scale = model(batch["image"], windows.points, windows.up)
         grid = model.page.grid
-        truth = cell_truth(batch["place"], batch["rise"], grid, to_gain=model.rise_of_pace)
+        truth = cell_truth(
+            batch["place"], batch["voltage_scale"], grid, to_gain=model.voltage_per_time_scale
+        )
         parts = cell_losses(seen.cells, truth, grid)
         parts |= {
             "mark": mark_loss(seen.marks, batch["mark_place"], batch["mark"]),
@@ -101,10 +103,10 @@ class ReadTask(BaseTask):
         return {}, weighed
 
     def _waveform(self, height: Tensor, log_scale: Tensor, windows: Windows) -> dict[str, Tensor]:
-        rise = windows.rise[..., None]
-        log_scale = log_scale - rise.abs().log()
+        voltage_scale = windows.voltage_scale[..., None]
+        log_scale = log_scale - voltage_scale.abs().log()
         # what was read stands over the row as it was told, the truth over the row as it is
-        read = (height - windows.moved[..., None]) / rise
+        read = (height - windows.moved[..., None]) / voltage_scale
         return {
             "waveform": reading.laplace_nll(read, log_scale, windows.signal, windows.printed),
             "snr": reading.noise_ratio(read, windows.signal, windows.printed),

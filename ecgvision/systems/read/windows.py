@@ -23,7 +23,7 @@ class Windows(NamedTuple):
         up: of the same shape, where a page's height of column runs to: aslant on a page that is
             turned.
         moved: (B, 12), by how much too low that is, as a fraction of the page's height.
-        rise: (B, 12), fraction of the height that 1 mV takes; 1 where nothing is printed.
+        voltage_scale: (B, 12), fraction of the height that 1 mV takes; 1 where nothing is printed.
         signal: (B, 12, L) mV; printed: (B, 12, L) bool.
         first: (B, 12), the window's first sample; length: of the whole.
     """
@@ -31,7 +31,7 @@ class Windows(NamedTuple):
     points: Tensor
     up: Tensor
     moved: Tensor
-    rise: Tensor
+    voltage_scale: Tensor
     signal: Tensor
     printed: Tensor
     first: Tensor
@@ -72,8 +72,10 @@ def draw_windows(batch: Batch, length: int) -> Windows:
     points = points + torch.stack([torch.zeros_like(moved), moved], dim=-1)[:, :, None]
     inside = wanted[..., MARGIN:-MARGIN]
     seen = printed.gather(2, inside)
-    rise = batch["rise"].nan_to_num().gather(2, inside[..., None].expand(-1, -1, -1, 2))
-    mean = (rise * seen[..., None]).sum(2) / seen.sum(2)[..., None].clamp(min=1)
+    voltage_scale = (
+        batch["voltage_scale"].nan_to_num().gather(2, inside[..., None].expand(-1, -1, -1, 2))
+    )
+    mean = (voltage_scale * seen[..., None]).sum(2) / seen.sum(2)[..., None].clamp(min=1)
     aside, middle = mean.unbind(2)
     there = middle.abs() > 1e-4
     middle = torch.where(there, middle, 1.0)

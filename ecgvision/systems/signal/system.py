@@ -6,7 +6,7 @@ from abc import abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.core.errors import ConfigError, told_of
+from ecgvision.core.errors import ConfigError, about_setting
 from ecgvision.core.layouts import MANY, get_layout
 from ecgvision.data.patch_settings import FLAT_MV, PatchSettings
 from ecgvision.nn.encoder_names import check_signal_encoder, lead_names
@@ -109,7 +109,7 @@ class MaskedSystem(LabelledSystem):
         if "reader" in config:  # adopted; until then the pages are not known
             page_settings(config, images=True)
         else:
-            with told_of("data.layouts"):
+            with about_setting("data.layouts"):
                 for name in names(config["data"]["layouts"]):
                     if name not in MANY:
                         get_layout(name)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ecgvision.core.atomic_io import whole_file
+from ecgvision.core.atomic_io import atomic_file
 from ecgvision.evaluate.report import figures
 from ecgvision.evaluate.report.html import Markup, facts, figure, page, table, tag
 
@@ -44,7 +44,7 @@ def write_pretrain_report(
         tag("p", _sentence(verdict)),
     )  # fmt: skip
     document = page(title, head, _curves(history), _epochs(found["epochs"]), _configuration(config))
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         part.write_text(document, encoding="utf-8")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ecgvision.reader.networks.trace_decoder import MARGIN, StripHead
+from ecgvision.reader.networks.trace_decoder import MARGIN, TraceDecoder
 from experiments.bench import __main__ as bench
 from experiments.bench.reader_ways import Dense
 
@@ -37,7 +37,7 @@ def test_a_lines_height_is_the_mean_of_its_ink(owned: bool) -> None:
     if owned:  # offsets are known to two pixels
         heights = heights.reshape(2, -1, 16).mean(2).repeat_interleave(16, 1)
     ink, offset, points = lines(heights)
-    found, scale = Dense(StripHead() if owned else None)(ink, offset, points)
+    found, scale = Dense(TraceDecoder() if owned else None)(ink, offset, points)
     wanted = heights[:, MARGIN:-MARGIN]
     assert found.shape == scale.shape == (1, *wanted.shape)
     inside = slice(8, -8, 16) if owned else slice(None)
@@ -48,7 +48,7 @@ def test_what_reaches_into_the_next_row_is_lost_unless_it_is_owned() -> None:
     heights = torch.stack([torch.zeros(SIZE[1]), torch.full((SIZE[1],), 0.12)])
     ink, offset, points = lines(heights)  # the lower row's line is nearer to the upper row
     dense, _ = Dense()(ink, offset, points)
-    owned, _ = Dense(StripHead())(ink, offset, points)
+    owned, _ = Dense(TraceDecoder())(ink, offset, points)
     assert (owned[0, 1] - 0.12).abs().max() < 2 / SIZE[0]
     assert (dense[0, 1] - 0.12).abs().min() > 0.05
     assert (owned[0, 0]).abs().max() < 2 / SIZE[0]
@@ -60,7 +60,7 @@ def test_ink_that_is_given_to_another_row_counts_once_it_is_pardoned() -> None:
     taken = offset.abs() > 0.1  # the lower row's line, as if it were the upper row's
     offset[taken] -= ROWS[1] - ROWS[0]
     ink /= 2  # less than the penalty for so far a row
-    head = StripHead()
+    head = TraceDecoder()
     owned, _ = Dense(head)(ink, offset, points)
     assert (owned[0, 1] - 0.12).abs().min() > 0.05
     with torch.no_grad():

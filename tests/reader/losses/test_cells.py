@@ -30,7 +30,7 @@ def page(store, layout: str, **given) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("layout", ["3x4+II", "12x1:cabrera"])
 def test_truth_by_loop(tiny_store, layout: str) -> None:
     item = page(tiny_store, layout)
-    truth = cell_truth(item["place"], item["rise"], GRID, to_gain=TO_GAIN)
+    truth = cell_truth(item["place"], item["voltage_scale"], GRID, to_gain=TO_GAIN)
     place = item["place"][0].double()
     x, y = place[..., 0] * GRID[1], place[..., 1] * GRID[0]
     named = 0
@@ -70,7 +70,7 @@ def answers(truth) -> Cells:
 def test_the_right_answers_cost_nothing_and_find_the_rows(tiny_store) -> None:
     for layout in ("3x4+II", "6x2", "12x1:cabrera"):
         item = page(tiny_store, layout)
-        truth = cell_truth(item["place"], item["rise"], GRID, to_gain=TO_GAIN)
+        truth = cell_truth(item["place"], item["voltage_scale"], GRID, to_gain=TO_GAIN)
         cells = answers(truth)
         parts = cell_losses(cells, truth, GRID)
         assert set(parts) == {"lead", "place", "time", "gain"}
@@ -84,7 +84,7 @@ def test_the_right_answers_cost_nothing_and_find_the_rows(tiny_store) -> None:
 
 def test_a_moment_is_wanted_as_exactly_as_the_place_that_it_stands_for(tiny_store) -> None:
     item = page(tiny_store, "12x1")
-    truth = cell_truth(item["place"], item["rise"], GRID, to_gain=TO_GAIN)
+    truth = cell_truth(item["place"], item["voltage_scale"], GRID, to_gain=TO_GAIN)
     right = answers(truth)
     for cells in (0.01, 0.1, 1.0):  # how far off, in cells' widths
         off = cells / GRID[1]
@@ -100,7 +100,7 @@ def test_a_moment_is_wanted_as_exactly_as_the_place_that_it_stands_for(tiny_stor
 def test_any_gain_is_seen(tiny_store, scale: dict[str, float], wanted: float) -> None:
     """One of the usual gains, and by how much more than that a page is stretched."""
     item = page(tiny_store, "3x4", **scale)
-    truth = cell_truth(item["place"], item["rise"], GRID, to_gain=TO_GAIN)
+    truth = cell_truth(item["place"], item["voltage_scale"], GRID, to_gain=TO_GAIN)
     nearest = min(
         range(len(RELATIVE_GAINS)), key=lambda i: abs(math.log(RELATIVE_GAINS[i] / wanted))
     )
@@ -109,8 +109,10 @@ def test_any_gain_is_seen(tiny_store, scale: dict[str, float], wanted: float) ->
     assert stretch == pytest.approx(math.log(wanted / RELATIVE_GAINS[nearest]), abs=0.01)
     model = PageReader("readnet", SIZE, width=16)
     cells = answers(truth)
-    _, rise, sure = model.rows(cells, name_cells(cells).leads, item["image"])
-    torch.testing.assert_close(rise[0], item["rise"][0, ..., 1].nanmedian(), rtol=0.02, atol=0)
+    _, voltage_scale, sure = model.rows(cells, name_cells(cells).leads, item["image"])
+    torch.testing.assert_close(
+        voltage_scale[0], item["voltage_scale"][0, ..., 1].nanmedian(), rtol=0.02, atol=0
+    )
     assert sure[0, nearest] > 0.99
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ecgvision.reader.networks.dense_head import NOTHING, CellHead, by_name
+from ecgvision.reader.networks.dense_head import NOTHING, DenseHead, by_name
 
 LOGITS = 3 * torch.randn(2, NOTHING + 1, 7, generator=torch.Generator().manual_seed(0))
 
@@ -28,7 +28,7 @@ def test_a_name_that_is_sure_decides_which_lead_but_not_whether_any() -> None:
 
 
 def test_a_head_takes_names_from_where_it_points() -> None:
-    head = CellHead(8, (6, 4))
+    head = DenseHead(8, (6, 4))
     names = torch.zeros(1, NOTHING, 12, 8)
     names[:, 9] = 1.0  # V4 on every row
     x = torch.randn(1, 8, 6, 4)

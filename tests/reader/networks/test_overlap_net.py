@@ -1,4 +1,4 @@
-"""Crossings: against a loop, and on strokes that are given to other rows."""
+"""OverlapNet: against a loop, and on strokes that are given to other rows."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ecgvision.reader.networks.overlap_net import CELL, DOUBT, Crossings, _pixels
+from ecgvision.reader.networks.overlap_net import CELL, DOUBT, OverlapNet, _pixels
 
 
 @pytest.mark.parametrize("columns", [24, 25])
 def test_a_new_network_changes_nearly_nothing(columns: int) -> None:
     ink, off = torch.randn(2, 3, 48, columns)
-    more, pardon = Crossings()(4 * ink, 3 * off)
+    more, pardon = OverlapNet()(4 * ink, 3 * off)
     assert more.shape == pardon.shape == (3, 48, columns)
     assert not more.any()
     torch.testing.assert_close(pardon, torch.full_like(pardon, DOUBT).sigmoid())
@@ -47,7 +47,7 @@ def strips(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Ten
 
 def test_it_learns_what_a_strokes_upper_part_belongs_to() -> None:
     torch.manual_seed(0)
-    network = Crossings(width=8)
+    network = OverlapNet(width=8)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
 
     def votes(ink: torch.Tensor, off: torch.Tensor) -> torch.Tensor:

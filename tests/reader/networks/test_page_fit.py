@@ -61,10 +61,10 @@ def test_a_page_that_lies_flat_has_the_pace_that_is_told_and_no_slope() -> None:
     (flat, leads, _), (bent, _, _) = page(0.0, noise=0.001), page(0.25)
     both = Cells(*(torch.cat(pair) for pair in zip(flat, bent, strict=True)))
     leads = leads.expand(2, -1, -1)
-    free, pace = fit_page(both, leads, TIME)
+    free, time_scale = fit_page(both, leads, TIME)
     line, told = fit_page(both, leads, TIME, torch.tensor([0.86, torch.nan]))
     torch.testing.assert_close(line[1], free[1])
-    assert told.tolist() == pytest.approx([0.86, pace[1].item()])
+    assert told.tolist() == pytest.approx([0.86, time_scale[1].item()])
     wanted = free[0, :, :, 0].mean() + 0.86 * (TIME - 0.5)
     torch.testing.assert_close(line[0, :, :, 0], wanted.expand(12, -1), atol=1e-3, rtol=0)
     level = line[0, :, :1, 1]
@@ -100,13 +100,13 @@ def by_numpy(cells: Cells, leads: np.ndarray) -> np.ndarray:
         middle = (weight * along).sum(2, keepdims=True) / weight.sum(1)[:, None]
         centre = (weight * across).sum((1, 2), keepdims=True) / weight.sum()
         slopes = fit(along - middle, y - lead_y[:, None], [0, BENT, BENT])
-        paces = fit(across - centre, np.tile(x - mean_x, (12, 1)), [0, TURNED])
+        time_scales = fit(across - centre, np.tile(x - mean_x, (12, 1)), [0, TURNED])
         if turn + 1 < ROUNDS:
-            off_x = x - mean_x - np.tensordot(paces, across - centre, 1)
+            off_x = x - mean_x - np.tensordot(time_scales, across - centre, 1)
             off_y = y - lead_y[:, None] - np.tensordot(slopes, along - middle, 1)
             weight = prior / (1 + (off_x**2 + off_y**2) / FAR**2)
     along, across = terms(TIME.numpy())
-    return np.stack([mean_x + np.tensordot(paces, across - centre, 1),
+    return np.stack([mean_x + np.tensordot(time_scales, across - centre, 1),
                      lead_y[:, None] + np.tensordot(slopes, along - middle, 1)], -1)  # fmt: skip
 
 

@@ -70,7 +70,7 @@ def test_rows_are_found(angle: float, columns: int) -> None:
     cells, truth = page(angle, columns=columns)
     rows = found(cells)
     assert miss(rows.points, truth).max() < 0.002
-    assert rows.pace.item() == pytest.approx(0.9, abs=0.01)
+    assert rows.time_scale.item() == pytest.approx(0.9, abs=0.01)
     shown = ~truth.isnan().any(-1)
     assert ((rows.presence[0] > 0.5) == shown).float().mean() > 0.97
 

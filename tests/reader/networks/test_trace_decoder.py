@@ -10,7 +10,7 @@ from ecgvision.reader.networks.trace_decoder import (
     NEAR,
     REACH,
     STEPS,
-    StripHead,
+    TraceDecoder,
     more_points,
 )
 
@@ -43,7 +43,7 @@ def curve(count: int = 64) -> torch.Tensor:
 
 
 def test_a_new_head_already_follows_the_ink() -> None:
-    head, wanted = StripHead(), curve()
+    head, wanted = TraceDecoder(), curve()
     ink, offset = drawn(wanted, 0.5)
     height, log_scale = head(ink, offset, more_points(row(0.5)))
     assert height.shape == log_scale.shape == (1, 1, 64)
@@ -54,7 +54,7 @@ def test_a_new_head_already_follows_the_ink() -> None:
 
 def test_a_neighbours_trace_is_left_alone() -> None:
     """Two curves cross the strip; each pixel knows whose it is."""
-    head, wanted = StripHead(), curve()
+    head, wanted = TraceDecoder(), curve()
     mine, offset = drawn(wanted, 0.5)
     other, beyond = drawn(-wanted, 0.6)
     theirs = torch.nn.functional.max_pool2d(other, 2) > 0
@@ -64,7 +64,7 @@ def test_a_neighbours_trace_is_left_alone() -> None:
 
 
 def test_moments_by_loop() -> None:
-    head = StripHead()
+    head = TraceDecoder()
     votes = 4 * torch.randn(3, STEPS, 5, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         found = head._moments(votes)
@@ -90,7 +90,7 @@ def test_rows_are_carried_on_by_their_step() -> None:
 
 
 def test_rows_do_not_touch_one_another() -> None:
-    head = StripHead()
+    head = TraceDecoder()
     assert head.log_near.exp().item() == pytest.approx(NEAR)
     ink, offset = drawn(curve(), 0.5)
     two = torch.cat([row(0.5), row(0.3)], dim=1)

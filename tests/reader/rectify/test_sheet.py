@@ -58,22 +58,22 @@ class Shot:
         return np.stack([x - self.bend * (2 * y / height - 1) ** 2, y], axis=-1)
 
     @property
-    def pace(self) -> float:
+    def time_scale(self) -> float:
         """What fraction of the picture's width 10 s take in its middle."""
         step = np.array([[WIDTH / 2 - 1, HEIGHT / 2], [WIDTH / 2 + 1, HEIGHT / 2]])
         pixels = self.on_page(step)[:, 0]
         return 10 * self.page.speed * self.page.px_per_mm * 2 / (pixels[1] - pixels[0]) / WIDTH
 
 
-def miss(shot: Shot, pace: float) -> tuple[bool, float, float]:
+def miss(shot: Shot, time_scale: float) -> tuple[bool, float, float]:
     """Whether a grid was seen, and by how many ms of 25 mm/s at most a sheet laid flat is wrong
     across and down, but for where it begins."""
-    sheet = find_sheet(shot.image, torch.tensor([pace]), 10.0)
+    sheet = find_sheet(shot.image, torch.tensor([time_scale]), 10.0)
     y, x = np.mgrid[0.15:0.85:9j, 0.1:0.9:9j]
     points = np.stack([x, y], axis=-1)
     flat = sheet.flat(torch.from_numpy(points)[None])[0].numpy()
     mm = shot.on_page(points * [WIDTH, HEIGHT]) / shot.page.px_per_mm
-    found = flat * [WIDTH, HEIGHT] * 10 * shot.page.speed / (pace * WIDTH)
+    found = flat * [WIDTH, HEIGHT] * 10 * shot.page.speed / (time_scale * WIDTH)
     off = found - mm
     off = np.abs(off - np.median(off, axis=(0, 1))).max(axis=(0, 1)) * 1000 / 25
     return bool(sheet.seen), float(off[0]), float(off[1])
@@ -83,7 +83,7 @@ def miss(shot: Shot, pace: float) -> tuple[bool, float, float]:
 def test_a_page_is_laid_flat(tiny_store, corners: str) -> None:
     shot = Shot(tiny_store, corners)
     for off in (-0.04, 0.0, 0.03):
-        seen, across, down = miss(shot, shot.pace * (1 + off))
+        seen, across, down = miss(shot, shot.time_scale * (1 + off))
         assert seen
         assert across < 12
         assert down < 12
@@ -91,21 +91,21 @@ def test_a_page_is_laid_flat(tiny_store, corners: str) -> None:
 
 def test_so_is_a_page_that_bends_and_one_of_50_mm_a_second(tiny_store) -> None:
     bent = Shot(tiny_store, "from the left", bend=6.0)
-    assert miss(bent, bent.pace)[0]
-    assert max(miss(bent, bent.pace)[1:]) < 20
+    assert miss(bent, bent.time_scale)[0]
+    assert max(miss(bent, bent.time_scale)[1:]) < 20
     fast = Shot(tiny_store, "turned", speed=50.0)
-    assert miss(fast, fast.pace)[0]
-    assert max(miss(fast, fast.pace)[1:]) < 12
+    assert miss(fast, fast.time_scale)[0]
+    assert max(miss(fast, fast.time_scale)[1:]) < 12
 
 
 def test_a_grid_is_taken_near_the_pace_that_is_given_and_not_far_from_it(tiny_store) -> None:
     shot = Shot(tiny_store, "turned")
     for off in (0.9, 0.95, 1.1):
-        sheet = find_sheet(shot.image, torch.tensor([off * shot.pace]), 10.0)
+        sheet = find_sheet(shot.image, torch.tensor([off * shot.time_scale]), 10.0)
         assert sheet.seen
         assert float(sheet.table[0, 0, 1, 0]) == pytest.approx(off, rel=1e-3)
     for off in (0.8, 1.2, 1.25):
-        assert not find_sheet(shot.image, torch.tensor([off * shot.pace]), 10.0).seen
+        assert not find_sheet(shot.image, torch.tensor([off * shot.time_scale]), 10.0).seen
 
 
 def test_without_a_grid_a_point_is_where_it_is(tiny_store) -> None:
@@ -115,7 +115,7 @@ def test_without_a_grid_a_point_is_where_it_is(tiny_store) -> None:
     blank = torch.full_like(shot.image, 230)
     small = shot.image[:, :, :192, :256]
     for page in (blank, noise.to(torch.uint8), small):
-        sheet = find_sheet(page, torch.tensor([shot.pace]), 10.0)
+        sheet = find_sheet(page, torch.tensor([shot.time_scale]), 10.0)
         assert not sheet.seen
         torch.testing.assert_close(sheet.flat(points), points)
         torch.testing.assert_close(sheet.bent(points), points)
@@ -126,11 +126,11 @@ def test_without_a_grid_a_point_is_where_it_is(tiny_store) -> None:
 def test_pages_are_measured_each_by_itself(tiny_store) -> None:
     a, b = Shot(tiny_store, "turned"), Shot(tiny_store, "from below")
     blank = torch.full_like(a.image, 128)
-    paces = torch.tensor([a.pace, 0.8, b.pace])
-    both = find_sheet(torch.cat([a.image, blank, b.image]), paces, 10.0)
+    time_scales = torch.tensor([a.time_scale, 0.8, b.time_scale])
+    both = find_sheet(torch.cat([a.image, blank, b.image]), time_scales, 10.0)
     assert both.seen.tolist() == [True, False, True]
     for i, shot in ((0, a), (2, b)):
-        alone = find_sheet(shot.image, torch.tensor([shot.pace]), 10.0)
+        alone = find_sheet(shot.image, torch.tensor([shot.time_scale]), 10.0)
         torch.testing.assert_close(both.table[i], alone.table[0], atol=1e-5, rtol=0)
 
 

@@ -58,7 +58,7 @@ def test_it_learns_a_handful_of_pages(tiny_store: Path) -> None:
     with torch.no_grad():
         found = task.model(batch["image"])
         _, height, _ = task.model(batch["image"], windows.points, windows.up)
-    read = (height - windows.moved[..., None]) / windows.rise[..., None]
+    read = (height - windows.moved[..., None]) / windows.voltage_scale[..., None]
     shown, printed = windows.printed, batch["printed"]
     assert np.corrcoef(read[shown], windows.signal[shown])[0, 1] > 0.6
     assert ((found["presence"] > 0) == printed).float().mean() > 0.9
@@ -83,7 +83,7 @@ def test_windows_show_the_truth(tiny_store: Path) -> None:
     torch.testing.assert_close(off[:, 1], wanted, atol=1e-4, rtol=0)
     step = windows.points.diff(dim=2)[..., 0]
     torch.testing.assert_close(step, step[:, :, :1].expand_as(step), atol=1e-4, rtol=0)
-    assert (windows.rise[1, 3] < 0).item()  # -aVR
+    assert (windows.voltage_scale[1, 3] < 0).item()  # -aVR
     spread = windows.spread(windows.signal)
     assert spread.shape == batch["signal"].shape
     torch.testing.assert_close(spread.gather(2, index), windows.signal)
