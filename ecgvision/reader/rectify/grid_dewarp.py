@@ -58,7 +58,7 @@ REFINED = 2
 
 AGREED, SURPRISE, TOLD = 0.45, 3.5, 0.01
 """A grid is held to be seen where that share of its answers agree in the end, and as many times the
-share that its scale is off the given one more, and where it explains that much of a block's variance
+share that its scale is off the given one more, and where it explains that much of the variance
 beyond `FAINT`, in the mean over blocks; our defaults. Pages without a grid come to .4, and what is
 taken for a grid of another scale, to .65."""
 
