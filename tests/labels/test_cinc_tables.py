@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from real_data import real_data
 
 from ecgvision.core.errors import LabelError
 from ecgvision.labels.cinc_tables import CPSC2018
 from ecgvision.labels.schemes import SCHEMES, get_scheme, targets
 from ecgvision.labels.snomed import is_identifier
 
-SHARED = Path(__file__).resolve().parents[2] / "../shared/data"
 AF, NSR, RBBB, CRBBB, LBBB, CLBBB = (
     "164889003", "426783006", "59118001", "713427006", "164909002", "733534002",
 )  # fmt: skip
@@ -32,9 +31,7 @@ CONCEPTS = sorted(
 
 
 def official(year: int, kind: str) -> pd.DataFrame:
-    file = SHARED / f"cinc{year}/dx_mapping_{kind}.csv"
-    if not file.is_file():
-        pytest.skip("the Challenge's tables are not here")
+    file = real_data(f"cinc{year}/dx_mapping_{kind}.csv")
     return (
         pd.read_csv(file)
         .rename(columns={"SNOMED CT Code": "SNOMEDCTCode"})
@@ -59,9 +56,7 @@ def test_classes_are_the_scored_codes_with_equivalents_merged(year, codes, class
 
 @pytest.mark.parametrize("year", [2020, 2021])
 def test_the_order_is_that_of_the_official_weights(year):
-    file = SHARED / f"cinc{year}/weights.csv"
-    if not file.is_file():
-        pytest.skip("the Challenge's tables are not here")
+    file = real_data(f"cinc{year}/weights.csv")
     scheme = SCHEMES[f"cinc{year}"]
     place = {c: i for i, cs in enumerate(scheme.statements.values()) for c in cs}
     rows = [place[str(key).split("|")[0]] for key in pd.read_csv(file, index_col=0).index]

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from real_data import real_data
 
 from ecgvision.core.errors import LabelError
 from ecgvision.labels.schemes import SCHEMES, column_scheme, get_scheme, targets
 from ecgvision.labels.scp_tables import SNOMED, STATEMENTS
 
-SHARED = Path(__file__).resolve().parents[2] / "../shared/data"
 SUPER = ("NORM", "MI", "STTC", "CD", "HYP")
 STATEMENT = st.sampled_from([s.code for s in STATEMENTS])
 
 
 def official() -> pd.DataFrame:
-    file = SHARED / "ptbxl-mini/scp_statements.csv"
-    if not file.is_file():
-        pytest.skip("the official scp_statements.csv is not here")
+    file = real_data("ptbxl-mini/scp_statements.csv")
     return pd.read_csv(file, index_col=0)
 
 
@@ -78,9 +75,7 @@ def test_each_diagnostic_statement_counts_for_one_class():
 
 
 def test_snomed_codes_are_those_of_the_challenge():
-    files = sorted((SHARED / "cinc2021").glob("dx_mapping_*.csv"))
-    if not files:
-        pytest.skip("the Challenge's tables are not here")
+    files = sorted(real_data("cinc2021").glob("dx_mapping_*.csv"))
     known = set(pd.concat(map(pd.read_csv, files))["SNOMEDCTCode"].astype(str))
     assert set(SNOMED.values()) <= known
     assert len(set(SNOMED.values())) == len(SNOMED)
@@ -196,9 +191,7 @@ def test_bad_schemes_are_refused(make):
 
 
 def test_columns_agree_with_codes_throughout_the_real_manifest():
-    file = SHARED / "ptbxl-rescaled/manifest.csv"
-    if not file.is_file():
-        pytest.skip("ptbxl-rescaled is not here")
+    file = real_data("ptbxl-rescaled/manifest.csv")
     from data_prep.tables import parse_scp
 
     frame = pd.read_csv(file).rename(columns={c: f"y_{c}" for c in SUPER} | {"record": "record_id"})

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from real_data import real_data
 from sklearn.metrics import f1_score, fbeta_score
 
 from ecgvision.core.errors import DataError
@@ -22,7 +21,6 @@ from ecgvision.evaluate.challenge.scores import (
 )
 from ecgvision.labels.schemes import SCHEMES
 
-SHARED = Path(__file__).resolve().parents[3] / "../shared/data"
 BOTH = pytest.mark.parametrize("name", ["cinc2020", "cinc2021"])
 
 
@@ -73,9 +71,7 @@ def test_classes_are_the_schemes(name):
 
 @BOTH
 def test_weights_equal_the_official_table(name):
-    file = SHARED / name / "weights.csv"
-    if not file.is_file():
-        pytest.skip("the Challenge's tables are not here")
+    file = real_data(f"{name}/weights.csv")
     table = pd.read_csv(file, index_col=0)
     official = {str(code): row for code, row in zip(table.index, table.to_numpy(), strict=True)}
     order = {str(code): i for i, code in enumerate(table.index)}

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from real_data import real_data
 from sklearn.metrics import roc_auc_score
 
 from ecgvision.core.errors import DataError
@@ -15,7 +15,7 @@ from ecgvision.evaluate.metrics.compare import p_value, paired, read_probabiliti
 from ecgvision.evaluate.metrics.operating_points import OperatingPoints, apply
 from experiments import compare as command
 
-ANCHOR = Path(__file__).resolve().parents[3] / "../shared/data/anchors/resnet1d_wang_fold9.csv"
+ANCHOR = real_data("anchors/resnet1d_wang_fold9.csv")
 
 
 def test_difference_is_that_of_the_same_resampled_rows(make_table):
@@ -119,7 +119,6 @@ def test_a_csv_that_is_none(tmp_path, text, says):
     assert "bad.csv" in str(error.value)
 
 
-@pytest.mark.skipif(not ANCHOR.exists(), reason="the shared data is not there")
 def test_the_anchor_has_the_auroc_its_readme_states():
     table = read_probabilities(ANCHOR)
     assert round(paired(table, table, draws=2)["macro_auroc"]["a"], 3) == 0.934
