@@ -1,6 +1,6 @@
-"""What draws one page of a store: this project's renderer, or a checkout of ecg-image-kit.
+"""Backends that draw pages of records: this project's renderer, or a checkout of ecg-image-kit.
 
-A backend is made anew in every worker from plain settings, and is called with a record.
+Every worker builds its own backend from plain settings and calls it with records.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Picture(NamedTuple):
-    """image (H, W, 3) uint8 RGB, the geometry's dict, mask (H, W) uint8 or None."""
+    """Drawn page: image (H, W, 3) uint8 RGB, geometry as a dict, mask (H, W) uint8 or None."""
 
     image: NDArray[np.uint8]
     geometry: dict[str, Any]
@@ -34,7 +34,7 @@ class Picture(NamedTuple):
 
 
 class Record(NamedTuple):
-    """signal (12, T) mV at `rate` Hz, the record's name, and lines for a header."""
+    """Record to draw: signal (12, T) mV at `rate` Hz, name, and lines for the page's header."""
 
     signal: NDArray[np.float32]
     rate: float
@@ -43,13 +43,13 @@ class Record(NamedTuple):
 
 
 def page_seed(seed: int, record: str, layout: str) -> int:
-    """31 bits that depend on nothing but these, so that a page repeats in any order."""
+    """Return a 31-bit seed from the arguments only, so that pages are the same in any order."""
     text = f"{seed}\0{record}\0{layout}".encode()
     return int.from_bytes(hashlib.sha256(text).digest()[:4], "big") >> 1
 
 
 def about(age: Any, sex: Any) -> tuple[str, ...]:
-    """Header lines of a record: who it is, nothing that could tell of the heart."""
+    """Return a record's header lines: age and sex, nothing that could reveal the labels."""
     import pandas as pd
 
     years = "Unknown" if pd.isna(age) else f"{age:.0f}"
@@ -58,7 +58,17 @@ def about(age: Any, sex: Any) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class OurBackend:
-    """The fast renderer, with an artefact over the page where one is named.
+    """This project's renderer, optionally with an artefact applied to the page.
+
+    Attributes:
+        layouts: names of all layouts that will be drawn.
+        style: name of a style, or "mixed".
+        dpi: pixels per inch.
+        seed: of all randomness.
+        masks: also draw masks of the traces.
+        points: also give the pixel of every sample.
+        artefact: name of an artefact, "" for none.
+        strength: of the artefact.
 
     Raises:
         ConfigError: for an unknown style or artefact, at construction.
@@ -87,10 +97,10 @@ class OurBackend:
             )
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Do nothing: no resources are held."""
 
     def __call__(self, record: Record, layout: str) -> Picture:
-        """The page of a record."""
+        """Draw the page of a record."""
         from ecgvision.render.draw import draw
 
         seed = page_seed(self.seed, record.name, layout)
@@ -114,7 +124,11 @@ class OurBackend:
 
 
 def _artefacts() -> Callable[..., Any]:
-    """`apply` of the artefacts, imported only where one is asked for."""
+    """Import `apply` of the artefacts on demand.
+
+    Raises:
+        ConfigError: if the artefacts cannot be imported.
+    """
     try:
         artefacts = importlib.import_module("ecgvision.render.artefacts")
     except ImportError as error:
@@ -126,11 +140,18 @@ def _artefacts() -> Callable[..., Any]:
 
 
 class KitBackend:
-    """ecg-image-kit, in a process of its own that lives as long as this object.
+    """ecg-image-kit, in a separate process that lives as long as this object.
+
+    Args:
+        layouts, dpi, seed, masks, points: as for `OurBackend`.
+        checkout: folder of ecg-image-kit; None: from ECG_IMAGE_KIT_HOME.
+        python: its interpreter; None: from ECG_IMAGE_KIT_PYTHON.
+        flags: the kit's own flags.
+        timeout: seconds after which a page fails.
 
     Raises:
-        ConfigError: for what the checkout or its interpreter cannot do.
-        LayoutError: for what the kit cannot draw.
+        ConfigError: if the checkout or its interpreter does not work.
+        LayoutError: for a page that the kit cannot draw.
     """
 
     def __init__(
@@ -146,15 +167,15 @@ class KitBackend:
         self.kit: Kit = Kit(checkout, python=python, flags=flags, timeout=timeout)
 
     def check(self) -> None:
-        """Start the worker and let it check everything."""
+        """Start the worker process and let it check checkout and flags."""
         self.kit.check()
 
     def close(self) -> None:
-        """End the worker."""
+        """End the worker process."""
         self.kit.close()
 
     def __call__(self, record: Record, layout: str) -> Picture:
-        """The page of a record."""
+        """Draw the page of a record."""
         seed = page_seed(self.seed, record.name, layout)
         made = self.kit.draw(
             record.signal, record.rate, self.pages[layout], name=record.name, seed=seed,

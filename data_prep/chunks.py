@@ -1,9 +1,9 @@
-"""Read records in parallel and put them into a store, resumably and in bounded memory.
+"""Pack records into a store in parallel, resumably and in bounded memory.
 
-Workers turn a chunk of records into two files of a work folder beside the target: the int16 values
-and, last, a JSON with what is known of each. A chunk counts once its JSON stands, so an interrupted
-run continues with the chunks that lack one. When all stand, they are copied into the store, which
-appears in one step, and the work folder is removed. No process holds more than one record.
+Workers write each chunk of records as two files in a work folder beside the target: the int16
+values and then a JSON with the facts of each record. A chunk is complete once its JSON exists, so
+an interrupted run continues with the chunks without one. Complete chunks are copied into the store,
+which appears atomically, and the work folder is removed. No process holds more than one record.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ OnError = Literal["stop", "skip"]
 CHUNK = 64
 # Below this many records, starting worker processes takes longer than reading.
 PARALLEL_FROM = 2000
-_VERSION = 1  # raised when reading or the quality rules change, so that old chunks are not reused
+_VERSION = 1  # incremented when reading or quality rules change, so old chunks are not reused
 
 
 @dataclass(frozen=True)
 class Item:
-    """A record to pack: its name, its file, and what `StoreWriter.add` is to be told of it."""
+    """A record to pack: its name, its file, and further arguments of `StoreWriter.add_steps`."""
 
     record_id: str
     file: Path
@@ -49,8 +49,14 @@ class Item:
 
 @dataclass(frozen=True)
 class Reading:
-    """How records are read: the store's rate, whether others may be resampled, what stops, and the
-    rate of files that state none (None: they cannot be read)."""
+    """Settings of reading records.
+
+    Attributes:
+        rate: Hz of the store.
+        resample: resample records of other rates; otherwise they cannot be read.
+        on_error: "stop" at a record that cannot be read, or "skip" it.
+        unstated_rate: Hz of files that state no rate; None: they cannot be read.
+    """
 
     rate: float
     resample: bool = False
@@ -59,10 +65,10 @@ class Reading:
 
 
 def check_out(out: str | Path, *, overwrite: bool) -> None:
-    """Refuse to pack where something stands.
+    """Check that `out` is free.
 
     Raises:
-        StoreError: unless it is to be replaced.
+        StoreError: if it exists and `overwrite` is not set.
     """
     if Path(out).exists() and not overwrite:
         raise StoreError(
@@ -85,15 +91,25 @@ def pack_items(
     progress: bool = True,
     overwrite: bool = False,
 ) -> Path:
-    """Pack records into a store at `out`, continuing an interrupted run; prints the report.
+    """Pack records into a store at `out`, or resume an interrupted run; prints the report.
 
-    `refused` are records that the source itself could not use, with its reasons: they are reported
-    as skipped beside those that turn out unreadable here.
+    Args:
+        items: records to pack.
+        out: folder of the store.
+        reading: settings of reading.
+        source: name of the source.
+        label_columns: the source's own label columns.
+        facts: further entries of the quality report.
+        refused: (record_id, reason) of records that the source's reader refused. The report lists
+            them as skipped, together with those that cannot be read here.
+        jobs: worker processes.
+        progress: show progress bars and the report.
+        overwrite: replace an existing store.
 
     Raises:
-        DataError: if there is nothing to pack, or nothing of it can be read.
-        RecordError: for the first record that cannot be read, under `on_error="stop"`.
-        StoreError: if `out` stands already and is not to be replaced.
+        DataError: if there is nothing to pack, or no record can be read.
+        RecordError: for the first record that cannot be read, if `on_error="stop"`.
+        StoreError: if `out` exists and `overwrite` is not set.
     """
     out = Path(out)
     if not items:
@@ -135,12 +151,12 @@ def pack_items(
 
 
 def _completed(about: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The table's word on age and sex; where the table has no such column, the record's own."""
+    """Merge age and sex: those of the table, or of the record if the table has no such column."""
     return {"age": entry["age"], "sex": entry["sex"], **about}
 
 
 def _fingerprint(items: Sequence[Item], reading: Reading) -> str:
-    """A hash of what is read and how, so that chunks of other files are never taken over."""
+    """Hash the files and the settings of reading, so that chunks of another job are not reused."""
     digest = hashlib.sha256(repr((_VERSION, CHUNK, reading)).encode())
     for item in items:
         digest.update(f"{item.record_id}\0{item.file}{state(item.file)}".encode())
@@ -148,7 +164,7 @@ def _fingerprint(items: Sequence[Item], reading: Reading) -> str:
 
 
 def state(file: str | Path) -> str:
-    """Size and time of a record's file or files, by which a change of them is noticed."""
+    """Return size and modification time of a record's files, to detect changes."""
     found = ""
     for suffix in ("", ".hea", ".dat", ".mat"):
         with suppress(OSError):
@@ -158,7 +174,7 @@ def state(file: str | Path) -> str:
 
 
 def _prepare(work: Path, fingerprint: str) -> None:
-    """An empty work folder, or the one that an interrupted run of the same job left."""
+    """Create an empty work folder, or keep that of an interrupted run of the same job."""
     mark = work / "job.txt"
     if not (mark.is_file() and mark.read_text() == fingerprint):
         shutil.rmtree(work, ignore_errors=True)
@@ -197,7 +213,7 @@ def _run(
 
 
 def _pack_chunk(task: list[tuple[str, str]], work: Path, number: int, reading: Reading) -> None:
-    """Read, check and quantise the records of a chunk into its two files."""
+    """Read, check and quantise the records of a chunk, and write its two files."""
     values, table = _names(work, number)
     entries: list[dict[str, Any]] = []
     temporary = values.with_suffix(f".{os.getpid()}.tmp")

@@ -1,7 +1,7 @@
-"""The PhysioNet/CinC Challenges 2020 and 2021 and CPSC 2018 as packed stores.
+"""Pack the PhysioNet/CinC Challenges 2020 and 2021 and CPSC 2018 as stores.
 
-ROOT is the Challenge's `training` folder as PhysioNet gives it, or any folder above or below it.
-Every `.hea` and `.mat` at any depth counts; a record's name says which database it is from:
+ROOT is the Challenge's `training` folder as published on PhysioNet, or any folder above or below
+it. Records are found at any depth. A record's name determines its database:
 
 | database | names | challenges |
 |---|---|---|
@@ -14,19 +14,21 @@ Every `.hea` and `.mat` at any depth counts; a record's name says which database
 | chapman_shaoxing | JS00001 to JS10646 | cinc2021 |
 | ningbo | JS10647 … | cinc2021 |
 
-`record_id` is `<database>/<name>` in every challenge's store, so that a recording which stands in
-two stores of one run is noticed, and `site` is the database. Diagnoses are kept whole, as SNOMED CT
-codes; the label schemes cinc2020, cinc2021 and cpsc2018 read them, whichever store they stand in. A
-header without diagnoses makes a record whose labels are unknown, not one without findings.
+`record_id` is `<database>/<name>` in the store of every challenge, so that a recording in two
+stores of one run is detected. `site` is the database. All diagnoses are kept, as SNOMED CT codes.
+The label schemes cinc2020, cinc2021 and cpsc2018 read them from any of these stores. A header
+without diagnoses gives a record with unknown labels, not one without findings.
 
-Ages are kept as stated (PTB-XL's 300 means "over 89"). The databases name no patients, so each
-record counts as a patient of its own, although PTB, PTB-XL and the St Petersburg set hold several
-records of some people: where that matters, leave those databases out, or name PTB-XL's table, whose
-ecg_id is the number in HR00001. PTB-XL's records then carry its patients and its official folds.
-Recordings that stand twice under different names (their headers give the same first samples and
-checksums for every lead) are one patient, in one fold. All other folds are stratified within each
-database by the challenge's own classes; they are those of the records found, so a partial download
-has other folds than the whole.
+Ages are kept as stated (PTB-XL's 300 means "over 89").
+
+The databases name no patients, so each record counts as a separate patient. PTB, PTB-XL and the
+St Petersburg set nevertheless have several records of some people. Where that matters, leave these
+databases out, or give PTB-XL's table (its ecg_id is the number in HR00001): PTB-XL's records then
+have its patients and official folds. Duplicate recordings under different names (the same first
+samples and checksums of all leads in their headers) are one patient in one fold.
+
+All other folds are stratified within each database by the challenge's own classes. They depend on
+the records found, so a partial download has other folds than the complete one.
 """
 
 from __future__ import annotations
@@ -49,7 +51,7 @@ from ecgvision.core.errors import DataError, RecordError
 from ecgvision.labels.schemes import CODE_COLUMN, get_scheme
 
 RATE = 500.0
-"""Hz: the rate of all but 590 of the 88,253 public records (PTB has 1000 Hz, St Petersburg 257)."""
+"""Hz, the rate of all but 590 of the 88,253 public records (PTB has 1000 Hz, St Petersburg 257)."""
 
 
 def pack_cinc(
@@ -68,18 +70,22 @@ def pack_cinc(
 
     Args:
         root: the folder.
-        out: the store to make.
-        challenge: "cinc2020", "cinc2021" or "cpsc2018": which databases, and which classes the
-            folds are stratified by.
+        out: folder of the store.
+        challenge: "cinc2020", "cinc2021" or "cpsc2018"; determines the databases, and the classes
+            by which folds are stratified.
         rate: Hz of the store; records of other rates are resampled.
         ptbxl: `ptbxl_database.csv`, for the patients and folds of PTB-XL's records.
-        on_error: "skip" (as the published sets hold damaged records) reports each with its reason.
+        jobs: worker processes.
+        on_error: "skip" reports each unreadable record with its reason (the default, as the
+            published sets have damaged records); "stop" raises at the first.
+        progress: show progress bars and the report.
+        overwrite: replace an existing store.
 
     Raises:
-        DataError: if the folder holds none of the challenge's records, the rate is not positive,
-            or the table is not that of PTB-XL or of no use here.
-        RecordError: for a record that cannot be read, under `on_error="stop"`.
-        StoreError: if `out` stands already.
+        DataError: for an unknown challenge, a folder without its records, a rate that is not
+            positive, or a table that is not PTB-XL's or names none of the records.
+        RecordError: for a record that cannot be read, if `on_error="stop"`.
+        StoreError: if `out` exists and `overwrite` is not set.
     """
     if challenge not in CHALLENGES:
         raise DataError(
@@ -134,7 +140,7 @@ def pack_cinc(
 def _facts(
     read: Sequence[tuple[Found, About]], others: Mapping[str | None, int], table: bool
 ) -> dict[str, Any]:
-    """What the report says of the source as a whole."""
+    """Summarise the source for the quality report."""
     return {
         "databases": dict(Counter(found.database for found, _ in read)),
         "left_out": {database or "unknown names": n for database, n in others.items()},
@@ -148,7 +154,7 @@ def _facts(
 
 
 def _copies(read: Sequence[tuple[Found, About]]) -> dict[str, list[str]]:
-    """Signature, or the name where there is none -> the names of the records that have it."""
+    """Map each signature (or name, without one) to the names of the records that have it."""
     copies: dict[str, list[str]] = {}
     for found, about in read:
         copies.setdefault(about.signature or found.name, []).append(found.name)
@@ -156,7 +162,11 @@ def _copies(read: Sequence[tuple[Found, About]]) -> dict[str, list[str]]:
 
 
 def _ptbxl_patients(file: Path, wanted: Sequence[Found]) -> dict[str, tuple[str | None, int]]:
-    """Record name -> patient and official fold."""
+    """Map each record name to its patient and official fold.
+
+    Raises:
+        DataError: for a row without ecg_id or fold, or a table that names none of the records.
+    """
     patients = {}
     for row in read_table(file, ("ecg_id", "patient_id", "strat_fold")).to_dict("records"):
         where = f"{file}, ecg_id {row['ecg_id']}"
@@ -180,8 +190,8 @@ def _items(
 ) -> list[Item]:
     scheme = get_scheme(challenge)
     items = []
-    # The first name of a recording stands for all its copies; where they lie in two databases, the
-    # first database's fold holds for both.
+    # The first name of a recording represents all its copies. Copies in two databases get the fold
+    # of the first database.
     first = {name: names[0] for names in _copies(read).values() for name in names}
     many = {name for names in _copies(read).values() if len(names) > 1 for name in names}
     placed: dict[str, int] = {}

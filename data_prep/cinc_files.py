@@ -1,7 +1,7 @@
-"""Which records of the PhysioNet/CinC Challenges lie below a folder, and which database each is of.
+"""Find records of the PhysioNet/CinC Challenges below a folder, and the database of each.
 
-The databases' names and those of their records are the ones of the Challenge 2021's training folder
-(PhysioNet, challenge-2021); `cinc.py` shows them as a table.
+Database and record names are those of the Challenge 2021's training folder (PhysioNet,
+challenge-2021). `cinc.py` lists them in a table.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CHALLENGES = {
 
 @dataclass(frozen=True)
 class Found:
-    """A record on disk: its name, its database (None where the name is none's), its path stem."""
+    """A record on disk: its name, its database (None if no pattern matches) and its path stem."""
 
     name: str
     database: str | None
@@ -43,7 +43,7 @@ class Found:
 
 
 def database_of(name: str) -> str | None:
-    """The database whose records are named so, or None."""
+    """Return the database that a record's name belongs to, or None."""
     for database, pattern in _NAMES.items():
         if re.fullmatch(pattern, name):
             return database
@@ -51,10 +51,10 @@ def database_of(name: str) -> str | None:
 
 
 def find_records(root: str | Path) -> list[Found]:
-    """All records at any depth, by database and name.
+    """Return all records at any depth, sorted by database and name.
 
     Raises:
-        DataError: if `root` is no folder, holds no record, or holds a record twice.
+        DataError: if `root` is no folder, has no record, or has a record twice.
     """
     root = Path(root)
     remedy = "Give the Challenge's training folder, with folders such as georgia/g1 in it"
@@ -83,7 +83,7 @@ def find_records(root: str | Path) -> list[Found]:
 
 
 def fingerprint(root: str | Path) -> str:
-    """12 hex digits over where the folder is and the names and states of its records' files."""
+    """Hash the folder's path and its record files (name, size, time) to 12 hex digits."""
     digest = hashlib.sha256(str(Path(root).resolve()).encode())
     for found in find_records(root):
         digest.update(f"\0{found.file}{state(found.file)}".encode())

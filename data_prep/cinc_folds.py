@@ -1,7 +1,7 @@
-"""Ten folds for sources that publish none.
+"""Stratified ten-fold split for sources without official folds.
 
 Folds come from iterative stratification (Sechidis et al. 2011, On the stratification of multi-label
-data), which spreads each label evenly, the rarest first. All records of a patient share a fold.
+data), which distributes each label evenly, rarest first. All records of a patient share a fold.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ FOLDS = 10
 def stratified_folds(
     targets: ArrayLike, patients: Sequence[str], *, seed: int = 0
 ) -> NDArray[np.int64]:
-    """The fold of each record, 1 to 10.
+    """Assign each record to a fold from 1 to 10, deterministically.
 
-    The result depends on nothing but the arguments. With fewer patients than folds each patient has
-    a fold of its own, from 1 on, as stratification has nothing to choose then.
+    With fewer patients than folds, each patient gets a separate fold, from 1 on.
 
     Args:
-        targets: (N, C) of 0 and 1, at least two labels to spread evenly.
-        patients: N names; equal names stay together.
-        seed: of the order in which equally good folds are taken.
+        targets: (N, C) of 0 and 1, with at least two labels.
+        patients: N names; records of equal name share a fold.
+        seed: decides between equally good folds.
 
     Returns:
         (N,) int64.

@@ -1,10 +1,10 @@
-"""What the comments of a Challenge record's header say: age, sex and diagnoses.
+"""Age, sex and diagnoses from the header comments of a Challenge record.
 
 The databases spell them differently (`#Dx: 426783006`, `# Dx : 426783006, 59118001`, `#Sex: M`)
-and often have no value (`NaN`, `Unknown`, nothing). Values that mean "not stated" become None;
-values that mean nothing known here become None too and are handed back, to be counted in the
-report. Diagnoses are stricter: a wrong code would turn a finding into a negative, so it is an
-error. Stray commas and codes that stand twice, which some headers hold, are no error.
+and often have no value (`NaN`, `Unknown`, nothing). Values that mean "not stated" become None.
+Values that are not understood become None too and are returned, so that the report can count them.
+Diagnoses are stricter: a wrong code would turn a finding into a negative, so it is an error. Stray
+commas and duplicate codes, which some headers have, are no error.
 """
 
 from __future__ import annotations
@@ -22,21 +22,26 @@ from ecgvision.labels.snomed import check_identifier
 _COMMENT = re.compile(r"#+\s*(\w+)\s*[:=]\s*(.*)")
 _NOTHING = {"", "nan", "none", "null", "unknown", "unk", "n/a", "na", "-", "-1", "?"}
 _SEXES = {"male": "male", "m": "male", "female": "female", "f": "female"}
-# Seen in headers of May 2020 beside samples as large as those that 1000/mV goes with (QRS complexes
-# of 400 to 3,200 steps in both), which is 0.1 to 0.6 mV at 4880 and an ordinary ECG at 1000.
+# Headers of May 2020 state 4880/mV for samples of the same size as those with 1000/mV: QRS
+# complexes have 400 to 3,200 steps in both. That is 0.1 to 0.6 mV at 4880 and an ordinary ECG at
+# 1000.
 _WRONG_GAIN = re.compile(r"4880(\.0*)?[(/]")
-# A MATLAB v4 file begins with five int32 and a name. 30 is "full matrix, int16, little-endian";
-# the name is `val`, so 24 bytes stand before the samples (MATLAB Level 4 MAT-File Format).
+# A MATLAB v4 file begins with five int32 and a name. 30 is "full matrix, int16, little-endian".
+# The name is `val`, so 24 bytes precede the samples (MATLAB Level 4 MAT-File Format).
 _MAT4, _MAT4_BYTES = 30, 24
 
 
 @dataclass(frozen=True)
 class About:
-    """Age in years, "male" or "female", and SNOMED CT codes in the header's order, each once.
+    """Contents of a header.
 
-    None means not stated; `unread` holds comments that say something which is not understood.
-    `signature` is the length with each lead's first sample and checksum as the header states them:
-    equal ones mean the same recording. It is None where no checksum is given.
+    Attributes:
+        age: in years; None if not stated.
+        sex: "male" or "female"; None if not stated.
+        codes: unique SNOMED CT codes in the header's order; None if not stated.
+        unread: comments whose value is not understood.
+        signature: record length, and first sample and checksum of each lead, as the header states
+            them. Equal signatures mean the same recording. None without checksums.
     """
 
     age: float | None
@@ -47,7 +52,7 @@ class About:
 
 
 def read_about(header: Path) -> About:
-    """Read the comments of a `.hea` file.
+    """Read the comments and the signature of a `.hea` file.
 
     Raises:
         RecordError: if the file cannot be read, a diagnosis is no SNOMED CT identifier, or the gain
@@ -93,7 +98,10 @@ def _check_gain(lines: list[list[str]], header: Path) -> None:
 
 
 def _signature(lines: list[list[str]]) -> str | None:
-    """Of header(5)'s record line and signal lines: file, format, gain, bits, zero, first, sum, …"""
+    """Return `About.signature`.
+
+    A signal line of WFDB's header(5) is: file, format, gain, bits, zero, first sample, checksum, …
+    """
     if len(lines) < 2 or len(lines[0]) < 4 or any(len(line) < 7 for line in lines[1:]):
         return None
     if all(line[6] == "0" for line in lines[1:]):
@@ -115,7 +123,7 @@ def _years(text: str) -> float | None:
 
 
 def _codes(lines: list[str] | None, header: Path) -> tuple[str, ...] | None:
-    """Without a line, or with lines that hold nothing, the diagnoses are unknown, not absent."""
+    """Parse the Dx lines; None (diagnoses unknown, not absent) without a line or a code."""
     written = [c for line in lines or () for c in re.split(r"[,;\s]+", line)]
     codes = [c for c in written if c.lower() not in _NOTHING]
     try:
@@ -130,12 +138,13 @@ def _codes(lines: list[str] | None, header: Path) -> tuple[str, ...] | None:
 
 
 def check_mat(file: Path) -> None:
-    """Refuse a `.mat` that is not the MATLAB v4 matrix which the headers' byte offset 24 means.
+    """Check that a `.mat` is a MATLAB v4 matrix, which the headers' byte offset of 24 implies.
 
-    Read as raw samples, a file of another kind gives plausible noise.
+    Any other file, read as raw samples, would give plausible noise.
 
     Raises:
-        RecordError: if the file is missing, or begins otherwise.
+        RecordError: if the file cannot be read, is cut short, or is no int16 matrix of 1 to 12
+            leads.
     """
     try:
         with file.open("rb") as stream:

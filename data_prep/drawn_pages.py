@@ -1,7 +1,7 @@
-"""Writes a folder of drawn pages, resumably; `ecgvision.data.drawn_pages` reads it.
+"""Write a folder of drawn pages, resumably; `ecgvision.data.drawn_pages` reads it.
 
-A page's PNG is renamed into place after its geometry and its mask: where a PNG stands, the page is
-whole. The manifest says `complete` only when the index is written.
+A page's PNG is renamed into place after its geometry and mask, so a PNG implies a complete page.
+The manifest states `complete` only after the index is written.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ PNG: tuple[int, ...] = (
     cv2.IMWRITE_PNG_STRATEGY,
     cv2.IMWRITE_PNG_STRATEGY_DEFAULT,
 )
-"""Level 1 without filters: on a 2200 x 1700 page a third of the time of OpenCV's own filter at that
-level (24 against 66 ms), for a third more bytes."""
+"""Compression level 1 without filters. On a 2200 x 1700 page this takes a third of the time of
+OpenCV's default filter at that level (24 against 66 ms), for a third more bytes."""
 if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # older OpenCV has no choice of filters
     PNG += (cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE)
 CHUNK = 10_000  # rows of the index held in memory
@@ -52,7 +52,11 @@ _END = b"IEND\xaeB`\x82"
 
 
 def png(image: NDArray[np.uint8], dpi: float) -> bytes:
-    """A grey (H, W) or RGB (H, W, 3) picture as a PNG that states its resolution."""
+    """Encode a grey (H, W) or RGB (H, W, 3) uint8 picture as a PNG that states its resolution.
+
+    Raises:
+        DataError: if the picture cannot be encoded.
+    """
     if image.ndim == 3:
         image = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), np.uint8)
     fine, content = cv2.imencode(".png", image, PNG)
@@ -62,21 +66,21 @@ def png(image: NDArray[np.uint8], dpi: float) -> bytes:
     body = b"pHYs" + metre.to_bytes(4, "big") * 2 + b"\x01"
     chunk = (9).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
     data = content.tobytes()
-    return data[:33] + chunk + data[33:]  # after the signature and the header
+    return data[:33] + chunk + data[33:]  # after signature and IHDR
 
 
 def png_dpi(file: Path) -> float:
-    """The resolution that `png` stated, in hundredths: a PNG counts whole pixels a metre."""
+    """Return the dpi that `png` stated, rounded to 0.01: a PNG stores whole pixels per metre."""
     with file.open("rb") as stream:
         head = stream.read(54)
     return round(int.from_bytes(head[41:45], "big") * 0.0254, 2)
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write beside the target, then rename.
+    """Write a file atomically: beside the target, then rename.
 
     Raises:
-        ConfigError: where it cannot be written, e.g. on a full disk; nothing is left behind.
+        ConfigError: if it cannot be written, e.g. on a full disk; no partial file remains.
     """
     part = path.with_name(f".{path.name}.part")  # one run at a time: see `Folder`
     try:
@@ -100,7 +104,7 @@ def write_page(
     folder: Path, row: int, layout: str, image: NDArray[np.uint8],
     geometry: Mapping[str, Any], mask: NDArray[np.uint8] | None,
 ) -> None:  # fmt: skip
-    """The files of one page, its PNG last."""
+    """Write the files of one page, its PNG last."""
     stem = folder / page_stem(row, layout)
     dpi = float(geometry["dpi"])
     write(stem.with_suffix(".json"), json.dumps(geometry, allow_nan=False).encode())
@@ -110,7 +114,7 @@ def write_page(
 
 
 def is_whole(folder: Path, row: int, layout: str) -> bool:
-    """True if the page stands in the folder, whole."""
+    """Return whether the folder has the complete page."""
     file = (folder / page_stem(row, layout)).with_suffix(".png")
     try:
         with file.open("rb") as stream:
@@ -121,17 +125,17 @@ def is_whole(folder: Path, row: int, layout: str) -> bool:
 
 
 class Folder:
-    """The folder while it is drawn.
+    """Folder of pages during drawing, locked against other runs.
 
     Args:
-        path: made if it is missing.
-        store: where the records come from.
-        settings: everything that decides the pages; `layouts` among it.
+        path: the folder; created if missing.
+        store: source of the records.
+        settings: everything that determines the pages, including `layouts`.
         records: rows 0 to records - 1 of the store are drawn.
 
     Raises:
-        ConfigError: if the folder holds pages of another store or of other settings, or anything
-            else, or another run draws into it at this moment.
+        ConfigError: if the folder has pages of another store or other settings, or anything
+            else, or another run is drawing into it.
     """
 
     def __init__(self, path: Path, store: Store, settings: dict[str, Any], records: int) -> None:
@@ -145,7 +149,7 @@ class Folder:
             raise
 
     def _take(self) -> None:
-        """Begin the folder, or make sure that what stands in it is of this run."""
+        """Start an empty folder, or check that its contents belong to this run."""
         if (self.path / MANIFEST).exists():
             self._check(read_manifest(self.path))
         elif any(p.name != f".{MANIFEST}.part" for p in self.path.iterdir()):
@@ -156,7 +160,7 @@ class Folder:
             self._write(complete=False, pages=0, skipped=[])
 
     def close(self) -> None:
-        """Let another run have the folder."""
+        """Release the lock."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -176,7 +180,7 @@ class Folder:
                 )
 
     def pending(self) -> NDArray[np.bool_]:
-        """(records, layouts) bool: the pages that are not there yet."""
+        """Return (records, layouts) bool: the missing pages."""
         layouts = self.settings["layouts"]
         found = np.ones((self.records, len(layouts)), bool)
         for row in range(self.records):
@@ -185,7 +189,16 @@ class Folder:
         return found
 
     def finish(self, seed_of: Any, skipped: list[dict[str, Any]]) -> int:
-        """Write the index of the pages that stand here, then the manifest; how many there are."""
+        """Write the index of the pages, then the manifest; returns the number of pages.
+
+        Args:
+            seed_of: (record_id, layout) -> seed of the page.
+            skipped: pages that failed, each with row, record_id, layout and why.
+
+        Raises:
+            DataError: if there is no page.
+            ConfigError: if a file cannot be written.
+        """
         import pyarrow as pa
         import pyarrow.parquet as parquet
 
@@ -217,7 +230,7 @@ class Folder:
         return pages
 
     def _rows(self, seed_of: Any, skipped: set[tuple[int, str]]) -> Iterator[list[dict[str, Any]]]:
-        """Rows of the index, `CHUNK` at a time."""
+        """Yield rows of the index, about `CHUNK` at a time."""
         records, settings = self.store.records, self.settings
         found: list[dict[str, Any]] = []
         for row in range(self.records):
@@ -265,10 +278,10 @@ class Folder:
 
 
 def _lock(path: Path) -> int | None:
-    """Hold the folder for this process until it is closed or ends; None where there are no locks.
+    """Lock the folder until it is closed or the process ends; None on systems without `fcntl`.
 
     Raises:
-        ConfigError: if the folder cannot be made, or another process holds it.
+        ConfigError: if the folder cannot be created, or another process has locked it.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -292,7 +305,7 @@ def _lock(path: Path) -> int | None:
 
 
 def _known(value: Any, kind: Callable[[Any], Any]) -> Any:
-    """The value of that kind, or None where the store has none."""
+    """Convert a value by `kind`; None if the store has none."""
     import pandas as pd
 
     return None if pd.isna(value) else kind(value)

@@ -1,10 +1,10 @@
-"""A contact sheet of pages of one real record: layouts, papers and artefacts side by side.
+"""Draw a contact sheet of pages of one record: layouts, papers and artefacts side by side.
 
     python -m data_prep.gallery RECORD --out docs/gallery.png
     python -m data_prep.gallery RECORD --out sheet.png --styles muse,kit --layouts 3x4+II,6x2
 
-Without choices it shows every paper in the layout it is most usual with, and then every preset of
-artefacts. With choices it shows every combination of what is named.
+By default the sheet shows every paper in its most usual layout, then every preset of artefacts.
+With --styles, --layouts or --artefacts it shows all combinations of the given names.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from ecgvision.render.text import text_coverage
 
 COLUMNS = 3
 GAP_PX, CAPTION_PX, LETTERS_PX = 16, 30, 18
-BACKDROP = 214  # grey of the table the pages lie on
-LIMIT = 2_500_000  # bytes: a picture that a repository can carry
-SHOWN = "muse"  # the paper that artefacts happen to
-OVERSAMPLED = 2.0  # artefacts happen at this many times the sheet's resolution
+BACKDROP = 214  # grey level of the background
+LIMIT = 2_500_000  # bytes; small enough for a repository
+SHOWN = "muse"  # the paper on which artefacts are shown
+OVERSAMPLED = 2.0  # artefacts are applied at this many times the sheet's resolution
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One page of the sheet; artefact "" is none."""
+    """One page of the sheet; artefact "" means none."""
 
     style: str
     layout: str
@@ -49,12 +49,12 @@ class Entry:
 
     @property
     def caption(self) -> str:
-        """What stands below the page."""
+        """Text below the page."""
         return ", ".join(v for v in (self.style, self.layout, self.artefact) if v)
 
 
 def everything() -> list[Entry]:
-    """Every paper in its most usual layout, then every preset of artefacts but the clean one."""
+    """Return each paper in its most usual layout, then each preset of artefacts except clean."""
     from ecgvision.render.artefacts import CLEAN
 
     papers = [Entry(name, paper.layouts[0]) for name, paper in PAPERS.items()]
@@ -63,7 +63,7 @@ def everything() -> list[Entry]:
 
 
 def chosen(styles: Sequence[str], layouts: Sequence[str], artefacts: Sequence[str]) -> list[Entry]:
-    """Every combination; a style without a layout takes its most usual one.
+    """Return all combinations; without layouts each style has its most usual one.
 
     Raises:
         ConfigError: for an unknown style or artefact.
@@ -77,19 +77,19 @@ def chosen(styles: Sequence[str], layouts: Sequence[str], artefacts: Sequence[st
     for style in styles or (["kit"] if layouts else [SHOWN]):
         paper = get_paper(style)
         for layout in layouts or paper.layouts[:1]:
-            paper.page(layout)  # refuse before anything is drawn
+            paper.page(layout)  # raises before anything is drawn
             found += [Entry(style, layout, artefact) for artefact in artefacts or [""]]
     return found
 
 
 def presets() -> list[str]:
-    """Names of the presets of artefacts; none where the package is not there."""
+    """Return the names of artefact presets; empty if the artefacts package is not installed."""
     package = _artefacts()
     return [] if package is None else list(package.PRESETS)
 
 
 def _artefacts() -> Any:
-    """The package of artefacts, which is slow to import and not always asked for, or None."""
+    """Import the artefacts package, which is slow, on demand; None if it is not installed."""
     name = "ecgvision.render.artefacts"
     return importlib.import_module(name) if importlib.util.find_spec(name) else None
 
@@ -97,10 +97,10 @@ def _artefacts() -> Any:
 def sheet(
     ecg: Ecg, entries: Sequence[Entry], width: int, *, seed: int, strength: float
 ) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8: the pages in rows of `COLUMNS`, each `width` px wide at most."""
+    """Return the sheet (H, W, 3) uint8: rows of `COLUMNS` pages, each at most `width` px wide."""
     columns = min(COLUMNS, len(entries))
     pages = [
-        _page(ecg, entry, width, seed=seed + i, strength=strength)  # a journey of its own for each
+        _page(ecg, entry, width, seed=seed + i, strength=strength)  # a different seed for each page
         for i, entry in enumerate(entries)
     ]
     rows = [pages[i : i + columns] for i in range(0, len(pages), columns)]
@@ -127,7 +127,7 @@ def _page(ecg: Ecg, entry: Entry, width: int, *, seed: int, strength: float) -> 
 
     paper = get_paper(entry.style)
     page = paper.page(get_layout(entry.layout))
-    box = (width, width)  # no page is higher than a column is wide
+    box = (width, width)  # no page is taller than a column is wide
     if not entry.artefact:
         return draw(ecg.signal, ecg.rate, page.fit(box), paper.style, seed=seed).image
     large = _at(page, OVERSAMPLED * page.fit(box).dpi)
@@ -145,7 +145,7 @@ def _at(page: Page, dpi: float) -> Page:
 
 
 def _write_text(image: NDArray[np.uint8], text: str, y: int, middle: int) -> None:
-    """Black text whose baseline is at row y, centred, cut where the picture ends."""
+    """Draw black text centred at column `middle` with its baseline at row `y`, clipped."""
     cover, below, _ = text_coverage(text, LETTERS_PX, 72.0)
     left = max(0, middle - cover.shape[1] // 2)
     part = image[y + below : y + below + cover.shape[0], left : left + cover.shape[1]]
@@ -153,7 +153,7 @@ def _write_text(image: NDArray[np.uint8], text: str, y: int, middle: int) -> Non
 
 
 def encode(image: NDArray[np.uint8]) -> bytes:
-    """The picture as a PNG of 256 colours, a third of the size of one in full colour."""
+    """Encode the picture as a PNG of 256 colours, a third of the size of full colour."""
     from PIL import Image
 
     few = Image.fromarray(image).quantize(
@@ -165,7 +165,7 @@ def encode(image: NDArray[np.uint8]) -> bytes:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Build the command-line parser."""
     top = argparse.ArgumentParser(
         prog="python -m data_prep.gallery",
         description=__doc__,
@@ -185,10 +185,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Draw the sheet and write it, smaller where it would be too heavy a file.
+    """Draw the sheet and write it, with smaller pages if the file would exceed `LIMIT`.
 
     Raises:
-        EcgVisionError: for anything asked that makes no sense or cannot be read or written.
+        EcgVisionError: for an invalid argument, or a file that cannot be read or written.
     """
     if args.seed < 0:
         raise ConfigError("--seed must not be negative", value=args.seed)
@@ -217,7 +217,11 @@ def run(args: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; 0, or 2 after one line on what the user can put right."""
+    """Run the command line.
+
+    Returns:
+        The exit code: 0, or 2 after a one-line error that the user can fix.
+    """
     try:
         run(parser().parse_args(argv))
     except EcgVisionError as error:

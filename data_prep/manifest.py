@@ -1,4 +1,4 @@
-"""Own data: any records that `ecgvision.records.reading` reads, and a CSV that lists them.
+"""Pack your own records, in any format that `ecgvision.records.reading` reads, listed in a CSV.
 
 | column | meaning |
 |---|---|
@@ -9,9 +9,9 @@
 | `patient_id`, `age`, `sex`, `device`, `site` | optional; sex is male, female, m, f or empty |
 | anything else | kept in the store under its own name |
 
-At least label columns or `scp_codes` must be there. Where a class column and SCP codes both stand,
-they must agree (see `ecgvision.labels.schemes.targets`); an empty `patient_id` means a patient of
-its own.
+Label columns or `scp_codes` are required. If a record has both class columns and SCP codes, they
+must agree (see `ecgvision.labels.schemes.targets`). A record with an empty `patient_id` counts as a
+separate patient.
 """
 
 from __future__ import annotations
@@ -52,23 +52,27 @@ def pack_manifest(
 ) -> Path:
     """Pack the records of a manifest; `record_id` is `<name>/<stem of the record's path>`.
 
-    Where stems stand twice, the whole relative path takes their place.
+    If stems are not unique, the full relative path is used instead.
 
     Args:
         file: the CSV.
-        out: the store to make.
-        rate: the store's rate in Hz, to which records of other rates are resampled. Without it all
-            records must have the first one's rate.
-        unstated_rate: the rate in Hz of npy and CSV records that do not state theirs; without it
-            they are refused.
-        labels: label columns; by default every column of 0 and 1 that has no other meaning.
-        name: the source's name; by default that of the folder the CSV is in.
+        out: folder of the store.
+        rate: Hz of the store; records of other rates are resampled. Without it all records must
+            have the rate of the first.
+        unstated_rate: Hz of npy and CSV records that do not state theirs; without it they are
+            refused.
+        labels: label columns; default: every column of 0 and 1 that has no other meaning.
+        name: name of the source; default: that of the CSV's folder.
+        jobs: worker processes.
+        on_error: "stop" at a record that cannot be read, or "skip" and report it.
+        progress: show progress bars and the report.
+        overwrite: replace an existing store.
 
     Raises:
-        DataError: for a manifest that contradicts itself or lacks what is needed.
+        DataError: for a manifest that contradicts itself or lacks required columns.
         LabelError: if a record's label columns contradict its SCP codes.
         RecordError: for a record that cannot be read, unless `on_error="skip"`.
-        StoreError: if `out` stands already.
+        StoreError: if `out` exists and `overwrite` is not set.
     """
     file = Path(file)
     table = read_table(file, ["record"])
@@ -97,10 +101,10 @@ def pack_manifest(
 
 
 def fingerprint(file: str | Path) -> str:
-    """12 hex digits over where the manifest is, what it says, and the state of the files it lists.
+    """Hash the manifest's path and contents, and the size and time of its files, to 12 hex digits.
 
     Raises:
-        DataError: as `pack_manifest`.
+        DataError: if the manifest cannot be read or has no column `record`.
     """
     file = Path(file)
     digest = hashlib.sha256(f"{file.resolve()}".encode() + file.read_bytes())
@@ -110,7 +114,13 @@ def fingerprint(file: str | Path) -> str:
 
 
 def _label_columns(table: pd.DataFrame, labels: Sequence[str] | None, file: Path) -> list[str]:
-    """In the manifest's order, which is the order of the `columns` label scheme."""
+    """Return the label columns, in the manifest's order unless `labels` names them.
+
+    The label scheme `columns` keeps this order.
+
+    Raises:
+        DataError: for a missing column, a value other than 0 and 1, or no labels at all.
+    """
     if labels is None:
         free = [c for c in table.columns if c not in _KNOWN]
         found = [c for c in free if table[c].notna().any() and table[c].dropna().isin([0, 1]).all()]
@@ -212,7 +222,11 @@ def _sex(cell: Any, where: str) -> str | None:
 
 
 def _check_agreement(items: list[Item], columns: list[str]) -> None:
-    """Contradictions between class columns and SCP codes are said before hours of packing."""
+    """Check class columns against SCP codes before packing, which can take hours.
+
+    Raises:
+        LabelError: if they contradict each other.
+    """
     import pandas as pd
 
     rows = [
@@ -232,7 +246,12 @@ def _check_agreement(items: list[Item], columns: list[str]) -> None:
 def _first_rate(
     items: list[Item], file: Path, on_error: OnError, unstated_rate: float | None
 ) -> float:
-    """The rate of the first record that can be read; all others must have it too."""
+    """Return the rate of the first record that can be read.
+
+    Raises:
+        DataError: if no record can be read.
+        RecordError: if the first record cannot be read and `on_error="stop"`.
+    """
     for item in items:
         try:
             return read_record(item.file, unstated_rate=unstated_rate).rate

@@ -4,8 +4,8 @@
     python -m data_prep.pack cinc2021 /data/challenge-2021/training --out stores/cinc2021
     python -m data_prep.pack manifest my/manifest.csv --out stores/mine
 
-An interrupted pack continues where it stopped when the same command is given again. The store's
-`quality.json` counts and lists what was found in the source and what was done with it.
+Repeat the same command to resume an interrupted pack. The store's `quality.json` counts and lists
+the problems found in the source and how each was handled.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ecgvision.core.processors import usable_cores
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Build the command-line parser."""
     top = argparse.ArgumentParser(
         prog="python -m data_prep.pack",
         description=__doc__,
@@ -95,7 +95,11 @@ def _common(command: argparse.ArgumentParser, on_error: str = "stop") -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; 0, or 2 after one line on what the user can put right."""
+    """Run the command line.
+
+    Returns:
+        The exit code: 0; 2 after a one-line error that the user can fix; 130 when interrupted.
+    """
     args = parser().parse_args(argv)
     common = {
         "jobs": args.jobs,

@@ -1,8 +1,8 @@
-"""PTB-XL's own folder (1.0.0 to 1.0.3) as a packed store.
+"""Pack PTB-XL (1.0.0 to 1.0.3) as a store.
 
-Every column of `ptbxl_database.csv` is kept. `sex` becomes male (0) or female (1); `age` stays as
-it is, where 300 stands for "over 89". Folds are the official ones: 1-8 to train, 9 to validate,
-10 to test (Wagner et al. 2020, Sci Data 7:154).
+Every column of `ptbxl_database.csv` is kept. `sex` 0 becomes male and 1 female. `age` is unchanged;
+300 means "over 89". Folds are the official ones: 1-8 for training, 9 for validation, 10 for test
+(Wagner et al. 2020, Sci Data 7:154).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SEX = {"0": "male", "1": "female", "0.0": "male", "1.0": "female"}
 
 
 def check_folder(root: str | Path) -> Path:
-    """The table of a PTB-XL folder.
+    """Return the path of the table in a PTB-XL folder.
 
     Raises:
         DataError: if `root` is missing, empty, or not PTB-XL's folder.
@@ -41,10 +41,10 @@ def check_folder(root: str | Path) -> Path:
 
 
 def check_rate(rate: float) -> int:
-    """A rate in Hz that PTB-XL comes with, as a whole number.
+    """Return a sampling rate of PTB-XL (500 or 100 Hz) as an integer.
 
     Raises:
-        DataError: for another.
+        DataError: for any other rate.
     """
     if rate not in FILE_COLUMN:
         raise DataError("PTB-XL has no such rate", value=rate, remedy="Use 500 or 100")
@@ -63,10 +63,19 @@ def pack_ptbxl(
 ) -> Path:
     """Pack PTB-XL at 500 or 100 Hz; `record_id` is `ptbxl/<ecg_id, 5 digits>`.
 
+    Args:
+        root: PTB-XL's folder.
+        out: folder of the store.
+        rate: 500 or 100 Hz.
+        jobs: worker processes.
+        on_error: "stop" at a record that cannot be read, or "skip" and report it.
+        progress: show progress bars and the report.
+        overwrite: replace an existing store.
+
     Raises:
         DataError: if the folder or its table is not PTB-XL's, or record files are missing.
         RecordError: for a record that cannot be read, unless `on_error="skip"`.
-        StoreError: if `out` stands already.
+        StoreError: if `out` exists and `overwrite` is not set.
     """
     check_rate(rate)
     table = read_table(check_folder(root), (*_NEEDED, FILE_COLUMN[rate]))
@@ -108,7 +117,11 @@ def _item(row: dict[Any, Any], root: Path, rate: int) -> Item:
 
 
 def _check_files(items: list[Item], root: Path, rate: int) -> None:
-    """A partial download is said at once, with its extent, rather than in the middle of reading."""
+    """Report missing files and their number before reading starts, e.g. of a partial download.
+
+    Raises:
+        DataError: if a file is missing.
+    """
     absent = [
         file
         for item in items

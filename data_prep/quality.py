@@ -1,7 +1,7 @@
-"""What is wrong with a recording, in flags; and the report on a whole source.
+"""Quality flags of a recording, and the quality report of a source.
 
-A flag is `kind` or `kind:lead`. Nothing is altered here: `RULES` says for each kind what it means
-and what packing does with such a record. Thresholds without a source are our defaults.
+A flag is `kind` or `kind:lead`. `RULES` describes each kind and what packing does with such a
+record; the checks change nothing. Thresholds without a source are our defaults.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from ecgvision.core.ecg import LEADS
 
-PAGE_SECONDS = 10.0  # what a standard page shows
-FLAT_MV = 1e-3  # one step of the usual 1 uV grid
-FLAT_SECONDS = 1.0  # longer than the pause between beats at 60/min stays exactly constant
-CLIP_SECONDS, CLIP_SAMPLES, CLIP_MV = 0.04, 5, 0.5  # a QRS peak does not rest this long
+PAGE_SECONDS = 10.0  # duration of a standard page
+FLAT_MV = 1e-3  # one step of the usual 1 uV quantisation
+FLAT_SECONDS = 1.0  # longer than a pause between beats at 60/min is exactly constant
+CLIP_SECONDS, CLIP_SAMPLES, CLIP_MV = 0.04, 5, 0.5  # a QRS peak is not constant this long
 AMPLITUDE_MV = (0.1, 20.0)  # peak to peak of the median lead; outside it the unit is suspect
-EINTHOVEN_MV = 0.05  # half a small square: II = I + III holds to rounding on true limb leads
+EINTHOVEN_MV = 0.05  # half a small square: on true limb leads II = I + III up to rounding
 
 RULES = {
     "missing": "a lead is not there, or has no value at all: kept, the lead is NaN",
@@ -41,7 +41,7 @@ RULES = {
 
 
 def check(signal: NDArray[np.float32], rate: float) -> list[str]:
-    """The flags of one recording.
+    """Return the flags of one recording.
 
     Args:
         signal: (12, T) mV, NaN where missing.
@@ -83,7 +83,7 @@ def check(signal: NDArray[np.float32], rate: float) -> list[str]:
 
 
 def _longest_run(values: NDArray[np.float32], *, at: float | None = None) -> int:
-    """The most samples in a row that are equal (to `at`, where given); NaN equals nothing."""
+    """Return the longest run of equal samples (of value `at`, if given); NaN equals nothing."""
     if at is None:
         same = values[1:] == values[:-1]
         extra = 1
@@ -100,13 +100,13 @@ def report(
     skipped: Iterable[tuple[str, str]],
     facts: dict[str, Any],
 ) -> dict[str, Any]:
-    """The quality report of a source, ready for JSON.
+    """Build the quality report of a source, for JSON.
 
     Args:
         source: its name.
         flags: (record_id, flags) of every record that was kept.
         skipped: (record_id, reason) of every record that could not be read.
-        facts: what else is worth knowing (rate, label columns, policies).
+        facts: further entries (rate, label columns, policies).
     """
     kept = list(flags)
     left_out = [{"record_id": record, "reason": reason} for record, reason in skipped]
@@ -134,7 +134,7 @@ def report(
 
 
 def summary(quality: dict[str, Any]) -> str:
-    """A few lines for people."""
+    """Format a quality report as a few lines of text."""
     lines = [
         f"{quality['source']}: {quality['records']} records, {quality['kept']} kept, "
         f"{quality['without_flags']} of them without a flag, {len(quality['skipped'])} skipped"

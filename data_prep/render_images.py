@@ -1,12 +1,12 @@
-"""Draw every record of a store as pages: PNG, geometry and, where asked for, masks.
+"""Draw every record of a store as pages: PNG, geometry and, on request, masks.
 
     python -m data_prep.render_images stores/ptbxl500 --out pages --layout 3x4+II --jobs 2
     python -m data_prep.render_images stores/ptbxl500 --out pages --layouts 3x4+II,6x2 --masks
     python -m data_prep.render_images stores/ptbxl500 --out kit --backend ecg-image-kit \\
         --kit ~/ecg-image-kit --kit-python ~/ecg-image-kit/.venv/bin/python -- --wrinkles
 
-Train on the folder with `data.images=pages`. An interrupted run goes on where it stopped when the
-same command is given again, and ends with the same bytes, whatever --jobs.
+Train on the folder with `data.images=pages`. Repeat the same command to resume an interrupted run;
+the result has the same bytes, whatever --jobs.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from ecgvision.store.packed import Store, check_store
 if TYPE_CHECKING:
     from data_prep.drawn_pages import Folder
 
-HOPELESS = 10  # our default: so many failures before the first page mean that none will come
+HOPELESS = 10  # our default: give up after this many failures without a single page
 Backend = OurBackend | KitBackend
 Skip = dict[str, Any]
 
@@ -59,19 +59,23 @@ def render(
     limit: int | None = None,
     progress: bool = True,
 ) -> tuple[int, list[Skip]]:
-    """Draw what is missing of a folder; the number of pages in it, and those that failed.
+    """Draw the missing pages of a folder.
 
     Args:
-        store: whose records are drawn.
-        out: the folder; made where it is missing.
-        make: makes a backend; called once in every worker.
-        settings: everything that decides the pages; see `settings_of`.
-        jobs: worker processes (for the kit: worker threads, each with a kit's process).
-        limit: draw the first so many records only.
+        store: the store whose records are drawn.
+        out: the folder; created if missing.
+        make: builds a backend; called once in every worker.
+        settings: everything that determines the pages, from `backend_of`.
+        jobs: worker processes (for the kit: worker threads, each with a process of the kit).
+        limit: draw only this many records, from the first.
+        progress: show a progress bar.
+
+    Returns:
+        The number of pages in the folder, and the pages that failed.
 
     Raises:
-        ConfigError: for a folder that holds other pages, a disk that is full, a worker process
-            that was killed, or a kit that draws nothing at all.
+        ConfigError: for invalid counts, a store without records, a folder with other pages, a
+            full disk, a worker process that was killed, or a kit that draws no page at all.
     """
     from data_prep.drawn_pages import Folder
 
@@ -89,7 +93,7 @@ def render(
 
 
 def check_counts(jobs: int, limit: int | None) -> None:
-    """Refuse counts of workers or records that are none.
+    """Check that the numbers of workers and records are positive.
 
     Raises:
         ConfigError: naming the option.
@@ -104,7 +108,7 @@ def _fill(
     folder: Folder, make: Callable[[], Backend], settings: dict[str, Any], jobs: int,
     progress: bool,
 ) -> list[Skip]:  # fmt: skip
-    """Draw the pages that are missing; those that failed, by row."""
+    """Draw the missing pages; returns those that failed, sorted by row and layout."""
     pending = folder.pending()
     skipped: list[Skip] = []
     drawn = int((~pending).sum())
@@ -129,7 +133,7 @@ def _fill(
 
 
 def _todo(pending: NDArray[Any], layouts: Sequence[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Rows in order, each with the layouts that are missing."""
+    """Yield each row with a missing page, and its missing layouts."""
     for row, missing in enumerate(pending):
         if missing.any():
             yield row, tuple(n for n, wanted in zip(layouts, missing, strict=True) if wanted)
@@ -141,7 +145,7 @@ def _in_turn(
     todo: Iterator[tuple[int, tuple[str, ...]]],
     jobs: int,
 ) -> Iterator[tuple[int, list[Skip]]]:
-    """What the workers say as they finish; few tasks wait at any time, however many there are."""
+    """Yield the workers' results as they finish; at most 4 tasks per job are queued at a time."""
     if pool is None:
         for task in todo:
             yield work(*task)
@@ -169,7 +173,7 @@ def _in_turn(
 def _workers(
     jobs: int, in_threads: bool, make: Callable[[], Backend], store: Store, out: Path
 ) -> Iterator[tuple[Executor | None, Callable[..., tuple[int, list[Skip]]]]]:
-    """A pool, or None for this process alone, and what it calls."""
+    """Yield a pool, or None to work in this process, and the function that draws a row."""
     if not in_threads and jobs > 1:
         spawn = get_context("spawn")
         with ProcessPoolExecutor(jobs, spawn, _begin, (make, store, out)) as pool:
@@ -198,7 +202,7 @@ _here: dict[str, Any] = {}
 def _begin(make: Callable[[], Backend], store: Store, out: Path) -> None:
     import cv2
 
-    cv2.setNumThreads(1)  # jobs are processes
+    cv2.setNumThreads(1)  # parallelism comes from processes
     _here.update(backend=make(), store=store, out=out)
 
 
@@ -209,7 +213,7 @@ def _in_process(row: int, layouts: tuple[str, ...]) -> tuple[int, list[Skip]]:
 def _draw(
     backend: Backend, store: Store, out: Path, row: int, layouts: tuple[str, ...]
 ) -> tuple[int, list[Skip]]:
-    """Draw a record's pages and write them; how many were tried, and those that failed."""
+    """Draw and write the pages of a record; returns how many were tried and which failed."""
     from data_prep.drawn_pages import write_page
 
     line = store.records.iloc[row]
@@ -230,7 +234,7 @@ def _draw(
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line, without the kit's flags after `--`."""
+    """Build the command-line parser, without the kit's flags after `--`."""
     top = argparse.ArgumentParser(
         prog="python -m data_prep.render_images",
         description=__doc__,
@@ -269,10 +273,13 @@ class _KitHelp(argparse.Action):
 def backend_of(
     args: argparse.Namespace, words: Sequence[str]
 ) -> tuple[Callable[[], Backend], dict[str, Any]]:
-    """What makes a backend, and the settings that decide its pages; everything is checked.
+    """Check the options; returns a factory of backends and the settings that determine the pages.
+
+    Args:
+        words: the kit's flags after `--`.
 
     Raises:
-        ConfigError, LayoutError: for options that make no sense or do not go together.
+        ConfigError, LayoutError: for options that are invalid or do not go together.
     """
     layouts = tuple(args.layouts.split(","))
     if len(set(layouts)) != len(layouts):

@@ -1,8 +1,8 @@
-"""Make a synthetic cohort and pack it as a store.
+"""Simulate a synthetic cohort and pack it as a store.
 
     python -m data_prep.synthesize --records 2000 --seed 0 --out stores/synthetic
 
-Every record has SCP statements as PTB-XL has them, so each of its label schemes works here.
+Every record has SCP statements as in PTB-XL, so all label schemes of PTB-XL apply.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Row = tuple[NDArray[np.int16], dict[str, Any]]
 
 
 def row(visit: Visit, *, seed: int, rate: float, seconds: float) -> Row:
-    """The signal of a visit in steps and what `StoreWriter.add_steps` wants to know of it."""
+    """Simulate a visit; returns its int16 signal and the arguments of `StoreWriter.add_steps`."""
     patient, sample = make(seed, visit, rate, seconds)
     about = {
         "record_id": visit.record_id,
@@ -57,10 +57,10 @@ def _rows(work: partial[Row], todo: list[Visit], jobs: int) -> Iterator[Row]:
 def check_cohort(
     *, records: int, seed: int, rate: float, seconds: float = 10, jobs: int = 1
 ) -> None:
-    """Refuse a cohort that cannot be made; see `synthesize`.
+    """Check the arguments of `synthesize`.
 
     Raises:
-        ConfigError: naming what is out of range.
+        ConfigError: naming the argument that is out of range.
     """
     checks = {
         "records": (records, records >= 1, "a whole number from 1"),
@@ -86,11 +86,20 @@ def synthesize(
 ) -> Path:
     """Write a store of `records` synthetic recordings at `out` and return its path.
 
-    The bytes depend on seed, records, rate and seconds, not on jobs; and a longer cohort of the
-    same seed starts with the same records.
+    The bytes depend on seed, records, rate and seconds, not on jobs. A longer cohort of the same
+    seed starts with the same records.
+
+    Args:
+        out: folder of the store.
+        records: how many.
+        seed: of all randomness.
+        rate: Hz.
+        seconds: of each record.
+        jobs: worker processes.
+        progress: show a progress bar.
 
     Raises:
-        ConfigError: for counts, rates or lengths that make no sense.
+        ConfigError: for an argument out of range.
     """
     check_cohort(records=records, seed=seed, rate=rate, seconds=seconds, jobs=jobs)
     work = partial(row, seed=seed, rate=rate, seconds=seconds)

@@ -1,4 +1,4 @@
-"""Cells of source tables as typed values; whatever cannot be one is refused with its place."""
+"""Parsing of source tables: typed values of cells, with errors that name the file and row."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _STATEMENTS = frozenset(SCHEMES["all"].codes)
 
 
 def read_table(file: str | Path, needed: Sequence[str]) -> pd.DataFrame:
-    """A CSV with at least the needed columns; identifiers and codes stay text.
+    """Read a CSV that has at least the needed columns; identifiers and codes stay text.
 
     Raises:
-        DataError: if it is missing, unreadable, empty, or lacks a column.
+        DataError: if the file is missing, unreadable or empty, or lacks a column.
     """
     import pandas as pd
 
@@ -46,7 +46,7 @@ def read_table(file: str | Path, needed: Sequence[str]) -> pd.DataFrame:
 
 
 def text(cell: Any) -> str | None:
-    """The cell as text without surrounding space; None where empty."""
+    """Return the cell as stripped text; None if empty."""
     import pandas as pd
 
     if cell is None or (isinstance(cell, float) and cell != cell) or cell is pd.NA:
@@ -55,13 +55,13 @@ def text(cell: Any) -> str | None:
 
 
 def identifier(cell: Any) -> str | None:
-    """An identifier: `8697.0`, which pandas makes of integers beside gaps, is `8697`."""
+    """Return an identifier; `8697.0` (pandas' form of integers beside gaps) becomes `8697`."""
     name = text(cell)
     return re.sub(r"^(\d+)\.0$", r"\1", name) if name else None
 
 
 def number(cell: Any, where: str) -> float | None:
-    """A finite number, or None where empty.
+    """Return the cell as a finite number; None if empty.
 
     Raises:
         DataError: for anything else.
@@ -77,12 +77,13 @@ def number(cell: Any, where: str) -> float | None:
 
 
 def parse_scp(cell: Any, where: str) -> dict[str, float] | None:
-    """SCP codes: a dict of statement and likelihood, or a list of statements; None where empty.
+    """Parse SCP codes: a dict of statement and likelihood, or a list of statements; None if empty.
 
-    Statements in a list have no known likelihood, which PTB-XL writes as 0.
+    Statements in a list have an unknown likelihood, which PTB-XL writes as 0.
 
     Raises:
-        DataError: for other text, or a statement that is none of PTB-XL's 71.
+        DataError: for other text, a statement that is not among PTB-XL's 71, or a likelihood
+            outside 0..100.
     """
     written = text(cell)
     if written is None:

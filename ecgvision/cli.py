@@ -1,6 +1,6 @@
-"""The command `ecgvision`. Nothing heavy is imported before a subcommand needs it.
+"""The command `ecgvision`. Slow imports are deferred until a subcommand needs them.
 
-Exit codes: 0 done; 2 something the user can put right, said in one line on stderr; 130 interrupted.
+Exit codes: 0 done; 2 an error that the user can fix, with one line on stderr; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TRAINING = frozenset(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code."""
+    """Run the command line; return the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         args = parser(words).parse_args(words)
@@ -40,14 +40,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader of a pipe left, as `head` does. Python would complain again when it closes.
+        # The reader of a pipe exited, as `head` does. Redirecting stdout to devnull prevents a
+        # second error when Python flushes it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
 def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """The command line; of the subcommands that need the train extra, the arguments are there only
-    where `words` begin with their name."""
+    """Return the argument parser.
+
+    Subcommands that need the train extra get their arguments only if `words` starts with their
+    name.
+    """
     top = argparse.ArgumentParser(
         prog="ecgvision",
         description="Read printed ECGs with a trained student, and draw ECG pages.",
@@ -58,7 +62,7 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     _add_predict(commands)
     _add_digitize(commands)
     render = commands.add_parser("render", help="draw a record as a page (needs the train extra)")
-    if words[:1] == ["render"]:  # its arguments live with the renderer, which is slow to import
+    if words[:1] == ["render"]:  # its arguments are defined in the renderer, a slow import
         import ecgvision.render.command as command
 
         command.add_arguments(render)
@@ -233,5 +237,5 @@ def _info(args: argparse.Namespace) -> int:
 
 
 def _folder(given: str) -> str:
-    """A bundle's folder as given, or that of the package's reader by its name."""
+    """Return the given bundle folder; the name of the package's reader stands for its bundle."""
     return str(READER / "bundle") if given == NAME else given

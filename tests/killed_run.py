@@ -28,7 +28,7 @@ def start_forks() -> None:
     paths = os.pathsep.join(path for path in sys.path if path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", paths)
-        FORKS.set_forkserver_preload(["killed_run_imports"])
+        FORKS.set_forkserver_preload(["tests.killed_run_imports"])
         forkserver.ensure_running()
 
 

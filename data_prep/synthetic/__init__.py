@@ -1,1 +1,1 @@
-"""A synthetic heart: dipole, rhythm, conditions, patients and the nuisances of recording."""
+"""Synthetic ECGs: dipole model, rhythms, conditions, patients and recording noise."""

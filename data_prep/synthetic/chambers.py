@@ -1,4 +1,4 @@
-"""Chambers: hypertrophy of the ventricles and overload of the atria."""
+"""Hypertrophy of the ventricles and overload of the atria."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from data_prep.synthetic.rhythm import Rng
 
 
 def left_ventricle(rng: Rng, beat: Beat) -> Result:
-    """LVH: S(V1) + R(V5/6) over 3.5 mV; in two of three with strain: ST down and T inverted
-    laterally, asymmetrically; in one of three with a left atrium."""
+    """LVH: S(V1) + R(V5/6) over 3.5 mV.
+
+    70 % have strain: lateral ST depression and asymmetric T inversion. A third have left atrial
+    enlargement.
+    """
     aim = rng.uniform(3.7, 5.2)
     turned = beat.mapped("depol", turn("horizontal", rng.uniform(2, 14)))
-    for _ in range(6):  # growth is to the left and the back, and half as much downwards
+    for _ in range(6):  # growth to the left and back by f, downwards by sqrt(f)
         f = aim / sokolow_lyon(turned)
         turned = turned.mapped("depol", np.diag([f, np.sqrt(f), f]))
     beat = turned.lasting(min(turned.qrs + rng.uniform(4, 16), 116), keep_ms=False)
@@ -56,7 +59,7 @@ def right_ventricle(rng: Rng, beat: Beat) -> Result:
 
 
 def left_atrium(rng: Rng, beat: Beat) -> Result:
-    """LAE: P over 120 ms, notched in II, with a deep late negative part in V1."""
+    """LAE: P over 120 ms, notched in II, with a deep negative terminal part in V1."""
     beat = replace(beat, pr=max(beat.pr, 158.0))
     return beat.with_waves(
         "p",
@@ -66,7 +69,7 @@ def left_atrium(rng: Rng, beat: Beat) -> Result:
 
 
 def right_atrium(rng: Rng, beat: Beat) -> Result:
-    """RAE: peaked P over .25 mV in II, III and aVF."""
+    """RAE: peaked P over 0.25 mV in II, III and aVF."""
     return beat.with_waves("p", right=Wave(42, 15, 15, (0.03, rng.uniform(0.26, 0.36), -0.09))), (
         "RAO/RAE",
     )

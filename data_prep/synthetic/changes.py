@@ -1,9 +1,8 @@
-"""What every condition is: a function of a generator and a beat, giving a beat and its codes.
+"""Common parts of conditions: functions of a generator and a beat that return a beat and its codes.
 
 Durations, axes, voltages and ST criteria of the conditions are the textbook's (`heart-model.md`;
-Surawicz and Knilans, Chou's Electrocardiography, 6th ed.); how far a patient lies beyond a
-criterion is our default: ranges that stay visible on a printed page and still overlap with normal
-variation.
+Surawicz and Knilans, Chou's Electrocardiography, 6th ed.). How far a patient is beyond a criterion
+is our default: ranges that are visible on a printed page and still overlap with normal variation.
 """
 
 from __future__ import annotations
@@ -15,5 +14,5 @@ Result = tuple[Beat, Codes]
 
 
 def add(beat: Beat, name: str, vector: Array) -> Beat:
-    """Add a vector in mV to a wave of repolarisation."""
+    """Add a vector in mV to the repolarisation wave `name`."""
     return beat.with_waves("repol", **{name: beat.repol[name].moved(vector)})

@@ -1,8 +1,9 @@
-"""Who is in the cohort: strata, folds, visits, and what each patient has.
+"""Synthetic cohort: strata, folds, visits and the conditions of each patient.
 
-Patients come in blocks of 200, 20 for each of the ten folds with the same strata, so that every
-fold of a cohort of one block or more has every superclass. A patient depends on (seed, number) and
-a record on (seed, number, visit) alone: a longer cohort starts with the same records.
+Patients come in blocks of 200: 20 for each of the ten folds, with the same strata in every fold. A
+cohort of at least one block therefore has every superclass in every fold. A patient depends only on
+(seed, number) and a record only on (seed, number, visit): a longer cohort starts with the same
+records.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from data_prep.synthetic.rhythm import Rng
 STRATA = ("NORM",) * 8 + ("MI",) * 3 + ("STTC",) * 3 + ("CD",) * 3 + ("HYP",) * 3
 BLOCK = 10 * len(STRATA)
 VISITS = (0.45, 0.30, 0.15, 0.10)
-"""Chances of 1 to 4 records (our default: PTB-XL has 1.2 a patient; more makes folds matter)."""
+"""Probabilities of 1 to 4 records per patient (our default: PTB-XL has 1.2 on average; with more,
+splitting by patient matters)."""
 
-# Chances within a class: our default, roughly PTB-XL's shares, with rare statements made less rare.
+# Relative frequencies within a superclass. Our default: roughly those of PTB-XL, with rare
+# statements made more frequent.
 MIX: dict[str, dict[str, float]] = {
     "MI": {"IMI": 26, "ASMI": 24, "AMI": 10, "ALMI": 8, "ILMI": 8, "LMI": 6, "IPMI": 3, "IPLMI": 2,
            "PMI": 3, "INJAS": 3, "INJAL": 3, "INJIN": 2, "INJLA": 1.5, "INJIL": 1.5},
@@ -37,10 +40,10 @@ COMPANY = {
     "CD": {"HYP": 0.14, "STTC": 0.14, "MI": 0.12},
     "HYP": {"STTC": 0.22, "CD": 0.16, "MI": 0.08},
 }
-"""Chance that a patient of one class also has something of another (our default)."""
+"""Probability that a patient of one superclass also has a condition of another (our default)."""
 BUNDLE_LIKE = {"CLBBB", "ILBBB", "WPW", "IVCD", "CRBBB"}
 EXCLUSIVE: dict[str, set[str]] = {
-    # After these the QRS or ST-T no longer shows the others, and readers do not code them.
+    # With these conditions the QRS or ST-T hides the others, and readers do not code them.
     "CLBBB": {"LVH", "RVH", "SEHYP", "LNGQT", "DIG", "EL", "NDT", "NST_"},
     "ILBBB": {"RVH", "SEHYP"},
     "CRBBB": {"RVH", "LNGQT"},
@@ -64,7 +67,7 @@ BLOCKED_RHYTHM: dict[str, float] = {
 
 @dataclass(frozen=True)
 class Visit:
-    """One record to be made: patient number, fold 1-10, stratum, and which of the visits."""
+    """One record to simulate: patient number, visit number from 0, fold 1-10 and stratum."""
 
     patient: int
     visit: int
@@ -77,7 +80,7 @@ class Visit:
 
 
 def visits(seed: int, records: int) -> Iterator[Visit]:
-    """The first `records` visits of the cohort of this seed."""
+    """Yield the first `records` visits of the cohort of this seed."""
     number = made = 0
     slots = np.zeros(0, int)
     while made < records:
@@ -97,7 +100,7 @@ def _pick(rng: Rng, weights: dict[str, float]) -> str:
 
 
 def draw_conditions(rng: Rng, stratum: str) -> tuple[str, ...]:
-    """What a patient of this stratum has; never two that hide each other."""
+    """Sample the conditions of a patient of this stratum, without two that hide each other."""
     if stratum == "NORM":
         return ()
     found = [_pick(rng, MIX[stratum])]
@@ -117,7 +120,7 @@ def draw_conditions(rng: Rng, stratum: str) -> tuple[str, ...]:
 
 
 def draw_rhythm(rng: Rng, stratum: str) -> tuple[str, str]:
-    """The rhythm of a visit and its premature beats ("" for none)."""
+    """Sample the rhythm of a visit and its kind of premature beats ("" for none)."""
     special: dict[str, dict[str, float]] = {"NORM": HEALTHY_RHYTHM, "CD": BLOCKED_RHYTHM}
     name = _pick(rng, special.get(stratum, ILL_RHYTHM))
     if name not in ("SR", "SARRH", "SBRAD"):
@@ -129,7 +132,7 @@ def draw_rhythm(rng: Rng, stratum: str) -> tuple[str, str]:
 
 
 def make(seed: int, visit: Visit, rate: float, seconds: float) -> tuple[Patient, Sample]:
-    """Record one visit; a pure function of its arguments."""
+    """Simulate one visit, deterministically from the arguments."""
     own = np.random.default_rng([seed, 3, visit.patient])
     patient = draw_patient(own, visit.patient, healthy=visit.stratum == "NORM")
     conditions = draw_conditions(own, visit.stratum)
@@ -137,7 +140,7 @@ def make(seed: int, visit: Visit, rate: float, seconds: float) -> tuple[Patient,
     rhythm, premature = draw_rhythm(rng, visit.stratum)
     if rhythm in ("PACE", "3AVB", "2AVB-I", "2AVB-II"):
         conditions = tuple(c for c in conditions if c not in ("1AVB", "WPW"))
-    if rhythm in ("AFIB", "AFLT", "SVTAC", "PSVT"):  # no P wave to be late, tall or wide
+    if rhythm in ("AFIB", "AFLT", "SVTAC", "PSVT"):  # these have no normal P wave
         hidden = ("1AVB", "WPW", "LAO/LAE", "RAO/RAE")
         conditions = tuple(c for c in conditions if c not in hidden)
     sample = record(

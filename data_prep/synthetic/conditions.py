@@ -1,4 +1,4 @@
-"""Every condition by name, and how several are put on one heart."""
+"""Registry of conditions by name, and their application to a beat."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ SHAPES: dict[str, Callable[[Rng, Beat], Result]] = {
     "EL": repolarisation.electrolytes,
 }
 CONDITIONS = (*SHAPES, *TERRITORIES)
-"""Every condition that can be asked for, in the order in which several are applied."""
+"""All condition names, in the order in which several are applied."""
 
 
 def apply(rng: Rng, beat: Beat, conditions: Codes) -> Result:
-    """Apply conditions in the order of `CONDITIONS`; the codes of all, each once."""
+    """Apply conditions in the order of `CONDITIONS`; returns the beat and its unique codes."""
     codes: Codes = ()
     for name in sorted(conditions, key=CONDITIONS.index):
         if name in SHAPES:

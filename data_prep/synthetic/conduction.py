@@ -1,4 +1,4 @@
-"""Conduction: bundle branch and fascicular blocks, delay, pre-excitation, first-degree block."""
+"""Conduction disorders: bundle branch and fascicular blocks, delay, WPW, first-degree block."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from data_prep.synthetic.rhythm import Rng
 
 
 def left_bundle(rng: Rng, beat: Beat, *, complete: bool = True) -> Result:
-    """LBBB: no septal q; broad, notched R in I, aVL, V5, V6; deep S in V1-V3; T opposite."""
+    """LBBB: no septal q; broad, notched R in I, aVL, V5, V6; deep S in V1-V3; T opposite to QRS."""
     size = np.linalg.norm(beat.depol["main"].vector) / 1.3
     up = rng.uniform(-0.5, 0.55)
     first = size * np.array([0.72, 0.30 + up * 0.4, 1.05])
@@ -37,8 +37,10 @@ def incomplete_left_bundle(rng: Rng, beat: Beat) -> Result:
 
 
 def right_bundle(rng: Rng, beat: Beat, *, complete: bool = True) -> Result:
-    """RBBB: the left ventricle as before, then a late vector to the right and front: rsR' in V1,
-    slurred S in I and V6; T inverted in V1 and V2."""
+    """RBBB: rsR' in V1, slurred S in I and V6, T inverted in V1 and V2.
+
+    Left ventricular activation is unchanged; a late vector to the right and front is added.
+    """
     old, qrs = beat.qrs, rng.uniform(128, 152) if complete else rng.uniform(102, 117)
     beat = beat.lasting(qrs, keep_ms=True)
     size = rng.uniform(0.55, 1.0) if complete else rng.uniform(0.32, 0.5)
@@ -59,7 +61,7 @@ def incomplete_right_bundle(rng: Rng, beat: Beat) -> Result:
 
 
 def left_anterior(rng: Rng, beat: Beat) -> Result:
-    """LAFB: axis -45 to -90, qR in aVL, rS in II, III and aVF; small r in V1-V3 stays."""
+    """LAFB: axis -45 to -90, qR in aVL, rS in II, III and aVF; the small r in V1-V3 remains."""
     beat = replace(beat, qrs=float(np.clip(beat.qrs + rng.uniform(4, 14), 90, 116)))
     r = np.linalg.norm(beat.depol["main"].vector)
     beat = beat.with_waves(
@@ -68,17 +70,19 @@ def left_anterior(rng: Rng, beat: Beat) -> Result:
     rest = {k: w for k, w in beat.depol.items() if k != "septal"}
     aim = float(rng.uniform(-72, -48))
     whole = beat
-    for _ in range(8):  # turn all but the septal vector until the whole QRS has the axis
+    for _ in range(8):  # rotate all but the septal vector until the QRS has the axis
         m = turn("frontal", aim - frontal_axis(whole))
         rest = {k: w.pointing(m @ np.asarray(w.vector)) for k, w in rest.items()}
         whole = beat.with_waves("depol", **rest)
-    # V5 and V6 get an S as the last vector points up and back.
+    # V5 and V6 get an S, as the last vector points up and back.
     return whole, ("LAFB",)
 
 
 def left_posterior(rng: Rng, beat: Beat) -> Result:
-    """LPFB: axis past +95 (our default: to +114, beyond which V6 would lose its R in this model),
-    rS in I and aVL, qR in III and aVF."""
+    """LPFB: axis past +95, rS in I and aVL, qR in III and aVF.
+
+    The axis ends at +114 (our default: beyond it V6 would lose its R in this model).
+    """
     r = np.linalg.norm(beat.depol["main"].vector)
     beat = replace(beat, qrs=float(np.clip(beat.qrs + rng.uniform(4, 12), 90, 114)))
     beat = beat.with_waves(
@@ -88,7 +92,7 @@ def left_posterior(rng: Rng, beat: Beat) -> Result:
 
 
 def intraventricular_delay(rng: Rng, beat: Beat) -> Result:
-    """Non-specific delay: QRS 115-140 ms, slurred and notched, with neither bundle's shape."""
+    """IVCD: QRS 116-140 ms, slurred and notched, without the shape of LBBB or RBBB."""
     beat = beat.lasting(float(rng.uniform(116, 140)), keep_ms=False)
     v = np.asarray(beat.depol["main"].vector)
     notch = 0.5 * v + 0.3 * np.linalg.norm(v) * rng.standard_normal(3)
@@ -102,7 +106,7 @@ def intraventricular_delay(rng: Rng, beat: Beat) -> Result:
 
 
 def preexcitation(rng: Rng, beat: Beat) -> Result:
-    """WPW: PR under 120 ms, a slow delta wave, QRS 115-140 ms, T opposite to delta."""
+    """WPW: PR under 120 ms, a slow delta wave, QRS 116-142 ms, T opposite to delta."""
     old, qrs = beat.qrs, float(rng.uniform(116, 142))
     beat = replace(beat.lasting(qrs, keep_ms=True), pr=float(rng.uniform(88, 112)))
     lag = 1 - old / qrs
@@ -115,5 +119,5 @@ def preexcitation(rng: Rng, beat: Beat) -> Result:
 
 
 def first_degree(rng: Rng, beat: Beat) -> Result:
-    """PR over 200 ms."""
+    """First-degree AV block: PR over 200 ms."""
     return replace(beat, pr=float(rng.uniform(218, 330))), ("1AVB", "LPR")

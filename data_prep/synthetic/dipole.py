@@ -1,9 +1,9 @@
-"""The heart as one moving dipole, and what twelve leads see of it.
+"""Dipole model of the heart and its projection on the twelve leads.
 
-A beat is a sum of Gaussians in each of X (left), Y (down) and Z (back), Frank's axes (Sameni,
-Clifford, Jutten, Shamsollahi 2007, after McSharry, Clifford, Tarassenko, Smith 2003). As on the
-phase circle of the latter, repolarisation stretches with the square root of the RR interval;
-conduction times (P, PR, QRS) do not, because in hearts they hardly do.
+A beat is a sum of Gaussians in each of Frank's axes X (left), Y (down) and Z (back) (Sameni,
+Clifford, Jutten, Shamsollahi 2007, after McSharry, Clifford, Tarassenko, Smith 2003). As in the
+latter, repolarisation stretches with the square root of the RR interval. Conduction times (P, PR,
+QRS) do not, because they hardly change with heart rate.
 """
 
 from __future__ import annotations
@@ -31,23 +31,24 @@ DOWER = np.array(
     ]
 )
 REACH = 4.0
-"""Standard deviations after which a Gaussian counts as zero (3e-4 of its peak)."""
+"""Standard deviations beyond which a Gaussian counts as zero (3e-4 of its peak)."""
 
 
 Vector = tuple[float, float, float]
 
 
 def vec(v: Array) -> Vector:
-    """An array of three as a tuple of plain floats."""
+    """Convert an array of three to a tuple of plain floats."""
     return (float(v[0]), float(v[1]), float(v[2]))
 
 
 @dataclass(frozen=True)
 class Wave:
-    """One Gaussian of the dipole, with flanks of their own (T waves rise slower than they fall).
+    """One asymmetric Gaussian of the dipole (T waves rise more slowly than they fall).
 
     Attributes:
-        at, left, right: centre and the two standard deviations, in the unit of its group in `Beat`.
+        at, left, right: centre, and standard deviations before and after it, in the unit of its
+            group in `Beat`.
         vector: (x, y, z) in mV at the peak.
     """
 
@@ -57,17 +58,17 @@ class Wave:
     vector: Vector
 
     def moved(self, add: Array | Vector, scale: float = 1.0) -> Wave:
-        """The same wave with the vector `scale * vector + add`."""
+        """Return a copy with the vector `scale * vector + add`."""
         return self.pointing(scale * np.asarray(self.vector) + np.asarray(add))
 
     def pointing(self, vector: Array) -> Wave:
-        """The same wave with another vector."""
+        """Return a copy with another vector."""
         return replace(self, vector=vec(vector))
 
 
 @dataclass(frozen=True)
 class Beat:
-    """One kind of beat.
+    """Waves and durations of one kind of beat.
 
     Attributes:
         pr: P onset to QRS onset, ms.
@@ -86,11 +87,11 @@ class Beat:
     repol: Mapping[str, Wave]
 
     def with_waves(self, group: str, **waves: Wave) -> Beat:
-        """A copy in which the named waves of `p`, `depol` or `repol` are set."""
+        """Return a copy in which the named waves of `p`, `depol` or `repol` are set."""
         return self._with(group, {**getattr(self, group), **waves})
 
     def mapped(self, group: str, matrix: Array) -> Beat:
-        """A copy in which every vector of the group is multiplied by the (3, 3) matrix."""
+        """Return a copy in which every vector of the group is multiplied by the (3, 3) matrix."""
         waves = {
             name: w.pointing(matrix @ np.asarray(w.vector))
             for name, w in getattr(self, group).items()
@@ -102,7 +103,11 @@ class Beat:
         return replace(self, **changed)
 
     def lasting(self, qrs: float, *, keep_ms: bool) -> Beat:
-        """A copy with another QRS duration: slower throughout, or only longer (`keep_ms`)."""
+        """Return a copy with another QRS duration in ms.
+
+        Args:
+            keep_ms: keep the waves' times in ms; otherwise they stretch with the QRS.
+        """
         if not keep_ms:
             return replace(self, qrs=qrs)
         f = self.qrs / qrs
@@ -114,12 +119,12 @@ class Beat:
 
 
 def qt_seconds(beat: Beat, rr: float) -> float:
-    """QT in seconds at an RR of `rr` seconds: Bazett 1920, held to RR of 0.36 to 1.6 s."""
+    """Return QT in seconds at an RR of `rr` seconds (Bazett 1920); RR is clipped to 0.36-1.6 s."""
     return float(beat.qtc / 1000 * np.sqrt(np.clip(rr, 0.36, 1.6)))
 
 
 def add_wave(vcg: Array, rate: float, centre: float, left: float, right: float, v: Array) -> None:
-    """Add one Gaussian to `vcg` (3, T) in place; times in seconds from its first sample."""
+    """Add one Gaussian to `vcg` (3, T) in place; times are in seconds from its first sample."""
     first = max(0, int(np.ceil((centre - REACH * left) * rate)))
     last = min(vcg.shape[1], int((centre + REACH * right) * rate) + 1)
     if first >= last:
@@ -129,7 +134,7 @@ def add_wave(vcg: Array, rate: float, centre: float, left: float, right: float, 
 
 
 def add_atria(vcg: Array, rate: float, beat: Beat, onset: float, matrix: Array) -> None:
-    """Add the P wave that starts at `onset` seconds, its vectors turned by `matrix`."""
+    """Add the P wave that starts at `onset` seconds, its vectors multiplied by `matrix` (3, 3)."""
     for w in beat.p.values():
         centre = onset + w.at / 1000
         v = matrix @ np.asarray(w.vector)
@@ -139,7 +144,12 @@ def add_atria(vcg: Array, rate: float, beat: Beat, onset: float, matrix: Array) 
 def add_ventricles(
     vcg: Array, rate: float, beat: Beat, onset: float, rr: float, scale: float = 1.0
 ) -> None:
-    """Add the QRS that starts at `onset` seconds and its ST and T; `rr` is the RR before it, s."""
+    """Add the QRS that starts at `onset` seconds, with its ST and T.
+
+    Args:
+        rr: RR interval before the beat, in seconds.
+        scale: factor of all vectors.
+    """
     qrs = beat.qrs / 1000
     jt = max(qt_seconds(beat, rr) - qrs, 0.12)
     for waves, start, unit in ((beat.depol, 0.0, qrs), (beat.repol, qrs, jt)):
@@ -152,12 +162,13 @@ def add_ventricles(
 def leads(vcg: Array, electrodes: Array | None = None) -> Array:
     """Project the dipole on the twelve leads.
 
-    Shape:
-        vcg: (3, T) in mV. electrodes: (9, T) disturbances at RA, LA, LL, V1 to V6, in mV.
-        Returns (12, T) in mV, leads in the order of `ecgvision.core.ecg.LEADS`.
+    Electrode noise is added before the leads are formed. III = II - I (Einthoven) and the three
+    augmented leads (Goldberger) therefore follow from I and II exactly.
 
-    A disturbance enters before the leads are formed, so III = II - I (Einthoven) and the three
-    augmented leads (Goldberger) follow from I and II exactly.
+    Shape:
+        vcg: (3, T) in mV.
+        electrodes: (9, T) noise at RA, LA, LL, V1 to V6, in mV.
+        Returns (12, T) in mV, leads in the order of `ecgvision.core.ecg.LEADS`.
     """
     eight = DOWER @ vcg
     if electrodes is not None:
@@ -170,14 +181,18 @@ def leads(vcg: Array, electrodes: Array | None = None) -> Array:
 
 
 def toward(direction: Vector, mv: float) -> Array:
-    """The vector along `direction` that shows `mv`, up or down, in the lead that sees it best."""
+    """Scale `direction` to an amplitude of `mv` in the lead where it is largest."""
     d = np.asarray(direction, dtype=float)[:, None]
     return d[:, 0] * (mv / np.abs(leads(d)).max())
 
 
 def turn(axis: str, degrees: float) -> Array:
-    """(3, 3) rotation in the frontal (X to Y, clockwise as the axis counts), horizontal (X to Z)
-    or sagittal (Y to Z) plane."""
+    """Return a (3, 3) rotation by `degrees` in one plane.
+
+    Args:
+        axis: "frontal" (X to Y, clockwise, as the frontal axis counts), "horizontal" (X to Z) or
+            "sagittal" (Y to Z).
+    """
     a, b = {"frontal": (0, 1), "horizontal": (0, 2), "sagittal": (1, 2)}[axis]
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     m = np.eye(3)
@@ -187,26 +202,26 @@ def turn(axis: str, degrees: float) -> Array:
 
 
 def qrs_leads(beat: Beat) -> Array:
-    """(12, n) mV: one QRS alone at 1 kHz, from its onset to 40 ms past its end."""
+    """Return (12, n) mV: the QRS without ST and T at 1 kHz, from onset to 40 ms past its end."""
     vcg = np.zeros((3, round(beat.qrs) + 40))
     add_ventricles(vcg, 1000, replace(beat, repol={}), 0.0, 1.0)
     return leads(vcg)
 
 
 def sokolow_lyon(beat: Beat) -> float:
-    """S in V1 plus the larger R of V5 and V6, mV (Sokolow and Lyon 1949)."""
+    """Return S in V1 plus the larger R of V5 and V6, in mV (Sokolow and Lyon 1949)."""
     qrs = qrs_leads(beat)
     return float(-qrs[6].min() + qrs[10:12].max())
 
 
 def frontal_axis(beat: Beat) -> float:
-    """Frontal QRS axis in degrees, from the net areas in I and aVF (aVF scaled by 2/sqrt 3)."""
+    """Return the frontal QRS axis in degrees, from net areas in I and aVF (times 2/sqrt 3)."""
     area = qrs_leads(beat).sum(axis=1)
     return float(np.degrees(np.arctan2(area[5] * 2 / np.sqrt(3), area[0])))
 
 
 def axis_to(beat: Beat, degrees: float) -> Beat:
-    """Turn the QRS in the frontal plane until its axis, as the leads show it, is `degrees`."""
+    """Rotate the QRS in the frontal plane until its axis in the leads is `degrees`."""
     for _ in range(6):
         beat = beat.mapped("depol", turn("frontal", degrees - frontal_axis(beat)))
     return beat

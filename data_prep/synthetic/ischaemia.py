@@ -1,4 +1,4 @@
-"""Lost and threatened muscle, by the territory that an artery feeds."""
+"""Infarction, injury and ischaemia, by coronary territory."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from data_prep.synthetic.changes import Codes, Result, add
 from data_prep.synthetic.dipole import Beat, Vector, Wave, toward, vec
 from data_prep.synthetic.rhythm import Rng
 
-# Directions (x, y, z) in which each territory lies: our default, read off Dower's matrix so that
-# the leads which textbooks name for it see it best. Stages and their sizes are ranges of our own.
+# Direction (x, y, z) of each territory. Our default: chosen from Dower's matrix so that amplitudes
+# are largest in the leads that textbooks name for it. Stages and their ranges are our default too.
 ANTERIOR = (0.15, 0.0, -1.0)
 SEPTAL = (-0.30, 0.0, -0.95)
 ANTEROLATERAL = (0.85, -0.15, -0.55)
@@ -24,10 +24,11 @@ INFEROPOSTEROLATERAL = (0.5, 0.6, 0.6)
 
 
 def infarct(rng: Rng, beat: Beat, code: str, where: Vector) -> Result:
-    """Lost muscle: early forces point away from it (Q of about 40 ms or more, a quarter of R).
+    """Infarction: early QRS forces point away from the territory.
 
-    Acute: ST up toward it with reciprocal depression, T tall. Recent: Q, some ST, T inverted
-    toward it. Old: Q and a flat or inverted T; in one of five ST stays up (aneurysm).
+    Q lasts about 40 ms or more and reaches a quarter of R. Acute: ST elevation in the territory
+    with reciprocal depression, tall T. Recent: Q, some ST elevation, T inversion in the territory.
+    Old: Q and a flat or inverted T; in one of five ST elevation persists (aneurysm).
     """
     stage = rng.choice(["acute", "recent", "old"], p=[0.3, 0.35, 0.35])
     d = np.asarray(where) / np.linalg.norm(where)
@@ -63,13 +64,13 @@ def infarct(rng: Rng, beat: Beat, code: str, where: Vector) -> Result:
 
 
 def injury(rng: Rng, beat: Beat, code: str, where: Vector) -> Result:
-    """Subendocardial injury: ST down by .12-.35 mV in the territory, T low."""
+    """Subendocardial injury: ST depression of 0.12-0.35 mV in the territory, low T."""
     beat = add(beat, "st", -toward(where, rng.uniform(0.12, 0.35)))
     return add(beat, "t", -toward(where, rng.uniform(0.05, 0.3))), (code, "STD_")
 
 
 def ischaemia(rng: Rng, beat: Beat, code: str, where: Vector) -> Result:
-    """T inverted, symmetrically, toward the territory, with ST down a little in most."""
+    """Ischaemia: symmetric T inversion in the territory; 60 % also have slight ST depression."""
     d = np.asarray(where) / np.linalg.norm(where)
     t = beat.repol["t"]
     rest = np.asarray(t.vector) - d * max(0.0, float(np.asarray(t.vector) @ d))

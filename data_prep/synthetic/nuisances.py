@@ -1,7 +1,7 @@
-"""What recording adds: wander, mains, muscle and electrodes that move.
+"""Recording noise: baseline wander, mains, muscle noise and electrode motion.
 
-All of it is a voltage at an electrode. Ranges are those of `heart-model.md`: wander below .5 Hz up
-to .3 mV, mains up to .05 mV, muscle noise from 20 Hz; the rest is our default and says so.
+All noise is a voltage at an electrode. Ranges are those of `heart-model.md`: wander below 0.5 Hz up
+to 0.3 mV, mains up to 0.05 mV, muscle noise from 20 Hz. Other values are marked as our default.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ ELECTRODES = 9  # RA, LA, LL, V1 to V6
 
 
 def wander(rng: Rng, count: int, rate: float) -> Array:
-    """(9, T): breathing and drift below .5 Hz; the peak of most electrodes is under .15 mV."""
+    """Baseline wander (9, T) mV: breathing and drift below 0.5 Hz; peaks mostly under 0.15 mV."""
     t = np.arange(count) / rate
     f = rng.uniform(0.05, 0.5, (ELECTRODES, 3, 1))
     phase = rng.uniform(0, 2 * np.pi, (ELECTRODES, 3, 1))
@@ -26,7 +26,7 @@ def wander(rng: Rng, count: int, rate: float) -> Array:
 
 
 def mains(rng: Rng, count: int, rate: float, frequency: float) -> Array:
-    """(9, T): 50 or 60 Hz, present in a third of records (our default), up to .05 mV."""
+    """Mains hum (9, T) mV: 50 or 60 Hz, in a third of records (our default), up to 0.05 mV."""
     if rng.random() > 1 / 3 or frequency >= rate / 2:
         return np.zeros((ELECTRODES, count))
     t = np.arange(count) / rate
@@ -35,7 +35,10 @@ def mains(rng: Rng, count: int, rate: float, frequency: float) -> Array:
 
 
 def muscle(rng: Rng, count: int, rate: float) -> Array:
-    """(9, T): noise of 20-150 Hz; log-normal around .008 mV rms, more on the arms (our default)."""
+    """Muscle noise (9, T) mV in 20-150 Hz.
+
+    Its size is log-normal around 0.008 mV rms and larger on the arms (our default).
+    """
     spectrum = np.fft.rfft(rng.standard_normal((ELECTRODES, count)))
     f = np.fft.rfftfreq(count, 1 / rate)
     band = (f >= 20) & (f <= min(150, rate / 2))
@@ -48,7 +51,10 @@ def muscle(rng: Rng, count: int, rate: float) -> Array:
 
 
 def steps(rng: Rng, count: int, rate: float) -> tuple[Array, bool]:
-    """(9, T): in one record of twelve an electrode jumps by .1-.4 mV and recovers in a second."""
+    """Electrode motion (9, T) mV, and whether there is any.
+
+    In one record of twelve an electrode jumps by 0.1-0.4 mV and recovers within about a second.
+    """
     out = np.zeros((ELECTRODES, count))
     happens = bool(rng.random() < 1 / 12)
     if happens:
@@ -60,7 +66,7 @@ def steps(rng: Rng, count: int, rate: float) -> tuple[Array, bool]:
 
 
 def disturb(rng: Rng, count: int, rate: float, frequency: float) -> tuple[Array, list[str]]:
-    """All disturbances of one record, (9, T) in mV, and the quality flags they deserve."""
+    """Sum all noise of one record: (9, T) in mV, and the quality flags that it causes."""
     drift = wander(rng, count, rate)
     hum = mains(rng, count, rate, frequency)
     jump, jumped = steps(rng, count, rate)

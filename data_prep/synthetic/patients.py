@@ -1,4 +1,4 @@
-"""Patients: everyone's own heart, of which each record shows a slightly different day."""
+"""Synthetic patients: an individual normal beat for each, with small changes between recordings."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from data_prep.synthetic.dipole import Array, Beat, Wave, axis_to, turn, vec
 from data_prep.synthetic.rhythm import Rng
 
-# One average adult. Vectors are our default: they give in Dower's leads what textbooks call
+# Waves of an average adult. Vectors are our default: in Dower's leads they give what textbooks call
 # normal (axis near 45 degrees, rS in V1, R growing to V5, small septal q in I, V5 and V6,
-# P upright in II, T upright but for aVR and often V1); durations are those of heart-model.md.
+# P upright in II, T upright except in aVR and often V1). Durations are those of heart-model.md.
 ATRIA = {
     "right": Wave(36, 15, 15, (0.035, 0.075, -0.045)),
     "left": Wave(66, 15, 16, (0.060, 0.055, 0.030)),
@@ -32,13 +32,17 @@ DEVICES = ("cart A", "cart B", "cart C")
 
 @dataclass(frozen=True)
 class Patient:
-    """Who the patient is, before any illness.
+    """A patient without conditions.
 
     Attributes:
-        number: counts from 0; age in years; sex "male" or "female".
-        rate: resting heart rate a minute; breathing: relative depth of respiratory variation.
-        mains: 50 or 60 Hz, of the hospital.
-        beat: the normal beat of this heart.
+        number: counts from 0.
+        age: in years.
+        sex: "male" or "female".
+        rate: resting heart rate per minute.
+        breathing: relative depth of respiratory RR variation.
+        mains: mains frequency at the hospital, 50 or 60 Hz.
+        site, device: names of the hospital and of the recorder.
+        beat: the patient's normal beat.
     """
 
     number: int
@@ -55,7 +59,7 @@ class Patient:
 def _varied(
     rng: Rng, waves: dict[str, Wave], shift: float, stretch: float, bend: float
 ) -> dict[str, Wave]:
-    """Waves with centres, widths and vectors of their own; `bend` is relative to the vector."""
+    """Perturb centres (`shift`), widths (`stretch`) and vectors (`bend`, relative to the norm)."""
     out = {}
     for name, w in waves.items():
         v = np.asarray(w.vector)
@@ -67,18 +71,19 @@ def _varied(
 
 
 def _oriented(beat: Beat, frontal: float, horizontal: float, t_frontal: float) -> Beat:
-    """Turn the QRS in both planes; T follows by half, with an angle of its own (degrees)."""
+    """Rotate the QRS in two planes and T by half as much, plus `t_frontal`; all in degrees."""
     heart: Array = turn("horizontal", horizontal) @ turn("frontal", frontal)
     t: Array = turn("horizontal", horizontal / 2) @ turn("frontal", frontal / 2 + t_frontal)
     return beat.mapped("depol", heart).mapped("repol", t)
 
 
 def draw_patient(rng: Rng, number: int, *, healthy: bool) -> Patient:
-    """One patient; the ill are older (our default: 60-something against 50, as in PTB-XL).
+    """Sample one patient; those who are not healthy are older.
 
-    Spreads are our default, wide enough that amplitude and axis alone do not tell the ill from
-    the well: voltage is log-normal with 24 % spread and lower in women and the old, the axis
-    falls with age (from about 60 to 20 degrees), precordial rotation varies by 12 degrees.
+    Mean ages are our default: 65 against 50, as in PTB-XL. Spreads are our default too, wide enough
+    that amplitude and axis alone do not separate the two groups. Voltage is log-normal with 24 %
+    spread and lower in women and with age. The axis falls with age (from about 60 to 20 degrees).
+    Precordial rotation varies by 12 degrees.
     """
     age = int(np.clip(rng.normal(50 if healthy else 65, 16), 18, 95))
     sex = "male" if rng.random() < 0.52 else "female"
@@ -99,7 +104,7 @@ def draw_patient(rng: Rng, number: int, *, healthy: bool) -> Patient:
         repol=repol,
     )
     axis = float(np.clip(rng.normal(72 - 0.45 * age, 20), -20, 80))  # normal: -30 to +90
-    t_turn = rng.normal(0, 9) + 0.4 * (axis - 44)  # T follows the QRS's axis less than halfway
+    t_turn = rng.normal(0, 9) + 0.4 * (axis - 44)  # T follows the QRS axis by less than half
     beat = axis_to(_oriented(beat, 0.0, rng.normal(0, 12), t_turn), axis)
     return Patient(
         number=number,
@@ -115,7 +120,7 @@ def draw_patient(rng: Rng, number: int, *, healthy: bool) -> Patient:
 
 
 def on_a_day(rng: Rng, beat: Beat) -> Beat:
-    """The beat of one recording: electrodes and posture turn and scale it a little."""
+    """Perturb the beat for one recording: electrode placement and posture rotate and scale it."""
     beat = _oriented(
         beat, float(np.clip(rng.normal(0, 4), -8, 8)), rng.normal(0, 5), rng.normal(0, 3)
     )

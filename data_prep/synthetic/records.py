@@ -1,4 +1,4 @@
-"""One synthetic record: a patient with conditions, on a day, in a rhythm, as recorded."""
+"""Synthetic record: the ECG of a patient with given conditions, rhythm and recording noise."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from data_prep.synthetic.patients import Patient, on_a_day
 from data_prep.synthetic.rhythm import Rhythm, Rng
 
 STEP = 0.001
-"""mV: signals are rounded to the microvolt, as PTB-XL's are."""
+"""Quantisation step in mV: signals are rounded to the microvolt, as in PTB-XL."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A record and what is known of it.
+    """A record with its ground truth.
 
     Attributes:
         steps: (12, T) int16, the recording in steps of `STEP` mV.
-        clean: (12, T) float64 mV, the heart alone, not rounded.
-        codes: SCP statement -> likelihood (always 100: nobody had to guess).
+        clean: (12, T) float64 mV, without noise and rounding.
+        codes: SCP statement -> likelihood (always 100, as the truth is known).
         flags: quality flags.
-        rhythm, beat: what was drawn.
+        rhythm, beat: the sampled rhythm and beat.
     """
 
     steps: NDArray[np.int16]
@@ -62,14 +62,17 @@ def record(
 ) -> Sample:
     """Record `patient` once.
 
-    Args:
-        conditions: names of `conditions.CONDITIONS`; none means a healthy heart.
-        rhythm: a name of `rhythm.RHYTHMS`.
-        premature: "", "pac", "pvc", or "pvc2" and "pvc3" for bigeminy and trigeminy; only rhythms
-            with one P for each QRS can have them.
+    If every beat starts in a ventricle (pacing, an escape rhythm), the conditions of the normal
+    beat are not visible and are not coded.
 
-    Where every beat starts in a ventricle (pacing, an escape rhythm) the conditions of the normal
-    beat cannot be seen, and are not coded.
+    Args:
+        conditions: names from `conditions.CONDITIONS`; none means a healthy heart.
+        rhythm: a name from `rhythm.RHYTHMS`.
+        premature: "", "pac", "pvc", or "pvc2" and "pvc3" for bigeminy and trigeminy; only for
+            rhythms with one P per QRS.
+        rate: Hz.
+        seconds: duration.
+        nuisances: add recording noise.
     """
     beat, codes = ill.apply(rng, on_a_day(rng, patient.beat), conditions)
     breathing = patient.breathing * (0.3 if rhythm == "STACH" else 1.0)
@@ -98,10 +101,10 @@ def record(
 
 
 def voltage_codes(beat: Beat) -> tuple[str, ...]:
-    """Form statements that voltages earn by themselves.
+    """Return the SCP form statements that follow from voltages alone.
 
     VCLVH: Sokolow-Lyon over 3.5 mV. HVOLT: over 4.5 mV (our default: PTB-XL gives no rule).
-    LVOLT: no limb lead's QRS over .5 mV peak to peak (textbook).
+    LVOLT: every limb lead's QRS under 0.5 mV peak to peak (textbook).
     """
     qrs = qrs_leads(beat)
     voltage, limb = sokolow_lyon(beat), np.ptp(qrs[:6], axis=1).max()
@@ -110,7 +113,7 @@ def voltage_codes(beat: Beat) -> tuple[str, ...]:
 
 
 def heart(rng: Rng, beat: Beat, when: Rhythm, patient: Patient, rate: float, count: int) -> Array:
-    """The dipole (3, count) in mV over the whole record."""
+    """Return the dipole (3, count) in mV over the entire record."""
     vcg = np.zeros((3, count))
     ectopic = turn("horizontal", rng.uniform(40, 90)) @ turn("frontal", rng.uniform(-80, -40))
     for onset, other in zip(when.atrial, when.ectopic, strict=True):
@@ -119,7 +122,7 @@ def heart(rng: Rng, beat: Beat, when: Rhythm, patient: Patient, rate: float, cou
         kind: wide_beat(rng, beat, kind) for kind in sorted(set(when.kind) - {"sinus"})
     }
     rr = np.diff(when.ventricular, prepend=2 * when.ventricular[0] - when.ventricular[1])
-    # Breathing turns and scales the heart a little: about 4 % of QRS (our default).
+    # Breathing scales the QRS by about 4 % (our default).
     swing = 1 + 0.04 * np.sin(2 * np.pi * 0.25 * when.ventricular + rng.uniform(0, 6))
     swing += 0.01 * rng.standard_normal(len(rr))
     for onset, gap, kind, scale in zip(when.ventricular, rr, when.kind, swing, strict=True):
@@ -133,10 +136,11 @@ def heart(rng: Rng, beat: Beat, when: Rhythm, patient: Patient, rate: float, cou
 
 
 def wide_beat(rng: Rng, beat: Beat, kind: str) -> Beat:
-    """A beat that starts in a ventricle: QRS 130-170 ms, T opposite to it.
+    """Return a beat that starts in a ventricle: QRS 130-170 ms, T opposite to the QRS.
 
-    A ventricular ectopic may come from anywhere; an escape or a paced beat starts on the right,
-    so it looks like LBBB; pacing has a spike of 2 ms and, from the apex, an axis pointing up.
+    A ventricular ectopic ("pvc") has a random origin. An escape or paced beat starts in the right
+    ventricle, so it looks like LBBB. A paced beat has a spike of 2 ms and an upward axis, as it
+    starts at the apex.
     """
     size = np.linalg.norm(beat.depol["main"].vector) * rng.uniform(0.9, 1.3)
     if kind == "pvc":
@@ -162,7 +166,7 @@ def wide_beat(rng: Rng, beat: Beat, kind: str) -> Beat:
 
 
 def fibrillation(rng: Rng, t: Array, frequency: float) -> Array:
-    """(3, T) f-waves: a carrier within 4-9 Hz whose frequency and size wander; largest in V1."""
+    """Return (3, T) f-waves: 4-9 Hz with drifting frequency and amplitude, largest in V1."""
     out = np.zeros((3, len(t)))
     size = rng.uniform(0.03, 0.09)
     for direction, share in (((0.1, 0.5, -0.9), 1.0), ((0.6, 0.5, 0.3), 0.5)):
@@ -175,7 +179,7 @@ def fibrillation(rng: Rng, t: Array, frequency: float) -> Array:
 
 
 def flutter(rng: Rng, t: Array, frequency: float) -> Array:
-    """(3, T) flutter waves: a smooth sawtooth, negative in II, III and aVF, positive in V1."""
+    """Return (3, T) flutter waves: a smooth sawtooth, negative in II, III, aVF, positive in V1."""
     phase = 2 * np.pi * frequency * t + rng.uniform(0, 6)
     saw = sum(np.sin(k * phase) / k for k in (1, 2, 3))
     size = rng.uniform(0.09, 0.17)

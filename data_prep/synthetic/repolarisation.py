@@ -1,4 +1,4 @@
-"""ST and T changes that point to no artery: non-specific, drugs, electrolytes, long QT."""
+"""ST and T changes outside coronary territories: non-specific, drugs, electrolytes, long QT."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def flat_t(rng: Rng, beat: Beat) -> Result:
 
 
 def st_changes(rng: Rng, beat: Beat) -> Result:
-    """NST_: ST down by .07-.16 mV in leads that share no artery."""
+    """NST_: ST depression of 0.07-0.16 mV in leads that share no coronary territory."""
     where = (rng.uniform(0.4, 1), rng.uniform(0.3, 1), rng.uniform(-0.4, 0.2))
     beat = add(beat, "st", -toward(where, rng.uniform(0.08, 0.17)))
     t = beat.repol["t"].moved((0, 0, 0), rng.uniform(0.35, 0.8))
@@ -27,7 +27,7 @@ def st_changes(rng: Rng, beat: Beat) -> Result:
 
 
 def digitalis(rng: Rng, beat: Beat) -> Result:
-    """Digitalis: scooped ST opposite to QRS, small T, short QT."""
+    """Digitalis: scooped ST opposite to the QRS, small T, short QT."""
     v = np.asarray(beat.depol["main"].vector)
     st = Wave(0.36, 0.2, 0.17, vec(-v * rng.uniform(0.10, 0.2)))
     t = beat.repol["t"].moved((0, 0, 0), rng.uniform(0.2, 0.6))
@@ -36,14 +36,14 @@ def digitalis(rng: Rng, beat: Beat) -> Result:
 
 
 def long_qt(rng: Rng, beat: Beat) -> Result:
-    """QTc of 485-570 ms; the T wave keeps its width, so ST is long (low calcium) or T is broad."""
+    """Long QT: QTc of 485-570 ms; ST and T stretch with it, and T has 60-100 % of its size."""
     beat = replace(beat, qtc=float(rng.uniform(485, 570)))
     t = beat.repol["t"].moved((0, 0, 0), rng.uniform(0.6, 1.0))
     return beat.with_waves("repol", t=t), ("LNGQT",)
 
 
 def electrolytes(rng: Rng, beat: Beat) -> Result:
-    """High potassium (tall, narrow T) or low (flat T, ST down, U wave)."""
+    """High potassium (tall, narrow T) or low potassium (flat T, ST depression, U wave)."""
     if rng.random() < 0.5:
         t = replace(beat.repol["t"].moved((0, 0, 0), rng.uniform(1.9, 2.6)), left=0.09, right=0.08)
         return beat.with_waves("repol", t=t), ("EL",)

@@ -1,8 +1,8 @@
-"""When atria and ventricles beat: sinus rhythm and its disturbances.
+"""Rhythms: onsets of P waves and QRS complexes in sinus rhythm and arrhythmias.
 
-Sinus variability is respiratory (.15-.4 Hz) plus low-frequency (about .1 Hz) plus a little noise
-(`heart-model.md`). Rates are textbook: bradycardia under 60, tachycardia over 100 a minute,
-flutter 240-340 a minute, fibrillatory waves 4-9 Hz, escape rhythm 30-45 a minute.
+Sinus variability is respiratory (0.15-0.4 Hz) plus low-frequency (about 0.1 Hz) plus a little noise
+(`heart-model.md`). Rates per minute are textbook values: bradycardia under 60, tachycardia over
+100, flutter 240-340, escape rhythm 30-45; fibrillatory waves have 4-9 Hz.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from data_prep.synthetic.dipole import Array
 Rng = np.random.Generator
 
 LEAD_IN = 3.0
-"""Seconds simulated before the record starts, so that it starts in the middle of a rhythm."""
+"""Seconds simulated before the record starts, so that it starts within a running rhythm."""
 TAIL = 1.0
-"""Seconds simulated after it ends, for a P wave whose QRS is already outside."""
+"""Seconds simulated after the record ends, for a P wave whose QRS is outside."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Rhythm:
 
     Attributes:
         atrial: (M,) onsets of P waves.
-        ectopic: (M,) bool, P waves from another focus.
+        ectopic: (M,) bool, P waves from an ectopic focus.
         ventricular: (N,) onsets of QRS complexes.
-        kind: (N,) "sinus", "pvc", "escape" or "paced": which beat is drawn there.
-        flutter: waves a second of the atria when they flutter, else 0.
-        fibrillation: dominant frequency in Hz of the atria when they fibrillate, else 0.
-        codes: SCP statements that the rhythm earns.
+        kind: (N,) kind of each beat: "sinus", "pvc", "escape" or "paced".
+        flutter: flutter waves per second, 0 if none.
+        fibrillation: dominant frequency of f-waves in Hz, 0 if none.
+        codes: SCP statements of the rhythm.
     """
 
     atrial: Array
@@ -52,10 +52,14 @@ class Rhythm:
 
 
 def intervals(rng: Rng, rate: float, span: float, breathing: float, noise: float = 0.01) -> Array:
-    """Onsets over `span` seconds of a sinus node at `rate` a minute, from -LEAD_IN.
+    """Sample onsets of a sinus node from -LEAD_IN to `span` seconds.
 
-    `breathing` is the relative depth of respiratory variation; the low-frequency part is half of
-    it (our default: the two are of like size at rest, with breathing ahead in the young).
+    Args:
+        rate: per minute.
+        breathing: relative depth of respiratory variation. The low-frequency part has half this
+            depth (our default: both are of similar size at rest, with breathing larger in the
+            young).
+        noise: relative standard deviation of the remaining variation.
     """
     f_resp, f_low = rng.uniform(0.15, 0.4), rng.uniform(0.08, 0.12)
     phase = rng.uniform(0, 2 * np.pi, 2)
@@ -69,37 +73,40 @@ def intervals(rng: Rng, rate: float, span: float, breathing: float, noise: float
 
 
 def sinus(rng: Rng, seconds: float, pr: float, rate: float, breathing: float, code: str) -> Rhythm:
-    """Sinus rhythm at `rate` a minute; `pr` in seconds."""
+    """Sinus rhythm at `rate` per minute; `pr` in seconds."""
     p = intervals(rng, rate, seconds + TAIL, breathing)
     return Rhythm(p, p + pr, codes=(code,))
 
 
 def normal(rng: Rng, seconds: float, pr: float, rate: float, breathing: float) -> Rhythm:
-    """Sinus rhythm at the patient's own rate, held to 60-100 a minute."""
+    """Sinus rhythm at the patient's own rate, clipped to 61-99 per minute."""
     return sinus(rng, seconds, pr, float(np.clip(rate, 61, 99)), breathing, "SR")
 
 
 def arrhythmia(rng: Rng, seconds: float, pr: float, rate: float, breathing: float) -> Rhythm:
-    """Sinus arrhythmia: breathing that changes RR by well over 120 ms."""
+    """Sinus arrhythmia: respiratory variation of RR by well over 120 ms."""
     rate = float(np.clip(rate, 58, 85))
     return sinus(rng, seconds, pr, rate, rng.uniform(0.13, 0.2), "SARRH")
 
 
 def bradycardia(rng: Rng, seconds: float, pr: float, rate: float, breathing: float) -> Rhythm:
-    """Sinus rhythm under 60 a minute."""
+    """Sinus bradycardia: under 60 per minute."""
     return sinus(rng, seconds, pr, rng.uniform(42, 58), breathing, "SBRAD")
 
 
 def tachycardia(rng: Rng, seconds: float, pr: float, rate: float, breathing: float) -> Rhythm:
-    """Sinus rhythm over 100 a minute, with the shorter PR and the stiffer rate that go with it."""
+    """Sinus tachycardia: over 100 per minute, with a shorter PR and less rate variability."""
     return sinus(rng, seconds, max(0.11, pr - 0.02), rng.uniform(103, 140), breathing / 4, "STACH")
 
 
 def atrial_fibrillation(
     rng: Rng, seconds: float, pr: float, rate: float, breathing: float
 ) -> Rhythm:
-    """No P waves, RR drawn independently: .3 s (the node's refractory time) plus a gamma law, with
-    a coefficient of variation of .17-.28 (our default: heart-model.md says irregular, no more)."""
+    """Atrial fibrillation: no P waves and independent RR intervals.
+
+    RR is 0.3 s (the AV node's refractory time) plus a gamma-distributed part. Its coefficient of
+    variation is 0.17-0.28 (our default: heart-model.md only says irregular).
+    """
     rate, cv = rng.uniform(65, 130), rng.uniform(0.17, 0.28)
     mean = 60 / rate - 0.3
     shape = (mean / (cv * 60 / rate)) ** 2
@@ -112,7 +119,7 @@ def atrial_fibrillation(
 
 
 def atrial_flutter(rng: Rng, seconds: float, pr: float, rate: float, breathing: float) -> Rhythm:
-    """Atria at 240-340 a minute, of which every second, third or fourth wave is conducted."""
+    """Atrial flutter at 240-340 per minute; every second, third or fourth wave is conducted."""
     flutter = rng.uniform(240, 340) / 60
     ratio = int(rng.choice([2, 3, 4], p=[0.35, 0.2, 0.45]))
     v = np.arange(-LEAD_IN - rng.uniform(0, 1), seconds + TAIL, ratio / flutter)
@@ -122,13 +129,16 @@ def atrial_flutter(rng: Rng, seconds: float, pr: float, rate: float, breathing: 
 def supraventricular_tachycardia(
     rng: Rng, seconds: float, pr: float, rate: float, breathing: float
 ) -> Rhythm:
-    """Regular narrow beats at 150-200 a minute; P hidden in the QRS, so none is drawn."""
+    """Supraventricular tachycardia: regular narrow beats at 150-200 per minute, without visible P.
+
+    P is hidden in the QRS.
+    """
     v = intervals(rng, rng.uniform(150, 200), seconds + TAIL, 0.0, noise=0.004)
     return Rhythm(np.zeros(0), v, codes=("SVTAC",))
 
 
 def paroxysmal(rng: Rng, seconds: float, pr: float, rate: float, breathing: float) -> Rhythm:
-    """A supraventricular tachycardia that breaks off into sinus rhythm within the record."""
+    """Paroxysmal SVT: a supraventricular tachycardia that ends in sinus rhythm in the record."""
     end = rng.uniform(0.3, 0.7) * seconds
     fast = supraventricular_tachycardia(rng, seconds, pr, rate, breathing).ventricular
     fast = fast[fast < end]
@@ -138,7 +148,7 @@ def paroxysmal(rng: Rng, seconds: float, pr: float, rate: float, breathing: floa
 
 
 def paced(rng: Rng, seconds: float, pr: float, rate: float, breathing: float) -> Rhythm:
-    """Ventricular pacing at 60-80 a minute behind sensed P waves."""
+    """Ventricular pacing at 61-80 per minute, triggered by sensed P waves."""
     r = sinus(rng, seconds, 0.16, rng.uniform(61, 80), 0.005, "PACE")
     return Rhythm(r.atrial, r.ventricular, kind=("paced",) * len(r.ventricular), codes=r.codes)
 
@@ -161,7 +171,7 @@ def mobitz(rng: Rng, seconds: float, pr: float, rate: float, breathing: float) -
 
 
 def complete_block(rng: Rng, seconds: float, pr: float, rate: float, breathing: float) -> Rhythm:
-    """Third-degree block: P waves march through an escape rhythm of 30-45 a minute."""
+    """Third-degree block: P waves independent of an escape rhythm of 30-45 per minute."""
     p = intervals(rng, rng.uniform(70, 100), seconds + TAIL, 0.02)
     v = intervals(rng, rng.uniform(30, 45), seconds + TAIL, 0.0, noise=0.005)
     kind = "escape" if rng.random() < 0.5 else "sinus"
@@ -182,15 +192,21 @@ RHYTHMS: dict[str, Callable[[Rng, float, float, float, float], Rhythm]] = {
     "2AVB-II": mobitz,
     "3AVB": complete_block,
 }
-"""Name -> f(rng, seconds, pr in s, own rate a minute, depth of breathing) -> Rhythm."""
+"""Name -> f(rng, seconds, pr in s, patient's rate per minute, depth of breathing) -> Rhythm."""
 
 
 def premature(rng: Rng, rhythm: Rhythm, pr: float, *, kind: str, every: int = 0) -> Rhythm:
-    """Put premature beats into a sinus rhythm.
+    """Insert premature beats into a sinus rhythm.
 
-    `kind` is "pvc" (no P, own QRS, compensatory pause: the next sinus beat keeps its time) or
-    "pac" (early P of another shape, narrow QRS, the sinus node is reset). `every` 2 or 3 gives
-    bigeminy or trigeminy; 0 puts single ones at about one beat in six.
+    Args:
+        pr: PR interval in seconds.
+        kind: "pvc" (no P, wide QRS, compensatory pause: the next sinus beat keeps its time) or
+            "pac" (early P of another shape, narrow QRS, reset of the sinus node).
+        every: 2 or 3 for bigeminy or trigeminy; 0 for single premature beats: every second beat
+            is premature with probability 1/6, and at least one is.
+
+    Raises:
+        ValueError: if the rhythm has not one P for each QRS.
     """
     p, v = rhythm.atrial.copy(), rhythm.ventricular.copy()
     n = len(p)
@@ -212,6 +228,6 @@ def premature(rng: Rng, rhythm: Rhythm, pr: float, *, kind: str, every: int = 0)
         kinds = tuple("pvc" if c else k for c, k in zip(chosen, rhythm.kind, strict=True))
         keep = ~chosen
         return Rhythm(p[keep], v - early, rhythm.ectopic[keep], kinds, codes=rhythm.codes + codes)
-    shift = np.concatenate([[0.0], np.cumsum(early)[:-1]]) * 0.7  # the reset node runs ahead
+    shift = np.concatenate([[0.0], np.cumsum(early)[:-1]]) * 0.7  # the reset node fires earlier
     p, v = p - early - shift, v - early - shift
     return Rhythm(p, v, rhythm.ectopic | chosen, rhythm.kind, codes=rhythm.codes + ("PAC",))

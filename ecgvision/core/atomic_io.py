@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Atomic writing of files and folders: they appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 _UNFINISHED = re.compile(r"\..+\.[a-z0-9_]{8}(\.old)?")
-"""Names that `tempfile` and `put_in_place` give beside `.NAME.`."""
+"""Names of the temporary files and folders of `tempfile` and `put_in_place`."""
 
 
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
-    """A file beside `path` to write to; it takes that name when the block ends normally.
+    """Yield a temporary file to write to; it replaces `path` when the block ends normally.
 
-    When the block raises, what stood at `path` before still does.
+    If the block raises, the previous file at `path` is kept.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,7 +29,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     os.close(handle)
     try:
         yield Path(name)
-        os.chmod(name, 0o666 & ~_umask())  # mkstemp's 0600 would hide the file from others
+        os.chmod(name, 0o666 & ~_umask())  # mkstemp creates files that others cannot read (0600)
         os.replace(name, path)
     finally:
         Path(name).unlink(missing_ok=True)
@@ -37,16 +37,16 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """A folder beside `path` to fill; it takes that name when the block ends normally.
+    """Yield a temporary folder to fill; it replaces `path` when the block ends normally.
 
-    What stood at `path` before is removed once that has worked, and still stands when the block
-    raises.
+    The previous folder at `path` is removed only after that has succeeded. If the block raises, it
+    is kept.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
-        folder.chmod(0o777 & ~_umask())  # as above
+        folder.chmod(0o777 & ~_umask())  # mkdtemp's 0700 is private too
         yield folder
         put_in_place(folder, path)
     finally:
@@ -54,7 +54,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
 
 
 def put_in_place(folder: Path, target: Path) -> None:
-    """Rename a finished folder to its target; what stood there is removed once that has worked."""
+    """Rename a finished folder to its target, then remove the target's previous content."""
     old = None
     if target.exists():
         old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.old")
@@ -72,7 +72,7 @@ def put_in_place(folder: Path, target: Path) -> None:
 def remove_unfinished(folder: Path) -> None:
     """Delete what `atomic_file` and `atomic_folder` left in a folder when their process was killed.
 
-    For a folder that no other process writes to.
+    Use it only for a folder that no other process writes to.
     """
     for path in folder.iterdir():
         if _UNFINISHED.fullmatch(path.name):
@@ -80,7 +80,7 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """A JSON document, indented, in UTF-8; the file appears whole or not at all."""
+    """Write an indented JSON file in UTF-8, atomically."""
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     with atomic_file(path) as part:
         part.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the command lines of evaluations are asked for, checked before anything slow is imported."""
+"""Checks of evaluation command-line options, made before slow imports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ecgvision.core.errors import ConfigError, DataError
 
 
 def check_table_file(path: str | Path) -> None:
-    """Refuse a predictions table that is not there.
+    """Check that a predictions table exists.
 
     Raises:
         DataError: naming the file.
@@ -18,7 +18,7 @@ def check_table_file(path: str | Path) -> None:
 
 
 def check_draws(draws: int, seed: int = 0) -> None:
-    """Refuse fewer bootstrap draws than one, and a seed below 0.
+    """Check that there is at least one bootstrap draw and that the seed is not negative.
 
     Raises:
         ConfigError: naming the option.

@@ -1,6 +1,6 @@
-"""Leads in canonical order, and the `Ecg` value.
+"""The twelve leads in canonical order, and the `Ecg` data class.
 
-Everything here is numpy only, so that a base install can import it.
+The module imports numpy only, so that a base install can use it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ LEAD_INDEX = {lead: i for i, lead in enumerate(LEADS)}
 
 
 def lead_name(text: str) -> str:
-    """The canonical name of a lead: `AVR`, `avr`, `aVR` and `Lead aVR` are all `aVR`.
+    """Return the canonical name of a lead: `AVR`, `avr`, `aVR` and `Lead aVR` are all `aVR`.
 
     Raises:
-        RecordError: for a name that is not one of the twelve.
+        RecordError: if the name is not one of the twelve leads.
     """
     key = text.strip().lower().removeprefix("lead").strip(" _-")
     for lead in LEADS:
@@ -34,16 +34,16 @@ def lead_name(text: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Ecg:
-    """One recording.
+    """One 12-lead recording.
 
     Attributes:
         signal: (12, T) float32 in mV, leads in the order of `LEADS`; NaN where not observed.
         rate: sampling rate in Hz.
         record_id: the record's name, for messages and tables.
-        meta: what the source said of it (age, sex, patient_id, notes of the reader, ...).
+        meta: metadata of the source (age, sex, patient_id, notes from reading, ...).
 
     Raises:
-        RecordError: if the shape, the type or the rate is not as stated.
+        RecordError: if the shape, the dtype or the sampling rate is invalid.
     """
 
     signal: NDArray[np.float32]

@@ -1,4 +1,7 @@
-"""The typed errors. Imports nothing, so that a command line answers at once."""
+"""Exception types of the project.
+
+The module imports nothing slow, so that command lines respond at once.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,16 @@ from typing import Any
 
 
 class EcgVisionError(ValueError):
-    """Something the user can put right: what is wrong, where, with which value, and what to do.
+    """Base class of errors that the user can correct.
 
-    Command lines print it on one line and exit with 2.
+    The message states what is wrong, in which file, with which value, and what to do. Command lines
+    print it on one line and exit with code 2.
     """
 
     def __init__(
         self, what: str, *, file: str | Path | None = None, value: Any = None, remedy: str = ""
     ) -> None:
-        if "Original Traceback" in what:  # torch's text of what a loader's worker raised
+        if "Original Traceback" in what:  # torch's message for an error in a loader worker
             what = what.rstrip().splitlines()[-1].split(": ", 1)[-1]
         self.what, self.file, self.value, self.remedy = what, file, value, remedy
         text = f"{file}: {what}" if file is not None else what
@@ -27,7 +31,7 @@ class EcgVisionError(ValueError):
             text += f". {remedy}"
         super().__init__(" ".join(text.split()))
 
-    def __reduce__(self) -> tuple[Any, ...]:  # keyword arguments survive worker processes
+    def __reduce__(self) -> tuple[Any, ...]:  # keeps keyword arguments across worker processes
         return (_rebuild, (type(self), self.what, self.file, self.value, self.remedy))
 
 
@@ -39,7 +43,7 @@ def _rebuild(
 
 @contextmanager
 def about_setting(key: str) -> Iterator[None]:
-    """Errors within say first of which setting they are, e.g. `data.layouts`."""
+    """Prefix errors raised within the block with a setting's key, such as `data.layouts`."""
     try:
         yield
     except EcgVisionError as error:
@@ -52,19 +56,19 @@ class RecordError(EcgVisionError):
 
 
 class StoreError(EcgVisionError):
-    """A packed store that is missing, damaged, half-written or of another version."""
+    """A packed store that is missing, damaged, incomplete or of another version."""
 
 
 class LabelError(EcgVisionError):
-    """An unknown label scheme, a contradiction between labels, or a hash that differs."""
+    """An unknown label scheme, contradictory labels, or a hash that differs."""
 
 
 class LayoutError(EcgVisionError):
-    """An unknown layout, or a page on which the layout does not fit."""
+    """An unknown layout, or a page that the layout does not fit."""
 
 
 class ImageError(EcgVisionError):
-    """A file that is not a readable picture of a page."""
+    """A file that is not a readable image of a page."""
 
 
 class BundleError(EcgVisionError):
@@ -72,8 +76,8 @@ class BundleError(EcgVisionError):
 
 
 class DataError(EcgVisionError):
-    """Data that cannot serve the run asked for: an empty split, no positives, and the like."""
+    """Data that cannot be used for the requested run: an empty split, no positives and so on."""
 
 
 class ConfigError(EcgVisionError):
-    """A configuration value that makes no sense."""
+    """An invalid configuration value."""

@@ -1,4 +1,4 @@
-"""Some of many, spread over all of them."""
+"""Evenly spaced indices."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 
 def evenly_spaced(count: int, total: int) -> NDArray[np.int64]:
-    """`count` places of `total` (all, where there are no more) at even distances, the first and,
-    of two or more, the last among them."""
+    """Return `count` evenly spaced indices of `total` items, or all if there are no more.
+
+    The first index is always included, and the last one if there are two or more.
+    """
     return np.linspace(0, total - 1, min(count, total)).round().astype(np.int64)

@@ -1,7 +1,8 @@
-"""What is printed where: for each lead, the window of time, its sign, its row and its column.
+"""Layouts: which lead is printed in which time window, row and column, and with which sign.
 
-A `Layout` knows nothing of paper. `ecgvision.core.page.Page` puts one on paper. The drawing, the
-observed-mask and the map from a pixel back to (lead, time, mV) follow from the two.
+A `Layout` is independent of the paper. `ecgvision.core.page.Page` places a layout on paper. The
+drawing, the observed mask and the map from a pixel back to (lead, time, mV) are derived from the
+two.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ CABRERA = ("aVL", "I", "-aVR", "II", "aVF", "III")
 
 @dataclass(frozen=True)
 class Cell:
-    """One lead in one place.
+    """One lead at one position of a layout.
 
     Attributes:
         lead: one of `LEADS`.
-        sign: +1 as recorded, -1 printed upside down (Cabrera order prints -aVR).
-        start, stop: seconds of the layout's window; samples with start <= t < stop are printed.
-        row: 0 is the top; rhythm strips follow below the rows of the grid.
-        column: 0 is the left; 0 for a strip.
-        strip: a rhythm strip across the page, below the grid.
+        sign: +1 as recorded, -1 inverted (Cabrera order prints -aVR).
+        start, stop: time window in seconds; samples with start <= t < stop are printed.
+        row: row index, 0 at the top; rhythm strips follow below the rows of the grid.
+        column: column index, 0 at the left; 0 for a rhythm strip.
+        strip: whether the cell is a rhythm strip, below the grid and across the full width.
     """
 
     lead: str
@@ -44,19 +45,20 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """The name as printed."""
+        """The name as printed, such as `-aVR`."""
         return self.lead if self.sign > 0 else f"-{self.lead}"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """An arrangement of cells over `seconds` of recording.
+    """An arrangement of cells over `seconds` of a recording.
 
-    `rows` and `columns` count the grid; strips come below it, each over the whole width.
+    `rows` and `columns` count the grid. Rhythm strips follow below the grid, each across the full
+    width.
 
     Raises:
-        LayoutError: for a cell that lies outside the grid or the window, is wider than its
-            column, or stands on another.
+        LayoutError: if a cell has an unknown lead or sign, is outside the grid or the window, is
+            wider than its column, or has the same position as another cell.
     """
 
     name: str
@@ -97,9 +99,10 @@ class Layout:
 def grid(
     name: str, columns: Sequence[Sequence[str]], strips: Sequence[str] = (), seconds: float = 10.0
 ) -> Layout:
-    """A layout from lead names by column, each column `seconds / len(columns)` at its true time.
+    """Build a layout from lead names by column.
 
-    A minus before a name prints the lead upside down.
+    Each column spans `seconds / len(columns)` and shows the recording at its true time. A minus
+    before a name prints the lead inverted.
     """
     rows, width = len(columns[0]), seconds / len(columns)
     cells = [
@@ -142,45 +145,51 @@ def _registry() -> dict[str, Layout]:
 
 
 LAYOUTS: dict[str, Layout] = _registry()
-"""Every layout that has a name."""
+"""All named layouts."""
 
 RANDOM = "random"
-"""The name that stands for any of `RANDOM_LAYOUTS`."""
+"""Layout name that stands for any of `RANDOM_LAYOUTS`."""
 
 RANDOM_LAYOUTS = ("3x4", "3x4+II", "3x4+II+V1", "6x2", "6x2+II", "12x1")
-"""What `random` draws from."""
+"""Layouts that `random` chooses from."""
 
 ANY = "any"
-"""The name that stands for leads in any number, order and arrangement; see `any_layout`."""
+"""Layout name that stands for leads in any number, order and arrangement; see `any_layout`."""
 
 MANY = (RANDOM, ANY)
 """Names that stand for more than one layout."""
 
 WHOLE = ((12, 1), (6, 2), (4, 3), (3, 4), (2, 6))
-"""(rows, columns) of grids that hold all leads."""
+"""(rows, columns) of the grids that hold all leads."""
 
 PARTS = ((1, 1), (2, 1), (3, 1), (4, 1), (6, 1), (8, 1), (2, 2), (3, 2), (4, 2), (2, 3), (3, 3),
          (1, 4), (2, 4))  # fmt: skip
-"""Of grids that hold some."""
+"""(rows, columns) of the grids that hold some of the leads."""
 
 STRIPS = (0, 0, 0, 1, 1, 2, 3)
-"""How many rhythm strips `any` draws from."""
+"""Numbers of rhythm strips that `any` draws from."""
 
 MOST_BANDS = 12
-"""Rows and strips together of `any`, our default: more would stand on each other."""
+"""Maximum number of rows and rhythm strips together in `any` (our default): more would overlap."""
 
 
 def pick_layout(name: str, rng: np.random.Generator) -> str:
-    """The name itself; for `random` one of `RANDOM_LAYOUTS`, each as likely; for `any` one that
-    `any_layout` draws."""
+    """Resolve a name that stands for several layouts.
+
+    `random` gives one of `RANDOM_LAYOUTS`, all equally likely. `any` gives a layout drawn by
+    `any_layout`. Other names are returned unchanged.
+    """
     if name == ANY:
         return any_layout(rng)
     return RANDOM_LAYOUTS[int(rng.integers(len(RANDOM_LAYOUTS)))] if name == RANDOM else name
 
 
 def any_layout(rng: np.random.Generator) -> str:
-    """A layout as nobody prints it, written out: half hold all leads; half have them in the usual
-    order, the others in none; the rhythm strips are of any leads. Who reads it must read names.
+    """Draw a non-standard layout at random and return its written-out name.
+
+    Half of the layouts hold all leads. Half have the leads in the standard order, the others in
+    random order. The rhythm strips show any leads. Such a page can only be read by its printed lead
+    names.
     """
     shapes = WHOLE if rng.random() < 0.5 else PARTS
     rows, columns = shapes[int(rng.integers(len(shapes)))]
@@ -194,18 +203,20 @@ def any_layout(rng: np.random.Generator) -> str:
 
 
 def write_layout(columns: Sequence[Sequence[str]], strips: Sequence[str] = ()) -> str:
-    """The name of a layout that has none: `V1.V2_V3.V4+II` is V1 over V2, right of them V3 over
-    V4, and II as a rhythm strip. `get_layout` reads it."""
+    """Return the written-out name of an unnamed layout; `get_layout` parses it.
+
+    `V1.V2_V3.V4+II` is V1 above V2, to their right V3 above V4, and II as a rhythm strip.
+    """
     return "+".join(["_".join(".".join(column) for column in columns), *strips])
 
 
 @lru_cache(maxsize=4096)
 def get_layout(name: str) -> Layout:
-    """The layout of that name, or the one that is written out as `write_layout` does.
+    """Return a layout by its name, or by its written-out form as from `write_layout`.
 
     Raises:
-        LayoutError: for a name that is not in `LAYOUTS` and names no leads, columns that are not of
-            one length, or a lead that stands twice in the grid or the strips.
+        LayoutError: if the name is not in `LAYOUTS` and does not consist of leads, if the columns
+            differ in length, or if a lead occurs twice in the grid or in the strips.
     """
     if name in LAYOUTS:
         return LAYOUTS[name]

@@ -1,10 +1,11 @@
-"""A layout on paper: every length, and the way between pixels and (lead, time, mV).
+"""Placement of a layout on paper: all lengths, and the map between pixels and (lead, time, mV).
 
-The rules are those of the public ecg-image-kit (commit 27b90f5), stated here in millimetres so
-that they hold at any speed and gain; `specs/ecg-image-kit.md` section 3 has them in its units.
+The rules are those of the public ecg-image-kit (commit 27b90f5). They are stated in millimetres so
+that they hold at any speed and gain; `specs/ecg-image-kit.md` section 3 has them in the kit's
+units.
 
-Pixel coordinates are continuous, (0, 0) is the top left corner of the page and a point lies in
-the pixel given by `floor`. Sizes are [height, width].
+Pixel coordinates are continuous. (0, 0) is the top left corner of the page, and a point is in the
+pixel given by `floor`. Sizes are [height, width].
 """
 
 from __future__ import annotations
@@ -24,31 +25,33 @@ MM_PER_INCH = 25.4
 BOX_MM = 5.0  # one large box of the grid
 PULSE_SECONDS = 0.2  # width of the calibration pulse
 STRIP_LIFT_MM = 3.0  # the kit lifts a rhythm strip by 0.3 mV above the middle of its band
-MAX_PIXELS = 20_000  # of either side: an RGB page stays under 1.2 GB
-MIN_ROW_MV = 1.2  # of a row between margins; our default: an R wave of 1 mV and room for a name
+MAX_PIXELS = 20_000  # maximum of either side: an RGB page stays under 1.2 GB
+MIN_ROW_MV = 1.2  # minimum row height; our default: an R wave of 1 mV and room for a name
 
 
 @dataclass(frozen=True)
 class Page:
-    """A layout on a sheet of paper at some speed, gain and resolution.
+    """A layout on a sheet of paper at a given speed, gain and resolution.
 
     Attributes:
         layout: what is printed.
-        dpi: pixels an inch.
-        paper_mm: (height, width); US letter, landscape, as the kit's.
-        speed: mm/s.  gain: mm/mV.
-        seconds: length of the window that is printed, from 0; every cell is cut to its share, so
-            that columns and strips keep one common time. None prints the layout's whole window
-            if it fits on the paper, and else the most whole half-seconds that do (`window` says).
-        pulse: room for a calibration pulse at the start of every row.
-        margins_mm: (head, foot) left free of traces; the rows share what is between them evenly,
-            and need `MIN_ROW_MV` each. None divides the paper as the kit does: two rows more than
-            there are, the strips lifted, and never too low.
+        dpi: pixels per inch.
+        paper_mm: (height, width) of the paper; the default is US letter, landscape, as in the kit.
+        speed: paper speed in mm/s.
+        gain: in mm/mV.
+        seconds: length of the printed window, which starts at 0. Every cell is cut to its share, so
+            that columns and strips keep one common time axis. None prints the layout's complete
+            window if it fits on the paper, and otherwise the largest number of half-seconds that
+            fits (see `window`).
+        pulse: reserve space for a calibration pulse at the start of every row.
+        margins_mm: (head, foot) without traces. The rows share the space in between evenly and need
+            `MIN_ROW_MV` each. None divides the paper as the kit does: into two more bands than
+            there are rows, with lifted strips, and without a minimum row height.
         strips_on_top: print the rhythm strips above the rows of the grid instead of below.
 
     Raises:
-        LayoutError: if the window asked for or the rows do not fit on the paper, or a figure makes
-            no sense.
+        LayoutError: if the requested window or the rows do not fit on the paper, or if a value is
+            invalid.
     """
 
     layout: Layout
@@ -104,7 +107,7 @@ class Page:
             )
 
     def _longest(self) -> float:
-        """The longest window that fits, in whole half-seconds unless it is all of the layout."""
+        """Return the longest window that fits: the complete layout or whole half-seconds."""
         room = self.paper_mm[1] - (PULSE_SECONDS * self.speed if self.pulse else 0.0)
         most = room / self.speed
         whole = self.layout.seconds
@@ -114,7 +117,7 @@ class Page:
 
     @cached_property
     def window(self) -> tuple[float, float]:
-        """The seconds of the recording that are printed: from 0 to this many."""
+        """(start, stop) of the printed window in seconds of the recording; the start is 0."""
         return 0.0, self._longest() if self.seconds is None else self.seconds
 
     @property
@@ -125,7 +128,7 @@ class Page:
 
     @property
     def px_per_mm(self) -> float:
-        """Pixels a millimetre, the same in both directions."""
+        """Pixels per millimetre, the same in both directions."""
         return self.dpi / MM_PER_INCH
 
     @cached_property
@@ -140,7 +143,7 @@ class Page:
 
     @cached_property
     def left_mm(self) -> float:
-        """From the left edge to the pulse: whole boxes, the traces in the middle of the page."""
+        """Distance from the left edge to the pulse: whole boxes, with centred traces."""
         spare = self.paper_mm[1] - self.window[1] * self.speed
         boxes = math.floor(spare / 2 / BOX_MM)
         pulse = PULSE_SECONDS * self.speed if self.pulse else 0.0
@@ -148,12 +151,12 @@ class Page:
 
     @property
     def trace_mm(self) -> float:
-        """From the left edge to the first sample."""
+        """Distance from the left edge to the first sample."""
         return self.left_mm + (PULSE_SECONDS * self.speed if self.pulse else 0.0)
 
     @property
     def bands(self) -> int:
-        """Number of rows, strips counted."""
+        """Number of rows, including rhythm strips."""
         return self.layout.rows + self.layout.strips
 
     @property
@@ -165,21 +168,21 @@ class Page:
 
     @property
     def head_mm(self) -> float:
-        """From the upper edge to the band of the first row."""
+        """Distance from the upper edge to the band of the first row."""
         if self.margins_mm is not None:
             return self.margins_mm[0]
-        # without strips the kit keeps the lowest band empty; rows end where that leaves off
+        # without strips, the kit keeps the lowest band empty and the rows end above it
         foot = self.row_mm if self.layout.strips == 0 else 0.0
         return self.paper_mm[0] - foot - self.bands * self.row_mm
 
     def place(self, cell: Cell) -> int:
-        """Which band of the page the cell stands in, 0 the topmost."""
+        """Return the index of the cell's band on the page, 0 at the top."""
         if not self.strips_on_top:
             return cell.row
         return cell.row - self.layout.rows if cell.strip else cell.row + self.layout.strips
 
     def baseline_mm(self, cell: Cell) -> float:
-        """Height of the cell's 0 mV above the lower edge of the page."""
+        """Return the height of the cell's 0 mV line above the lower edge of the page."""
         place = self.place(cell)
         if self.margins_mm is not None:
             return self.margins_mm[1] + self.row_mm * (self.bands - 0.5 - place)
@@ -189,14 +192,14 @@ class Page:
         return self.row_mm * (0.5 + strips + self.layout.rows - 1 - place)
 
     def start_mm(self, cell: Cell) -> float:
-        """From the left edge to the cell's first moment."""
+        """Return the distance from the left edge to the start of the cell."""
         width = self.window[1] / self.layout.columns
         return self.trace_mm + (0.0 if cell.strip else cell.column * width * self.speed)
 
     # pixels -------------------------------------------------------------------------------
 
     def xy(self, x_mm: float, y_mm: float) -> tuple[float, float]:
-        """Pixel of a place given in mm from the lower left corner."""
+        """Return the pixel of a position given in mm from the lower left corner."""
         return x_mm * self.px_per_mm, self.size[0] - y_mm * self.px_per_mm
 
     def to_pixel(
@@ -205,9 +208,10 @@ class Page:
         seconds: float | NDArray[np.floating],
         mv: float | NDArray[np.floating],
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(x, y) of `mv` millivolts of the cell's lead at `seconds` of the window; broadcasts.
+        """Return the pixel (x, y) of `mv` millivolts at `seconds` of the window.
 
-        `cell` is one of `self.cells`. Values outside the cell's window are carried on in line.
+        The arguments broadcast. `cell` is one of `self.cells`. Times outside the cell's window are
+        extrapolated linearly.
         """
         scale, up = self.px_per_mm, cell.sign * self.gain * self.px_per_mm
         t = np.asarray(seconds, np.float64) - cell.start
@@ -216,10 +220,11 @@ class Page:
         return x, y
 
     def locate(self, x: float, y: float) -> tuple[str, float, float] | None:
-        """The (lead, seconds, mV) printed at a pixel, or None where no lead is.
+        """Return the (lead, seconds, mV) printed at a pixel, or None where no lead is printed.
 
-        Where several rows share a column, the one whose 0 mV is nearest counts; large deflections
-        reach into the neighbours' rows, so a trace near its neighbour's baseline is ambiguous.
+        If several rows share a column, the row with the nearest 0 mV line is chosen. Large
+        deflections reach into neighbouring rows, so a trace near its neighbour's baseline is
+        ambiguous.
         """
         index = self.locate_cell(x, y)
         if index is None:
@@ -231,7 +236,7 @@ class Page:
         return cell.lead, seconds, mv
 
     def locate_cell(self, x: float, y: float) -> int | None:
-        """Index into `cells` of the cell at a pixel, as `locate`."""
+        """Return the index into `cells` of the cell at a pixel; see `locate`."""
         height, width = self.size
         if not (0 <= x < width and 0 <= y < height):
             return None
@@ -239,30 +244,30 @@ class Page:
         for index, cell in enumerate(self.cells):
             x0, y0 = (float(v) for v in self.to_pixel(cell, cell.start, 0.0))
             x1 = float(self.to_pixel(cell, cell.stop, 0.0)[0])
-            # the guard gives a boundary to the right-hand cell whatever the rounding
+            # the tolerance assigns a boundary to the right-hand cell despite rounding
             if x0 - 1e-6 <= x < x1 - 1e-6 and abs(y - y0) < nearest:
                 best, nearest = index, abs(y - y0)
         return best
 
     def samples(self, cell: Cell, length: int, rate: float) -> slice:
-        """The samples of a `length`-sample recording at `rate` Hz that the cell prints.
+        """Return the samples that the cell prints of `length` samples at `rate` Hz.
 
-        Sample i is taken at i / rate seconds; the rounding guard keeps i at a window's edge in
-        exactly one of two neighbouring windows.
+        Sample i is taken at i / rate seconds. A rounding tolerance keeps a sample at a window's
+        edge in exactly one of two neighbouring windows.
         """
         first = math.ceil(cell.start * rate - 1e-6)
         last = math.ceil(cell.stop * rate - 1e-6)
         return slice(min(first, length), min(last, length))
 
     def observed(self, length: int, rate: float) -> NDArray[np.bool_]:
-        """(12, length) bool: True where a sample of the recording is printed at least once."""
+        """Return (12, length) bool, True where a sample is printed at least once."""
         seen = np.zeros((len(LEADS), length), bool)
         for cell in self.cells:
             seen[LEAD_INDEX[cell.lead], self.samples(cell, length, rate)] = True
         return seen
 
     def fit(self, size: tuple[int, int]) -> Page:
-        """The same page at the highest resolution at which it fits in [height, width] pixels."""
+        """Return this page at the highest resolution that fits in [height, width] pixels."""
         height, width = size
         if height < 1 or width < 1:
             raise LayoutError("a page needs at least one pixel", value=size)

@@ -1,8 +1,8 @@
-"""How many processor cores this process may use, and how many of them load data.
+"""Number of usable processor cores, and number of data-loading workers.
 
-Containers and batch systems grant less than the machine has: by affinity, or by a quota of time
-that a control group (cgroups of version 1 or 2, its own or one above) may spend. A process that
-starts a worker for every core of the machine is then throttled.
+Containers and batch systems often grant fewer cores than the machine has. They limit a process by
+CPU affinity or by the CPU-time quota of a control group (cgroups of version 1 or 2, the process's
+own group or a parent). A process that starts one worker per core of the machine is then throttled.
 """
 
 from __future__ import annotations
@@ -16,35 +16,39 @@ from typing import Any
 from ecgvision.core.errors import ConfigError
 
 MOST_WORKERS = 16
-"""Of one process where nobody asks for a number: each holds batches and a copy of the libraries in
-memory, and all are started with every pass over validation records. Our default."""
+"""Maximum number of workers per process if none is configured (our default).
+
+Each worker holds batches and a copy of the libraries in memory, and all of them are started for
+every pass over validation records.
+"""
 
 
 def usable_cores(root: Path = Path("/")) -> int:
-    """Cores that this process may use, at least 1: by affinity and by quota, parts of a core not
-    counted.
+    """Return the number of cores that this process may use, at least 1.
+
+    The number is limited by CPU affinity and by CPU quota, and rounded down.
 
     Args:
-        root: below which `proc` and `sys` lie.
+        root: directory that contains `proc` and `sys`.
     """
-    own = getattr(os, "sched_getaffinity", None)  # Linux alone
+    own = getattr(os, "sched_getaffinity", None)  # Linux only
     cores = len(own(0)) if own is not None else os.cpu_count() or 1
     return max(1, math.floor(min([cores, *_quotas(root)]) + 1e-9))
 
 
 def loader_workers(given: Any, devices: Any = 1) -> int:
-    """Loader processes of each training process.
+    """Return the number of loader processes per training process.
 
-    By default all usable cores, shared between the training processes. None is left out for the
-    training process itself: on a GPU it mostly waits, and without one its kernels take what the
-    workers leave; two cores keep the two workers that they have always had.
+    The default shares all usable cores between the training processes. No core is reserved for the
+    training process itself: with a GPU it mostly waits, and without a GPU its kernels use what the
+    workers leave. One training process on two cores therefore gets two workers.
 
     Args:
-        given: `data.num_workers`; None takes the default.
-        devices: `trainer.devices`, where a list names devices; `auto` and -1 are all GPUs.
+        given: `data.num_workers`; None selects the default.
+        devices: `trainer.devices`; a list names devices, `auto` and -1 stand for all GPUs.
 
     Raises:
-        ConfigError: for what is no whole number from 0.
+        ConfigError: if `given` is not a whole number from 0.
     """
     if given is None:
         return min(MOST_WORKERS, max(1, usable_cores() // _processes(devices)))
@@ -71,7 +75,7 @@ def _processes(devices: Any) -> int:
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """Cores' worth of time that each control group over this process may spend."""
+    """Yield the CPU quota, in cores, of the process's control group and of each parent group."""
     for line in _text(root / "proc/self/cgroup").splitlines():
         number, _, rest = line.partition(":")
         controllers, _, place = rest.partition(":")
@@ -90,12 +94,12 @@ def _quotas(root: Path) -> Iterator[float]:
 
 
 def _version_2(group: Path) -> float | None:
-    """`cpu.max` holds microseconds, or max, and of how many."""
+    """Return the quota in `cpu.max`, which holds microseconds (or `max`) and the period."""
     return _ratio(_text(group / "cpu.max").split())
 
 
 def _version_1(group: Path) -> float | None:
-    """A quota of -1 is none."""
+    """Return the quota of a version 1 group; -1 means no quota."""
     names = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
     return _ratio([_text(group / name).strip() for name in names])
 

@@ -1,4 +1,4 @@
-"""Which code made a result: a digest of the source that a module runs."""
+"""Digest of the source code behind a result: the source that a module runs."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGES = ("ecgvision", "experiments", "data_prep")
-"""The project's own packages; other packages are not followed."""
+"""The project's own packages; imports of other packages are not followed."""
 
 DIGITS = 8
 
 
 @lru_cache
 def source_digest(*modules: str) -> str:
-    """Hex digits over the source of modules and of all they import from the project.
+    """Return a hex digest over the source of modules and all their imports from the project.
 
-    Imports inside functions count. Comments, docstrings and formatting do not: the digest is over
-    the syntax tree. Versions of other packages are not part of it.
+    Imports inside functions count. Comments, docstrings and formatting do not, because the digest
+    is computed from the syntax tree. Versions of other packages are not included.
 
     Args:
         modules: dotted names, such as `experiments.run`.
 
     Raises:
-        ModuleNotFoundError: for a module that is none of the project's.
+        ModuleNotFoundError: if a module does not belong to the project.
     """
     seen: dict[str, bytes] = {}
     waiting = list(modules)
@@ -52,7 +52,7 @@ def _file(module: str) -> Path:
 
 @lru_cache
 def _find(module: str) -> Path | None:
-    """A module's file, found without importing it; None if it is not one of the project's."""
+    """Return a module's file without importing it, or None if it is not part of the project."""
     package, *rest = module.split(".")
     spec = find_spec(package) if package in PACKAGES else None
     for base in (spec.submodule_search_locations or ()) if spec else ():
@@ -64,7 +64,7 @@ def _find(module: str) -> Path | None:
 
 
 def _imports(tree: ast.Module, module: str) -> Iterator[str]:
-    """The project's modules that a module imports, and the packages they lie in."""
+    """Yield the project's modules that a module imports, and the packages that contain them."""
     names = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

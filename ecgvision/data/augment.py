@@ -1,4 +1,4 @@
-"""Augmentation: of the signal before the page is drawn, and of the page at network size.
+"""Augmentation of the signal before the page is drawn, and of the page at network size.
 
 No transform mirrors: time runs from left to right, and up is positive.
 """
@@ -16,16 +16,17 @@ from ecgvision.data.network_input import PAPER_WHITE
 
 @dataclass(frozen=True)
 class SignalAugment:
-    """What the heart and the electrodes could have done otherwise. Our defaults, kept small
-    enough that no label changes: rates by a tenth, voltages by a tenth.
+    """Plausible variation of a signal: shift, stretch, gain, noise and baseline wander.
+
+    Our defaults are small enough not to change any label: rates by a tenth, voltages by a tenth.
 
     Attributes:
-        shift: seconds by which the recording may start later or earlier; what was not recorded
-            is NaN.
-        stretch: fraction by which time may run faster or slower.
-        gain: fraction by which all leads together may be larger or smaller.
-        noise: mV, largest standard deviation of added noise.
-        wander: mV, largest amplitude of a slow sine (0.05-0.5 Hz) in each lead.
+        shift: maximum shift of the recording's start in seconds, either way; unrecorded samples are
+            NaN.
+        stretch: maximum fraction by which time runs faster or slower.
+        gain: maximum fraction by which all leads together are larger or smaller.
+        noise: maximum standard deviation of the added noise in mV.
+        wander: maximum amplitude in mV of a slow sine (0.05-0.5 Hz) in each lead.
     """
 
     shift: float = 0.5
@@ -37,7 +38,7 @@ class SignalAugment:
     def __call__(
         self, signal: NDArray[np.float32], rate: float, rng: np.random.Generator
     ) -> NDArray[np.float32]:
-        """(12, T) mV to (12, T) mV."""
+        """Augment a (12, T) signal in mV; the result has the same shape."""
         length = signal.shape[1]
         time = np.arange(length)
         factor = 1 + rng.uniform(-self.stretch, self.stretch)
@@ -58,13 +59,13 @@ class SignalAugment:
 
 @dataclass(frozen=True)
 class ImageAugment:
-    """Light changes of a page: slightly turned, scaled and moved, other light, sometimes soft.
+    """Light changes of a page: rotation, scale, shift, brightness, contrast and sometimes blur.
 
     Attributes:
-        rotation: degrees to either side, as far as a sheet lies askew on a scanner.
-        scale: fraction larger or smaller.
-        move: fraction of the width and height to either side.
-        light: fraction of brightness and contrast.
+        rotation: maximum rotation in degrees to either side, as of a sheet askew on a scanner.
+        scale: maximum fraction larger or smaller.
+        move: maximum fraction of the width and height to either side.
+        light: maximum fraction of brightness and contrast.
         blur: probability of a Gaussian blur.
     """
 
@@ -75,7 +76,7 @@ class ImageAugment:
     blur: float = 0.1
 
     def __call__(self, image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8 to the same."""
+        """Augment an (H, W, 3) uint8 image; the result has the same shape."""
         height, width = image.shape[:2]
         angle = rng.uniform(-self.rotation, self.rotation)
         scale = 1 + rng.uniform(-self.scale, self.scale)

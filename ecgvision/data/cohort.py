@@ -1,4 +1,4 @@
-"""The records of one or several stores as one table with targets and splits."""
+"""Records of one or several stores as one table with targets and splits."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from ecgvision.store.record_keys import Keys, record_keys
 def scheme_for(
     name: str, stores: Sequence[Store], *, min_likelihood: float, unlabelled: str | None
 ) -> LabelScheme:
-    """A pinned scheme by name, or `columns`: the label columns that the stores themselves declare.
+    """Return a pinned scheme by name, or for `columns` the label columns that the stores declare.
 
-    `unlabelled` None leaves the scheme's own policy: pinned schemes drop records without a label,
-    in `columns` a row of zeros is a negative of every label.
+    `unlabelled` None keeps the scheme's own policy. Pinned schemes drop records without a label; in
+    `columns`, a row of zeros is a negative of every label.
 
     Raises:
-        LabelError: for an unknown name.
-        DataError: for `columns` where the stores declare none, or different ones.
+        LabelError: if the name is unknown.
+        DataError: for `columns`, if the stores declare no label columns, or different ones.
     """
     policy: dict[str, Any] = {} if unlabelled is None else {"unlabelled": unlabelled}
     if name != "columns":
@@ -46,14 +46,14 @@ def scheme_for(
 
 
 class Cohort:
-    """Stores joined, labelled and split.
+    """Joined, labelled and split records of one or several stores.
 
     Args:
-        paths: of the stores.
+        paths: paths of the stores.
         scheme_name, min_likelihood, unlabelled: see `scheme_for`.
-        folds: of each split.
-        unknown: where `unlabelled` is keep, records whose labels nobody knows stay too, with
-            targets of 0: for what looks at no label.
+        folds: folds of each split.
+        unknown: if `unlabelled` is keep, also keep records with unknown labels, with targets of 0;
+            for tasks that use no labels.
 
     Attributes:
         stores: in the order given.
@@ -61,10 +61,10 @@ class Cohort:
         records: table of the kept records with the columns of the stores and `store`, `row`.
         targets: (N, C) uint8.
         index: (N,) int64, the row of each kept record over all stores.
-        dropped: how many records without a label the scheme's policy left out.
+        dropped: number of records without a label that the scheme's policy left out.
 
     Raises:
-        DataError: if a record_id stands in two stores, or a patient in two splits.
+        DataError: if a record_id occurs in two stores, or a patient in two splits.
     """
 
     def __init__(
@@ -102,11 +102,11 @@ class Cohort:
 
     @cached_property
     def keys(self) -> Keys:
-        """(N, 2) uint64, what tells each kept record apart in any store; see `record_keys`."""
+        """(N, 2) uint64 keys that identify each kept record across stores; see `record_keys`."""
         return np.concatenate([record_keys(store) for store in self.stores])[self.index]
 
     def positions(self, split: str, *, labelled: bool = True) -> NDArray[np.int64]:
-        """Positions (rows of `records`) of a split.
+        """Return the positions (rows of `records`) of a split.
 
         Args:
             labelled: whether labels are needed; a split without any positive is then refused.
@@ -131,25 +131,25 @@ class Cohort:
         return chosen
 
     def without_positives(self, split: str) -> list[str]:
-        """Labels of which the split has no positive."""
+        """Return the labels without any positive in the split."""
         counts = self.targets[self.positions(split)].sum(axis=0, dtype=int).tolist()
         return [code for code, n in zip(self.scheme.codes, counts, strict=True) if n == 0]
 
     def place(self, position: int) -> tuple[int, int]:
-        """Number of the record's store, and its row there."""
+        """Return the index of the record's store, and its row there."""
         return int(self._store[position]), int(self._row[position])
 
     def read(self, position: int) -> tuple[NDArray[np.float32], float]:
-        """Signal (12, T) in mV at its store's own rate, and that rate in Hz."""
+        """Return the (12, T) signal in mV at its store's own rate, and that rate in Hz."""
         store, row = self.place(position)
         return self.stores[store].read(row), self.stores[store].rate
 
     def window(
         self, position: int, seconds: float, rng: np.random.Generator | None = None
     ) -> tuple[NDArray[np.float32], float]:
-        """A stretch of `seconds` of a record, NaN where it is shorter, and its rate in Hz.
+        """Return `seconds` of a record, NaN where it is shorter, and its rate in Hz.
 
-        Of a longer record the stretch is drawn by lot, or is the first where there is no `rng`.
+        In a longer record the window starts at random; without `rng` it is the first.
         """
         number, row = self.place(position)
         store = self.stores[number]
@@ -159,7 +159,7 @@ class Cohort:
         return fit_length(store.read(row, start, length), length), store.rate
 
     def signal(self, position: int, seconds: float, rate: float) -> NDArray[np.float32]:
-        """(12, seconds * rate) mV: the first `window` of a record at the rate wanted (Hz)."""
+        """Return (12, seconds * rate) mV: the first `window` of a record, at `rate` Hz."""
         window, own = self.window(position, seconds)
         return fit_length(resample(window, own, rate), round(seconds * rate))
 

@@ -1,4 +1,4 @@
-"""How records become crops; imports nothing slow, so that it can be checked first of all."""
+"""Settings of crops. Imports nothing slow, so that they can be checked first."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ecgvision.data.signal_settings import SignalSettings
 
 @dataclass(frozen=True, kw_only=True)
 class CropSettings(SignalSettings):
-    """How records become crops. The figures are Phan et al.'s (arXiv 2210.06297, public code).
+    """How records become crops. Defaults are Phan et al.'s (arXiv 2210.06297, public code).
 
     Attributes:
         seconds, rate, layouts: see `SignalSettings`; what a layout hides is 0.
         crop_seconds: length of a crop.
         crop_stride: seconds from one crop to the next in evaluation.
-        crops: drawn from a record in each training epoch.
+        crops: number of crops drawn from a record in each training epoch.
 
     Raises:
-        ConfigError: as there, or for another figure that makes no sense.
-        LayoutError: as there.
+        ConfigError: as in `SignalSettings`, or for another invalid value.
+        LayoutError: as in `SignalSettings`.
     """
 
     crop_seconds: float = 2.5
@@ -47,7 +47,7 @@ class CropSettings(SignalSettings):
 
     @property
     def samples(self) -> int:
-        """Samples of a crop."""
+        """Samples per crop."""
         return round(self.crop_seconds * self.rate)
 
     @property

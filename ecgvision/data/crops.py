@@ -1,4 +1,4 @@
-"""Short crops of signals: some drawn by lot in training, all that overlap by half in evaluation."""
+"""Short crops of signals: random in training, overlapping (by half) in evaluation."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ class CropDataset(SignalDataset[CropSettings]):
     """Crops of one split; see `SignalDataset`.
 
     Item:
-        signal: float32 (K, 12, L) mV, 0 where unobserved; K is `settings.crops` in training,
-        drawn within what was recorded, and else the number of `settings.starts` ·
-        present: bool (K,), False for crops without any observed sample · and what `labelled` says.
+        signal: float32 (K, 12, L) mV, 0 where unobserved. In training K is `settings.crops`, drawn
+            within the recorded part; otherwise it is the number of `settings.starts`.
+        present: bool (K,), False for crops without any observed sample.
+        Further entries: see `labelled`.
 
     Raises:
-        DataError: at an item of which nothing is observed, naming the record.
+        DataError: if nothing of an item is observed, naming the record.
     """
 
     stream = 3
@@ -48,7 +49,7 @@ class CropDataset(SignalDataset[CropSettings]):
         }
 
     def _drawn(self, observed: NDArray[np.bool_], rng: np.random.Generator) -> list[int]:
-        """Starts of crops within what was recorded; a shorter recording is taken from its start."""
+        """Draw starts of crops within the recorded part, or its start if it is shorter."""
         size, times = self.settings.samples, np.flatnonzero(observed.any(0))
         first = min(int(times[0]), self.settings.length - size)
         last = max(first, int(times[-1]) + 1 - size)
@@ -56,14 +57,14 @@ class CropDataset(SignalDataset[CropSettings]):
 
 
 class CropDataModule(SignalDataModule[CropSettings]):
-    """Loaders of crops.
+    """Data loaders of crops.
 
     Args:
-        label_fraction: share of the training patients that is used; see `choose`.
+        label_fraction: fraction of the training patients that is used; see `choose`.
         Others: see `SignalDataModule`.
 
     Raises:
-        ConfigError: as there, or for a fraction outside (0, 1].
+        ConfigError: as in `SignalDataModule`, or for a fraction outside (0, 1].
     """
 
     items = CropDataset
@@ -77,7 +78,7 @@ class CropDataModule(SignalDataModule[CropSettings]):
             raise ConfigError("data.label_fraction must lie in (0, 1]", value=label_fraction)
 
     def positions(self, split: str) -> NDArray[np.int64]:
-        """As in the cohort, but of training the share that is asked for."""
+        """Return the positions of a split; training is reduced to the requested fraction."""
         whole = super().positions(split)
         if split != "train" or self.label_fraction == 1:
             return whole

@@ -1,10 +1,10 @@
-"""A folder of drawn pages, as `python -m data_prep.render_images` writes it.
+"""Folder of drawn pages, as written by `python -m data_prep.render_images`.
 
     images.json      format, version, the store's hash, settings and their hash, counts, skipped
-    pages.parquet    one row a page: record, layout, how it was drawn, its files
-    pages/<layout>/<row // 1000>/<row>.png, .json (geometry) and, where asked for, .mask.png
+    pages.parquet    one row per page: record, layout, how it was drawn, its files
+    pages/<layout>/<row // 1000>/<row>.png, .json (geometry) and, if requested, .mask.png
 
-Pages of either backend (this project's renderer, ecg-image-kit) are read by the same class.
+The same class reads pages of either backend (this project's renderer, ecg-image-kit).
 """
 
 from __future__ import annotations
@@ -38,33 +38,33 @@ COLUMNS = (
     "mask",
     "backend",
 )
-"""Of `pages.parquet`; `artefact` and `mask` are empty where there is none."""
+"""Columns of `pages.parquet`; `artefact` and `mask` are empty if there is none."""
 REMEDY = "Draw the folder again with `python -m data_prep.render_images`"
 
 
 def page_stem(row: int, layout: str) -> str:
-    """Where the files of a page stand in the folder, without their ending."""
+    """Return the path of a page's files within the folder, without suffix."""
     return f"{PAGES}/{layout.replace(':', '-')}/{row // 1000:05d}/{row:08d}"
 
 
 def settings_hash(settings: dict[str, Any]) -> str:
-    """16 hex digits over everything that decides the pages."""
+    """Return 16 hex digits over all settings that determine the pages."""
     text = json.dumps(settings, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class DrawnPages:
-    """A finished folder of pages, opened read-only; it pickles as a path.
+    """A finished folder of pages, opened read-only; pickled as a path.
 
     Attributes:
-        folder: where it is.
-        manifest: what `images.json` says.
-        layouts: names of the layouts drawn, in the order they were asked for.
+        folder: path of the folder.
+        manifest: content of `images.json`.
+        layouts: names of the drawn layouts, in the requested order.
         store_hash: `Store.hash` of the store the pages were drawn from.
 
     Raises:
-        DataError: if the folder is missing, is none of these, is unfinished, of another version,
-            or lacks files that its index states.
+        DataError: if the folder is missing, is not a folder of drawn pages, is unfinished, is of
+            another version, or lacks files that its index states.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -83,11 +83,11 @@ class DrawnPages:
 
     @property
     def hash(self) -> str:
-        """16 hex digits over the store and everything that decided the pages."""
+        """16 hex digits over the store and all settings that determined the pages."""
         return settings_hash({"store": self.store_hash, "settings": self.manifest["settings_hash"]})
 
     def __len__(self) -> int:
-        """The number of pages."""
+        """Return the number of pages."""
         return int(self._there.sum())
 
     def __repr__(self) -> str:
@@ -97,22 +97,22 @@ class DrawnPages:
         return DrawnPages, (str(self.folder),)
 
     def has(self, row: int, layout: str) -> bool:
-        """True if that page was drawn; False for one the backend failed on (see `skipped`)."""
+        """Return True if the page was drawn, False if the backend failed on it (see `skipped`)."""
         place = self._place(layout)
         return 0 <= row < self._there.shape[1] and bool(self._there[place, row])
 
     @property
     def skipped(self) -> list[dict[str, Any]]:
-        """The pages that could not be drawn: row, record_id, layout and why."""
+        """The pages that could not be drawn: row, record_id, layout and reason."""
         return list(self.manifest["skipped"])
 
     def page(self, row: int, layout: str) -> NDArray[np.uint8]:
-        """(h, w, 3) uint8 RGB page of a store's row.
+        """Return the (h, w, 3) uint8 RGB page of a store's row.
 
         Raises:
-            LayoutError: for a layout that was not drawn.
-            DataError: for a row that has no page.
-            ImageError: for a file that is no longer a readable picture.
+            LayoutError: if the layout was not drawn.
+            DataError: if the row has no page.
+            ImageError: if the file is no longer a readable image.
         """
         import cv2
 
@@ -134,13 +134,13 @@ class DrawnPages:
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image), np.uint8)
 
     def geometry(self, row: int, layout: str) -> dict[str, Any]:
-        """What stands where on a page: the dict of `Geometry.to_dict`, with its backend.
+        """Return the geometry of a page: the dict of `Geometry.to_dict`, with its backend.
 
         Raises:
             LayoutError, DataError: see `page`.
         """
         if not self.has(row, layout):
-            self.page(row, layout)  # says what is wrong
+            self.page(row, layout)  # raises the specific error
         file = self.folder / f"{page_stem(row, layout)}.json"
         try:
             found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
@@ -159,16 +159,16 @@ class DrawnPages:
         return self._places[layout]
 
     def _check_files(self) -> NDArray[np.bool_]:
-        """(layouts, rows) bool: which pages the index states, after a look at the folders.
+        """Return (layouts, rows) bool: pages that the index states, after checking the files.
 
-        A thousand files a folder are counted by one listing, so opening stays quick.
+        Each folder of a thousand pages is listed once, so opening is fast.
         """
         import pyarrow.parquet as parquet
 
         file = self.folder / INDEX
         try:
             table = parquet.read_table(file, columns=["row", "layout", "file"])
-        except Exception as error:  # pyarrow raises its own kinds for damaged files
+        except Exception as error:  # pyarrow raises various exceptions for damaged files
             raise DataError(
                 f"the index cannot be read ({error})", file=file, remedy=REMEDY
             ) from None
@@ -198,10 +198,10 @@ class DrawnPages:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """`images.json`, after checking that it is one of ours and of this version.
+    """Return `images.json` after checking its format, version and entries.
 
     Raises:
-        DataError: if it is missing, damaged, or another's.
+        DataError: if it is missing, damaged, or of another format.
     """
     file = folder / MANIFEST
     if not folder.is_dir():

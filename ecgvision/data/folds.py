@@ -1,4 +1,4 @@
-"""Folds of the splits; imports nothing slow, so that they can be checked first of all."""
+"""Folds of the splits. Imports nothing slow, so that they can be checked first."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ SPLITS = ("train", "val", "test")
 
 
 def check_folds(folds: Mapping[str, Sequence[int]]) -> dict[int, str]:
-    """The split of each fold.
+    """Return the split of each fold.
 
     Args:
-        folds: of each of `SPLITS`.
+        folds: the folds of each of `SPLITS`.
 
     Raises:
-        ConfigError: for what is no list of whole numbers.
-        DataError: for a fold that stands in two splits.
+        ConfigError: if the folds of a split are not a list of whole numbers.
+        DataError: if a fold is in two splits.
     """
     used: dict[int, str] = {}
     for split in SPLITS:

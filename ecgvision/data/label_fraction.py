@@ -1,4 +1,4 @@
-"""A share of the training patients, for curves over the number of labels."""
+"""Random subsets of the training patients, for learning curves over the number of labels."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ecgvision.data.cohort import Cohort
 def choose(
     cohort: Cohort, positions: NDArray[np.int64], fraction: float, *, seed: int
 ) -> NDArray[np.int64]:
-    """The records of some patients, drawn by lot.
+    """Return the records of a random subset of patients.
 
-    Patients come in an order drawn with the seed. First every label that has a positive at all
-    gets one, rarest label first; then patients are taken in their order until there are as many
-    as asked for. A smaller fraction is thus a part of every larger one with the same seed. Where
-    the labels need more patients than the fraction allows, there are more.
+    The seed determines a random order of the patients. First every label that has a positive at all
+    gets one, rarest label first. Then patients are added in order until the requested number is
+    reached. A smaller fraction is thus a part of every larger one with the same seed. If the labels
+    need more patients than the fraction allows, the subset is larger.
 
     Args:
-        positions: of the training split.
-        fraction: of its patients, in (0, 1].
+        positions: positions of the training split.
+        fraction: fraction of its patients, in (0, 1].
 
     Returns:
-        Their positions, in the order given.
+        The positions of the chosen records, in the order given.
     """
     patient_of = cohort.records["patient_id"].to_numpy(object)[positions]
     names, number = np.unique(patient_of.astype(str), return_inverse=True)
@@ -45,7 +45,7 @@ def choose(
 def tell(
     cohort: Cohort, whole: NDArray[np.int64], chosen: NDArray[np.int64], fraction: float
 ) -> dict[str, Any]:
-    """What metrics.json says of the share."""
+    """Return the summary of the subset for metrics.json."""
     patients = cohort.records["patient_id"]
     counts = cohort.targets[chosen].sum(axis=0, dtype=int).tolist()
     return {

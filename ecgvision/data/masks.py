@@ -1,7 +1,7 @@
-"""What a network does not get to see in training: blocks of leads, or all but a printed layout.
+"""Training masks: hide blocks of leads, or everything except a printed layout.
 
 Masks are bool, True where a sample stays observed, and pure functions of a numpy Generator. They
-never touch a signal; who applies one works on a copy, so that no mask outlives its epoch.
+never modify a signal. Callers apply a mask to a copy, so that no mask outlives its epoch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ecgvision.core.layouts import RANDOM_LAYOUTS, Layout, get_layout
 from ecgvision.core.page import Page
 
 FRACTIONS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-"""Shares of a lead that a block hides, all equally likely (PatchECG, arXiv 2508.09165)."""
+"""Fractions of a lead that a block hides, all equally likely (PatchECG, arXiv 2508.09165)."""
 
 NOISE_MV = 0.1
 """Standard deviation of a noise block in mV (PatchECG, arXiv 2508.09165)."""
@@ -37,7 +37,7 @@ def _check_fractions(fractions: Sequence[float]) -> None:
 
 
 def check_noise(std: float) -> None:
-    """Refuse a standard deviation (mV) that is none.
+    """Check a standard deviation of noise (mV).
 
     Raises:
         ConfigError: if it is negative or not finite.
@@ -47,7 +47,7 @@ def check_noise(std: float) -> None:
 
 
 def _block(rng: np.random.Generator, sizes: NDArray[np.int64], length: int) -> NDArray[np.bool_]:
-    """(leads, length) bool: True on one run of `sizes[lead]` samples, anywhere it fits."""
+    """Return (leads, length) bool: True on `sizes[lead]` samples at a random position."""
     start = rng.integers(0, length - sizes + 1)
     time = np.arange(length)
     return (time >= start[:, None]) & (time < (start + sizes)[:, None])
@@ -56,22 +56,22 @@ def _block(rng: np.random.Generator, sizes: NDArray[np.int64], length: int) -> N
 def blocks(
     rng: np.random.Generator, leads: int, length: int, fractions: Sequence[float] = FRACTIONS
 ) -> NDArray[np.bool_]:
-    """Hide one contiguous block of every lead, each lead by itself.
+    """Hide one contiguous block of every lead, independently for each lead.
 
-    A block lies wholly within the lead and starts anywhere it fits with equal probability, so
-    the share that stays is one less the fraction, to the nearest sample.
+    A block lies completely within the lead, and all its possible starts are equally likely. The
+    observed share is therefore one minus the fraction, to the nearest sample.
 
     Args:
-        rng: that the fractions and starts are drawn from.
+        rng: generator for the fractions and starts.
         leads: number of leads.
-        length: samples of a lead.
-        fractions: shares of the lead that a block may hide, all equally likely.
+        length: samples per lead.
+        fractions: fractions of the lead that a block may hide, all equally likely.
 
     Returns:
         (leads, length) bool, True where a sample stays observed.
 
     Raises:
-        ConfigError: for no fraction, or one outside [0, 1).
+        ConfigError: if there is no fraction, or one outside [0, 1).
     """
     _check_fractions(fractions)
     hidden = np.asarray(fractions, np.float64)[rng.integers(len(fractions), size=leads)]
@@ -79,12 +79,12 @@ def blocks(
 
 
 def layout_mask(page_or_layout: Page | Layout, length: int, rate: float) -> NDArray[np.bool_]:
-    """What a printed page shows of a recording, every window at its true time.
+    """Return which samples of a recording a printed page shows, every window at its true time.
 
     Args:
-        page_or_layout: a layout stands for its page at 25 mm/s on the kit's paper, where all ten
-            seconds fit.
-        length: samples of the recording, counted from the page's first moment.
+        page_or_layout: a layout stands for its page at 25 mm/s on the kit's paper, which fits all
+            ten seconds.
+        length: samples of the recording, counted from the start of the page.
         rate: Hz.
 
     Returns:
@@ -97,15 +97,15 @@ def layout_mask(page_or_layout: Page | Layout, length: int, rate: float) -> NDAr
 def noise_blocks(
     rng: np.random.Generator, signal: NDArray[np.float32], std: float = NOISE_MV
 ) -> NDArray[np.float32]:
-    """Add Gaussian noise to one contiguous block of every lead, each lead by itself.
+    """Add Gaussian noise to one contiguous block of every lead, independently for each lead.
 
-    The share of a lead under noise is uniform in [0, 1] (the paper says 0-100 %; the distribution
-    is our default), and the block starts anywhere it fits.
+    The share of a lead with noise is uniform in [0, 1] (the paper says 0-100 %; the distribution is
+    our default). All possible starts of the block are equally likely.
 
     Args:
-        rng: that blocks and noise are drawn from.
-        signal: (leads, T) in mV, NaN where missing; left as it is.
-        std: of the noise, in mV.
+        rng: generator for blocks and noise.
+        signal: (leads, T) in mV, NaN where missing; not modified.
+        std: standard deviation of the noise in mV.
 
     Returns:
         (leads, T) float32 in mV, a new array, NaN where the signal is.
@@ -118,12 +118,12 @@ def noise_blocks(
 
 @dataclass(frozen=True)
 class Drawn:
-    """One mask of a `TrainMask`, which can be had at any rate.
+    """One drawn mask of a `TrainMask`, available at any sampling rate.
 
     Attributes:
-        rate: Hz that it was drawn at.
-        page: outside of which all is hidden, or None.
-        left: (12, T) bool at `rate`, False within blocks, or None where there are none.
+        rate: sampling rate in Hz at which the mask was drawn.
+        page: page outside of which all samples are hidden, or None.
+        left: (12, T) bool at `rate`, False within blocks, or None without blocks.
     """
 
     rate: float
@@ -131,8 +131,11 @@ class Drawn:
     left: NDArray[np.bool_] | None
 
     def at(self, length: int, rate: float) -> NDArray[np.bool_]:
-        """(12, length) bool at `rate` Hz, True where a sample stays observed. A sample of another
-        rate is hidden where the time from one sample of `rate` to the next holds it."""
+        """Return (12, length) bool at `rate` Hz, True where a sample stays observed.
+
+        At another rate, a sample follows the sample of the drawn mask whose time interval contains
+        it.
+        """
         seen = np.ones((len(LEADS), length), bool)
         if self.page is not None:
             seen &= layout_mask(self.page, length, rate)
@@ -148,16 +151,16 @@ def _layout_pages() -> tuple[Page, ...]:
 
 @dataclass(frozen=True)
 class TrainMask:
-    """The mask of a training item, drawn anew whenever it is asked for.
+    """The mask of a training item, drawn anew for each request.
 
     Attributes:
         mode: `none` hides nothing; `blocks` hides a block of every lead; `layouts` shows what a
             page shows, any of `pages` with equal probability; `both` shows what neither hides.
-        fractions: of `blocks`.
-        pages: that `layouts` chooses from.
+        fractions: fractions of a lead that `blocks` may hide.
+        pages: pages that `layouts` chooses from.
 
     Raises:
-        ConfigError: for an unknown mode, a fraction outside [0, 1), or no page.
+        ConfigError: if the mode is unknown, a fraction is outside [0, 1), or there is no page.
     """
 
     mode: str = "blocks"
@@ -174,7 +177,7 @@ class TrainMask:
             raise ConfigError("a training mask needs at least one page to choose from")
 
     def choose(self, rng: np.random.Generator, length: int, rate: float) -> Drawn:
-        """A mask for `length` samples at `rate` Hz."""
+        """Draw a mask for `length` samples at `rate` Hz."""
         page = left = None
         if self.mode in ("layouts", "both"):
             page = self.pages[int(rng.integers(len(self.pages)))]
@@ -183,5 +186,5 @@ class TrainMask:
         return Drawn(rate, page, left)
 
     def draw(self, rng: np.random.Generator, length: int, rate: float) -> NDArray[np.bool_]:
-        """(12, length) bool for a recording at `rate` Hz, True where a sample stays observed."""
+        """Draw (12, length) bool at `rate` Hz, True where a sample stays observed."""
         return self.choose(rng, length, rate).at(length, rate)

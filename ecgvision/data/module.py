@@ -1,4 +1,4 @@
-"""The Lightning data module that all systems share; children say what an item is."""
+"""Base Lightning data module of all systems; subclasses define the items."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from ecgvision.data.worker_processes import end_with_parent
 
 def _start_worker(worker: int) -> None:
     end_with_parent()
-    cv2.setNumThreads(0)  # a pool of threads in every worker would only fight for the cores
+    cv2.setNumThreads(0)  # thread pools in every worker would compete for the cores
     torch.set_num_threads(1)
 
 
 class EcgDataModule(L.LightningDataModule):
-    """Loaders over a cohort.
+    """Data loaders over a cohort.
 
     Args:
         cohort: records, targets and splits.
-        batch_size: records a step and process.
-        num_workers: loader processes; 0 loads in the main process.
-        seed: of the shuffling and of everything random in an item.
+        batch_size: records per step and process.
+        num_workers: number of loader processes; 0 loads in the main process.
+        seed: seed of the shuffling and of all randomness in items.
 
     Attributes:
         needs_labels: whether a split without any positive is refused.
@@ -52,19 +52,19 @@ class EcgDataModule(L.LightningDataModule):
     @property
     @abstractmethod
     def layouts(self) -> Sequence[str]:
-        """That every record is evaluated in; an item's `layout` counts in it."""
+        """Layouts used to evaluate every record; an item's `layout` is an index into them."""
 
     @property
     @abstractmethod
     def artefacts(self) -> Sequence[str]:
-        """That every record is evaluated with; an item's `artefact` counts in it."""
+        """Artefacts used to evaluate every record; an item's `artefact` is an index into them."""
 
     @abstractmethod
     def dataset(self, split: str) -> Dataset[dict[str, Any]]:
-        """The items of `train`, `val` or `test`."""
+        """Return the dataset of `train`, `val` or `test`."""
 
     def positions(self, split: str) -> NDArray[np.int64]:
-        """Positions of a split's records in the cohort.
+        """Return the positions of a split's records in the cohort.
 
         Raises:
             DataError: if there are none.
@@ -72,15 +72,15 @@ class EcgDataModule(L.LightningDataModule):
         return self.cohort.positions(split, labelled=self.needs_labels)
 
     def about(self) -> dict[str, Any]:
-        """What metrics.json adds under `data` to the counts of records."""
+        """Return what metrics.json adds under `data` to the counts of records."""
         return {}
 
     def setup(self, stage: str | None = None) -> None:
-        """Fail on a split that cannot be used before any work, not after the training.
+        """Check all splits before training, so that unusable data fails early.
 
         Raises:
-            DataError: for an empty one, and for a validation split by which no checkpoint can be
-                chosen, as it has no label with both positives and negatives.
+            DataError: if a split is empty, or if no checkpoint can be chosen by the validation
+                split because no label has both positives and negatives.
         """
         chosen = {split: self.positions(split) for split in ("val", "test")}
         if self.needs_labels:
@@ -94,7 +94,7 @@ class EcgDataModule(L.LightningDataModule):
         self.check_training()
 
     def check_training(self) -> None:
-        """Refuse a training split that makes no batch.
+        """Check that the training split fills at least one batch.
 
         Raises:
             DataError: naming the number of its records.
@@ -116,18 +116,18 @@ class EcgDataModule(L.LightningDataModule):
         return self.loader("test")
 
     def state_dict(self) -> dict[str, Any]:
-        """The epoch that follows, for a checkpoint."""
+        """Return the next epoch, for a checkpoint."""
         if self.trainer is None:
             return {"epoch": self._next_epoch}
         progress: Any = self.trainer.fit_loop.epoch_progress.current
         return {"epoch": progress.processed}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up a run at the epoch of its checkpoint.
+        """Resume a run at the epoch of its checkpoint.
 
         Lightning starts the workers of a loader, which draw their first batches at once, before it
-        names the epoch to the sampler. Without this, they would start a resumed run with the order
-        of epoch 0.
+        passes the epoch to the sampler. Without this, a resumed run would start with the order of
+        epoch 0.
         """
         self._next_epoch = int(state_dict["epoch"])
 
@@ -139,13 +139,13 @@ class EcgDataModule(L.LightningDataModule):
         epoch: int = 0,
         dataset: Dataset[dict[str, Any]] | None = None,
     ) -> DataLoader[dict[str, Any]]:
-        """A loader of one split; training is shuffled and drops the last, smaller batch.
+        """Return the loader of one split; training is shuffled and drops the last, smaller batch.
 
         Args:
             split: `train`, `val` or `test`.
-            epoch: whose order the loader starts with; Lightning names all later ones.
-            dataset: instead of the split's own.
-            shared: under distributed training take this process's share of the records alone.
+            epoch: epoch whose order the loader starts with; Lightning sets all later ones.
+            dataset: used instead of the split's own dataset.
+            shared: under distributed training, load only this process's share of the records.
         """
         dataset = self.dataset(split) if dataset is None else dataset
         train = split == "train"
@@ -174,6 +174,6 @@ class EcgDataModule(L.LightningDataModule):
             persistent_workers=self.num_workers > 0 and train,
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=_start_worker,
-            # of its own, so that starting a loader takes nothing from the network's randomness
+            # separate, so that starting a loader does not consume the global random state
             generator=torch.Generator(),
         )

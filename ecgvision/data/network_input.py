@@ -1,7 +1,7 @@
-"""The one way from a page, drawn or scanned, to the network.
+"""Preparation of drawn or scanned pages for the network.
 
-Training pages and bedside scans both pass through `to_network`, so a student never meets a
-picture that was prepared otherwise. Imports numpy and OpenCV only: a base install uses it.
+Training pages and bedside scans both pass through `to_network`, so that a student sees only images
+that were prepared in the same way. Imports numpy and OpenCV only, because a base install uses it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ PAPER_WHITE = 255
 
 
 class Placement(NamedTuple):
-    """Where a picture stands in the network's input: its size there, and the margins above and to
-    the left, in pixels."""
+    """Position of an image in the network's input, in pixels.
+
+    Holds the image's size there, and the margins above and to the left.
+    """
 
     height: int
     width: int
@@ -29,10 +31,10 @@ class Placement(NamedTuple):
 
 
 def placement(picture: Sequence[int], size: Sequence[int]) -> Placement:
-    """As large as it fits, its aspect kept, in equal margins.
+    """Return the largest placement that fits, with the aspect kept and equal margins.
 
     Args:
-        picture, size: (height, width) of the picture and of the network's input.
+        picture, size: (height, width) of the image and of the network's input.
     """
     scale = min(size[0] / picture[0], size[1] / picture[1])
     height, width = (min(s, max(1, round(p * scale))) for s, p in zip(size, picture, strict=True))
@@ -40,10 +42,10 @@ def placement(picture: Sequence[int], size: Sequence[int]) -> Placement:
 
 
 def to_network(image: NDArray[np.uint8], size: Sequence[int]) -> NDArray[np.uint8]:
-    """Bring a page of any resolution to the network's input size, its aspect kept.
+    """Resize a page of any resolution to the network's input size, keeping its aspect.
 
-    Shrinking averages over pixel areas (so thin traces fade instead of breaking); enlarging is
-    bilinear. What the page does not cover is white like paper, in equal margins.
+    Downscaling averages over pixel areas (so thin traces fade instead of breaking); upscaling is
+    bilinear. The page is padded with paper white, in equal margins.
 
     Args:
         image: (h, w, 3) uint8 RGB.
@@ -76,7 +78,7 @@ def to_network(image: NDArray[np.uint8], size: Sequence[int]) -> NDArray[np.uint
 
 
 def _halve(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Means of 2 x 2 pixels; an odd last row or column counts twice."""
+    """Average 2 x 2 pixels; an odd last row or column counts twice."""
     h, w = image.shape[:2]
     if h % 2 or w % 2:
         image = np.asarray(

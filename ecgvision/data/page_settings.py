@@ -1,4 +1,4 @@
-"""Which pages a network sees; imports nothing slow, so that it can be checked first of all."""
+"""Settings of the pages a network sees. Imports nothing slow, so that they can be checked first."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class PageSettings:
     """Which pages a network sees.
 
     Attributes:
-        layouts: as `get_layout` takes them, `random` for one of the registry's first six, `any`
-            for leads in any arrangement.
-        image_size: (H, W) of the network.
-        artefacts: presets or single artefacts that pages pass through; `clean` is none.
-        style: a paper's name, or `mixed` for another paper with every page.
+        layouts: names as in `get_layout`, `random` for one of `RANDOM_LAYOUTS`, `any` for leads in
+            any arrangement.
+        image_size: (H, W) of the network's input.
+        artefacts: presets or single artefacts applied to pages; `clean` applies none.
+        style: name of a paper, or `mixed` for a random paper with every page.
         dpi: resolution of pages in evaluation.
-        train_dpi: pages in training have one of these resolutions; a handful, so that their
-            grids and letters are drawn once and kept.
-        speed, gain: mm/s and mm/mV; None leaves them to the paper.
+        train_dpi: resolutions of pages in training, chosen at random; only a few, so that their
+            grids and letters are drawn once and cached.
+        speed, gain: mm/s and mm/mV; None uses those of the paper.
         seconds: window of the record that page and signal share.
         signal_rate: Hz of the signal stream.
         signal_window: `record`, or `printed` to hide from the signal stream what the page hides.
@@ -68,7 +68,7 @@ class PageSettings:
         if RANDOM in self.layouts:
             named |= set(RANDOM_LAYOUTS)
         if ANY in self.layouts:
-            named.add("12x1")  # which asks for more room than any other
+            named.add("12x1")  # needs more room than any other layout
         with about_setting("data.layouts"):
             for name in named:
                 get_layout(name)
@@ -78,7 +78,7 @@ class PageSettings:
 
     @property
     def views(self) -> tuple[tuple[int, int], ...]:
-        """Every (layout, artefact) of the mix, by their numbers."""
+        """Every (layout, artefact) of the mix, as pairs of indices."""
         return tuple(itertools.product(range(len(self.layouts)), range(len(self.artefacts))))
 
     @property
@@ -91,9 +91,12 @@ class PageSettings:
         return {name: value for name, value in asked.items() if value is not None}
 
     def page(self, paper: Paper, layout: str, dpi: float, **scale: float) -> Page:
-        """A layout on a paper, at the `speed` and `gain` given, else at those asked for.
+        """Return the page of a layout on a paper.
+
+        The settings' own `speed` and `gain` take precedence over `scale`, and `scale` over the
+        paper.
 
         Raises:
-            LayoutError: for an unknown layout, or one that does not fit.
+            LayoutError: if the layout is unknown or does not fit.
         """
         return paper.page(layout, dpi=dpi, **{**scale, **self._asked})

@@ -1,4 +1,4 @@
-"""Where the pages of a training come from: drawn on the fly, or a folder of drawn pages."""
+"""Sources of training pages: drawn on the fly, or read from a folder of drawn pages."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ __all__ = ["FromFolders", "OnTheFly", "PageSettings", "PageSource", "Sheet"]
 
 
 class Sheet(Protocol):
-    """One page to come."""
+    """One page, before its image is drawn or read."""
 
     @property
     def dpi(self) -> float:
-        """Pixels an inch."""
+        """Pixels per inch."""
 
     def observed(self, length: int, rate: float) -> NDArray[np.bool_]:
-        """(12, length) bool: which samples of the window the page shows."""
+        """Return (12, length) bool: which samples of the window the page shows."""
 
     def image(self, window: NDArray[np.float32], rate: float, seed: int) -> NDArray[np.uint8]:
-        """(h, w, 3) uint8 RGB page of a window (12, T) in mV."""
+        """Return the (h, w, 3) uint8 RGB page of a window (12, T) in mV."""
 
 
 class PageSource(Protocol):
-    """Pages of records by their row over all stores."""
+    """Interface of sources that give a record's page."""
 
     fixed: bool
-    """Whether pages show the records as they are, so that no signal may be augmented."""
+    """Whether pages show the records unchanged, so that signals must not be augmented."""
 
     def sheet(
         self, place: tuple[int, int], layout: str, *, dpi: float, rng: np.random.Generator
     ) -> Sheet:
-        """The page of the record at (store, row of the store) in a layout of the mix."""
+        """Return the page of the record at (store, row of the store), in a layout of the mix."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class _Blank:
 
 
 class OnTheFly:
-    """Pages drawn when they are asked for, on the papers that the settings name."""
+    """Pages drawn on demand, on the papers that the settings name."""
 
     fixed = False
 
@@ -107,12 +107,12 @@ class _Stored:
 
 
 class FromFolders:
-    """Pages of folders that `data_prep.render_images` has drawn, one folder for each store.
+    """Pages from folders that `data_prep.render_images` has drawn, one folder per store.
 
     Args:
         folders: in any order; a store's folder is found by the store's hash.
-        hashes: of the stores, in order.
-        layouts: that are wanted.
+        hashes: hashes of the stores, in order.
+        layouts: the required layouts.
 
     Raises:
         DataError: if a store has no folder, or two.
@@ -138,7 +138,7 @@ class FromFolders:
         self.layouts = layouts
 
     def has(self, place: tuple[int, int]) -> bool:
-        """Whether the record was drawn in every layout."""
+        """Return whether the record was drawn in every layout."""
         return all(self.folders[place[0]].has(place[1], layout) for layout in self.layouts)
 
     def sheet(

@@ -1,4 +1,4 @@
-"""Synchronized pairs: a page drawn on the fly, and the signal it was drawn from."""
+"""Synchronised pairs of a page and the signal it was drawn from."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ecgvision.render import artefacts
 
 
 class Scene(NamedTuple):
-    """What one item is made from: record, layout, artefact, and the window both streams share."""
+    """Components of one item: record, layout, artefact, and the window that both streams share."""
 
     position: int
     layout: int
@@ -35,18 +35,21 @@ class Scene(NamedTuple):
 
 
 class PairedDataset(Dataset[dict[str, Any]]):
-    """Pairs of one split.
+    """(image, signal) pairs of one split.
 
-    In training a record appears once an epoch, in a layout and with an artefact drawn anew; in
-    evaluation every record appears in every layout with every artefact of the mix, the same in
-    every run. An item is a pure function of (seed, epoch, position).
+    In training, a record occurs once per epoch, in a random layout and with a random artefact. In
+    evaluation, every record occurs in every layout with every artefact, the same in every run. An
+    item is a pure function of (seed, epoch, position).
 
     Item:
-        image: uint8 (3, H, W) · signal: float32 (12, T) mV, 0 where unobserved ·
-        observed: bool (12, T) · printed: bool (12, T), observed and on the page ·
-        target: float32 (C,) · index: the record's row over all stores ·
-        layout: which of `settings.layouts` was asked for · artefact: which of
-        `settings.artefacts`.
+        image: uint8 (3, H, W).
+        signal: float32 (12, T) mV, 0 where unobserved.
+        observed: bool (12, T).
+        printed: bool (12, T), observed and on the page.
+        target: float32 (C,).
+        index: the record's row over all stores.
+        layout: index into `settings.layouts`.
+        artefact: index into `settings.artefacts`.
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class PairedDataset(Dataset[dict[str, Any]]):
         return out
 
     def whole_page(self, item: int) -> NDArray[np.uint8]:
-        """(h, w, 3) uint8 page of an item before it is brought to the network's size."""
+        """Return the (h, w, 3) uint8 page of an item, before it is resized for the network."""
         return self._draw(self._scene(0, item))
 
     def _scene(self, epoch: int, item: int) -> Scene:
@@ -90,20 +93,24 @@ class PairedDataset(Dataset[dict[str, Any]]):
         if self.train:
             rng = np.random.default_rng([self.seed, epoch, index, 1])
             view = int(rng.integers(len(views)))
-        else:  # without the seed: every run is judged on the same pictures
+        else:  # independent of the seed: every run is evaluated on the same images
             rng = np.random.default_rng([index, view])
         layout, artefact = views[view]
         window, rate = self._window(position, rng)
         dpi = float(rng.choice(self.settings.train_dpi)) if self.train else self.settings.dpi
         place, name = self.cohort.place(position), self.settings.layouts[layout]
         if not self.train and not self.source.fixed:
-            # what `random` is depends on the record alone, as in every data set of the project
+            # `random` depends only on the record, as in every dataset of the project
             name = pick_layout(name, np.random.default_rng([index]))
         sheet = self.source.sheet(place, name, dpi=dpi, rng=rng)
         return Scene(position, layout, artefact, window, rate, sheet, rng)
 
     def _window(self, position: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], float]:
-        """The stretch that page and signal share: drawn by lot in training, else the first."""
+        """Return the window that page and signal share, and its rate in Hz.
+
+        In training it starts at random, unless the source is fixed. Otherwise it is the first
+        window.
+        """
         lot = rng if self.train and not self.source.fixed else None
         window, rate = self.cohort.window(position, self.settings.seconds, lot)
         if self.signal_augment is not None:
@@ -136,10 +143,10 @@ class PairedDataset(Dataset[dict[str, Any]]):
 
 
 class OneView(Dataset[dict[str, Any]]):
-    """Every record of an evaluation split in one of its views, records taking the views in turn.
+    """Every record of an evaluation split in one of its views, taken in turn.
 
-    By it checkpoints are chosen: all views of every record would take as many times longer after
-    each epoch. What is judged in the end is judged in all views.
+    Checkpoints are chosen with it, because evaluating all views after each epoch would multiply the
+    time by their number. The final evaluation uses all views.
     """
 
     def __init__(self, whole: PairedDataset) -> None:
@@ -160,8 +167,9 @@ class PairedDataModule(EcgDataModule):
     Args:
         cohort: records, targets and splits.
         settings: which pages the network sees.
-        folders: of pages drawn beforehand, one for each store; none draws them on the fly. Then
-            the signal is as recorded, and records that have not been drawn are left out.
+        folders: folders of pages drawn beforehand, one per store; without folders, pages are drawn
+            on the fly. With folders, the signal is as recorded, and records that have not been
+            drawn are left out.
         augment: False turns both augmentations off.
         Others: see `EcgDataModule`.
     """
@@ -187,7 +195,7 @@ class PairedDataModule(EcgDataModule):
         return self.settings.artefacts
 
     def positions(self, split: str) -> NDArray[np.int64]:
-        """Positions of a split's records in the cohort that there are pages of.
+        """Return the positions in the cohort of a split's records that have pages.
 
         Raises:
             DataError: if there are none.

@@ -1,4 +1,4 @@
-"""How a record is cut into patches, and what of it is hidden."""
+"""Settings of patches: how a record is cut into patches, and what training hides."""
 
 from __future__ import annotations
 
@@ -16,29 +16,31 @@ from ecgvision.data.masks import FRACTIONS, TrainMask, check_noise
 from ecgvision.data.signal_settings import SignalSettings
 
 FLAT_MV = 1e-6
-"""Standard deviation below which a record is flat and only centred: far below the step of any
-recorder, far above rounding. Our default."""
+"""Standard deviation in mV below which a record counts as flat and is only centred.
+
+Our default: far below the step of any recorder, far above rounding.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PatchSettings(SignalSettings):
-    """How records become patches. The defaults are PatchECG's (arXiv 2508.09165).
+    """How records become patches. The defaults are those of PatchECG (arXiv 2508.09165).
 
     Attributes:
         seconds, rate, layouts: see `SignalSettings`.
-        patch_length: samples L of a patch.
+        patch_length: samples L per patch.
         stride: samples from one patch to the next; samples at the end that fill no patch are
             dropped.
         train_mask: `none`, `blocks`, `layouts` or `both`; see `TrainMask`.
-        fractions: shares of a lead that a block may hide.
-        noise: mV, standard deviation of the noise on one block of every lead in training; 0 adds
-            none, the paper's is `masks.NOISE_MV`.
-        normalise: `none` leaves mV; `record` takes from every observed sample the mean of all
-            observed samples of all leads together, and divides by their standard deviation.
+        fractions: fractions of a lead that a block may hide.
+        noise: standard deviation in mV of the noise on one block of every lead in training; 0 adds
+            none, the paper uses `masks.NOISE_MV`.
+        normalise: `none` keeps mV; `record` subtracts the mean of all observed samples of all leads
+            together, and divides by their standard deviation.
 
     Raises:
-        ConfigError: as there, or for another figure or word that makes no sense.
-        LayoutError: as there.
+        ConfigError: as in `SignalSettings`, or for another invalid value.
+        LayoutError: as in `SignalSettings`.
     """
 
     layouts: tuple[str, ...] = (*RANDOM_LAYOUTS, RANDOM)
@@ -55,7 +57,7 @@ class PatchSettings(SignalSettings):
         if self.normalise not in ("none", "record"):
             raise ConfigError("patches are normalised by none or record", value=self.normalise)
         check_noise(self.noise)
-        _ = self.mask  # refuses a mode or fractions that make no sense
+        _ = self.mask  # checks the mode and the fractions
 
     def _check_patches(self) -> None:
         sizes = (self.patch_length, self.stride)
@@ -77,20 +79,21 @@ class PatchSettings(SignalSettings):
 
     @property
     def patches(self) -> int:
-        """Patches P of a lead."""
+        """Number of patches P per lead."""
         return (self.length - self.patch_length) // self.stride + 1
 
     @cached_property
     def mask(self) -> TrainMask:
-        """What training hides."""
+        """The mask used in training."""
         pages = tuple(self.page(name) for name in RANDOM_LAYOUTS)
         return TrainMask(self.train_mask, self.fractions, pages)
 
 
 def to_patches(samples: NDArray[Any], patch_length: int, stride: int) -> NDArray[Any]:
-    """(leads, T) to (leads, P, L): patch p holds the samples from p * stride on.
+    """Cut (leads, T) samples into (leads, P, L) patches; patch p starts at sample p * stride.
 
-    P = (T - L) // stride + 1; the samples at the end that fill no patch are dropped. A new array.
+    P = (T - L) // stride + 1; samples at the end that fill no patch are dropped. Returns a new
+    array.
     """
     return sliding_window_view(samples, patch_length, axis=1)[:, ::stride].copy()
 
@@ -98,15 +101,15 @@ def to_patches(samples: NDArray[Any], patch_length: int, stride: int) -> NDArray
 def normalise_record(
     signal: NDArray[np.float32], observed: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """Centre and scale all leads together by what is observed of them, and of that alone.
+    """Centre and scale all leads together, using only the observed samples.
 
     Args:
-        signal: (leads, T) in mV; anything where unobserved.
+        signal: (leads, T) in mV; any values where unobserved.
         observed: (leads, T) bool, True at least once.
 
     Returns:
         (leads, T) float32, of mean 0 and standard deviation 1 over the observed samples; a flat
-        record is centred only.
+        record is only centred.
     """
     seen = signal[observed].astype(np.float64)
     mean, std = seen.mean(), seen.std()

@@ -1,4 +1,4 @@
-"""Signals cut into patches, as PatchECG reads them, with what a layout hides left out."""
+"""Datasets of signal patches for PatchECG, without the samples that a layout hides."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ from ecgvision.data.patch_settings import PatchSettings, normalise_record, to_pa
 from ecgvision.data.signals import Asked, SignalDataModule, SignalDataset
 
 REDRAWS = 32
-"""Masks that are tried on a training record before it counts as one that cannot be shown. Our
-default: only records that are nearly empty need a second, and a layout that shows one of them a
-third of the time is missed 32 times running twice in a million."""
+"""Number of masks tried on a training record before it is refused. Our default.
+
+Only nearly empty records need a second mask. A layout that shows such a record a third of the time
+fails 32 times in a row with a probability of two in a million.
+"""
 
 
 def network_signal(
     cohort: Cohort, position: int, section: Mapping[str, Any]
 ) -> NDArray[np.float32]:
-    """(12, T) of a whole record as a network gets it: mV, or as `normalise` says; NaN if missing.
+    """Return the (12, T) signal of a complete record as a network receives it.
+
+    Values are in mV or normalised as `normalise` says, NaN where missing.
 
     Args:
-        section: the configuration's `data`: seconds, signal_rate and, where there is one,
+        section: the configuration's `data` section: seconds, signal_rate and, if present,
             normalise.
     """
     signal = cohort.signal(position, section["seconds"], section["signal_rate"])
@@ -37,17 +41,17 @@ def network_signal(
 
 
 class PatchDataset(SignalDataset[PatchSettings]):
-    """Patches of one split; see `SignalDataset`. Training hides some by a mask drawn anew.
+    """Patches of one split; see `SignalDataset`. Training draws a new mask for every item.
 
     Item:
-        value: float32 (12, P, L) in mV (or as `settings.normalise` says), 0 where unobserved ·
-        observed: bool (12, P, L), False too where the record itself has no sample ·
-        and what `labelled` says.
+        value: float32 (12, P, L) in mV (or normalised by `settings.normalise`), 0 where unobserved.
+        observed: bool (12, P, L), also False where the record itself has no sample.
+        Further entries: see `labelled`.
 
     Raises:
-        DataError: at an item of which nothing is observed. Training first draws other masks, so
-            there it says that the record holds (next to) nothing within its patches; evaluation
-            names record and layout and leaves nothing out silently.
+        DataError: if nothing of an item is observed. Training first tries other masks, so there the
+            error means that the record holds (next to) nothing within its patches. In evaluation it
+            names the record and the layout; no item is skipped silently.
     """
 
     stream = 2
@@ -65,7 +69,7 @@ class PatchDataset(SignalDataset[PatchSettings]):
         }
 
     def _hidden(self, asked: Asked) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """A training record's (12, T) signal, and what of it the mask leaves."""
+        """Return a training record's (12, T) signal, and which samples the mask leaves observed."""
         settings, rng = self.settings, asked.rng
         assert rng is not None
         window, own = self.window(asked)
@@ -84,7 +88,7 @@ class PatchDataset(SignalDataset[PatchSettings]):
         )
 
     def _seen(self, asked: Asked) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """An evaluated record's (12, T) signal, and what of it the layout shows."""
+        """Return an evaluation record's (12, T) signal, and which samples the layout shows."""
         signal, observed = self.printed(asked)
         if not self._cut(observed).any():
             layout, name = self.settings.layouts[asked.layout], self.layout(asked)
@@ -99,6 +103,6 @@ class PatchDataset(SignalDataset[PatchSettings]):
 
 
 class PatchDataModule(SignalDataModule[PatchSettings]):
-    """Loaders of patches; see `SignalDataModule`."""
+    """Data loaders of patches; see `SignalDataModule`."""
 
     items = PatchDataset

@@ -1,4 +1,4 @@
-"""Change of sampling rate that knows about missing samples."""
+"""Resampling that handles missing samples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Mask = NDArray[np.bool_]
 
 @lru_cache(maxsize=16)
 def _filter(up: int, down: int) -> NDArray[np.float32]:
-    """The low-pass filter that `resample_poly` would design anew in every call (its defaults)."""
+    """Return the low-pass filter that `resample_poly` would design in every call (its defaults)."""
     from scipy.signal import firwin  # slow to import
 
     widest = max(up, down)
@@ -27,12 +27,14 @@ def _filter(up: int, down: int) -> NDArray[np.float32]:
 def resample(
     signal: NDArray[np.float32], rate: float, target: float, shown: Mask | None = None
 ) -> NDArray[np.float32]:
-    """Resample by a polyphase low-pass filter (scipy's), missing samples staying missing.
+    """Resample with scipy's polyphase low-pass filter; missing samples stay missing.
 
-    Gaps are bridged by each lead's mean for the filter's sake, and a result whose nearest source
-    sample is missing is NaN again. Where something is not `shown`, that is a gap too, whatever it
-    holds; all gaps are then bridged by lines from sample to sample, held at both ends, which leaves
-    no step where a window ends, and a result counts by the nearest source sample that is shown.
+    For the filter, gaps are filled with each lead's mean. A result whose nearest source sample is
+    missing is NaN.
+
+    Samples that are not `shown` are gaps too, whatever their value. With such samples, all gaps are
+    filled by linear interpolation, with constant values at both ends, which leaves no step where a
+    window ends. The nearest source sample that is shown then decides whether a result is NaN.
 
     Args:
         signal: (leads, T) in mV, NaN where missing.
@@ -43,7 +45,7 @@ def resample(
         (leads, round(T * target / rate)) float32.
 
     Raises:
-        ConfigError: if the ratio of the rates is no simple fraction.
+        ConfigError: if the ratio of the rates is not a simple fraction.
     """
     if rate == target:
         return signal if shown is None else np.where(shown, signal, np.float32(np.nan))
@@ -74,39 +76,39 @@ def resample_shown(
     signal: NDArray[np.float32], rate: float, target: float, length: int,
     shown: Callable[[int, float], Mask],
 ) -> tuple[NDArray[np.float32], Mask]:  # fmt: skip
-    """What a mask leaves of a recording, at another rate.
+    """Mask a recording and resample it.
 
-    The mask comes first, at the recording's own rate. The other way round the filter would carry
-    samples that nobody may see, a QRS beside the window above all, into the window's edges.
+    The mask is applied first, at the recording's own rate. In the reverse order, the filter would
+    carry hidden samples into the window's edges, above all a QRS complex beside the window.
 
     Args:
         signal: (leads, T) in mV, NaN where missing.
         rate, target: Hz.
-        length: samples of the results; NaN, and not observed, where the recording has ended.
-        shown: from a number of samples and their rate to (leads, samples) bool.
+        length: samples of the results; NaN and not observed after the end of the recording.
+        shown: function from a number of samples and their rate to (leads, samples) bool.
 
     Returns:
-        (leads, length) float32 in mV, and bool, True where shown and recorded. Neither hangs on a
-        sample that is not shown; values where not observed mean nothing.
+        (leads, length) float32 in mV, and bool, True where shown and recorded. Neither depends on a
+        sample that is not shown. Values where not observed are meaningless.
 
     Raises:
-        ConfigError: as `resample`.
+        ConfigError: as in `resample`.
     """
-    masked = rate != target  # else nothing is filtered, and the second mask is enough
+    masked = rate != target  # at equal rates nothing is filtered, and the second mask is enough
     own = shown(signal.shape[1], rate) if masked else None
     out = fit_length(resample(signal, rate, target, own), length)
     return out, ~np.isnan(out) & shown(length, target)
 
 
 def _by_mean(signal: NDArray[np.float32], missing: Mask) -> NDArray[np.floating]:
-    """The signal with its gaps filled by each lead's mean, 0 in leads that hold nothing."""
+    """Fill gaps with each lead's mean, 0 in leads without samples."""
     count = np.maximum((~missing).sum(1, keepdims=True), 1)
     mean = np.where(missing, 0, signal).sum(1, keepdims=True) / count
     return np.where(missing, mean, signal)
 
 
 def _by_lines(signal: NDArray[np.float32], missing: Mask) -> NDArray[np.float32]:
-    """The signal with its gaps filled by lines, held at both ends; 0 in leads that hold nothing."""
+    """Fill gaps by linear interpolation, constant at both ends; 0 in leads without samples."""
     out = np.where(missing, np.float32(0), signal)
     for lead in np.flatnonzero(~missing.all(1)):
         there = np.flatnonzero(~missing[lead])
@@ -119,7 +121,7 @@ def _by_lines(signal: NDArray[np.float32], missing: Mask) -> NDArray[np.float32]
 
 
 def _gone(missing: Mask, shown: Mask | None, place: NDArray[np.float64]) -> Mask:
-    """Which results at `place`, in source samples, have no source sample; see `resample`."""
+    """Return which results at `place`, in source samples, have no source sample; see `resample`."""
     last = missing.shape[1] - 1
     nearest = np.minimum(np.round(place).astype(int), last)
     if shown is None:
@@ -130,7 +132,7 @@ def _gone(missing: Mask, shown: Mask | None, place: NDArray[np.float64]) -> Mask
 
 
 def fit_length(signal: NDArray[np.float32], length: int, start: int = 0) -> NDArray[np.float32]:
-    """`length` samples from `start` on; NaN where the recording has ended."""
+    """Return `length` samples from `start` on; NaN after the end of the recording."""
     part = signal[:, start : start + length]
     if part.shape[1] == length:
         return part

@@ -1,4 +1,4 @@
-"""Order of records as a function of (seed, epoch), the same for any number of workers."""
+"""Order of records as a function of (seed, epoch), independent of the number of workers."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from torch.utils.data import Sampler
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Yields (epoch, position), so that a record's randomness can depend on both.
+    """Sampler that yields (epoch, position), so that a record's randomness can depend on both.
 
-    Lightning calls `set_epoch` before each epoch; carrying the epoch with the position lets it
-    reach workers that live longer than an epoch.
+    Lightning calls `set_epoch` before each epoch. The epoch is yielded with the position so that it
+    reaches workers that live longer than an epoch.
 
     Args:
         length: number of records.
-        seed: of the shuffling.
+        seed: seed of the shuffling.
         shuffle: a new order every epoch; otherwise 0, 1, 2, …
-        rank, world: this process's share under distributed training. Shuffled shares are equally
-            long (the epoch's last records, fewer than `world`, are left out); unshuffled shares
+        rank, world: this process's share under distributed training. Shuffled shares have equal
+            length (the epoch's last records, fewer than `world`, are left out); unshuffled shares
             hold every record once.
     """
 

@@ -1,4 +1,4 @@
-"""What the settings of all loaders of signals hold: the window, its rate, and the layouts."""
+"""Common settings of all signal loaders: the window, its rate, and the layouts."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from ecgvision.core.page import Page
 
 @dataclass(frozen=True, kw_only=True)
 class SignalSettings:
-    """How records become windows of signals, and what of them is shown in evaluation.
+    """How records become windows of signals, and which part of them evaluation shows.
 
     Attributes:
-        seconds: window of the record.
+        seconds: length of the window.
         rate: Hz of the network's signals.
-        layouts: that every record is evaluated in: as `get_layout` takes them, `random` for one
-            of the registry's first six, `any` for leads in any arrangement.
+        layouts: layouts in which every record is evaluated: names as in `get_layout`, `random` for
+            one of `RANDOM_LAYOUTS`, `any` for leads in any arrangement.
 
     Raises:
-        ConfigError: for a window or a rate that is not positive; if no layout is named, or one
-            twice.
-        LayoutError: for an unknown layout, or a window that it does not hold.
+        ConfigError: if the window or the rate is not positive, if no layout is named, or one twice.
+        LayoutError: if a layout is unknown, or does not hold the window.
     """
 
     seconds: float = 10.0
@@ -44,13 +43,13 @@ class SignalSettings:
 
     @property
     def length(self) -> int:
-        """Samples of the window."""
+        """Samples per window."""
         return round(self.seconds * self.rate)
 
     def page(self, layout: str) -> Page:
-        """A layout over the window.
+        """Return the page of a layout over the window.
 
         Raises:
-            LayoutError: for an unknown layout, or a window that it does not hold.
+            LayoutError: if the layout is unknown, or does not hold the window.
         """
         return Page(get_layout(layout), seconds=self.seconds)

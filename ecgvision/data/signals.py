@@ -1,4 +1,4 @@
-"""What all loaders of signals share: records shown as a layout prints them, a page or none."""
+"""Base classes of signal loaders: records shown as a layout prints them."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ from ecgvision.data.signal_settings import SignalSettings
 from ecgvision.render.artefacts import CLEAN
 
 NO_LAYOUT = -1
-"""The layout of a training item: none of the list was asked for."""
+"""Layout index of a training item, for which no layout is requested."""
 
 Settings = TypeVar("Settings", bound=SignalSettings)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Which item a key asks for.
+    """The item that a key requests.
 
     Attributes:
-        position: of the record in the cohort; index: its row over all stores.
-        layout: place in `settings.layouts`, `NO_LAYOUT` in training.
-        rng: of everything random in the item, None in evaluation.
+        position: position of the record in the cohort.
+        index: row of the record over all stores.
+        layout: index into `settings.layouts`, `NO_LAYOUT` in training.
+        rng: generator for all randomness of the item, None in evaluation.
     """
 
     position: int
@@ -45,14 +46,14 @@ class Asked:
 
 
 class SignalDataset(Dataset[dict[str, Any]], Generic[Settings]):
-    """Signals of one split; children say what of them is an item.
+    """Signals of one split; subclasses define the items.
 
-    In training a record appears once an epoch, and its item is a pure function of (seed, epoch,
-    record). In evaluation every record appears in every layout of the list, and which one `random`
-    is depends on the record alone, so that every run is judged on the same.
+    In training, a record occurs once per epoch, and its item is a pure function of (seed, epoch,
+    record). In evaluation, every record occurs in every layout of the list. The choice of `random`
+    depends only on the record, so that every run is evaluated on the same items.
 
     Attributes:
-        stream: sets a child's random numbers apart from those of others.
+        stream: separates the random numbers of a subclass from those of others.
     """
 
     stream: ClassVar[int]
@@ -65,7 +66,7 @@ class SignalDataset(Dataset[dict[str, Any]], Generic[Settings]):
         self.train, self.seed = train, seed
         self.augment = augment if train else None
         names = RANDOM_LAYOUTS if RANDOM in settings.layouts else ()
-        sizes = {(settings.length, settings.rate)}  # at the records' rates too, as masks come first
+        sizes = {(settings.length, settings.rate)}  # and at the stores' rates: masks come first
         sizes |= {(round(settings.seconds * s.rate), s.rate) for s in cohort.stores}
         self._shown = {
             (name, *size): self._mask(name, *size)
@@ -77,7 +78,7 @@ class SignalDataset(Dataset[dict[str, Any]], Generic[Settings]):
         return len(self.positions) * (1 if self.train else len(self.settings.layouts))
 
     def asked(self, key: tuple[int, int]) -> Asked:
-        """What (epoch, item) stands for."""
+        """Return the item that (epoch, item) requests."""
         epoch, item = key
         layout, number = (NO_LAYOUT, item) if self.train else divmod(item, len(self.positions))
         position = int(self.positions[number])
@@ -86,8 +87,11 @@ class SignalDataset(Dataset[dict[str, Any]], Generic[Settings]):
         return Asked(position, index, layout, np.random.default_rng(seed) if self.train else None)
 
     def window(self, asked: Asked) -> tuple[NDArray[np.float32], float]:
-        """(12, T) mV at the record's own rate, NaN where missing, and that rate in Hz: in training
-        a stretch drawn by lot of a longer recording, augmented; in evaluation the first."""
+        """Return (12, T) mV at the record's own rate, NaN where missing, and that rate in Hz.
+
+        Training takes a random window of a longer recording and augments it. Evaluation takes the
+        first.
+        """
         window, own = self.cohort.window(asked.position, self.settings.seconds, asked.rng)
         if self.augment is not None and asked.rng is not None:
             window = self.augment(window, own, asked.rng)
@@ -97,21 +101,23 @@ class SignalDataset(Dataset[dict[str, Any]], Generic[Settings]):
         self, window: NDArray[np.float32], own: float,
         mask: Callable[[int, float], NDArray[np.bool_]],
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:  # fmt: skip
-        """What a mask leaves of a window, at the network's rate: see `resample_shown`."""
+        """Mask a window and resample it to the network's rate; see `resample_shown`."""
         return resample_shown(window, own, self.settings.rate, self.settings.length, mask)
 
     def whole(self, window: NDArray[np.float32], own: float) -> NDArray[np.float32]:
-        """(12, T) of a window at the network's rate, with nothing hidden; NaN where missing."""
+        """Return (12, T) of a window at the network's rate, unmasked; NaN where missing."""
         return fit_length(resample(window, own, self.settings.rate), self.settings.length)
 
     def layout(self, asked: Asked) -> str:
-        """The layout of an evaluated item; what `random` is depends on the record."""
+        """Return the layout of an evaluation item; `random` depends only on the record."""
         layout = self.settings.layouts[asked.layout]
         return pick_layout(layout, np.random.default_rng([asked.index]))
 
     def printed(self, asked: Asked) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """An evaluated record's (12, T) signal, and what of it the layout shows and the record
-        holds."""
+        """Return an evaluation record's (12, T) signal, and which samples are observed.
+
+        Observed samples are shown by the layout and recorded.
+        """
         return self.shown(*self.window(asked), partial(self._known_mask, self.layout(asked)))
 
     def _known_mask(self, name: str, length: int, rate: float) -> NDArray[np.bool_]:
@@ -122,14 +128,16 @@ class SignalDataset(Dataset[dict[str, Any]], Generic[Settings]):
         return layout_mask(self.settings.page(name), length, rate)
 
     def labelled(self, asked: Asked) -> dict[str, Any]:
-        """What every item holds beside its signals: target float32 (C,), index, layout, and
-        artefact, which is 0, as no page was printed."""
+        """Return the entries of an item beside its signals: target, index, layout and artefact.
+
+        The target is float32 (C,). The artefact is 0, because no page is printed.
+        """
         target = self.cohort.targets[asked.position].astype(np.float32)
         return {"target": torch.from_numpy(target), "index": asked.index,
                 "layout": asked.layout, "artefact": 0}  # fmt: skip
 
     def nothing(self, asked: Asked, why: str) -> DataError:
-        """The error of an item of which nothing is observed, naming the record."""
+        """Return the error for an item without any observed sample, naming the record."""
         return DataError(
             f"nothing observed: {why}",
             value=str(self.cohort.records["record_id"].iloc[asked.position]),
@@ -143,14 +151,14 @@ class SignalDataModule(EcgDataModule, Generic[Settings]):
     Args:
         cohort: records, targets and splits.
         settings: how records become items.
-        augment: vary the training signals (`SignalAugment`); the papers do not.
+        augment: augment the training signals (`SignalAugment`); the papers do not.
         Others: see `EcgDataModule`.
 
     Attributes:
-        items: the dataset of a split.
+        items: the dataset class of a split.
 
     Raises:
-        ConfigError: if a store's rate stands in no simple ratio to the items'.
+        ConfigError: if a store's rate is not in a simple ratio to the items' rate.
     """
 
     items: ClassVar[type[SignalDataset[Any]]]
@@ -161,7 +169,7 @@ class SignalDataModule(EcgDataModule, Generic[Settings]):
         super().__init__(cohort, **loader)
         self.settings, self.augment = settings, augment
         for rate in {store.rate for store in cohort.stores}:
-            resample(np.zeros((1, 1), np.float32), rate, settings.rate)  # refuses odd ratios
+            resample(np.zeros((1, 1), np.float32), rate, settings.rate)  # checks the ratio
 
     @property
     def layouts(self) -> Sequence[str]:
@@ -169,7 +177,7 @@ class SignalDataModule(EcgDataModule, Generic[Settings]):
 
     @property
     def artefacts(self) -> Sequence[str]:
-        """None but the clean one: a signal meets no scanner."""
+        """Only `clean`: a signal has no page artefacts."""
         return (CLEAN,)
 
     def dataset(self, split: str) -> SignalDataset[Settings]:

@@ -1,4 +1,4 @@
-"""Processes that load data: they end with the process that started them."""
+"""Data-loading processes that end with the process that started them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import threading
 
 
 def end_with_parent() -> None:
-    """Let this process end as soon as the one that started it does, however that ends.
+    """End this process as soon as its parent process ends, for whatever reason.
 
-    torch's own workers look for their parent every few seconds only, and not while they wait to
-    hand over a batch. Nothing is done in a process that multiprocessing has not started.
+    torch's own workers check for their parent only every few seconds, and not while they wait to
+    hand over a batch. Does nothing in a process that multiprocessing has not started.
     """
     parent = multiprocessing.parent_process()
     if parent is None:

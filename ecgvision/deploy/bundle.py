@@ -1,8 +1,8 @@
-"""A student bundle: a folder with `model.onnx` and `bundle.json`, and nothing that executes.
+"""A student bundle: a folder with `model.onnx` and `bundle.json`, without executable code.
 
-Opening one proves that it is whole and unaltered before a page meets it: every file against its
-sha256, the card against its own digest, and the card against what the model file says of itself.
-Digests find damage and mix-ups; they are no signature. Imports numpy and ONNX Runtime only.
+Opening a bundle verifies that it is complete and unaltered: every file against its sha256, the card
+against its own digest, and the card against the metadata of the model file. Digests detect damage
+and mix-ups; they are not a signature. Imports numpy and ONNX Runtime only.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from ecgvision.deploy.card_file import AGAIN, CARD, INPUT, MODEL
 
 
 class Bundle:
-    """A verified student, ready to answer. Make one with `Bundle.open`.
+    """A verified and loaded student; create it with `Bundle.open`.
 
     Attributes:
-        folder: where it was read from.
-        card: the content of `bundle.json`.
-        codes, names: the labels in the order of every output.
-        thresholds: one probability a label; a label is positive at or above.
+        folder: folder of the bundle.
+        card: content of `bundle.json`.
+        codes, names: the labels in the order of the outputs.
+        thresholds: one probability per label; a label is positive at or above.
         temperature: divides the logits before the sigmoid.
         image_size: (H, W) of the network's input.
         label_hash: hash of the label scheme.
@@ -55,13 +55,14 @@ class Bundle:
         """Verify a bundle and load its model.
 
         Args:
-            folder: the bundle's folder.
-            threads: ONNX Runtime threads within an operator; 0 takes one a physical core.
+            folder: folder of the bundle.
+            threads: ONNX Runtime threads within an operator; 0 for one per physical core.
             label_hash: refuse a bundle of any other label scheme.
 
         Raises:
-            BundleError: if a file is missing or altered, the card is incomplete, of a newer
-                version or contradicts the model, or the model cannot be loaded.
+            BundleError: if a file is missing or altered; if the card is incomplete, of another
+                kind, version or label scheme, or contradicts the model; or if the model cannot be
+                loaded.
         """
         path = Path(folder)
         card = read_card(path)
@@ -79,20 +80,19 @@ class Bundle:
 
     @property
     def learned_from(self) -> dict[str, list[str]]:
-        """`layouts` and `artefacts` of the pages that the student was trained on; empty lists of a
-        bundle that does not say."""
+        """Layouts and artefacts of the training pages; empty lists if the bundle lacks them."""
         info = self.card["info"]
         return {key: [str(name) for name in info.get(key, ())] for key in ("layouts", "artefacts")}
 
     def learned_from_text(self) -> str:
-        """The same in one line for people."""
+        """Return `learned_from` as one line of text."""
         named = [f"{key} {', '.join(names)}" for key, names in self.learned_from.items() if names]
         return "; ".join(named) or "not stated"
 
     def run(
         self, batch: NDArray[np.uint8]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
-        """Answer a batch of pages.
+        """Predict the labels of a batch of pages.
 
         Args:
             batch: (B, 3, H, W) uint8 RGB, each page from `ecgvision.data.network_input.to_network`.
@@ -101,7 +101,7 @@ class Bundle:
             logits, probabilities (float32) and decisions (bool), each (B, C).
 
         Raises:
-            BundleError: if the batch is not of the bundle's input shape and type.
+            BundleError: if the batch has another shape or type than the bundle's input.
         """
         if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != (3, *self.image_size):
             raise BundleError(
@@ -115,7 +115,11 @@ class Bundle:
 
 
 def read_files(path: Path, card: dict[str, Any]) -> bytes:
-    """Check every file of the bundle; the bytes checked are the bytes that are loaded."""
+    """Check every file of the bundle; return the model's bytes, so that what was checked is loaded.
+
+    Raises:
+        BundleError: for a file that is missing, altered or outside the bundle's folder.
+    """
     model = b""
     for name, expected in card["files"].items():
         if Path(name).name != name:
@@ -140,12 +144,16 @@ def read_files(path: Path, card: dict[str, Any]) -> bytes:
 
 
 def load_model(content: bytes, threads: int, file: Path) -> Any:
-    """A session of ONNX Runtime around a model; BundleError if it cannot be loaded."""
+    """Create an ONNX Runtime session of a model.
+
+    Raises:
+        BundleError: if the model cannot be loaded.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    # Idle threads that spin take the cores from decoding the next page: 111 ms a page against 70.
+    # Spinning idle threads compete with decoding the next page: 111 ms per page instead of 70.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3  # errors: the graph's warnings mean nothing to a user
+    options.log_severity_level = 3  # errors only: users cannot act on the graph's warnings
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own classes derive from Exception alone
@@ -160,7 +168,7 @@ def load_model(content: bytes, threads: int, file: Path) -> Any:
 def answers(
     session: Any, outputs: Sequence[str], batch: NDArray[np.uint8]
 ) -> list[NDArray[Any]]:  # fmt: skip
-    """What a model answers to a batch, page by page where its graph takes one at a time."""
+    """Run a model on a batch; page by page if its graph takes a single page."""
     one = session.get_inputs()[0].shape[0] == 1
     parts = np.split(batch, len(batch)) if one and len(batch) else [batch]
     told = [session.run(list(outputs), {INPUT: np.ascontiguousarray(part)}) for part in parts]

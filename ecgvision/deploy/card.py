@@ -1,4 +1,4 @@
-"""The card of a student's bundle: its labels and operating points beside what all cards hold.
+"""The card of a student bundle: the common fields, labels and operating points.
 
 Imports numpy only.
 """
@@ -23,11 +23,11 @@ INTENDED_USE = (
 )
 OUTPUTS = ("logits", "probabilities", "decisions")
 FIELDS = {"labels": dict, "operating_points": dict}
-"""What the card holds beside the fields of every card, with types."""
+"""Fields of this kind of card, in addition to those of every card, with types."""
 
 
 def model_notes(card: Mapping[str, Any]) -> dict[str, str]:
-    """What the model file repeats of its card, so that the two cannot be mixed up."""
+    """Return the metadata that the model file repeats from its card, to detect mix-ups."""
     labels, points = card["labels"], card["operating_points"]
     return {
         "ecgvision.codes": json.dumps(labels["codes"]),
@@ -44,16 +44,17 @@ def make_card(
     metrics: Mapping[str, Any],
     info: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """A card without `files` and `digest`, which follow when the model is written.
+    """Make a card without `files` and `digest`, which are added when the model is written.
 
     Args:
         image_size: (H, W) of the network's input.
-        scheme: `codes`, `names`, `hash` and `name`; a dataclass is kept as the hash's definition.
-        points: `temperature` and `thresholds`.
-        metrics, info: JSON values; a figure that is not finite becomes null.
+        scheme: label scheme with `codes`, `names`, `hash` and `name`. If it is a dataclass, it is
+            stored as the definition of the hash.
+        points: operating points with `temperature` and `thresholds`.
+        metrics, info: JSON values; numbers that are not finite become null.
 
     Raises:
-        BundleError: if metrics or info hold what JSON cannot.
+        BundleError: if metrics or info are not plain JSON values.
     """
     labels: dict[str, Any] = {
         "scheme": getattr(scheme, "name", "columns"),
@@ -76,10 +77,11 @@ def make_card(
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """Read and check the card of the bundle in a folder, not yet the files it names.
+    """Read and check the card of the bundle in a folder, but not the files that it lists.
 
     Raises:
-        BundleError: if it is missing, altered, incomplete, inconsistent or of another version.
+        BundleError: if the card is missing, altered, incomplete or inconsistent, or of another kind
+            or version.
     """
     card = open_card(path, STUDENT, OUTPUTS, FIELDS)
     _check_card(card, path / CARD)
@@ -87,7 +89,7 @@ def read_card(path: Path) -> dict[str, Any]:
 
 
 def _check_card(card: dict[str, Any], file: Path) -> None:
-    """The card's parts fit one another."""
+    """Refuse a card whose fields are inconsistent."""
     labels, points = card["labels"], card["operating_points"]
     codes, names = labels.get("codes"), labels.get("names")
     thresholds, temperature = points.get("thresholds"), points.get("temperature")
@@ -105,7 +107,7 @@ def _check_card(card: dict[str, Any], file: Path) -> None:
 
 
 def _check_labels(labels: dict[str, Any], file: Path) -> None:
-    """The label hash is computed anew from the scheme's definition in the card."""
+    """Refuse a label hash that differs from the scheme's definition in the card."""
     facts: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in labels["definition"].items()

@@ -1,4 +1,4 @@
-"""What the cards of all bundles share, `bundle.json`: how one is written, read and checked.
+"""The card `bundle.json` of a bundle: common fields, writing, reading and checks.
 
 Imports numpy only.
 """
@@ -21,7 +21,7 @@ from ecgvision.core.errors import BundleError
 MODEL, CARD = "model.onnx", "bundle.json"
 STUDENT, READER = "ecgvision-bundle", "ecgvision-reader"
 USES = {STUDENT: "ecgvision predict", READER: "ecgvision digitize"}
-"""The formats of a card, and which command reads bundles of each."""
+"""Formats of cards, and the command that reads bundles of each."""
 
 VERSION = 1
 OPSET = 20
@@ -34,7 +34,7 @@ FIELDS = {
     "format": str, "version": int, "input": dict, "outputs": list, "metrics": dict, "info": dict,
     "files": dict, "versions": dict, "intended_use": str, "digest": str,
 }  # fmt: skip
-"""What every card must hold, with types. Further fields are kept and ignored."""
+"""Required fields of every card, with types. Further fields are kept and ignored."""
 
 _PACKAGES = ("torch", "timm", "onnx", "onnxscript", "onnxruntime", "numpy",
              "opencv-python-headless")  # fmt: skip
@@ -44,16 +44,18 @@ def seal(
     kind: str, image_size: Sequence[int], outputs: Sequence[str], own: Mapping[str, Any], *,
     metrics: Mapping[str, Any], info: Mapping[str, Any], intended_use: str,
 ) -> dict[str, Any]:  # fmt: skip
-    """A card without `files` and `digest`, which follow when the model is written.
+    """Make a card without `files` and `digest`, which are added when the model is written.
 
     Args:
-        kind: the format.
+        kind: format of the card.
         image_size: (H, W) of the network's input.
-        own: fields of this kind of bundle alone.
-        metrics, info: JSON values; a figure that is not finite becomes null.
+        outputs: names of the model's outputs.
+        own: fields specific to this kind of bundle.
+        metrics, info: JSON values; numbers that are not finite become null.
+        intended_use: statement of the intended use.
 
     Raises:
-        BundleError: if metrics or info hold what JSON cannot.
+        BundleError: if metrics or info are not plain JSON values.
     """
     card = {
         "format": kind,
@@ -69,7 +71,7 @@ def seal(
         "intended_use": intended_use,
         "versions": _versions(),
     }  # fmt: skip
-    try:  # through JSON once, so that the digest is of what will be loaded
+    try:  # a round trip through JSON, so that the digest covers what will be loaded
         return json.loads(json.dumps(_finite(card), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise BundleError("metrics and info must be plain JSON values", value=str(error),
@@ -77,20 +79,20 @@ def seal(
 
 
 def digest(card: Mapping[str, Any]) -> str:
-    """sha256 over all of a card but its own digest, in canonical JSON."""
+    """Return the sha256 of a card without its digest, in canonical JSON."""
     content = {key: value for key, value in card.items() if key != "digest"}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_card(folder: Path, card: dict[str, Any]) -> None:
-    """Write `bundle.json` with its digest, which is set in `card` too."""
+    """Write `bundle.json` with its digest, which is also set in `card`."""
     card["digest"] = digest(card)
     (folder / CARD).write_text(json.dumps(card, indent=2, allow_nan=False) + "\n")
 
 
 def kind_of(path: Path) -> str | None:
-    """The format that the card in a folder states; None where it has no card, or one of another."""
+    """Return the format of the card in a folder; None without a readable card of a known format."""
     try:
         card = json.loads((path / CARD).read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -102,15 +104,15 @@ def kind_of(path: Path) -> str | None:
 def open_card(
     path: Path, kind: str, outputs: Sequence[str], own: Mapping[str, type]
 ) -> dict[str, Any]:
-    """Read the card in a folder, and check what all cards have in common.
+    """Read the card in a folder and check the fields common to all cards.
 
     Args:
-        kind: the format that it must be of.
-        outputs: of the model.
-        own: fields of this kind of bundle alone, with types.
+        kind: required format.
+        outputs: names of the model's outputs.
+        own: fields specific to this kind of bundle, with types.
 
     Raises:
-        BundleError: if it is missing, altered, incomplete, of another kind or version.
+        BundleError: if the card is missing, altered or incomplete, or of another kind or version.
     """
     file = path / CARD
     if not path.is_dir():
@@ -151,10 +153,10 @@ def open_card(
 
 
 def refuse_faults(file: Path, faults: Mapping[str, bool]) -> None:
-    """Guards against a faulty writer, not only damage.
+    """Refuse a card with faults, which may come from a faulty writer as well as from damage.
 
     Raises:
-        BundleError: naming the first that is there.
+        BundleError: for the first fault that is present; names it.
     """
     for fault, present in faults.items():
         if present:
@@ -172,7 +174,7 @@ def _finite(value: Any) -> Any:
 
 
 def _versions() -> dict[str, str]:
-    """Of all that a bundle was made with, where installed."""
+    """Return the versions of the software that makes bundles, as far as it is installed."""
     found = {"ecgvision": __version__, "python": platform.python_version(), "opset": str(OPSET)}
     for package in _PACKAGES:
         try:

@@ -1,7 +1,7 @@
-"""What a PNG or JPEG file says of itself, read before a pixel is decoded.
+"""Headers of PNG and JPEG files, read and checked before any pixel is decoded.
 
-Decoders forgive much: a JPEG cut in half comes back with a grey lower half. A page that was only
-half transferred must not be classified, so the containers are walked to their end here, by
+Decoders are lenient: a JPEG cut in half is decoded with a grey lower half. A page that was only
+partly transferred must not be classified, so the containers are parsed to their end here, following
 the PNG specification (third edition, section 5) and ITU-T T.81 (annex B). Standard library only.
 """
 
@@ -18,12 +18,13 @@ from ecgvision.core.errors import ImageError
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 JPEG_MAGIC = b"\xff\xd8\xff"
 MAX_SCANS = 200
-"""Scans a JPEG may hold (our default: encoders write about ten; thousands keep a decoder busy
-for minutes)."""
+"""Largest number of scans of a JPEG (our default).
+
+Encoders write about ten; thousands keep a decoder busy for minutes."""
 
 _EXIF = b"Exif\x00\x00"
-# A marker that ends entropy-coded data. Fill bytes before it need no pattern of their own, and
-# without one the search skips from one 0xFF to the next: 0.7 ms for 1.6 MB instead of 19.
+# A marker that ends entropy-coded data. The pattern omits fill bytes before the marker, so that the
+# search can skip from one 0xFF to the next: 0.7 ms for 1.6 MB instead of 19.
 _NOT_DATA = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 ... SOF15
 _SOS, _EOI, _APP1, _APP14 = 0xDA, 0xD9, 0xE1, 0xEE
@@ -33,14 +34,14 @@ _PNG_GREY = 0
 
 @dataclass(frozen=True)
 class Header:
-    """A picture's own description.
+    """Header of a picture file.
 
     Attributes:
         kind: the container.
         height, width: pixels as stored, before any EXIF rotation.
-        channels: colour components as stored (palettes count one).
-        orientation: EXIF orientation, 1 to 8; 1 (upright) where the file does not say.
-        adobe: a JPEG's Adobe marker stands, so four components are inverted inks.
+        channels: colour components as stored (1 for palettes).
+        orientation: EXIF orientation, 1 to 8; 1 (upright) if the file has none.
+        adobe: whether a JPEG has an Adobe marker, so that four components are inverted inks.
         clear_grey: the grey level that a grey PNG declares transparent, as a fraction of white.
     """
 
@@ -54,10 +55,10 @@ class Header:
 
 
 def read_header(data: bytes, file: str) -> Header:
-    """Read and check the container of a whole PNG or JPEG file.
+    """Read and check the container of a complete PNG or JPEG file.
 
     Raises:
-        ImageError: if the file is of another kind, is cut short or damaged.
+        ImageError: if the file is of another kind, truncated or damaged.
     """
     if data.startswith(PNG_MAGIC):
         return _png(data, file)
@@ -72,14 +73,14 @@ def read_header(data: bytes, file: str) -> Header:
 
 
 def truncated(file: str, size: int) -> ImageError:
-    """The error for a picture whose end is missing."""
+    """Return the error for a picture whose end is missing."""
     return ImageError(
         "the picture is cut short", file=file, value=f"{size} bytes", remedy="Copy the file again"
     )
 
 
 def damaged(what: str, file: str, value: object) -> ImageError:
-    """The error for a picture whose bytes contradict its own structure."""
+    """Return the error for a picture whose bytes contradict its structure."""
     return ImageError(what, file=file, value=value, remedy="Copy or scan the page again")
 
 
@@ -161,9 +162,10 @@ def _jpeg(data: bytes, file: str) -> Header:
 
 
 def exif_orientation(tiff: bytes) -> int:
-    """EXIF tag 0x0112 of the first directory (Exif 2.3, section 4.6.4); 1 where it is unreadable.
+    """Return EXIF tag 0x0112 of the first directory (Exif 2.3, section 4.6.4); 1 if unreadable.
 
-    Cameras write many a broken block; such a page is taken as it is stored.
+    Broken EXIF blocks are common in camera files, so they are not an error: such a page is read as
+    it is stored.
     """
     order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(tiff[:4])
     if order is None:

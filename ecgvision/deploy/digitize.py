@@ -1,4 +1,4 @@
-"""Waveforms off a picture. Base install only."""
+"""Digitisation of the waveforms of a picture. Base install only."""
 
 from __future__ import annotations
 
@@ -6,47 +6,56 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.core.ecg import Ecg
+from ecgvision.core.ecg import LEADS, Ecg
 from ecgvision.core.errors import ImageError
 from ecgvision.data.network_input import placement, to_network
 from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.reader.confidence import calibrated, found_samples, lead_confidence, page_confidence
+from ecgvision.reader.overlay import draw_reading
+
+if TYPE_CHECKING:  # of the training stack
+    import pandas as pd
 
 TURNS = ("", "upside down", "on its left side", "on its right side")
-"""How a page may lie, in the order in which it is tried."""
+"""Orientations of a page, in the order in which they are tried."""
 
 UPRIGHT_MARGIN = 1.25
-"""A page is said to lie otherwise when that much more of it can be read after turning; our default.
-How much is told in seconds, each as far as the reader is sure of it: a page on its side may hold
-one row that seems sure."""
+"""A page counts as turned if this many times more of it can be read after turning; our default.
+
+The amount read is measured in seconds times confidence (`Digitised.amount`), because a page on its
+side may have a single row of high confidence."""
 
 SURE = 0.8
-"""A page of which all twelve leads are found, and with that confidence, is taken as it stands; our
-default: of 66 sheets of two validation pages the package's reader is sure of none beyond 0.74, and
-of 132 turned pages beyond 0.60. Every other look at the picture costs as much again."""
+"""A page with all twelve leads and at least this confidence is accepted without further checks.
+
+Our default: the confidence of the package's reader is at most 0.74 on 66 sheets of two validation
+pages, and at most 0.60 on 132 turned pages. Each further check reads the picture once more, at the
+same cost."""
 
 HALF_SHARE = 0.75
-"""A picture is said to hold two ECGs when in each half of it there is more than that share of what
-can be read in the whole; our default. Each half of one ECG holds a half, whatever its layout."""
+"""A picture counts as two ECGs if each half yields more than this share of the full amount read.
+
+Our default: each half of a single ECG yields about half, whatever its layout."""
 
 
 @dataclass(frozen=True)
 class Digitised:
-    """What was read of one picture.
+    """The digitised record of one picture.
 
     Attributes:
-        ecg: (12, T) mV, NaN where nothing was found printed.
-        confidence: of each lead, 0 where it was not found; see `confidence.lead_confidence`.
-        page: of the page.
-        error_mv: of each lead the mean absolute error the reader expects; NaN where not found.
-        gain: how many times higher than at 10 mm/mV, 25 mm/s a millivolt was taken to be printed.
-        gain_confidence: the probability of it; 1 where it was given.
-        found: (12, T) bool.
-        trace: (12, T, 2) x, y in pixels of the picture.
+        ecg: (12, T) mV, NaN where no print was found.
+        confidence: confidence of each lead, 0 if not found; see `confidence.lead_confidence`.
+        page: confidence of the page.
+        error_mv: expected mean absolute error of each lead in mV; NaN if not found.
+        gain: gain of the page relative to 10 mm/mV at 25 mm/s.
+        gain_confidence: probability of `gain`; 1 if it was given.
+        found: (12, T) bool, samples where print was found.
+        trace: (12, T, 2), x and y of the trace in pixels of the picture.
     """
 
     ecg: Ecg
@@ -60,23 +69,59 @@ class Digitised:
 
     @property
     def amount(self) -> float:
-        """How much was read: seconds of all leads, each times its confidence."""
+        """Amount read: seconds found, times confidence, summed over leads."""
         return float(self.found.sum(-1) @ np.array(self.confidence) / self.ecg.rate)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all but the samples as plain JSON values; includes the seconds found per lead."""
+        leads: dict[str, dict[str, float]] = {}
+        rate = self.ecg.rate
+        for i, lead in enumerate(LEADS):
+            shown = np.flatnonzero(self.found[i])
+            if not len(shown):
+                leads[lead] = {"confidence": 0.0, "seconds": 0.0}
+                continue
+            leads[lead] = {
+                "confidence": round(self.confidence[i], 3),
+                "seconds": round(len(shown) / rate, 2),
+                "from": round(float(shown[0]) / rate, 2),
+                "to": round(float(shown[-1] + 1) / rate, 2),
+                "expected_error_mv": round(self.error_mv[i], 3),
+            }
+        return {
+            "rate": rate, "samples": self.ecg.signal.shape[1], "confidence": round(self.page, 3),
+            "gain_mm_per_mv_at_25_mm_per_s": 10 * self.gain,
+            "gain_confidence": round(self.gain_confidence, 3), "leads": leads,
+        }  # fmt: skip
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the samples as a table: one column in mV per lead, indexed by seconds."""
+        import pandas as pd
+
+        seconds = np.arange(self.ecg.signal.shape[1]) / self.ecg.rate
+        return pd.DataFrame(self.ecg.signal.T, columns=list(LEADS),
+                            index=pd.Index(seconds, name="seconds"))  # fmt: skip
+
+    def draw_on(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Draw the traces found over the digitised picture, (H, W, 3) uint8 RGB."""
+        share = self.trace / (image.shape[1], image.shape[0])
+        return draw_reading(image, share, self.found, LEADS)
 
 
 def digitize(
     bundle: ReaderBundle, image: NDArray[np.uint8], *, file: str = "", gain: float | None = None
 ) -> Digitised:
-    """Read a picture.
+    """Digitise a picture.
 
     Args:
+        bundle: the reader.
         image: (H, W, 3) uint8 RGB of any size.
-        file: its name in messages.
-        gain: as `Digitised.gain`, where it is known; None leaves it to the reader.
+        file: name of the picture, for messages.
+        gain: known gain, as `Digitised.gain`; None to use the reader's estimate.
 
     Raises:
-        ImageError: if nothing can be read, the page does not stand upright, or the picture holds
-            two ECGs side by side or one above the other; it says which.
+        ImageError: if nothing can be read, the page is not upright, or the picture has two ECGs
+            side by side or one above the other; the message states which.
     """
     upright = _read(bundle, image, file, gain)
     least = bundle.least_confidence
@@ -140,12 +185,12 @@ def _read(
 def picture_points(
     fractions: NDArray[np.floating], picture: tuple[int, int], size: Sequence[int]
 ) -> NDArray[np.float64]:
-    """Fractions (..., 2) of the network's image as pixels of the picture that `to_network` brought
-    to it.
+    """Convert positions in the network's image to pixels of the picture; inverse of `to_network`.
 
     Args:
+        fractions: (..., 2), x and y as fractions of the network's image.
         picture: (height, width) of the picture.
-        size: [height, width] of the network.
+        size: [height, width] of the network's image.
     """
     inner = placement(picture, size)
     x = (fractions[..., 0].astype(np.float64) * size[1] - inner.left) * picture[1] / inner.width

@@ -1,4 +1,4 @@
-"""Pictures in, records out: the work behind `ecgvision digitize`. Base install only."""
+"""Digitisation of picture files to records, for `ecgvision digitize`. Base install only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from ecgvision.deploy.digitize import Digitised, digitize
 from ecgvision.deploy.files import counted, expand
 from ecgvision.deploy.ingest import read_page
 from ecgvision.deploy.reader_bundle import ReaderBundle
-from ecgvision.reader.overlay import draw_reading
 from ecgvision.records.writing import check_path, write_record
 
 FORMATS = ("wfdb", "csv")
@@ -29,7 +28,7 @@ PICTURES = (".png", ".jpg", ".jpeg")
 
 
 class Job(NamedTuple):
-    """One picture, and where its record and its figure go; None: nowhere."""
+    """One picture, and the paths of its record and its figure; None: not written."""
 
     file: str
     out: str | None
@@ -41,19 +40,20 @@ def run(
     figure: str | None = None, form: str | None = None, as_json: bool = False,
     gain: float | None = None,
 ) -> int:  # fmt: skip
-    """Read pictures, write what was asked for, print a summary of each; the exit code.
+    """Digitise pictures, write the outputs, print a summary of each; return the exit code.
 
-    One picture that cannot be read does not keep the others from being read.
+    With several pictures, one that cannot be read is reported, and the others are still read.
 
     Args:
         paths: pictures, or folders of pictures.
-        out, figure: of one picture the record and the drawing, of more the folders of them.
-        form: of records in a folder, one of `FORMATS`; None: WFDB.
-        gain: of all pictures, see `digitize`.
+        out, figure: record and figure of a single picture; for several pictures their folders.
+        form: format of records in a folder, one of `FORMATS`; None: WFDB.
+        as_json: print JSON instead of text.
+        gain: gain of all pictures, see `digitize`.
 
     Raises:
-        ImageError, RecordError: for paths that make no sense, or, where there is one picture, if it
-            cannot be read; then nothing was written.
+        ImageError, RecordError: for invalid paths, or if a single picture cannot be read; nothing
+            is written then.
     """
     if len(paths) == 1 and not Path(paths[0]).is_dir():
         if form is not None:
@@ -82,12 +82,13 @@ def run(
 
 
 def plan(files: Sequence[str], out: str | None, figure: str | None, form: str) -> list[Job]:
-    """What is made of many pictures, each named as its picture is.
+    """Return the jobs for several pictures; outputs are named after their picture.
 
-    A character that a WFDB name cannot have becomes an underscore.
+    Characters that are not allowed in WFDB names become underscores.
 
     Raises:
-        ImageError, RecordError: if a folder is a file, or two pictures would have one name.
+        ImageError, RecordError: if an output folder is a file, two pictures would have the same
+            name, or a figure would overwrite an input picture.
     """
     for folder in (out, figure):
         if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
@@ -115,7 +116,7 @@ def _check(job: Job) -> None:
 
 
 def _keep(files: Sequence[str], jobs: Sequence[Job]) -> None:
-    """Refuse to draw over a picture that is to be read."""
+    """Refuse a figure that would overwrite an input picture."""
     given = {Path(file).resolve() for file in files}
     for job in jobs:
         if job.figure is not None and Path(job.figure).resolve() in given:
@@ -135,7 +136,7 @@ def _do(bundle: ReaderBundle, job: Job, gain: float | None) -> dict[str, Any]:
     found = digitize(bundle, image, file=job.file, gain=gain)
     about = summary(found, bundle, job.file)
     try:
-        with _figure(job.figure, image, found):  # its place is tried before the record is written
+        with _figure(job.figure, image, found):  # an unwritable path fails before the record
             if job.figure is not None:
                 about["figure"] = job.figure
             if job.out is not None:
@@ -156,36 +157,17 @@ def _write(out: str, found: Digitised, about: dict[str, Any], bundle: ReaderBund
 
 
 def summary(found: Digitised, bundle: ReaderBundle, file: str) -> dict[str, Any]:
-    """What was read as plain JSON values: of each lead the seconds found, and how sure."""
-    leads = {}
-    for i, lead in enumerate(LEADS):
-        shown = np.flatnonzero(found.found[i])
-        if not len(shown):
-            leads[lead] = {"confidence": 0.0, "seconds": 0.0}
-            continue
-        leads[lead] = {
-            "confidence": round(found.confidence[i], 3),
-            "seconds": round(len(shown) / found.ecg.rate, 2),
-            "from": round(float(shown[0]) / found.ecg.rate, 2),
-            "to": round(float(shown[-1] + 1) / found.ecg.rate, 2),
-            "expected_error_mv": round(found.error_mv[i], 3),
-        }
-    return {
-        "file": file, "bundle": bundle.id, "rate": found.ecg.rate,
-        "samples": found.ecg.signal.shape[1], "confidence": round(found.page, 3),
-        "gain_mm_per_mv_at_25_mm_per_s": 10 * found.gain,
-        "gain_confidence": round(found.gain_confidence, 3), "leads": leads,
-    }  # fmt: skip
+    """Return the result as plain JSON values, with the file and the id of the bundle."""
+    return {"file": file, "bundle": bundle.id} | found.to_dict()
 
 
 @contextmanager
 def _figure(path: str | None, image: NDArray[np.uint8], found: Digitised) -> Iterator[None]:
-    """Draw what was read; the figure appears when the block has ended normally."""
+    """Draw the traces found; the figure is put in place only if the block succeeds."""
     if path is None:
         yield
         return
-    share = found.trace / (image.shape[1], image.shape[0])
-    drawn = draw_reading(image, share, found.found, LEADS)
+    drawn = found.draw_on(image)
     done, data = cv2.imencode(Path(path).suffix, np.ascontiguousarray(drawn[:, :, ::-1]))
     if not done:
         raise ImageError("the figure cannot be encoded", file=path)
@@ -212,7 +194,7 @@ def _lines(about: dict[str, Any]) -> str:
 
 
 def _gain(about: dict[str, Any]) -> str:
-    """Of a gain only its ratio to the speed is seen; it is told as of the usual speed."""
+    """Format the gain at the usual speed; only the ratio of gain to speed can be measured."""
     gain = about["gain_mm_per_mv_at_25_mm_per_s"]
     other = f", or {2 * gain:g} at 50" if gain <= 10 else ""
     return f"{gain:g} mm/mV at 25 mm/s{other}"

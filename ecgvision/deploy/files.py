@@ -1,4 +1,4 @@
-"""The pictures that a command was given, one after the other."""
+"""Picture paths of a command: expansion of folders and a progress counter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 
 
 def expand(paths: Sequence[str]) -> list[str]:
-    """Files as they are, folders as the pictures in them (by suffix, sorted, not deeper).
+    """Replace folders by the pictures in them (by suffix, sorted, not recursive).
 
     Raises:
         ImageError: for a folder without pictures.
@@ -35,7 +35,7 @@ def expand(paths: Sequence[str]) -> list[str]:
 
 
 def counted(items: Sequence[Item], stream: TextIO, *, least: int = 10) -> Iterator[Item]:
-    """Pass items on, with a counter on a terminal where there are more than `least`."""
+    """Yield items, with a counter on a terminal if there are more than `least`."""
     shown = len(items) > least and stream.isatty()
     for number, item in enumerate(items, 1):
         if shown:
@@ -43,5 +43,5 @@ def counted(items: Sequence[Item], stream: TextIO, *, least: int = 10) -> Iterat
             stream.flush()
         yield item
         if shown:
-            stream.write("\r\x1b[K")  # leave the line to what is printed next
+            stream.write("\r\x1b[K")  # clears the line
             stream.flush()

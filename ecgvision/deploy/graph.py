@@ -1,4 +1,4 @@
-"""From a trained network to an ONNX graph, and into a bundle."""
+"""Export of a trained network to an ONNX graph in a bundle."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from torch import nn
 from ecgvision.deploy.card_file import INPUT, MODEL, OPSET, write_card
 
 FOLDED = 1024
-"""Bytes up to which what does not depend on the page is stored instead of computed; our default."""
+"""Largest constant in bytes that is folded into the graph instead of computed; our default."""
 
 
 def to_onnx(model: nn.Module, outputs: Sequence[str], *, batched: bool = True) -> onnx.ModelProto:
-    """A model of pages as an ONNX graph: named outputs, weights inside, for any number of
-    pages at once, or for one.
+    """Convert a model of pages to an ONNX graph with named outputs and embedded weights.
 
-    The exporter's own optimiser tries every pattern it knows at every node, which takes minutes for
-    the thousands of a reader. So only what is constant is folded, and what is there twice or unused
-    left out.
+    The exporter's own optimiser tries every pattern at every node, which takes minutes for the
+    thousands of nodes of a reader. Here, only constants are folded and duplicate or unused nodes
+    removed.
 
     Args:
-        model: with an `image_size`; it answers (B, 3, H, W) uint8.
-        outputs: their names.
-        batched: any number of pages at once. A page reader's graph takes one: its thousands of
-            nodes would be a fourth more and take the exporter more than twice as long.
+        model: a model with `image_size` that takes (B, 3, H, W) uint8.
+        outputs: names of the outputs.
+        batched: accept batches of any size; otherwise of one page. A page reader's graph takes one
+            page: a batched graph would have a fourth more nodes and take the exporter more than
+            twice as long.
     """
     height, width = model.image_size  # type: ignore[misc]  # a plain attribute
     was_training = model.training
     model.eval()
     device = next(iter(model.parameters())).device
-    pages = 2 if batched else 1  # of any number: a batch of one would be taken for a constant
+    pages = 2 if batched else 1  # with a batch of one, the batch size would become a constant
     example = torch.zeros((pages, 3, int(height), int(width)), dtype=torch.uint8, device=device)
     try:
         with quiet_exporter():
@@ -50,10 +50,10 @@ def to_onnx(model: nn.Module, outputs: Sequence[str], *, batched: bool = True) -
                 dynamic_shapes=({0: torch.export.Dim("batch")},) if batched else None,
                 external_data=False, verbose=False, optimize=False,
             )  # fmt: skip
-            assert program is not None  # only the other, file-writing exporter returns nothing
+            assert program is not None  # only the old exporter, which writes a file, returns None
             fold_constants_ir(program.model, output_size_limit=FOLDED)
             passes.Sequential(
-                common.ClearMetadataAndDocStringPass(),  # of every node where it was written
+                common.ClearMetadataAndDocStringPass(),  # drops the source location of every node
                 common.RemoveUnusedNodesPass(),
                 common.RemoveUnusedFunctionsPass(),
                 common.RemoveUnusedOpsetsPass(),
@@ -71,10 +71,10 @@ def write_model(
     model: nn.Module, folder: Path, outputs: Sequence[str], card: dict[str, Any],
     notes: Mapping[str, str], *, batched: bool = True,
 ) -> None:  # fmt: skip
-    """Write the graph into a bundle's folder, and its card, which from now on names it.
+    """Write the graph and the card into a bundle's folder; adds `files` and `digest` to `card`.
 
     Args:
-        notes: what the model file repeats of the card.
+        notes: metadata of the model file, repeated from the card.
         batched: see `to_onnx`.
     """
     graph = to_onnx(model, outputs, batched=batched)
@@ -88,7 +88,7 @@ def write_model(
 
 @contextmanager
 def quiet_exporter() -> Iterator[None]:
-    """Hold back what the exporter says of its own inner workings, and nothing else."""
+    """Silence the exporter's log messages below errors within the context."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

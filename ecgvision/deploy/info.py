@@ -1,4 +1,4 @@
-"""What is installed, and what a bundle is: the work behind `ecgvision info`. Base install only."""
+"""Installed versions and descriptions of bundles, for `ecgvision info`. Base install only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "torch", "lightnin
 
 
 def run(folder: str | None, *, as_json: bool) -> int:
-    """Print versions, or the card of a verified bundle; the exit code."""
+    """Print versions, or the card of a verified bundle; return the exit code."""
     if folder is None:
         found = versions()
         lines = [f"{name:<24}{number or 'not installed'}" for name, number in found.items()]
@@ -35,7 +35,7 @@ def run(folder: str | None, *, as_json: bool) -> int:
 
 
 def versions() -> dict[str, str | None]:
-    """Versions of what predicting and training use; None where a package is not installed."""
+    """Return the versions of packages for prediction and training; None if not installed."""
     found: dict[str, str | None] = {
         "ecgvision": __version__,
         "python": platform.python_version(),
@@ -49,7 +49,7 @@ def versions() -> dict[str, str | None]:
 
 
 def describe(bundle: Bundle) -> str:
-    """A bundle's card for a reader: labels, thresholds, test figures, use."""
+    """Describe a student bundle as text: labels, thresholds, test metrics, intended use."""
     card = bundle.card
     per_class = card["metrics"].get("per_class") or {}
     width = max(len(code) for code in bundle.codes)
@@ -69,7 +69,7 @@ def describe(bundle: Bundle) -> str:
 
 
 def describe_reader(bundle: ReaderBundle) -> str:
-    """The same of a reader's: what it reads, what it refuses, how well it read its test pages."""
+    """Describe a reader bundle as text: outputs, refused pages, test metrics, intended use."""
     found = bundle.card["metrics"]
     return "\n".join([
         f"bundle       {bundle.id} (every file verified)",

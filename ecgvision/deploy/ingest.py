@@ -1,8 +1,8 @@
-"""From a file to a page: the only door for pictures from outside.
+"""Reading pages from picture files; all external pictures pass through this module.
 
-A page is refused with a clear `ImageError` or read as its author saw it; there is no third way.
-Policies: 16-bit pixels are rounded to 8, transparency lies on white paper, CMYK is converted
-where the file says how its inks are stored, EXIF rotation is applied. Base install only.
+A page is either refused with an `ImageError` or read as its author saw it. 16-bit pixels are
+rounded to 8, transparency is blended on white, CMYK is converted if the file defines how its inks
+are stored, and EXIF rotation is applied. Base install only.
 """
 
 from __future__ import annotations
@@ -19,30 +19,31 @@ from ecgvision.core.errors import ImageError
 from ecgvision.deploy.containers import Header, damaged, read_header
 
 MIN_SIDE = 64
-"""Shortest side in pixels (our default: below it a row of a three-row page has under 20)."""
+"""Smallest side in pixels (our default: below it a row of a three-row page has under 20)."""
 MAX_SIDE = 16_384
-"""Longest side in pixels (our default: A4 at 1200 dpi is 14,031)."""
+"""Largest side in pixels (our default: A4 at 1200 dpi is 14,031)."""
 MAX_PIXELS = 64_000_000
-"""Most pixels (our default: A4 at 600 dpi is 35 million; 64 million take 0.2 GB as RGB)."""
+"""Largest number of pixels (our default: A4 at 600 dpi has 35 million; 64 million take 0.2 GB as
+RGB)."""
 MAX_BYTES = 512_000_000
-"""Largest file: what `MAX_PIXELS` of 16-bit RGBA take without compression."""
+"""Largest file in bytes: `MAX_PIXELS` of uncompressed 16-bit RGBA."""
 SUFFIXES = (".png", ".jpg", ".jpeg")
-"""Suffixes looked for in folders; a file named by itself may be called anything."""
+"""Suffixes of pictures in folders; a file given by its path may have any suffix."""
 
 
 def read_page(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Read a PNG or JPEG picture of a page.
 
     Args:
-        path: the file; its content decides what it is, not its name.
-        max_pixels: refuse larger pictures before decoding them.
+        path: the file; its type is determined by its content, not its name.
+        max_pixels: larger pictures are refused before decoding.
 
     Returns:
-        (H, W, 3) uint8 RGB, upright.
+        (H, W, 3) uint8 RGB, with the EXIF orientation applied.
 
     Raises:
-        ImageError: if the file is missing, empty, not a PNG or JPEG, cut short, damaged, too
-            small or too large, or of a colour model that it does not define.
+        ImageError: if the file is missing, empty, not a PNG or JPEG, truncated, damaged, too small
+            or too large, or does not fully define its colours.
     """
     file = os.fspath(path)
     data = _read(file)
@@ -114,7 +115,7 @@ def _check_size(header: Header, file: str, max_pixels: int) -> None:
 
 
 def _decode(data: bytes, header: Header, file: str) -> NDArray[Any]:
-    """(H, W), (H, W, 3) BGR or (H, W, 4) BGRA, uint8 or uint16, not yet rotated."""
+    """Decode to (H, W), (H, W, 3) BGR or (H, W, 4) BGRA, uint8 or uint16, without rotation."""
     # UNCHANGED keeps 16 bits and alpha of a PNG; a JPEG has neither, and COLOR converts its CMYK.
     flags = cv2.IMREAD_UNCHANGED
     if header.kind == "JPEG":
@@ -140,13 +141,13 @@ def _to_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _on_white(image: NDArray[Any]) -> NDArray[Any]:
-    """Lay a (H, W, 4) picture on white paper: colour * alpha + white * (1 - alpha)."""
+    """Blend a (H, W, 4) picture with white paper: colour * alpha + white * (1 - alpha)."""
     white = np.iinfo(image.dtype).max
     colour, alpha = image[..., :3], image[..., 3:]
     if (alpha == white).all():
         return np.ascontiguousarray(colour)
     out = np.empty_like(colour)
-    for top in range(0, len(image), 256):  # in bands: a large scan takes no gigabytes as float
+    for top in range(0, len(image), 256):  # in bands: a large scan as float takes gigabytes
         rows = slice(top, top + 256)
         share = alpha[rows].astype(np.float32) / white
         mixed = white - (white - colour[rows].astype(np.float32)) * share

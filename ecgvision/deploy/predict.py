@@ -1,4 +1,4 @@
-"""Files in, answers out: the work behind `ecgvision predict`. Base install only."""
+"""Prediction of labels for picture files, for `ecgvision predict`. Base install only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,47 +19,98 @@ from ecgvision.deploy.files import counted, expand
 from ecgvision.deploy.ingest import read_page
 from ecgvision.deploy.reader_bundle import ReaderBundle
 
+if TYPE_CHECKING:  # of the training stack
+    import pandas as pd
+    from matplotlib.figure import Figure
+
 
 @dataclass(frozen=True)
-class Answer:
-    """What a bundle says of one file.
+class Prediction:
+    """A student's prediction for one picture.
 
     Attributes:
         file: the path as given.
-        page: (height, width) of the picture in pixels; None where it could not be read.
-        logits, probabilities, decisions: one value a label, in the bundle's order; empty where
-            the picture could not be read.
-        error: why not.
+        page: (height, width) of the picture in pixels; None if it could not be read.
+        codes, names, thresholds: the bundle's labels and their thresholds, in its order.
+        logits, probabilities, decisions: one value per label; empty if the picture could not be
+            read.
+        error: why the picture could not be read; None if it was.
     """
 
     file: str
     page: tuple[int, int] | None = None
+    codes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    thresholds: tuple[float, ...] = ()
     logits: tuple[float, ...] = ()
     probabilities: tuple[float, ...] = ()
     decisions: tuple[bool, ...] = ()
     error: str | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the prediction as plain JSON values by label, or the error of the picture."""
+        if self.page is None:
+            return {"file": self.file, "error": self.error}
+        positive = [c for c, yes in zip(self.codes, self.decisions, strict=True) if yes]
+        return {
+            "file": self.file,
+            "page": {"height": self.page[0], "width": self.page[1]},
+            "logits": dict(zip(self.codes, self.logits, strict=True)),
+            "probabilities": dict(zip(self.codes, self.probabilities, strict=True)),
+            "positive": positive,
+        }
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a table with a row per label: name, logit, probability, threshold, decision."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {"name": self.names, "logit": self.logits, "probability": self.probabilities,
+             "threshold": self.thresholds, "positive": self.decisions},
+            index=pd.Index(self.codes, name="code"),
+        )  # fmt: skip
+
+    def plot(self) -> Figure:
+        """Plot the probabilities as bars with their thresholds."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(6, 0.6 + 0.35 * len(self.codes)), layout="constrained")
+        axis = figure.subplots()
+        places = range(len(self.codes))
+        colours = ["tab:orange" if yes else "0.7" for yes in self.decisions]
+        axis.barh(places, self.probabilities, color=colours)
+        axis.plot(self.thresholds, places, "k|", markersize=14, label="threshold")
+        axis.set(yticks=places, yticklabels=self.names, xlim=(0, 1), xlabel="probability")
+        axis.invert_yaxis()
+        axis.legend(frameon=False)
+        return figure
+
 
 def predict_file(
     bundle: Bundle, path: str | os.PathLike[str], *, reader: ReaderBundle | None = None
-) -> Answer:
-    """Answer one picture.
+) -> Prediction:
+    """Predict the labels of one picture.
 
     Args:
-        reader: looks first whether the picture is a page that can be read. A student has an answer
-            to any picture.
+        bundle: the student.
+        path: the picture.
+        reader: first checks that the picture is a readable page. A student alone predicts labels
+            for any picture.
 
     Raises:
-        ImageError: if it is no picture or, where there is a reader, as `digitize`.
+        ImageError: if the file is not a valid picture; with a reader also as `digitize`.
     """
     page = read_page(path)
     if reader is not None:
         digitize(reader, page, file=os.fspath(path))
     small = to_network(page, bundle.image_size)
     logits, probabilities, decisions = bundle.run(np.moveaxis(small, 2, 0)[None])
-    return Answer(
+    return Prediction(
         file=os.fspath(path),
         page=(page.shape[0], page.shape[1]),
+        codes=tuple(bundle.codes),
+        names=tuple(bundle.names),
+        thresholds=tuple(bundle.thresholds),
         logits=tuple(logits[0].tolist()),
         probabilities=tuple(probabilities[0].tolist()),
         decisions=tuple(decisions[0].tolist()),
@@ -68,22 +119,25 @@ def predict_file(
 
 def predict_files(
     bundle: Bundle, paths: Iterable[str | os.PathLike[str]], *, reader: ReaderBundle | None = None
-) -> Iterator[Answer]:
-    """Answer pictures one by one; a bad one gives an `Answer` with its error, the rest go on."""
+) -> Iterator[Prediction]:
+    """Predict pictures one by one; one that cannot be read gives a `Prediction` with its error."""
     for path in paths:
         try:
             yield predict_file(bundle, path, reader=reader)
         except ImageError as error:
-            yield Answer(file=os.fspath(path), error=str(error))
+            yield Prediction(file=os.fspath(path), error=str(error))
 
 
 def run(
     bundle: Bundle, paths: Sequence[str], *, as_json: bool, reader: ReaderBundle | None = None
 ) -> int:
-    """Print answers, and what pages the student has learned from, to stdout; errors and (on a
-    terminal) a counter to stderr. Returns the exit code."""
+    """Predict pictures and print the results; return the exit code.
+
+    Predictions and the kinds of training pages go to stdout, errors and (on a terminal) a counter
+    to stderr.
+    """
     files = expand(paths)
-    answers: list[Answer] = []
+    answers: list[Prediction] = []
     width = max(len(code) for code in bundle.codes)
     for answer in predict_files(bundle, counted(files, sys.stderr), reader=reader):
         answers.append(answer)
@@ -99,8 +153,8 @@ def run(
     return 2 if any(answer.error is not None for answer in answers) else 0
 
 
-def table(bundle: Bundle, answer: Answer, width: int) -> str:
-    """One file's labels, most probable first; a star marks those at or above their threshold."""
+def table(bundle: Bundle, answer: Prediction, width: int) -> str:
+    """Format the labels of a file, most probable first; a star marks the positive ones."""
     rows = sorted(
         zip(
             bundle.codes,
@@ -121,8 +175,8 @@ def table(bundle: Bundle, answer: Answer, width: int) -> str:
     return "\n".join(lines)
 
 
-def as_document(bundle: Bundle, answers: Sequence[Answer]) -> dict[str, Any]:
-    """All answers as one JSON document, with what is needed to say which model gave them."""
+def as_document(bundle: Bundle, answers: Sequence[Prediction]) -> dict[str, Any]:
+    """Return all predictions as one JSON document, with the identity of the bundle."""
     return {
         "bundle": {
             "id": bundle.id,
@@ -133,18 +187,5 @@ def as_document(bundle: Bundle, answers: Sequence[Answer]) -> dict[str, Any]:
             "labels": dict(zip(bundle.codes, bundle.names, strict=True)),
             "thresholds": dict(zip(bundle.codes, bundle.thresholds, strict=True)),
         },
-        "results": [_entry(bundle, answer) for answer in answers],
-    }
-
-
-def _entry(bundle: Bundle, answer: Answer) -> dict[str, Any]:
-    if answer.page is None:
-        return {"file": answer.file, "error": answer.error}
-    positive = [c for c, yes in zip(bundle.codes, answer.decisions, strict=True) if yes]
-    return {
-        "file": answer.file,
-        "page": {"height": answer.page[0], "width": answer.page[1]},
-        "logits": dict(zip(bundle.codes, answer.logits, strict=True)),
-        "probabilities": dict(zip(bundle.codes, answer.probabilities, strict=True)),
-        "positive": positive,
+        "results": [answer.to_dict() for answer in answers],
     }

@@ -1,6 +1,6 @@
-"""A reader's bundle: a folder with `model.onnx` and `bundle.json`, verified as it is opened.
+"""A reader bundle: a folder with `model.onnx` and `bundle.json`, verified when it is opened.
 
-Imports numpy and ONNX Runtime only; see `bundle` for what is verified and why.
+Imports numpy and ONNX Runtime only; see `bundle` for the verification.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from ecgvision.deploy.reader_card import OUTPUTS, read_reader_card, reader_notes
 
 
 class Reading(NamedTuple):
-    """What is read of pages; T samples of each lead.
+    """Output of a reader for a batch of pages, with T samples of each lead.
 
-    `signal` (B, 12, T) mV; `scale` (B, 12, T) mV, the mean absolute error that the reader expects;
-    `presence` (B, 12, T), the probability that the sample was printed; `trace` (B, 12, T, 2),
-    where its ink was found, x and y as fractions of the network's image; `gain` (B, G), the
-    probabilities of the bundle's `gains`.
+    Attributes:
+        signal: (B, 12, T) mV.
+        scale: (B, 12, T) mV, the expected mean absolute error.
+        presence: (B, 12, T), the probability that the sample was printed.
+        trace: (B, 12, T, 2), position of the ink, x and y as fractions of the network's image.
+        gain: (B, G), the probabilities of the bundle's `gains`.
     """
 
     signal: NDArray[np.float32]
@@ -36,16 +38,17 @@ class Reading(NamedTuple):
 
 
 class ReaderBundle:
-    """A verified reader. Make one with `ReaderBundle.open`.
+    """A verified reader; create it with `ReaderBundle.open`.
 
     Attributes:
-        folder: where it was read from.
-        card: the content of `bundle.json`.
+        folder: folder of the bundle.
+        card: content of `bundle.json`.
         image_size: (H, W) of the network's input.
-        rate: Hz of what is read; samples: T.
-        gains: how many times higher than at 10 mm/mV, 25 mm/s a millivolt may be printed.
-        calibration: of confidences; see `confidence.calibrated`.
-        least_confidence: of a page, below which nothing is readable.
+        rate: sampling rate of the output in Hz.
+        samples: samples T of each lead.
+        gains: values of the classes of `gain`, relative to 10 mm/mV at 25 mm/s.
+        calibration: calibration of confidences; see `confidence.calibrated`.
+        least_confidence: confidence below which a page counts as unreadable.
         id: first 16 hex digits of the card's digest, which covers the model's sha256.
     """
 
@@ -61,15 +64,15 @@ class ReaderBundle:
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str], *, threads: int = 0) -> ReaderBundle:
-        """Verify a reader and load it.
+        """Verify and load a reader.
 
         Args:
-            folder: the bundle's folder.
-            threads: ONNX Runtime threads within an operator; 0 takes one a physical core.
+            folder: folder of the bundle.
+            threads: ONNX Runtime threads within an operator; 0 for one per physical core.
 
         Raises:
-            BundleError: if a file is missing or altered, the card is incomplete, of another kind
-                or contradicts the model, or the model cannot be loaded.
+            BundleError: if a file is missing or altered; if the card is incomplete, of another kind
+                or version, or contradicts the model; or if the model cannot be loaded.
         """
         path = Path(folder)
         card = read_reader_card(path)
@@ -93,8 +96,8 @@ class ReaderBundle:
             batch: (B, 3, H, W) uint8 RGB, each page from `ecgvision.data.network_input.to_network`.
 
         Raises:
-            BundleError: if the batch is not of the bundle's input shape and type, or the model
-                answers in another shape than its card says.
+            BundleError: if the batch has another shape or type than the bundle's input, or an
+                output has another shape than the card states.
         """
         if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != (3, *self.image_size):
             raise BundleError(

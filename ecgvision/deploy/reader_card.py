@@ -1,4 +1,4 @@
-"""The card of a reader's bundle: what `ecgvision digitize` must know. Imports numpy only."""
+"""The card of a reader bundle: what `ecgvision digitize` needs to know. Imports numpy only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INTENDED_USE = (
 )
 FIELDS = {"leads": list, "rate": float, "samples": int, "gains": list, "calibration": list,
           "least_confidence": float}  # fmt: skip
-"""What the card holds beside the fields of every card, with types."""
+"""Fields of this kind of card, in addition to those of every card, with types."""
 
 
 def make_reader_card(
@@ -25,18 +25,19 @@ def make_reader_card(
     calibration: Sequence[float], least_confidence: float, metrics: Mapping[str, Any],
     info: Mapping[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
-    """A card without `files` and `digest`, which follow when the model is written.
+    """Make a card without `files` and `digest`, which are added when the model is written.
 
     Args:
         image_size: (H, W) of the network's input.
-        rate: Hz of what is read; samples: of each lead.
-        gains: what the answers of `gain` stand for; see `dense_head.RELATIVE_GAINS`.
-        calibration: of confidences; see `confidence.calibrated`.
-        least_confidence: of a page, below which nothing is said to be readable.
-        metrics, info: JSON values; a figure that is not finite becomes null.
+        rate: sampling rate of the output in Hz.
+        samples: samples of each lead.
+        gains: values of the classes of the output `gain`; see `dense_head.RELATIVE_GAINS`.
+        calibration: calibration of confidences; see `confidence.calibrated`.
+        least_confidence: confidence below which a page counts as unreadable.
+        metrics, info: JSON values; numbers that are not finite become null.
 
     Raises:
-        BundleError: if metrics or info hold what JSON cannot.
+        BundleError: if metrics or info are not plain JSON values.
     """
     own = {"leads": list(LEADS), "rate": float(rate), "samples": int(samples),
            "gains": [float(gain) for gain in gains],
@@ -47,17 +48,18 @@ def make_reader_card(
 
 
 def reader_notes(card: Mapping[str, Any]) -> dict[str, str]:
-    """What the model file repeats of its card, so that the two cannot be mixed up."""
+    """Return the metadata that the model file repeats from its card, to detect mix-ups."""
     return {
         "ecgvision.reader": json.dumps([card[k] for k in ("leads", "rate", "samples", "gains")])
     }
 
 
 def read_reader_card(path: Path) -> dict[str, Any]:
-    """Read and check the card of the reader in a folder, not yet the files it names.
+    """Read and check the card of the reader in a folder, but not the files that it lists.
 
     Raises:
-        BundleError: if it is missing, altered, incomplete, of another kind or version.
+        BundleError: if the card is missing, altered, incomplete or inconsistent, or of another kind
+            or version.
     """
     card = open_card(path, READER, OUTPUTS, FIELDS)
     refuse_faults(path / CARD, {

@@ -1,4 +1,4 @@
-"""A trained network's answers as a predictions table."""
+"""Inference: runs a trained network over a split and returns its predictions table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ecgvision.nn.training.task import BaseTask, Batch
 
 
 class _Prepared:
-    """A loader whose batches are changed before the network sees them."""
+    """Loader that applies `prepare` to every batch."""
 
     def __init__(self, loader: Any, prepare: Callable[[Batch], Batch]) -> None:
         self.loader, self.prepare = loader, prepare
@@ -34,13 +34,15 @@ class _Prepared:
 def one_device(
     accelerator: str, limit: float | int = 1.0, *, callbacks: Sequence[L.Callback] = ()
 ) -> L.Trainer:
-    """What judges: a single device in float32, whatever the training had.
+    """Return a Trainer for inference: one device in float32, whatever the training used.
 
     Args:
-        limit: batches, or a fraction of them.
+        accelerator: as Lightning names it: auto, cpu, gpu, …
+        limit: number of batches (int) or fraction of them (float).
+        callbacks: added to the progress bar.
 
     Raises:
-        ConfigError: if there is no such accelerator.
+        ConfigError: if this machine lacks the accelerator.
     """
     try:
         return L.Trainer(
@@ -63,13 +65,16 @@ def predict(
     task: BaseTask, data: EcgDataModule, split: str, *, accelerator: str = "auto",
     limit: float | int = 1.0, prepare: Callable[[Batch], Batch] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """The predictions table of one split: every record in every layout and artefact of the data.
+    """Return the predictions table of one split: each record in each layout and artefact.
 
-    In float32 whatever the training's precision, because that is what is exported.
+    Runs in float32 whatever the training's precision, because the exported model is float32.
 
     Args:
-        accelerator, limit: as `one_device` takes them.
-        prepare: changes each batch beforehand, e.g. fills what is missing.
+        task: the trained network.
+        data: holds the split's records, layouts and artefacts.
+        split: "val" or "test".
+        accelerator, limit: see `one_device`.
+        prepare: applied to each batch before the network, e.g. to fill unobserved samples.
     """
     trainer = one_device(accelerator, limit)
     loader: Any = data.loader(split, shared=False)

@@ -1,14 +1,14 @@
-"""The predictions table: the one parquet file from which every evaluation starts.
+"""Predictions table: the parquet file from which every evaluation starts.
 
-One row is one answer: a record, seen through one layout and one artefact, by one stream.
+One row is one prediction: one stream's output for a record in one layout with one artefact.
 
-    record_id, patient_id, fold     who; an empty patient_id is unknown and counts as a patient of
-                                    its own
+    record_id, patient_id, fold     identify the record; an empty patient_id means unknown and
+                                    counts as a separate patient
     split                           "val" (operating points are fitted here) or "test" (read once)
-    stream, layout, artefact        which answer of the model, to which picture
+    stream, layout, artefact        the output of the model, and the picture that it was shown
     z_<code>  y_<code>  p_<code>    raw logit, target 0/1, probability as deployed
 
-`p_` columns are added by `operating_points.apply`; a table without them is whole too.
+`operating_points.apply` adds the `p_` columns. A table without them is valid too.
 """
 
 from __future__ import annotations
@@ -40,17 +40,21 @@ def build(
     targets: ArrayLike,
     codes: Sequence[str],
 ) -> pd.DataFrame:
-    """The table of one stream's answers, without `p_` columns; `pandas.concat` joins several.
+    """Build the predictions table of one stream, without `p_` columns.
+
+    `pandas.concat` joins the tables of several streams.
 
     Args:
         records: N rows with record_id, patient_id and fold, in the order of the logits.
-        layout, artefact: one name for all, or one for each record.
+        split: "val" or "test".
+        stream: name of the stream.
+        layout, artefact: one name for all records, or one for each.
         logits: (N, C) raw logits.
         targets: (N, C) of 0 and 1.
         codes: the C label codes, in order.
 
     Raises:
-        DataError: if shapes do not agree or `validate` objects.
+        DataError: if the shapes do not agree or `validate` refuses the table.
     """
     z, y = np.asarray(logits), np.asarray(targets)
     shape = (len(records), len(codes))
@@ -82,30 +86,33 @@ def _text(column: pd.Series) -> list[str]:
 
 
 def codes_of(table: pd.DataFrame) -> tuple[str, ...]:
-    """The label codes of a table, in the order of its `z_` columns."""
+    """Return the label codes of a table, in the order of its `z_` columns."""
     return tuple(str(c)[2:] for c in table.columns if str(c).startswith("z_"))
 
 
 def logits_of(table: pd.DataFrame) -> NDArray[np.float64]:
-    """(N, C) raw logits."""
+    """Return the (N, C) raw logits."""
     return table[[f"z_{code}" for code in codes_of(table)]].to_numpy(np.float64)
 
 
 def targets_of(table: pd.DataFrame) -> NDArray[np.uint8]:
-    """(N, C) targets, 0 or 1."""
+    """Return the (N, C) targets, 0 or 1."""
     return table[[f"y_{code}" for code in codes_of(table)]].to_numpy(np.uint8)
 
 
 def probabilities_of(table: pd.DataFrame) -> NDArray[np.float64]:
-    """(N, C) probabilities as deployed."""
+    """Return the (N, C) probabilities as deployed."""
     return table[[f"p_{code}" for code in codes_of(table)]].to_numpy(np.float64)
 
 
 def validate(table: pd.DataFrame, *, file: str | Path | None = None) -> None:
-    """Checks that a table keeps the contract of this module.
+    """Check that a table has the format described in this module.
+
+    Args:
+        file: named in the error message.
 
     Raises:
-        DataError: naming the first thing found wrong.
+        DataError: for the first fault found.
     """
     if missing := [name for name in META if name not in table.columns]:
         raise DataError("the predictions table lacks columns", file=file, value=missing)
@@ -159,7 +166,7 @@ def select(
     layout: str | None = None,
     artefact: str | None = None,
 ) -> pd.DataFrame:
-    """The rows that agree with every name given; `None` takes all."""
+    """Return the rows that match every given name; `None` matches all."""
     keep = np.ones(len(table), bool)
     chosen = {"split": split, "stream": stream, "layout": layout, "artefact": artefact}
     for column, value in chosen.items():
@@ -169,22 +176,22 @@ def select(
 
 
 def save(table: pd.DataFrame, path: str | Path) -> None:
-    """Writes a validated table as parquet; the file appears whole or not at all."""
+    """Validate a table and write it as parquet, atomically."""
     validate(table, file=path)
     with atomic_file(path) as part:
         table.to_parquet(part, index=False)
 
 
 def load(path: str | Path) -> pd.DataFrame:
-    """Reads a table written by `save`.
+    """Read a table written by `save`.
 
     Raises:
-        DataError: if the file is missing, is not parquet, or breaks the contract.
+        DataError: if the file is missing, is not parquet, or `validate` refuses the table.
     """
     check_table_file(path)
     try:
         table = pd.read_parquet(path)
-    except (OSError, ValueError) as error:  # pyarrow's errors are both
+    except (OSError, ValueError) as error:  # pyarrow raises both
         raise DataError(f"not a readable parquet file: {error}", file=path) from error
     validate(table, file=path)
     return table

@@ -1,1 +1,1 @@
-"""Which leads and moments a model's answer rests on."""
+"""Attribution of a model's prediction to leads and samples."""

@@ -1,4 +1,4 @@
-"""`ecgvision explain`: what of a record a network of signals decided by, drawn on the record."""
+"""`ecgvision explain`: draw the attribution of a signal network's prediction on the record."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ METHODS = ("gradients", "rollout")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `ecgvision explain`."""
+    """Add the arguments of `ecgvision explain`."""
     parser.description = (
         "Draw on a record, as a layout shows it, what a trained patchecg or signal run decided by: "
         "integrated gradients of one label's logit, or (patchecg) attention rollout."
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Attribute, draw, print."""
+    """Run `ecgvision explain`; return the exit code."""
     check_options(args.folder, layout=args.layout, method=args.method, out=Path(args.out))
     from ecgvision.interpret.explain import explain
 

@@ -1,4 +1,4 @@
-"""One answer of a trained run, attributed to leads and moments."""
+"""Attribution of one prediction of a trained run to leads and samples."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ MEANING = {"gradients": "logits per sample", "rollout": "share of attention per 
 def explain(
     run: str | Path, record: str, *, label: str | None, layout: str, method: str, out: Path
 ) -> dict[str, Any]:
-    """Attribute one label's logit of one record, and draw it.
+    """Attribute the logit of one label for one record, and save a figure.
 
     Args:
         run: directory of a finished run of `+exp=patchecg` or `+exp=signal`.
-        record: its record_id.
-        label: a code; None takes the one with the largest probability.
-        layout: what of the record is shown.
+        record: record_id of the record.
+        label: a code; None for the label with the largest probability.
+        layout: layout that determines the observed samples.
         method: `gradients` (integrated gradients), or `rollout` for PatchECG.
-        out: where the picture goes.
+        out: path of the figure.
 
     Returns:
         label, probability (as deployed), threshold, and `leads`: each lead's share of the sum of
@@ -46,7 +46,7 @@ def explain(
 
     Raises:
         ConfigError: for a run of another kind, or one that is not finished.
-        DataError: if its stores do not hold the record.
+        DataError: if the run's stores do not contain the record.
         LabelError: for a label that the run does not have.
     """
     check_options(run, layout=layout, method=method, out=out)
@@ -90,8 +90,11 @@ def _position(data: PatchDataModule, record: str) -> int:
 
 
 def _item(data: PatchDataModule, record: str) -> tuple[Tensor, Tensor, NDArray[np.float32]]:
-    """The record's patches and mask as evaluation sees them, as a batch of one, and its (12, T)
-    mV that they are cut from."""
+    """Return patches and mask of the record as in evaluation, and the signal they are cut from.
+
+    Shape:
+        result: patches and mask as a batch of one, and (12, T) mV.
+    """
     where = np.array([_position(data, record)])
     dataset = PatchDataset(data.cohort, where, data.settings, train=False, seed=data.seed)
     item = dataset[(0, 0)]
@@ -116,7 +119,11 @@ def _attribution(
 
 
 def _whole(grid: np.ndarray, data: PatchDataModule) -> np.ndarray:
-    """(12, T) of what stands on the grid of patches; NaN after the last patch."""
+    """Convert values on the grid of patches to (12, T); NaN after the last patch.
+
+    Raises:
+        ConfigError: for values per sample where patches overlap.
+    """
     settings = data.settings
     shares = {"patch_length": settings.patch_length, "stride": settings.stride,
               "length": settings.length}  # fmt: skip

@@ -1,4 +1,4 @@
-"""Twelve leads on ECG paper, coloured by what each moment adds to an answer."""
+"""Figure of twelve leads on ECG paper, coloured by attribution."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ SIGNED = LinearSegmentedColormap.from_list(
     "signed", [(0.03, 0.32, 0.61, 1.0), (0.25, 0.55, 0.80, 0.75), (1.0, 1.0, 1.0, 0.0),
                (0.90, 0.45, 0.10, 0.75), (0.70, 0.16, 0.0, 1.0)],
 )  # fmt: skip
-"""Blue against, orange for (told apart by readers with any colour vision), clear about 0."""
+"""Blue for negative, orange for positive, transparent near 0; safe for all colour vision."""
 SHARE = LinearSegmentedColormap.from_list(
     "share", [(1.0, 1.0, 1.0, 0.0), (0.90, 0.45, 0.10, 0.75), (0.70, 0.16, 0.0, 1.0)]
 )
 TOP = 99.5
-"""Percentile of the attribution's magnitude that takes the full colour. Our default: one sample
-that stands out must not make all others pale."""
+"""Percentile of the attribution's magnitude at full colour.
+
+Our default: a single outlier must not make all other samples pale."""
 COLUMNS = 2
 DPI = 130
 
@@ -46,18 +47,18 @@ def attribution_figure(
     """Draw a record with its attribution behind the trace.
 
     Args:
-        ecg: the record as the model saw it, NaN where it was not shown: left blank.
-        attribution: (12, T), with a value wherever the record has one that counts; NaN is drawn
-            without colour. Where one is below 0 the colours are signed: orange for, blue against.
-        title: stands above.
-        meaning: of the attribution, beside the bar of colours, with its unit.
+        ecg: the record as the model saw it; NaN (not observed) is left blank.
+        attribution: (12, T); NaN is drawn without colour. If any value is negative, the colours
+            are signed: orange for positive, blue for negative.
+        title: title of the figure.
+        meaning: meaning and unit of the attribution, the label of the colour bar.
 
     Returns:
         The figure; `save_figure` writes it.
 
     Raises:
-        DataError: for an attribution of another shape, an infinite one, or a record without a
-            sample.
+        DataError: for an attribution of another shape or with infinite values, or a record without
+            observed samples.
     """
     if attribution.shape != ecg.signal.shape:
         raise DataError(
@@ -94,7 +95,7 @@ def attribution_figure(
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a PNG, whole or not at all; the same figure gives the same bytes."""
+    """Write a PNG atomically; the same figure gives the same bytes."""
     with matplotlib.rc_context(STYLE), atomic_file(path) as half:
         figure.savefig(half, format="png", dpi=DPI, metadata={"Software": None})
 
@@ -109,15 +110,17 @@ def _scale(shown: NDArray[np.floating]) -> tuple[Normalize, LinearSegmentedColor
 
 
 def _millivolts(ecg: Ecg) -> tuple[float, float]:
-    """Limits of all panels: what the record spans, to the next half mV, and at least 1 mV."""
+    """Return the mV limits of all panels: the range rounded out to 0.5 mV, at least ±0.5 mV."""
     seen = ecg.signal[ecg.observed]
     low, high = np.floor((seen.min() - 0.05) * 2) / 2, np.ceil((seen.max() + 0.05) * 2) / 2
     return float(min(low, -0.5)), float(max(high, 0.5))
 
 
 def _paper(axes: Axes, ecg: Ecg, lead: int, limits: tuple[float, float]) -> None:
-    """Paper where the lead is shown: lines each 0.2 s and 0.5 mV, as at 25 mm/s and 10 mm/mV,
-    and finer ones each 0.1 mV; grey where it is not."""
+    """Draw paper where the lead is observed, and grey elsewhere.
+
+    Lines are every 0.2 s and 0.5 mV, as at 25 mm/s and 10 mm/mV, with finer ones every 0.1 mV.
+    """
     axes.set(xlim=(0, ecg.seconds), ylim=limits, facecolor=BLANK)
     axes.grid(False)
     axes.tick_params(length=0)
@@ -139,7 +142,7 @@ def _paper(axes: Axes, ecg: Ecg, lead: int, limits: tuple[float, float]) -> None
 def _trace(
     axes: Axes, ecg: Ecg, lead: int, shown: NDArray[Any], norm: Normalize, colours: Any
 ) -> None:
-    """The trace, and behind it a broad one of the attribution's colour."""
+    """Draw the trace over a broad line in the colours of the attribution."""
     t = np.arange(ecg.signal.shape[1]) / ecg.rate
     for start, stop in _runs(ecg.observed[lead]):
         here = slice(start, stop)
@@ -154,6 +157,6 @@ def _trace(
 
 
 def _runs(seen: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Stretches [start, stop) without a gap."""
+    """Return the ranges [start, stop) of consecutive True values."""
     edges = np.flatnonzero(np.diff(np.r_[False, seen, False]))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

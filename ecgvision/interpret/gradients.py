@@ -1,8 +1,8 @@
-"""Integrated gradients of one label's logit, by Captum (Sundararajan et al. 2017).
+"""Integrated gradients of one label's logit, using Captum (Sundararajan et al. 2017).
 
-The attribution of a sample is its way from the baseline, in mV, times the mean slope of the logit
-along that way, in logit per mV: hence in logits, and adding up to what the observed samples change
-the logit by (completeness).
+The attribution of a sample is its difference from the baseline, in mV, times the mean gradient of
+the logit along the path, in logits per mV. It is in logits, and the sum over all observed samples
+is the change of the logit (completeness).
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from ecgvision.core.errors import ConfigError, DataError
 from ecgvision.systems.patchecg.network import PatchECG
 
 STEPS = 64
-"""Points of the Gauss-Legendre sum. Our default: enough for the tolerance on smooth networks."""
+"""Points of the Gauss-Legendre quadrature. Our default: within `TOLERANCE` on smooth networks."""
 
 TOLERANCE = (0.05, 0.01)
-"""How far the sum may lie from the change of the logit: this share of it, plus this many logits.
-Our default: below what a figure shows."""
+"""Largest deviation of the sum from the change of the logit: a share of it, plus a constant.
+
+The constant is in logits. Our default: too small to be visible in a figure."""
 
 
 def integrated_gradients(
@@ -36,28 +37,28 @@ def integrated_gradients(
     batch_size: int = 64,
     tolerance: tuple[float, float] = TOLERANCE,
 ) -> Tensor:
-    """What every observed sample adds to a logit.
+    """Return the attribution of a logit to every observed sample.
 
     Args:
-        logits: from (signal, *inputs) to (B, C); differentiable, each row on its own (a module
-            must be in eval mode).
+        logits: differentiable function of (signal, *inputs) with result (B, C). Rows must be
+            independent, so a module must be in eval mode.
         signal: (B, ...) float mV, such as (B, 12, T).
         label: column of the logits.
-        observed: bool, the signal's shape; None for all. Other samples stay as they are all the
-            way (NaN becomes 0) and get 0, so that a model that reads filled leads is asked about
-            the observed ones alone.
+        observed: bool, the signal's shape; None for all. Other samples are constant along the path
+            (NaN becomes 0) and get attribution 0. For a model that reads filled leads, only the
+            observed samples are attributed.
         inputs: further arguments of `logits`, (B, ...) each.
-        baseline: mV of the way's beginning. Our default: 0, a flat trace.
-        steps: points on the way.
-        batch_size: rows in one call of `logits`; at least B are.
+        baseline: mV at the start of the path. Our default: 0, a flat trace.
+        steps: points on the path.
+        batch_size: rows per call of `logits`, at least B.
         tolerance: see `TOLERANCE`.
 
     Returns:
         The signal's shape, in logits; exactly 0 where not observed.
 
     Raises:
-        ConfigError: if Captum is missing, a model is in training mode, steps or label make no
-            sense, or the sum misses the tolerance.
+        ConfigError: if Captum is missing, a model is in training mode, steps, batch_size or label
+            are invalid, or the sum exceeds the tolerance.
         DataError: for a mask of another shape or type, or an observed sample that is not finite.
     """
     captum = _captum()
@@ -107,18 +108,18 @@ def patch_gradients(
 ) -> Tensor:
     """Integrated gradients of PatchECG over the observed samples of its patches.
 
-    Which patches there are stays as it is; the way begins at the same patches, flat.
+    The set of present patches is constant along the path, which starts with flat patches.
 
     Args:
         model: in eval mode.
-        value: (B, leads, patches, patch_length) float mV; anything where not observed.
+        value: (B, leads, patches, patch_length) float mV; any value where not observed.
         observed: the same shape, bool.
         label: column of the logits.
         settings: baseline, steps, batch_size and tolerance of `integrated_gradients`.
 
     Returns:
-        (B, leads, patches, patch_length) in logits, 0 where not observed. Patches that overlap
-        each have their own share of a sample.
+        (B, leads, patches, patch_length) in logits, 0 where not observed. A sample in overlapping
+        patches has a separate attribution in each.
 
     Raises:
         ConfigError, DataError: as `integrated_gradients` and `PatchECG.forward`.

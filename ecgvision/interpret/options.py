@@ -1,4 +1,4 @@
-"""What `ecgvision explain` is asked for, checked before anything slow is imported."""
+"""Checks of the options of `ecgvision explain`, before anything slow is imported."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from ecgvision.systems import get_system  # imports nothing slow
 
 
 def check_options(run: str | Path, *, layout: str, method: str, out: Path) -> None:
-    """Refuse what cannot be explained; see `explain`.
+    """Refuse invalid options of `explain`.
 
     Raises:
-        ConfigError: for a run of another kind, one that is not finished, or a file that is no PNG.
+        ConfigError: for a run of another kind or one that is not finished, a method that the run
+            does not support, or an output file that is not a PNG.
         LayoutError: for an unknown layout.
     """
     if out.suffix.lower() != ".png":

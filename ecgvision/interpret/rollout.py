@@ -1,8 +1,8 @@
-"""Attention rollout: how much of each patch reaches the CLS token through PatchECG's attention.
+"""Attention rollout: contribution of each patch to the CLS token through PatchECG's attention.
 
-Abnar & Zuidema 2020 (arXiv 2005.00928): the weights of a layer, averaged over heads, are mixed
-half and half with the identity for the residual path, and the layers' matrices multiplied. It
-says where the model looked, not for or against which label.
+Abnar & Zuidema 2020 (arXiv 2005.00928). The attention weights of a layer are averaged over heads
+and averaged with the identity for the residual path. The matrices of all layers are multiplied.
+Rollout shows where the model attends, not for or against which label.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ RESIDUAL = 0.5
 
 @torch.no_grad()
 def attention_rollout(model: PatchECG, value: Tensor, observed: Tensor) -> Tensor:
-    """Share of every patch in what CLS has gathered.
+    """Return the share of every patch in the attention of the CLS token.
 
     Args:
         model: in eval mode, without S3.
-        value: (B, leads, patches, patch_length) float mV, as `PatchECG.forward` takes it.
+        value: (B, leads, patches, patch_length) float mV, as for `PatchECG.forward`.
         observed: the same shape, bool.
 
     Returns:
-        (B, leads, patches) float, at least 0, of sum 1 over the patches that hold an observed
-        sample and exactly 0 in all others. The share that stays in CLS itself is left out.
+        (B, leads, patches) float, not negative. Sums to 1 over patches with an observed sample;
+        exactly 0 in all others. The share of CLS itself is left out.
 
     Raises:
-        ConfigError: for a model in training mode, or one that mixes its tokens by S3 before the
-            attention, so that a token is no patch any more.
+        ConfigError: for a model in training mode, or one with S3, which mixes tokens before the
+            attention so that they no longer correspond to patches.
         DataError: as `PatchECG.forward`.
     """
     if model.training:

@@ -1,4 +1,4 @@
-"""Bring an attribution by patch back to leads and samples."""
+"""Conversion of attributions from patches to samples."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ecgvision.core.errors import DataError
 def to_samples(
     attribution: NDArray[np.floating], *, patch_length: int, stride: int, length: int
 ) -> NDArray[np.float32]:
-    """From the grid of patches that `data.patching.to_patches` cuts, back to (leads, T).
+    """Convert an attribution from the grid of patches to (leads, T).
 
     Args:
-        attribution: (leads, P, L), a share for each sample of a patch: shares of a sample in
-            patches that overlap are added, so that the sum stays. Or (leads, P), one figure for
-            each patch: a sample takes the mean over its patches.
+        attribution: (leads, P, L), one value per sample of a patch; values of a sample in
+            overlapping patches are added, which preserves the sum. Or (leads, P), one value per
+            patch; a sample gets the mean over its patches.
         patch_length: L, samples.
         stride: samples from one patch to the next.
         length: T, samples.
 
     Returns:
-        (leads, T) float32; NaN at the end that fills no patch.
+        (leads, T) float32; NaN after the last patch.
 
     Raises:
         DataError: if the grid does not fit the length.

@@ -1,15 +1,14 @@
 """Pinned tables of the PhysioNet/CinC Challenges 2020 and 2021 and of CPSC 2018.
 
-Classes, their SNOMED CT concepts and which of them count as one diagnosis: `dx_mapping_scored.csv`
-and `weights.csv` of the Challenges' scorers (Perez Alday et al. 2020, Physiol Meas 41:124003;
-Reyna et al. 2021, CinC 48), in the order of `weights.csv`, which is that of the official scores;
-tests compare the two. A class of two equivalent concepts is written `CRBBB/RBBB`.
+The classes, their SNOMED CT concepts, and which concepts count as one diagnosis come from
+`dx_mapping_scored.csv` and `weights.csv` of the Challenges' scorers (Perez Alday et al. 2020,
+Physiol Meas 41:124003; Reyna et al. 2021, CinC 48). The order is that of `weights.csv` and of the
+official scores; tests compare the two. A class of two equivalent concepts is written `CRBBB/RBBB`.
 
-Weights: the reward for calling class j where class i is true. The official tables have a structure
-that lets 26 whole numbers stand for them. Each class has a place on a line, and the reward is
-0.5 - |place i - place j| / 80, but 1 for the class itself. Two pairs of classes of the 2021 table
-that share a place (bundle branch block and its left form, low voltages and poor R progression) earn
-2/80 less.
+Weights: the reward for predicting class j when class i is true. 26 whole numbers represent the
+official tables. Each class has a place on a line, and the reward is 0.5 - |place i - place j| / 80,
+but 1 for the class itself. Two pairs of classes of the 2021 table that share a place (bundle branch
+block and its left form, low voltages and poor R progression) get 2/80 less.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import NamedTuple
 
 
 class ScoredClass(NamedTuple):
-    """A scored diagnosis: the concepts that count for it, the first of which stands for them."""
+    """A scored diagnosis and the concepts that count for it; the first concept represents it."""
 
     code: str
     snomed: tuple[str, ...]
@@ -67,16 +66,16 @@ CINC2020 = tuple(_BY_CODE[code] for code in _ORDER_2020.split())
 CINC2021 = tuple(c for c in _CLASSES if c.code != "LBBB")
 """The 26 classes of the 30 codes scored in 2021."""
 SINUS_RHYTHM = "NSR"
-"""What the Challenge's inactive model always calls."""
+"""The class that the Challenge's inactive model always predicts."""
 
 STEPS = 80  # places are eightieths of a point
 EXCEPTIONS = (frozenset({"BBB", "CLBBB/LBBB"}), frozenset({"LQRSV", "PRWP"}))
-EXCEPTION = 2  # eightieths less for these pairs
+EXCEPTION = 2  # reduction for these pairs, in eightieths
 
 # The nine classes of the China Physiological Signal Challenge 2018 (Liu et al. 2018, J Med Imaging
-# Health Inform 8:1368), in that challenge's order and by the names ECG papers use for them. The
-# concepts are those of the CPSC column of the 2020 tables, which has counts for these nine and no
-# other: sinus rhythm stands for its "normal", 59118001 and 164909002 for its bundle branch blocks.
+# Health Inform 8:1368), in the challenge's order and with the names used in ECG papers. The CPSC
+# column of the 2020 tables has counts for exactly these nine concepts. Sinus rhythm stands for
+# "normal", 59118001 and 164909002 stand for the bundle branch blocks.
 CPSC2018 = (
     ("NORM", "426783006", "normal"),
     ("AFIB", "164889003", "atrial fibrillation"),

@@ -1,7 +1,7 @@
-"""Label schemes: which classes, in which order, and which statements count for each.
+"""Label schemes: ordered classes and the statements that count for each.
 
-A scheme is pinned and hashed. A checkpoint or bundle carries the hash, so outputs can never be read
-under another order. The order never comes from what the data happened to contain.
+A scheme is pinned and hashed. A checkpoint or bundle carries the hash, so outputs cannot be read in
+another class order. The order never depends on which labels occur in the data.
 """
 
 from __future__ import annotations
@@ -26,29 +26,31 @@ if TYPE_CHECKING:
 Unlabelled = Literal["drop", "keep"]
 Vocabulary = Literal["scp", "snomed"]
 CODE_COLUMN: dict[str, str] = {"scp": "scp_codes", "snomed": "snomed_codes"}
-"""The column of a store that holds a record's statements in each vocabulary, as JSON text: of SCP
-statements an object of statement and likelihood, of SNOMED concepts a list."""
+"""Column of a store with a record's statements in each vocabulary, as JSON text.
+
+SCP statements are an object of statement and likelihood, SNOMED concepts a list.
+"""
 _SHOWN: dict[str, str] = {"scp": "SCP", "snomed": "SNOMED"}
 _KNOWN = frozenset(s.code for s in STATEMENTS)
 
 
 @dataclass(frozen=True)
 class LabelScheme:
-    """Ordered classes and the policy that turns a source's labels into targets.
+    """Ordered classes and the policy that converts a source's labels to targets.
 
     Attributes:
-        name: how configurations call it.
-        version: raised whenever the meaning of the name changes.
+        name: name used in configurations.
+        version: incremented whenever the meaning of the name changes.
         codes: the classes, in the order of every array of targets or outputs.
-        names: what a reader is shown, one for each code.
+        names: display names, one for each code.
         statements: code -> the statements that count for it; empty for a manifest's columns.
-        min_likelihood: statements below it do not count (inclusive). PTB-XL writes 0 where the
-            likelihood is unknown, so the default 0.0 keeps every statement, as its authors do.
-        unlabelled: whether records that are known to have none of the classes are left out
-            ("drop") or kept as all-negative ("keep").
-        snomed: code -> SNOMED CT concept, for classes where one names the same finding (of several
-            that count for a class, the first).
-        vocabulary: what the statements are: SCP-ECG statements, or SNOMED CT concepts, which carry
+        min_likelihood: statements below it do not count (inclusive). PTB-XL writes 0 for an unknown
+            likelihood, so the default 0.0 keeps every statement, as its authors do.
+        unlabelled: whether records that are known to have none of the classes are left out ("drop")
+            or kept as all-negative ("keep").
+        snomed: code -> SNOMED CT concept, for classes with a concept for the same finding (the
+            first if several count for a class).
+        vocabulary: type of the statements: SCP-ECG statements, or SNOMED CT concepts, which carry
             no likelihood.
     """
 
@@ -83,25 +85,25 @@ class LabelScheme:
 
     @property
     def hash(self) -> str:
-        """16 hex digits over everything that decides what a target means."""
+        """16 hex digits over everything that determines the meaning of a target."""
         facts = asdict(self)
-        del facts["snomed"]  # an annotation: it changes no target
-        if self.vocabulary == "scp":  # the only one there was when the first hashes were written
+        del facts["snomed"]  # an annotation that changes no target
+        if self.vocabulary == "scp":  # keeps the hashes of SCP schemes stable
             del facts["vocabulary"]
         text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def encode(self, codes: Mapping[str, float] | Collection[str]) -> NDArray[np.uint8]:
-        """(C,) uint8: 1 for each class with a statement whose likelihood reaches the minimum.
+        """Return (C,) uint8: 1 for each class with a statement that reaches the minimum likelihood.
 
         Args:
-            codes: statements of the scheme's vocabulary, with their likelihoods or, as a
-                collection, without, which is to say certain.
+            codes: statements of the scheme's vocabulary, either a mapping to likelihoods or a
+                collection; statements of a collection count as certain.
 
         Raises:
-            LabelError: for a statement that PTB-XL does not know or that is no SNOMED CT
-                identifier, or a likelihood out of 0..100: passing over it would turn a mistyped
-                finding into a negative.
+            LabelError: if a statement is unknown to PTB-XL or is not a SNOMED CT identifier, or if
+                a likelihood is outside 0..100. Ignoring it would turn a mistyped finding into a
+                negative.
         """
         likelihoods = codes if isinstance(codes, Mapping) else dict.fromkeys(codes, 100.0)
         for code, likelihood in likelihoods.items():
@@ -133,7 +135,7 @@ def _scheme(name: str, classes: Mapping[str, str], members: Mapping[str, list[st
 
 
 def _single(name: str, kinds: str) -> LabelScheme:
-    """One class a statement, for the statements of the given kinds, in the official order."""
+    """Build a scheme with one class per statement of the given kinds, in the official order."""
     chosen = [s for s in STATEMENTS if set(kinds) & set(s.kinds)]
     return _scheme(
         name, {s.code: s.description for s in chosen}, {s.code: [s.code] for s in chosen}
@@ -149,7 +151,7 @@ def _grouped(name: str, attribute: str, classes: Mapping[str, str]) -> LabelSche
 
 
 def _snomed(name: str, classes: Sequence[tuple[str, tuple[str, ...], str]]) -> LabelScheme:
-    """Classes given as (code, concepts that count for it, display name)."""
+    """Build a scheme from classes given as (code, concepts that count for it, display name)."""
     return LabelScheme(
         name=name,
         version=1,
@@ -180,10 +182,10 @@ SCHEMES: dict[str, LabelScheme] = {
 def get_scheme(
     name: str, *, min_likelihood: float = 0.0, unlabelled: Unlabelled = "drop"
 ) -> LabelScheme:
-    """The pinned scheme of that name, with the given policy.
+    """Return the pinned scheme of that name, with the given policy.
 
     Raises:
-        LabelError: for an unknown name or a policy out of range.
+        LabelError: if the name is unknown or the policy is out of range.
     """
     if name not in SCHEMES:
         raise LabelError(
@@ -200,9 +202,9 @@ def column_scheme(
     names: Sequence[str] | None = None,
     unlabelled: Unlabelled = "keep",
 ) -> LabelScheme:
-    """A manifest's own label columns as a scheme, in the manifest's order.
+    """Return a manifest's own label columns as a scheme, in the manifest's order.
 
-    All-negative records are kept by default: with columns of 0 and 1 they are the negatives.
+    All-negative records are kept by default: in columns of 0 and 1 they are the negatives.
     """
     return LabelScheme(
         name="columns",
@@ -217,22 +219,22 @@ def column_scheme(
 def targets(
     records: pd.DataFrame, scheme: LabelScheme
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Targets of a store's records under a scheme.
+    """Return the targets of a store's records under a scheme.
 
-    A record's codes of the scheme's vocabulary decide where it has them. Where it has none, the
-    source's class columns (`y_<code>`) serve, if they have a value for every class of the scheme;
-    they carry no likelihood and are taken as they stand. Where both stand, the codes counted at any
-    likelihood must give the same classes as the columns. A manifest's own scheme ("columns") takes
-    the columns alone.
+    A record's codes in the scheme's vocabulary determine its targets if it has any. Otherwise the
+    source's class columns (`y_<code>`) are used, if they have a value for every class of the
+    scheme. The columns carry no likelihood and are used unchanged. If a record has both, the codes
+    counted at any likelihood must give the same classes as the columns. A manifest's own scheme
+    ("columns") uses only the columns.
 
     Args:
         records: a store's table, or several concatenated: `record_id`, `scp_codes` and
             `snomed_codes` (JSON text or null; either may be absent), `y_<code>` (0, 1 or null).
 
     Returns:
-        (N, C) uint8 targets, 0 throughout where a record has no labels of either kind; and (N,)
-        bool, True for the records that the scheme's policy lets take part: labels are known, and
-        at least one class is positive or `unlabelled` is "keep".
+        (N, C) uint8 targets, all 0 for a record without labels of either kind; and (N,) bool, True
+        for the records that take part under the scheme's policy: labels are known, and at least one
+        class is positive or `unlabelled` is "keep".
 
     Raises:
         LabelError: naming the record whose codes are unknown or contradict its columns, or the
@@ -271,7 +273,7 @@ def targets(
 def _from_columns(
     records: pd.DataFrame, scheme: LabelScheme
 ) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
-    """(N, C) 0, 1 or -1 where there is no value; and (N,) bool, True where every class has one."""
+    """Return (N, C) 0, 1 or -1 for no value; and (N,) bool, True where every class has one."""
     names = [f"y_{c}" for c in scheme.codes]
     values = np.full((len(records), len(names)), -1, np.int8)
     absent = [n.removeprefix("y_") for n in names if n not in records.columns]

@@ -1,8 +1,8 @@
-"""Pinned tables of the SCP-ECG statements that PTB-XL uses, and of their classes.
+"""Pinned tables of the SCP-ECG statements used in PTB-XL, and of their classes.
 
 Source: `scp_statements.csv` of PTB-XL 1.0.3 (Wagner et al. 2020, Sci Data 7:154, CC BY 4.0), in the
-file's own order; a test compares the two. They are pinned here, so that the order of a model's
-outputs never depends on a file or on what the data happened to hold.
+file's own order; a test compares the two. The tables are pinned, so that the order of a model's
+outputs never depends on a file or on which labels occur in the data.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 class Statement(NamedTuple):
     """One SCP statement.
 
-    `kinds` holds D (diagnostic), F (form), R (rhythm); `superclass` and `subclass` are empty for
+    `kinds` holds D (diagnostic), F (form), R (rhythm). `superclass` and `subclass` are empty for
     statements that are not diagnostic.
     """
 
@@ -108,7 +108,7 @@ SUPERCLASSES = {
     "HYP": "hypertrophy",
 }
 
-# The order of the 23 is that of zhangshanwei-mm/PatchECG, so that outputs compare column by column.
+# The 23 are in the order of zhangshanwei-mm/PatchECG, so that outputs compare column by column.
 SUBCLASSES = {
     "NORM": "normal ECG",
     "LAFB/LPFB": "left anterior or posterior fascicular block",
@@ -135,8 +135,8 @@ SUBCLASSES = {
     "NST_": "non-specific ST changes",
 }
 
-# Only where a SNOMED CT concept of the PhysioNet/CinC 2021 tables (dx_mapping_scored.csv and
-# dx_mapping_unscored.csv) names the same finding. The superclass and subclass keys follow.
+# Only codes for which a SNOMED CT concept of the PhysioNet/CinC 2021 tables (dx_mapping_scored.csv
+# and dx_mapping_unscored.csv) names the same finding. Superclass and subclass keys follow.
 SNOMED = {
     "1AVB": "270492004",
     "2AVB": "195042002",

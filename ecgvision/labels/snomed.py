@@ -1,27 +1,27 @@
-"""SNOMED CT identifiers as text: mistyped ones are found by their check digit.
+"""SNOMED CT identifiers as text, validated by their check digit.
 
-A SNOMED CT identifier is 6 to 18 digits, its last one a check digit after Verhoeff (SNOMED CT
-Release File Specification, "SCTID representation" and "Check-digit computation"). The check finds
-every single wrong digit and every swap of neighbours. It cannot tell whether a concept exists.
+A SNOMED CT identifier has 6 to 18 digits. The last one is a Verhoeff check digit (SNOMED CT Release
+File Specification, "SCTID representation" and "Check-digit computation"). The check detects every
+single wrong digit and every swap of neighbouring digits. It does not tell whether a concept exists.
 """
 
 from __future__ import annotations
 
 from ecgvision.core.errors import LabelError
 
-# Verhoeff's scheme lives in the dihedral group D5. Rotations are 0-4, reflections 5-9.
+# Verhoeff's scheme uses the dihedral group D5: rotations are 0-4, reflections 5-9.
 _SHIFT = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
 
 
 def _product(a: int, b: int) -> int:
-    """The product of two elements of D5."""
+    """Return the product of two elements of D5."""
     if a < 5:
         return (a + b) % 5 if b < 5 else 5 + (a + b) % 5
     return 5 + (a - b) % 5 if b < 5 else (a - b) % 5
 
 
 def is_identifier(text: str) -> bool:
-    """Whether the text is a SNOMED CT identifier by length, digits and check digit."""
+    """Return whether the text is a SNOMED CT identifier by length, digits and check digit."""
     if not (6 <= len(text) <= 18 and text.isascii() and text.isdigit()) or text[0] == "0":
         return False
     total = 0
@@ -34,10 +34,10 @@ def is_identifier(text: str) -> bool:
 
 
 def check_identifier(text: str) -> str:
-    """The text itself.
+    """Return the text if it is a SNOMED CT identifier.
 
     Raises:
-        LabelError: if it is no SNOMED CT identifier.
+        LabelError: if it is not.
     """
     if not is_identifier(text):
         raise LabelError(

@@ -16,8 +16,8 @@ from ecgvision.core.errors import ConfigError
 class Attention(nn.Module):
     """Multi-head attention of queries `x` over keys and values `y`.
 
-    What is dropped is of the result, not of the weights: our default, because over the 1,728 cells
-    of a page the latter takes a CPU six times as long.
+    Dropout is applied to the output, not to the attention weights. Our default: over the 1,728
+    cells of a page, dropout of the weights takes a CPU six times as long.
 
     Shape:
         x: (B, N, width); y: (B, M, width); result: (B, N, width).
@@ -76,13 +76,13 @@ class SMAM(nn.Module):
 
 
 class CMAM(nn.Module):
-    """Cross-modal attention: stream `x` asks stream `y`.
+    """Cross-modal attention: stream `x` attends to stream `y`.
 
     `X' = X + tanh(g) MHCA(LN X, LN Y)`, `X'' = X' + MLP(LN X')`, with a learned scalar `g`.
 
     Args:
-        gate: start of `g`. Our default: 0.1, because at 0 no gradient reaches `y` in the first
-            step.
+        gate: initial value of `g`. Our default: 0.1, because at 0 no gradient reaches `y` in the
+            first step.
 
     Shape:
         x: (B, N, width); y: (B, M, width); result: (B, N, width).

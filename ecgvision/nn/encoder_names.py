@@ -1,6 +1,7 @@
-"""Names of encoders and leads, checked; imports nothing slow, so that it can be done first of all.
+"""Names of encoders and leads, and checks of them.
 
-What the names stand for is in `signal_encoders` and `image_encoder`.
+The networks themselves are in `signal_encoders` and `image_encoder`. This module imports nothing
+slow, so a configuration can be checked before anything else is loaded.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ OWN = (TRACENET, READNET, LEADNET)
 """Image encoders of this project; all others are timm's."""
 
 PATCH_ENCODERS = ("net1d", "linear")
-"""Encoders of patches that are no file."""
+"""Built-in patch encoders; any other value is the path of a file with a pretrained network."""
 
 STRIDE = 16
-"""Pixels of a cell of readnet; rows of a 12x1 page of 576 pixels are two and a half cells apart."""
+"""Pixels per readnet cell; rows of a 12x1 page of 576 pixels are two and a half cells apart."""
 
 SIGNAL_ENCODERS = (
     "resnet1d_wang",
@@ -48,10 +49,10 @@ def check_signal_encoder(name: str, key: str = "model.signal_encoder") -> None:
     """Refuse a name that is not in `SIGNAL_ENCODERS`.
 
     Args:
-        key: that names it in the configuration.
+        key: configuration key of the name, for the error message.
 
     Raises:
-        ConfigError: naming those there are.
+        ConfigError: for an unknown name; lists the known ones.
     """
     if name not in SIGNAL_ENCODERS:
         raise ConfigError(f"unknown {key}", value=name,
@@ -59,7 +60,7 @@ def check_signal_encoder(name: str, key: str = "model.signal_encoder") -> None:
 
 
 def unknown_patch_encoder(name: str) -> ConfigError:
-    """The error about a patch encoder that does not exist."""
+    """Return the error for an unknown patch encoder."""
     remedy = f"Known: {', '.join(PATCH_ENCODERS)}, or an existing file with a pretrained network"
     return ConfigError("unknown model.patch_encoder", value=name, remedy=remedy)
 
@@ -67,17 +68,18 @@ def unknown_patch_encoder(name: str) -> ConfigError:
 def check_image_encoder(
     name: str, size: Sequence[int] | None = None, *, pretrained: bool = False
 ) -> None:
-    """Refuse an image encoder that is neither our own nor one of timm's, or cannot be had so.
+    """Refuse an image encoder that is unknown or that does not support the given settings.
 
-    timm itself is slow to import: its files are looked through for a network of that name, so
-    that a name which stands there as something else is refused only when it is built.
+    Known encoders are those in `OWN` and timm's. timm is slow to import, so its source files are
+    searched for the name instead. A name that occurs there as something other than a network is
+    therefore refused only when the network is built.
 
     Args:
-        size: (height, width) of the pages in pixels, where it is known.
-        pretrained: whether it is to start from the hub's weights.
+        size: (height, width) of the pages in pixels, where known.
+        pretrained: whether the network starts from the hub's weights.
 
     Raises:
-        ConfigError: naming what there is.
+        ConfigError: for an unknown name, missing pretrained weights or an unsupported size.
     """
     if name not in OWN:
         if not _timm_may_know(name.split(".")[0]):
@@ -91,10 +93,10 @@ def check_image_encoder(
 
 
 def check_readnet_size(size: Sequence[int]) -> None:
-    """Refuse pages (height, width) that readnet cannot cut into cells.
+    """Refuse a page size (height, width) that readnet cannot divide into cells.
 
     Raises:
-        ConfigError: with the size.
+        ConfigError: for sides that are not multiples of `STRIDE`, or below two cells.
     """
     if size[0] % STRIDE or size[1] % STRIDE or min(size) < 2 * STRIDE:
         raise ConfigError(f"readnet takes pages whose data.image_size is multiples of {STRIDE}",
@@ -102,10 +104,10 @@ def check_readnet_size(size: Sequence[int]) -> None:
 
 
 def check_page_reader(name: str, size: Sequence[int], *, pretrained: bool = False) -> None:
-    """Refuse an encoder or pages (height, width) that cannot be had of a page reader.
+    """Refuse an encoder or a page size (height, width) that a page reader cannot use.
 
     Raises:
-        ConfigError: naming the setting.
+        ConfigError: for sides that are not multiples of `STRIDE`, or an encoder that cannot read.
     """
     if size[0] % STRIDE or size[1] % STRIDE:
         raise ConfigError(f"a reader's data.image_size must be multiples of {STRIDE}",
@@ -122,13 +124,16 @@ def check_page_reader(name: str, size: Sequence[int], *, pretrained: bool = Fals
 
 
 def unknown_image_encoder(name: str) -> ConfigError:
-    """The error about an image encoder that does not exist."""
+    """Return the error for an unknown image encoder."""
     remedy = "leadnet, tracenet, readnet or any name of timm.list_models() will do"
     return ConfigError("unknown model.image_encoder", value=name, remedy=remedy)
 
 
 def _timm_may_know(name: str) -> bool:
-    """Whether timm's files define a network of that name, or name it as one of old."""
+    """Return whether timm's source files define a function of this name or list it as a key.
+
+    Deprecated names are keys of a dictionary there.
+    """
     spec = find_spec("timm")
     if spec is None or spec.origin is None or not re.fullmatch(r"\w+", name):
         return False
@@ -139,10 +144,10 @@ def _timm_may_know(name: str) -> bool:
 
 
 def lead_names(given: Sequence[str] | str | None) -> tuple[str, ...]:
-    """Checked names of leads, in the order given; all twelve for None.
+    """Check names of leads and return them in the order given; None stands for all twelve.
 
     Raises:
-        ConfigError: for an unknown lead, one named twice, or none.
+        ConfigError: for an unknown lead, a repeated lead, or an empty list.
     """
     if given is None:
         return LEADS

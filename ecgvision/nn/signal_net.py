@@ -1,4 +1,4 @@
-"""A plain classifier of signals: any 1-D network over any leads, which knows what is missing."""
+"""Signal classifier: any 1-D encoder over any leads, with masked input."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ __all__ = ["SignalInput", "SignalNet", "lead_names"]
 
 
 class SignalInput(nn.Module):
-    """Centre and scale a signal; unobserved samples become 0.
+    """Centres and scales a signal; unobserved samples become 0.
 
     Args:
-        leads: how many there are.
-        scale: `lead` centres each lead of a record on what is observed of it, and divides it by
-            its spread in training (a batch norm without weights), so that voltages within a record
-            keep their ratios. `global` takes one mean and one standard deviation for all leads of
-            the training set (MVKT-ECG), which `set_scale` gives.
+        leads: number of leads.
+        scale: `lead` centres each lead of a record on the mean of its observed samples and divides
+            it by its spread in training (a batch norm without weights). The voltages within a
+            record keep their ratios. `global` uses one mean and one standard deviation of the
+            training set for all leads (MVKT-ECG), set by `set_scale`.
 
     Shape:
-        signal: (B, leads, T) mV, anything where unobserved; observed: the same, bool;
+        signal: (B, leads, T) mV, any value where unobserved; observed: the same, bool;
         result: (B, leads, T).
 
     Raises:
@@ -49,7 +49,7 @@ class SignalInput(nn.Module):
             self.register_buffer("std", torch.ones(()))
 
     def set_scale(self, mean: float, std: float) -> None:
-        """The training set's mean and standard deviation in mV, for `global`."""
+        """Set the training set's mean and standard deviation in mV, for `global`."""
         self.mean.fill_(mean)
         self.std.fill_(std)
 
@@ -63,24 +63,24 @@ class SignalInput(nn.Module):
 
 
 class SignalNet(TokenNetwork):
-    """A 1-D network, its mean and largest answers over time, and one linear layer.
+    """A 1-D encoder, mean and max pooling over time, and one linear layer.
 
-    Mean beside largest is the pooling of the PTB-XL benchmark (Strodthoff et al. 2021) and of
-    MVKT-ECG.
+    Concatenated mean and max pooling is that of the PTB-XL benchmark (Strodthoff et al. 2021) and
+    of MVKT-ECG.
 
     Args:
         labels: number of labels C.
         encoder: a name of `SIGNAL_ENCODERS`.
-        leads: the leads that are read, of the twelve that the input has; no other has any effect.
+        leads: leads to use, of the twelve in the input; the others are ignored.
         scale: see `SignalInput`.
-        dropout: before the linear layer.
+        dropout: dropout rate before the linear layer.
 
     Shape:
         value: (B, 12, T) or (B, 12, 1, T) float mV; observed: the same, bool.
         Result: `{"signal": (B, C) logits}`; of `features`: (B, F).
 
     Raises:
-        ConfigError: for an unknown encoder or lead, one named twice, or none.
+        ConfigError: for an unknown encoder or lead, a repeated lead, or an empty list of leads.
     """
 
     token_per_patch = False
@@ -99,8 +99,7 @@ class SignalNet(TokenNetwork):
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.width, labels))
 
     def tokens(self, value: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
-        """What the encoder makes of the leads from step to step, (B, steps, F / 2), and that all
-        steps are present."""
+        """Return the encoder's output per step, (B, steps, F / 2), and a mask of ones."""
         shape = (value.shape[0], len(LEADS), -1)
         value, observed = value.reshape(shape), observed.reshape(shape)
         if len(self.pick) < len(LEADS):
@@ -109,11 +108,11 @@ class SignalNet(TokenNetwork):
         return x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
 
     def features(self, value: Tensor, observed: Tensor) -> Tensor:
-        """What the head decides on."""
+        """Return the pooled input of the head, (B, F)."""
         return _pooled(self.tokens(value, observed)[0])
 
     def decide(self, tokens: Tensor, present: Tensor) -> dict[str, Tensor]:
-        """The logits of `tokens`, all of which are present."""
+        """Return the logits of `tokens`; `present` is ignored, as all of them are present."""
         return {"signal": self.head(_pooled(tokens))}
 
     def forward(self, value: Tensor, observed: Tensor) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Centre and scale each lead by constants of the training set, kept as buffers."""
+"""Standardisation of each lead by constants of the training set, kept as buffers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ecgvision.core.errors import ConfigError, DataError
 
 
 class Moments(NamedTuple):
-    """Mean of each lead, and one standard deviation for all or one for each."""
+    """Mean of each lead, and one standard deviation for all leads or one for each."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -24,21 +24,22 @@ PUBLISHED_SPECTROGRAM = Moments(
      0.02102, 0.03145, 0.03205, 0.03119, 0.02822, 0.02423),
     (0.05418394,),
 )  # fmt: skip
-"""Of |STFT| over the public PhysioNet/CinC 2020 sets at 100 Hz in segments of 25 samples, as in
-the public code of Phan et al. (arXiv 2210.06297), where leads stand in our order. They are of use
-with data of that kind only; `estimate` finds those of your own."""
+"""Moments of |STFT| over the public PhysioNet/CinC 2020 sets, at 100 Hz, in segments of 25 samples.
+
+From the public code of Phan et al. (arXiv 2210.06297), which has our order of leads. They apply to
+such data only; for other data use `estimate`."""
 
 
 NOTHING = Moments((0.0,) * len(LEADS), (1.0,))
-"""Leave values as they are; a checkpoint may bring others."""
+"""Moments of the identity; a checkpoint may replace them."""
 
 
 class Standardise(nn.Module):
     """`(x - mean of the lead) / std`.
 
     Args:
-        moments: of 12 leads; one standard deviation serves all leads. By default nothing is
-            changed until a checkpoint brings moments, which are buffers.
+        moments: of 12 leads; a single standard deviation applies to all leads. The default is the
+            identity, until a checkpoint loads other moments into the buffers.
 
     Shape:
         x: (B, leads, ...); result: the same, float32.
@@ -76,15 +77,15 @@ def _finite(name: str, values: Sequence[float]) -> Tensor:
 
 
 def estimate(batches: Iterable[Tensor], *, std_per_lead: bool = False) -> Moments:
-    """The moments of training batches, each value counted once, NaN left out.
+    """Estimate the moments of training batches, ignoring NaN.
 
     Args:
-        batches: of (B, leads, ...), signals or spectrograms; go through them once.
-        std_per_lead: one deviation for each lead; otherwise one for all leads about their own
-            means, so that leads keep their proportions.
+        batches: (B, leads, ...) signals or spectrograms; iterated once.
+        std_per_lead: one deviation per lead; otherwise one for all leads, about their own means,
+            so that leads keep their proportions.
 
     Raises:
-        DataError: without batches, for a lead without values, or without any spread.
+        DataError: for no batches, or a lead without values or without any spread.
     """
     count = mean = square = torch.zeros((), dtype=torch.float64)
     for batch in batches:

@@ -1,7 +1,7 @@
-"""The student: the image path of a trained model with its post-processing as buffers.
+"""The student: the image path of a trained model, with its post-processing as buffers.
 
-What is exported is what was evaluated: normalisation, temperature and thresholds are part of
-the module, so they travel with its weights and into ONNX.
+Normalisation, temperature and thresholds are part of the module, so they are saved with its weights
+and exported to ONNX. The exported model is therefore the one that was evaluated.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 
 class Student(nn.Module):
-    """Page in; raw logits, calibrated probabilities and decisions out.
+    """Predicts raw logits, calibrated probabilities and decisions from a page.
 
     Args:
         tower: (B, 3, H, W) uint8 to (B, N, width) tokens.
         head: (B, N, width) to (B, C) logits.
         image_size: (H, W).
-        temperature: divides the logits before the sigmoid; fitted on validation.
-        thresholds: C probabilities, fitted on validation; a label is positive at or above.
+        temperature: divides the logits before the sigmoid; fitted on validation records.
+        thresholds: C probabilities, fitted on validation records; a label is positive at or above.
 
     Shape:
         image: (B, 3, H, W) uint8; result: three (B, C) tensors: float32 logits, float32

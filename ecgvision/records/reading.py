@@ -1,14 +1,14 @@
-"""Read one ECG record, whatever its format, into an `Ecg`: strictly, or with a clear refusal.
+"""Strict reader of ECG records in several formats, into an `Ecg`.
 
-| format | what it needs |
+| format | requirements |
 |---|---|
 | WFDB | a `.hea` with rate, gain and lead names, and its `.dat` or `.mat`; see `wfdb_format` |
 | CSV | a header row of lead names; values in mV, empty where missing; `time` in s, or `rate` |
 | npy | an array (12, T) in mV, leads in the order of `LEADS`; `rate` |
 
-What was put right on the way stands in `meta["notes"]`: `reordered` (leads in another order),
-`missing:V5` (a lead that is not there: its row is NaN), `unit:uV` (converted), `unit:default` (a
-WFDB header without a unit means mV).
+Corrections are listed in `meta["notes"]`: `reordered` (leads in another order), `missing:V5` (a
+lead is absent: its row is NaN), `infinite` (infinite values became NaN), `unit:uV` (converted),
+`unit:default` (a WFDB header without a unit means mV).
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ def read_record(
     """Read a WFDB, CSV or npy record.
 
     Args:
-        path: for WFDB with or without a suffix; otherwise a `.csv` or `.npy` file.
-        rate: Hz; needed where the file does not state it, and must agree with it where it does.
-        unstated_rate: Hz where the file does not state it; without effect where it does.
+        path: a WFDB record with or without a suffix, or a `.csv` or `.npy` file.
+        rate: Hz; required if the file does not state it, and must agree with the file if it does.
+        unstated_rate: Hz if the file does not state its rate; ignored if it does.
 
     Returns:
         The recording: (12, T) float32 mV in canonical order, NaN where missing.
 
     Raises:
-        RecordError: naming the file, the value and what to do.
+        RecordError: naming the file, the value and the remedy.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -62,7 +62,7 @@ def _read_wfdb(path: Path, rate: float | None) -> Ecg:
         if c.unit is None or c.unit.lower() != "mv"
     ]
     names = [c.name for c in header.channels]
-    # Before the samples are read: a wrong lead is the more telling complaint.
+    # Check the leads before reading samples: an unknown lead is the more informative error.
     rows = _rows(names, path)
     signal, placed = _place(read_physical(path, header), rows)
     meta = _comments(header.comments) | {"notes": placed + sorted(set(notes))}
@@ -119,10 +119,10 @@ def _read_npy(path: Path, rate: float | None) -> Ecg:
 
 
 def _rows(names: list[str], path: Path) -> list[int]:
-    """The canonical row of each channel.
+    """Return the canonical row of each channel.
 
     Raises:
-        RecordError: for an unknown lead, one that stands twice, or none at all.
+        RecordError: if a lead is unknown or occurs twice, or if there are no leads.
     """
     leads = []
     for name in names:
@@ -142,7 +142,7 @@ def _rows(names: list[str], path: Path) -> list[int]:
 def _place(
     values: NDArray[np.floating[Any]], rows: list[int]
 ) -> tuple[NDArray[np.float32], list[str]]:
-    """Put channels (C, T) into their canonical rows of (12, T); the second value is the notes."""
+    """Copy channels (C, T) to their canonical rows of (12, T); the second value is the notes."""
     signal = np.full((len(LEADS), values.shape[1]), np.nan, np.float32)
     signal[rows] = values
     signal[np.isinf(signal)] = np.nan
@@ -174,7 +174,10 @@ def _stated(rate: float | None, path: Path) -> float:
 
 
 def _rate_of(time: NDArray[np.floating[Any]], path: Path) -> float:
-    """The rate of evenly spaced times in seconds; a step may be off by a tenth (rounded print)."""
+    """Return the rate of evenly spaced times in seconds.
+
+    A step may be off by a tenth, because printed times are rounded.
+    """
     steps = np.diff(time)
     mean = float(time[-1] - time[0]) / len(steps) if len(steps) else np.nan
     if not mean > 0 or not np.all(np.abs(steps - mean) <= 0.1 * mean):
@@ -184,7 +187,7 @@ def _rate_of(time: NDArray[np.floating[Any]], path: Path) -> float:
 
 
 def _comments(comments: tuple[str, ...]) -> dict[str, Any]:
-    """Age (years) and sex from comments like `Age: 77`, as the PhysioNet Challenges write them."""
+    """Parse age (years) and sex from comments like `Age: 77`, as in the PhysioNet Challenges."""
     found = {k.strip().lower(): v.strip() for k, _, v in (c.partition(":") for c in comments)}
     meta: dict[str, Any] = {"comments": list(comments)}
     try:

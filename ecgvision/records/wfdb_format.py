@@ -1,9 +1,9 @@
-"""Strict reading of WFDB records: a `.hea` header beside a `.dat` or MATLAB v4 `.mat` file.
+"""Strict reader of WFDB records: a `.hea` header beside a `.dat` or MATLAB v4 `.mat` file.
 
-Written from the header(5) and signal(5) pages of the WFDB documentation. What those pages leave to
-a default that changes amplitudes or time (rate 250 Hz, gain 200 per unit) is refused here; the
-signal format that ECG archives use, 16, is read directly, about ten times faster than through the
-`wfdb` package, which reads the other formats.
+Written from the header(5) and signal(5) pages of the WFDB documentation. A header must state every
+field whose documented default would change amplitudes or time (rate 250 Hz, gain 200 per unit).
+Format 16, the signal format of ECG archives, is read directly, about ten times faster than through
+the `wfdb` package. The `wfdb` package reads the other formats.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ecgvision.core.errors import RecordError
 
-# Millivolts a unit, by the unit's lower-case name; archives write both mV and mv.
+# Millivolts per unit, by the unit's lower-case name; archives write both mV and mv.
 UNITS = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6, "v": 1e3}
 _FORMAT = re.compile(r"(\d+)(?:x(\d+))?(?::(\d+))?(?:\+(\d+))?")
 _GAIN = re.compile(r"([-+.\deE]+)(?:\((-?\d+)\))?(?:/(\S+))?")
@@ -27,23 +27,23 @@ _MISSING_16 = -32768
 
 @dataclass(frozen=True)
 class Channel:
-    """One signal line of a header: where the samples are and how they become mV."""
+    """One signal line of a header: location of the samples, and conversion to mV."""
 
     name: str
     file: str
     format: int
     byte_offset: int
     gain: float  # steps per unit
-    baseline: int  # the step that means 0
-    unit: str | None  # as written; None where the header leaves it out
+    baseline: int  # the step of value 0
+    unit: str | None  # as written; None if the header omits it
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a header says, checked."""
+    """The checked content of a header."""
 
     rate: float
-    length: int | None  # samples a signal; None where the header leaves it to the file's size
+    length: int | None  # samples per signal; None if it follows from the file size
     channels: tuple[Channel, ...]
     comments: tuple[str, ...]
 
@@ -52,8 +52,8 @@ def read_header(path: Path) -> Header:
     """Parse a single-segment header.
 
     Raises:
-        RecordError: for a header that is missing, malformed, of several segments, or that leaves
-            out rate or gain.
+        RecordError: if the header is missing, malformed, has several segments, or omits rate or
+            gain.
     """
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -148,7 +148,7 @@ def _channel(line: str, path: Path) -> Channel:
 
 
 def read_physical(path: Path, header: Header) -> NDArray[np.float32]:
-    """(channels, T) float32 in mV, NaN where the record marks a sample invalid.
+    """Return (channels, T) float32 in mV, NaN where the record marks a sample invalid.
 
     Raises:
         RecordError: if a signal file is missing or shorter than the header states.
@@ -173,7 +173,7 @@ def read_physical(path: Path, header: Header) -> NDArray[np.float32]:
 
 
 def _format_16(path: Path, header: Header, name: str, channels: int) -> NDArray[np.int16]:
-    """(channels, T) int16 of one file: little-endian, one sample of each signal after another."""
+    """Read (channels, T) int16 of one file: little-endian, samples interleaved by signal."""
     file = path.with_name(name)
     skip = max(c.byte_offset for c in header.channels if c.file == name)
     try:
@@ -199,7 +199,7 @@ def _format_16(path: Path, header: Header, name: str, channels: int) -> NDArray[
 
 
 def _through_wfdb(path: Path, header: Header) -> NDArray[np.float64]:
-    """(channels, T) in each channel's unit, for the signal formats other than 16."""
+    """Read (channels, T) in each channel's unit, for signal formats other than 16."""
     with warnings.catch_warnings():
         # wfdb 4.3 calls set_index(inplace=True) at import, which pandas 3.1 deprecates.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -207,7 +207,7 @@ def _through_wfdb(path: Path, header: Header) -> NDArray[np.float64]:
 
     try:
         record = wfdb.rdrecord(str(path.with_suffix("")), physical=True)
-    except Exception as error:  # the package raises many kinds for damaged files
+    except Exception as error:  # wfdb raises various exceptions for damaged files
         raise RecordError(
             f"the signals cannot be read ({error})", file=path, remedy="Get the record again"
         ) from error

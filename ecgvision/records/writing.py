@@ -1,6 +1,6 @@
-"""Writing a record: WFDB (format 16) or CSV, whole or not at all. Imports numpy only.
+"""Atomic writing of records as WFDB (format 16) or CSV. Imports numpy only.
 
-`records.read_record` reads both back; so does PhysioNet's `wfdb`.
+`records.read_record` reads both formats; PhysioNet's `wfdb` reads the WFDB files.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from ecgvision.core.ecg import LEADS, Ecg
 from ecgvision.core.errors import RecordError
 
 STEPS_PER_MV = 1000
-"""Steps of a WFDB sample to the millivolt: 1 microvolt each, the resolution of PTB-XL."""
+"""WFDB steps per millivolt: 1 microvolt each, the resolution of PTB-XL."""
 
 MISSING = -32768
 """Format 16's invalid sample (WFDB signal specification, section `signal(5)`)."""
 
 LARGEST = 32767
-"""Format 16's largest step: 32.767 mV here, ten times any lead of a heart."""
+"""Format 16's largest step: 32.767 mV here, ten times the amplitude of any ECG lead."""
 
 
 def write_record(ecg: Ecg, path: str | Path, *, comments: Sequence[str] = ()) -> list[Path]:
-    """Write a record, samples that are NaN as missing.
+    """Write a record; NaN samples are written as missing.
 
     Args:
-        path: `NAME.csv` for a table of `time` in s and a column of mV for each lead; else `NAME`,
-            `NAME.hea` or `NAME.dat` for WFDB's two files.
+        path: `NAME.csv` for a table of `time` in s and one column in mV per lead; otherwise `NAME`,
+            `NAME.hea` or `NAME.dat` for the two WFDB files.
         comments: lines for a WFDB header.
 
     Returns:
         The files written.
 
     Raises:
-        RecordError: for a name that WFDB does not allow, or a value that does not fit.
+        RecordError: if WFDB does not allow the name, or a value does not fit.
     """
     path = Path(path)
     if path.suffix.lower() == ".csv":
@@ -47,10 +47,10 @@ def write_record(ecg: Ecg, path: str | Path, *, comments: Sequence[str] = ()) ->
 
 
 def check_path(path: str | Path) -> None:
-    """Refuse a path that `write_record` cannot write to, before there is a record.
+    """Check that `write_record` can write to a path, before there is a record.
 
     Raises:
-        RecordError: for a folder, or a name or suffix that is none of a record.
+        RecordError: if the path is a folder, or its name or suffix is invalid for a record.
     """
     path = Path(path)
     if path.is_dir():
@@ -88,10 +88,10 @@ def _write_wfdb(ecg: Ecg, path: Path, comments: Sequence[str]) -> list[Path]:
     lines = [f"{path.stem} {len(LEADS)} {ecg.rate:g} {samples.shape[1]}"]
     for lead, row in zip(LEADS, samples, strict=True):
         check = int(row.astype(np.int64).sum()) & 0xFFFF
-        check -= 0x10000 if check > 0x7FFF else 0  # a signed 16-bit sum
+        check -= 0x10000 if check > 0x7FFF else 0  # signed 16-bit checksum
         lines.append(f"{data.name} 16 {STEPS_PER_MV}(0)/mV 16 0 {row[0]} {check} 0 {lead}")
     lines += [f"# {comment}" for comment in comments]
-    # Without a header there is no record; an old one would describe new samples if all ended here.
+    # After an interruption, an old header would describe the new samples; remove it first.
     header.unlink(missing_ok=True)
     with atomic_file(data) as part:
         part.write_bytes(samples.T.tobytes())

@@ -36,7 +36,7 @@ WRITABLE = "Name a file in a folder that exists and may be written"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `ecgvision render`."""
+    """Add the options of `ecgvision render`."""
     add = parser.add_argument
     parser.description = "Draw a 12-lead record as a printed page."
     layouts = ", ".join(name for name in LAYOUTS if not name.startswith("1x1"))
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draw, write and say what was written; the exit code."""
+    """Draw the page, write the files, print what was written, and return the exit code."""
     if args.seed < 0:
         raise ConfigError("--seed must not be negative", value=args.seed)
     if args.strength is not None and args.artefact is None:
@@ -125,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
 def _pass_through(
     args: argparse.Namespace, drawing: Drawing, page: Page
 ) -> tuple[Picture, dict[str, Any]]:
-    """What became of the page, and in words for the JSON."""
+    """Return the page after the artefact, and its description for the JSON."""
     from ecgvision.render import artefacts
 
     strength = 1.0 if args.strength is None else args.strength
@@ -188,7 +188,7 @@ def _style(args: argparse.Namespace, paper: Paper) -> Style:
 
 
 def _from(ecg: Ecg, start: float) -> NDArray[np.float32]:
-    """The signal from `start` seconds on."""
+    """Return the signal from `start` seconds on."""
     first = round(start * ecg.rate)
     if not 0 <= first < ecg.signal.shape[1]:
         raise ConfigError(
@@ -198,10 +198,10 @@ def _from(ecg: Ecg, start: float) -> NDArray[np.float32]:
 
 
 def write_png(path: Path, image: NDArray[np.uint8], dpi: float) -> None:
-    """Write grey (H, W) or RGB (H, W, 3) as a PNG that states its resolution, whole or not at all.
+    """Write grey (H, W) or RGB (H, W, 3) as a PNG that states its resolution, atomically.
 
     Raises:
-        ConfigError: where the file cannot be written.
+        ConfigError: if the file cannot be written.
     """
     from io import BytesIO
 
@@ -213,7 +213,7 @@ def write_png(path: Path, image: NDArray[np.uint8], dpi: float) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write beside the target, then rename: what stands under the name is always whole."""
+    """Write beside the target, then rename, so that the target is always complete."""
     _check_folder(path)
     try:
         with atomic_file(path) as part:

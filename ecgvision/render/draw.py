@@ -1,7 +1,7 @@
-"""Draw a recording as a printed page, in milliseconds and with its geometry.
+"""Drawing of a recording as a printed page, in milliseconds and with its geometry.
 
-The traces are coverage maps of distance to the polyline, laid over the few distinct rows of an
-empty page; see `kernels` and `grid`. `draw` is a pure function: the same arguments give the same
+The traces are coverage maps of the distance to the polyline, blended over the few distinct rows of
+an empty page; see `kernels` and `grid`. `draw` is a pure function: the same arguments give the same
 bytes.
 """
 
@@ -38,8 +38,8 @@ class Drawing:
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
-        mask: (H, W) uint8 coverage of the leads' traces (255 where wholly covered; the pulse,
-            separators and text are not part of it), or None where it was not asked for.
+        mask: (H, W) uint8 coverage of the leads' traces (255 where fully covered; without pulse,
+            separators and text), or None if not requested.
     """
 
     image: NDArray[np.uint8]
@@ -48,7 +48,7 @@ class Drawing:
 
     @cached_property
     def geometry(self) -> Geometry:
-        """Where everything stands on the page; worked out when first asked for."""
+        """Geometry of the page, computed on first access."""
         return self._make_geometry()
 
 
@@ -63,20 +63,20 @@ def draw(
     mask: bool = False,
     points: bool = True,
 ) -> Drawing:
-    """The page of one recording.
+    """Draw the page of one recording.
 
     Args:
         signal: (12, T) in mV, leads in the order of `LEADS`; NaN leaves a gap. Time starts at the
-            first sample: for a later window pass a slice. What is shorter than the page is drawn
+            first sample: for a later window pass a slice. A signal shorter than the page is drawn
             as far as it goes.
         rate: Hz.
-        seed: decides what the style leaves to chance (a grey of ink, an invented header).
+        seed: determines the random parts of the style (a grey of ink, an invented header).
         header: lines of text for the top of the page; tabs divide a line into columns.
         mask: also return the coverage of the traces.
         points: keep the pixel of every sample in the geometry.
 
     Raises:
-        RecordError: if the signal has not the shape (12, T) or the rate is not positive.
+        RecordError: if the signal does not have shape (12, T) or the rate is not positive.
     """
     if signal.ndim != 2 or signal.shape[0] != len(LEADS) or signal.shape[1] < 1:
         raise RecordError("signal must have shape (12, T)", value=signal.shape)
@@ -112,10 +112,11 @@ def draw(
 
 
 def _borrow(pixels: int) -> NDArray[np.uint8]:
-    """A blank map of at least so many pixels, a multiple of 8, that `blend` wipes after use.
+    """Return a blank map of at least `pixels` pixels; `blend` wipes it after use.
 
-    Fresh pages of memory cost more than the ink. Each thread keeps one, given back only when it is
-    blank again, so that a drawing that was interrupted leaves no ink to the next.
+    Its size is a multiple of 8. Allocating memory costs more than drawing the ink. Each thread
+    keeps one map. It is stored again only when it is blank, so that an interrupted drawing leaves
+    no ink to the next.
     """
     store = getattr(_scratch, "store", None)
     _scratch.store = None
@@ -126,7 +127,7 @@ def _borrow(pixels: int) -> NDArray[np.uint8]:
 
 
 def _chances(style: Style, seed: int, header: Sequence[str]) -> tuple[Rgb, Sequence[str], bool]:
-    """What is left to the seed: the ink's grey and the header, and whether that is invented."""
+    """Return the random choices: ink colour, header lines, and whether they are invented."""
     rng = np.random.default_rng(seed)
     grey = int(rng.uniform(0, 0.2) * 255)
     ink = style.ink if style.ink is not None else (grey, grey, grey)

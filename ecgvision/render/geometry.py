@@ -1,4 +1,4 @@
-"""Where everything stands on a drawn page."""
+"""Geometry of a drawn page: positions of cells, traces and labels."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ if TYPE_CHECKING:
     from ecgvision.render.page_annotations import Part
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
-OUTLINE_POINTS = 33  # on each side of a moved box: our bends are longer than a thirtieth of any
-BASELINE_POINTS = 33  # of a moved 0 mV line, for the same reason
+OUTLINE_POINTS = 33  # per side of a moved box: our bends are longer than a thirtieth of it
+BASELINE_POINTS = 33  # points of a moved 0 mV line, for the same reason
 
 
 @lru_cache(maxsize=32)
 def _placed(
     page: Page, length: int, rate: float
 ) -> tuple[NDArray[np.float64], list[int], list[tuple[int, slice, float, float]]]:
-    """What does not depend on the values: x of every printed sample, where each cell's begin,
-    and for each cell its lead, its samples, y of 0 mV and the pixels a millivolt goes down.
+    """Return what does not depend on the signal's values.
+
+    These are the x of every printed sample, the index at which each cell's samples begin, and for
+    each cell its lead, its samples, the y of 0 mV and the pixels down per millivolt.
     """
     spans = [page.samples(cell, length, rate) for cell in page.cells]
     bounds = np.cumsum([0, *(s.stop - s.start for s in spans)]).tolist()
@@ -45,7 +47,7 @@ def _placed(
 def lead_points(
     signal: NDArray[np.float32], rate: float, page: Page
 ) -> tuple[NDArray[np.float64], list[int]]:
-    """Pixel of every printed sample: (N, 2) float64 x, y of all cells in a row, NaN kept.
+    """Return the pixel of every printed sample: (N, 2) float64 x, y, cell by cell, NaN kept.
 
     The second value holds where each cell's points start, and the end: cell i has
     points[bounds[i]:bounds[i + 1]].
@@ -62,18 +64,18 @@ def lead_points(
 
 @dataclass(frozen=True, eq=False)
 class CellGeometry:
-    """One cell of the page, known by its index in `page.cells`: a lead may stand twice.
+    """One cell of the page, identified by its index in `page.cells`: a lead may occur twice.
 
     Attributes:
         samples: first and one past the last sample of the recording that is printed here.
         baseline: y of 0 mV in pixels.
-        box: around the cell's window in time and what is drawn of its trace.
-        label: around its printed name, None where none is printed.
-        points: (n, 2) float64 x, y of samples[0] .. samples[1] - 1, NaN where not observed;
-            None where they were not asked for.
-        zero: (BASELINE_POINTS, 2) float64 x, y of 0 mV from the window's start to its end, in a
-            picture where it need not lie level any more; `baseline` is then its y half-way. None
-            on the drawn page.
+        box: box around the cell's time window and its drawn trace.
+        label: box around its printed name, None if none is printed.
+        points: (n, 2) float64 x, y of samples[0] .. samples[1] - 1, NaN where not observed; None if
+            not requested.
+        zero: (BASELINE_POINTS, 2) float64 x, y of 0 mV from the window's start to its end, in an
+            image where it may no longer be level; `baseline` is then its y half-way. None on the
+            drawn page.
     """
 
     index: int
@@ -90,11 +92,11 @@ class CellGeometry:
         cls, page: Page, index: int, first: int, points: NDArray[np.float64], label: Box | None,
         *, lift: float = 0.0,
     ) -> CellGeometry:  # fmt: skip
-        """A cell of `page.cells` from its points.
+        """Build the geometry of a cell of `page.cells` from its points.
 
         Args:
             first: sample of the first point.
-            lift: how many pixels lower than `page` says the points' own page has everything.
+            lift: offset in pixels by which the points' own page is lower than `page`.
         """
         cell = page.cells[index]
         x0, base = page.to_pixel(cell, cell.start, 0.0)
@@ -115,10 +117,10 @@ class CellGeometry:
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
-    """The scale and the cells of the drawn page, or of a picture that was made of it.
+    """Scale and cells of a drawn page, or of an image made from it.
 
-    `warp` leads from the page to the picture, None where the picture is the page. `page` stays the
-    drawn one: `warp(points of the page)` is where they are.
+    `warp` maps the page to the image, None if the image is the page. `page` stays the drawn page;
+    `warp(points of the page)` gives their positions in the image.
     """
 
     page: Page
@@ -128,22 +130,22 @@ class Geometry:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of the picture in pixels."""
+        """(height, width) of the image in pixels."""
         return self.page.size if self.warp is None else self.warp.size
 
     @property
     def px_per_mm(self) -> float:
-        """Pixels a millimetre of paper; in a picture where it differs, at the page's middle."""
+        """Pixels per millimetre of paper; at the page's centre if it varies within an image."""
         return self.page.px_per_mm * (1.0 if self.warp is None else self.warp.scale)
 
     def moved(self, warp: Warp) -> Geometry:
-        """The geometry of the picture to which `warp` leads.
+        """Return the geometry of the image that `warp` leads to.
 
-        Boxes are the smallest upright ones around the moved outlines. What the picture does not
-        show keeps its place beside it.
+        Boxes are the smallest upright ones around the moved outlines. Points outside the image get
+        coordinates outside it.
 
         Raises:
-            ConfigError: if the warp starts from a picture of another size.
+            ConfigError: if the warp starts from an image of another size.
         """
         from ecgvision.render.artefacts.warp import Warp
 
@@ -165,7 +167,7 @@ class Geometry:
         *,
         keep_points: bool,
     ) -> Geometry:
-        """The geometry of a page from the points of `lead_points` and the parts that are text."""
+        """Build a page's geometry from the points of `lead_points` and the parts that are text."""
         labels = {p.cell: _part_box(p) for p in texts if p.cell is not None}
         cells = []
         for i, cell in enumerate(page.cells):
@@ -176,8 +178,11 @@ class Geometry:
         return cls(page, rate, tuple(cells))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; boxes as [left, top, right, bottom], points as [x, y], where what
-        was not observed has a null for y, and in a picture for x too."""
+        """Return plain values for JSON.
+
+        Boxes are [left, top, right, bottom], points are [x, y]. An unobserved point has a null y,
+        and in an image a null x too.
+        """
         page = self.page
         return {
             "size": list(self.size),

@@ -1,7 +1,7 @@
 """The empty page: paper, grid and frame.
 
-Vertical lines depend on the column alone and horizontal ones on the row alone, so a page has only
-a handful of distinct rows. They are all that is kept; colouring them anew costs next to nothing.
+Vertical lines depend only on the column and horizontal ones only on the row, so a page has only a
+few distinct rows. Only these are computed and cached. Colouring them costs next to nothing.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ MINOR_MM = 1.0
 
 
 def line_coverage(positions: NDArray[np.float64], width: float, size: int) -> NDArray[np.int64]:
-    """(size,) coverage 0-255 along one axis of straight lines of `width` px at `positions` px.
+    """Return the (size,) coverage 0-255 along one axis of straight lines of `width` px.
 
-    Lines are snapped to the pixel raster as matplotlib's Agg backend snaps straight paths: the
-    centre goes to the middle of a pixel where the rounded width is odd, to an edge where even.
+    Lines at `positions` px are snapped to the pixel raster as matplotlib's Agg backend snaps
+    straight paths. The centre is in the middle of a pixel if the rounded width is odd, and at an
+    edge if it is even.
     """
     cover = np.zeros(size)
     centre = np.floor(positions + 0.5) + (0.5 if round(width) % 2 else 0.0)
@@ -40,7 +41,7 @@ def line_coverage(positions: NDArray[np.float64], width: float, size: int) -> ND
 def _axis(
     length_mm: float, page: Page, style: Style, size: int, *, flip: bool
 ) -> tuple[NDArray, NDArray]:
-    """Coverage of the major and the minor lines along one axis; minors skip the majors' places."""
+    """Return coverage of major and minor lines along an axis; minors skip the majors' places."""
     steps = np.arange(math.floor(length_mm / MINOR_MM + 1e-9) + 1)
     found = []
     for wanted, points in zip((steps % 5 == 0, steps % 5 != 0), style.grid_pt, strict=True):
@@ -55,14 +56,14 @@ def _over(below: NDArray, colour: ArrayLike, cover: ArrayLike) -> NDArray:
     return (below * (255 - share) + np.asarray(colour) * share) // 255
 
 
-@lru_cache(maxsize=256)  # a few KB each: every paper at every resolution of a training
+@lru_cache(maxsize=256)  # a few KB each; fits every paper at every training resolution
 def empty_page(page: Page, style: Style) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The distinct rows of the page before anything is drawn on it.
+    """Return the distinct rows of the page before anything is drawn on it.
 
     Returns:
-        templates (K, W, 3) uint8 and, for every row of the page, which one it is, (H,) int64.
-        Order of painting, as the kit's: vertical majors, vertical minors, horizontal majors,
-        horizontal minors, frame. Read-only: they are shared between calls.
+        templates (K, W, 3) uint8, and the template of every row of the page, (H,) int64. The order
+        of painting is the kit's: vertical majors, vertical minors, horizontal majors, horizontal
+        minors, frame. Both are read-only, because they are shared between calls.
     """
     height, width = page.size
     across = np.empty((width, 3), np.int64)
@@ -75,7 +76,7 @@ def empty_page(page: Page, style: Style) -> tuple[NDArray[np.uint8], NDArray[np.
         if style.minor == "lines":
             across = _over(across, minor, x_minor[:, None])
         rows[:, 0], rows[:, 1] = _axis(page.paper_mm[0], page, style, height, flip=True)
-        # across a row of minor places runs a line, or dots stand where lines would cross
+        # a minor row has a line across it, or dots where lines would cross
         crossing = {"lines": np.full(width, 255), "dots": x_minor, "none": np.zeros(width, int)}
         beads = crossing[style.minor]
     sides = np.zeros(width, np.int64)

@@ -1,4 +1,4 @@
-"""Invented words for the head of a page: whose recording it is, and what a device would measure."""
+"""Invented header text: patient data, and the measurements that a device would print."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from ecgvision.core.errors import ConfigError
 
-# low, high (exclusive) and step. The ranges span normal adults and mild departures from them; our
-# default: wide enough that no value is rare, without extremes that nobody would print unremarked.
+# low, high (exclusive) and step. The ranges cover normal adults and mild deviations. Our default:
+# wide enough that no value is rare, without extremes that a device would comment on.
 MEASUREMENTS: dict[str, tuple[int, int, int]] = {
     "rate": (48, 118, 1),  # beats a minute
     "pr": (118, 222, 2),  # ms
@@ -23,11 +23,11 @@ MEASUREMENTS: dict[str, tuple[int, int, int]] = {
 
 
 def invent(rng: np.random.Generator) -> dict[str, str]:
-    """Fields for `Style.header_lines`, all from the generator and nothing from the recording.
+    """Return random fields for `Style.header_lines`, independent of the recording.
 
-    A device prints what it measured, and a true heart rate or QRS duration would tell a network
-    the diagnosis. These are uniform and independent of each other, of the trace and of the label:
-    id, date, time, age (years), sex and each of `MEASUREMENTS`.
+    A device prints what it measured, and a true heart rate or QRS duration would reveal the
+    diagnosis to a network. The values are uniform and independent of each other, of the trace and
+    of the label: id, date, time, age (years), sex and each of `MEASUREMENTS`.
     """
     number, year, month, day = (
         int(v) for v in rng.integers((10_000, 1990, 1, 1), (10**7, 2030, 13, 29))
@@ -46,7 +46,7 @@ def invent(rng: np.random.Generator) -> dict[str, str]:
 
 
 def fill(lines: Sequence[str], rng: np.random.Generator) -> tuple[str, ...]:
-    """The lines with every field filled in.
+    """Return the lines with every field filled in.
 
     Raises:
         ConfigError: for a field that `invent` does not know.

@@ -1,6 +1,6 @@
-"""The inner loops of the renderer, compiled by numba.
+"""Inner loops of the renderer, compiled by numba.
 
-None is allowed `fastmath`: the same input must give the same bytes on every run.
+None may use `fastmath`: the same input must give the same bytes on every run.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-MERGE_PX = 1 / 9  # samples nearer than this to the line being drawn join it, as in matplotlib
+MERGE_PX = 1 / 9  # samples closer than this to the current line join it, as in matplotlib
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`njit` with the cache on disk where there is a place for it, and without where there is none.
+    """Apply `njit` with an on-disk cache, or without a cache if it cannot be written.
 
-    Numba raises on decoration when neither the package folder nor the user's cache is writable.
+    Numba raises on decoration if neither the package folder nor the user's cache is writable.
     """
     try:
         return njit(cache=True, nogil=True, error_model="numpy")(function)
@@ -29,20 +29,20 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 def stroke(points: np.ndarray, half: float, first: int, last: int, coverage: np.ndarray) -> None:
     """Draw a polyline's ink into `coverage`.
 
-    Where strokes meet in a pixel, what one leaves white the next covers by its own share. Agg adds
-    areas up; on dense noisy traces this came closer to it than the larger of the shares did (which
-    is too light) or their sum (too dark).
+    Where strokes meet in a pixel, the next stroke covers its own share of what the first leaves
+    white. Agg adds areas up. On dense noisy traces, this came closer to Agg than the maximum of the
+    shares (too light) or their sum (too dark).
 
-    A point that is not finite leaves a gap; a finite point between two gaps leaves no ink.
-    Dense samples are merged into longer segments where they lie within `MERGE_PX` of a line.
+    A non-finite point leaves a gap; a finite point between two gaps leaves no ink. Dense samples
+    are merged into longer segments where they are within `MERGE_PX` of a line.
 
     Args:
         points: (N, 2) float64 x, y in pixels; only points[first:last] are drawn.
         half: half the width of the stroke in pixels.
-        coverage: (H, W) uint8, 255 where wholly covered; changed in place.
+        coverage: (H, W) uint8, 255 where fully covered; modified in place.
     """
-    # One segment waits until the next is known: its end is rounded only where the next one does
-    # not cover, so that every pixel is judged by the part of the line that is nearest.
+    # A segment is drawn when the next one is known. Its end is rounded only where the next one does
+    # not cover, so that every pixel depends on the nearest part of the line.
     waiting = False
     joined = False  # the waiting segment starts where another ended
     ax = ay = bx = by = 0.0
@@ -61,7 +61,7 @@ def stroke(points: np.ndarray, half: float, first: int, last: int, coverage: np.
         while j + 1 < last:
             px, py = points[j + 1, 0] - x0, points[j + 1, 1] - y0
             along = px * ux + py * uy
-            if not (along >= reached and abs(px * uy - py * ux) <= MERGE_PX):  # also where NaN
+            if not (along >= reached and abs(px * uy - py * ux) <= MERGE_PX):  # also true for NaN
                 break
             j, reached = j + 1, along
         x1, y1 = points[j, 0], points[j, 1]
@@ -87,13 +87,14 @@ def _segment(
     cap: bool,
     coverage: np.ndarray,
 ) -> None:
-    """One straight stroke with a round end, and a round start where `cap`.
+    """Draw one straight stroke with a round end, and a round start if `cap`.
 
-    (nx, ny) is the direction in which the line goes on; what lies that way from the end is left
-    to the next segment.
+    (nx, ny) is the direction in which the line continues. Pixels beyond the end in that direction
+    are left to the next segment.
 
-    The share of a pixel that a long straight stroke covers is the integral of the pixel's shadow
-    on the stroke's normal, a trapezoid: flat up to q from the middle and zero from p.
+    The share of a pixel that a long straight stroke covers is the integral of the pixel's
+    projection onto the stroke's normal. The projection is a trapezoid: flat up to q from the middle
+    and zero from p.
     """
     height, width = coverage.shape
     dx, dy = x1 - x0, y1 - y0
@@ -104,13 +105,13 @@ def _segment(
     ramp = 0.5 / ((p - q) * (p + q)) if p - q > 1e-9 else 0.0
     slope = 1.0 / (p + q)
     reach = half + p
-    solid = half - p  # nearer than this a pixel is wholly covered
-    # What is judged lies in a box along the stroke: from `begin` to `end` along it, `reach` to
-    # either side. Beyond the end only the wedge that a turn leaves open is this segment's.
+    solid = half - p  # closer than this, a pixel is fully covered
+    # Affected pixels are in a box along the stroke: from `begin` to `end` along it, `reach` to
+    # either side. Beyond the end, only the wedge that a turn leaves open belongs to this segment.
     begin, end = (-reach if cap else 0.0), length + reach
     if ux * nx + uy * ny > 0.0:
         end = length + reach * abs(ux * ny - uy * nx) / np.sqrt(nx * nx + ny * ny)
-    # products in the loop instead of quotients; a direction of nearly 0 limits nothing
+    # quotients computed before the loop; a component near 0 sets no limit
     tilt, spread = (ux / uy, reach / abs(uy)) if abs(uy) > 1e-3 else (0.0, np.inf)
     lean = uy / ux if abs(ux) > 1e-3 else 0.0
     one, two = (begin / ux, end / ux) if abs(ux) > 1e-3 else (-np.inf, np.inf)
@@ -133,7 +134,7 @@ def _segment(
             px = column + 0.5 - x0
             along = px * ux + py * uy
             if along < 0.0:
-                if not cap:  # the end of the segment before has rounded this corner
+                if not cap:  # the end of the previous segment has rounded this corner
                     continue
                 d = np.sqrt(px * px + py * py)
             elif along > length:
@@ -156,7 +157,7 @@ def _segment(
 
 @compiled
 def _shadow(u: float, p: float, q: float, ramp: float, slope: float) -> float:
-    """Integral of the trapezoid from its left end to u."""
+    """Return the integral of the trapezoid from its left end to u."""
     if u >= p:
         return 1.0
     if u <= -p:
@@ -170,13 +171,13 @@ def _shadow(u: float, p: float, q: float, ramp: float, slope: float) -> float:
 
 @compiled
 def blend(coverage: np.ndarray, ink: np.ndarray, image: np.ndarray, wipe: bool) -> None:
-    """Lay ink over a page: image = image * (1 - coverage) + ink * coverage.
+    """Blend ink into a page: image = image * (1 - coverage) + ink * coverage.
 
     Args:
-        coverage: (N,) uint8 with N a multiple of 8 and at least H * W; set back to zero where
-            `wipe`, so that it can serve again.
+        coverage: (N,) uint8 with N a multiple of 8 and at least H * W; reset to zero if `wipe`, so
+            that it can be reused.
         ink: (3,) uint8.
-        image: (H * W, 3) uint8, changed in place.
+        image: (H * W, 3) uint8, modified in place.
     """
     words = coverage.view(np.uint64)  # eight blank pixels cost one comparison
     r, g, b = np.uint32(ink[0]), np.uint32(ink[1]), np.uint32(ink[2])
@@ -196,7 +197,7 @@ def blend(coverage: np.ndarray, ink: np.ndarray, image: np.ndarray, wipe: bool) 
 
 @compiled
 def stamp(coverage: np.ndarray, top: int, left: int, ink: np.ndarray, image: np.ndarray) -> None:
-    """Lay a small coverage map in `ink` over `image` at (top, left); what sticks out is cut off."""
+    """Blend a small coverage map in `ink` into `image` at (top, left), clipped at the edges."""
     for i in range(coverage.shape[0]):
         row = top + i
         if row < 0 or row >= image.shape[0]:

@@ -1,4 +1,4 @@
-"""What is printed around the traces: calibration pulses, separators, names, scale and header."""
+"""Annotations around the traces: calibration pulses, separators, names, scale and header."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from ecgvision.render import kernels
 from ecgvision.render.style import Style
 from ecgvision.render.text import pieces, text_coverage
 
-NAME_BELOW_MM = 7.0  # the kit's 0.7 mV under the baseline
+NAME_BELOW_MM = 7.0  # the kit's 0.7 mV below the baseline
 STRIP_NAME_BELOW_MM = 8.0
-NAME_ABOVE_MM = 6.0  # at most; less where rows are narrow (our default: clear of most P waves)
-NAME_GAP_MM = 1.0  # between the pulse and a name at its left, or above the start
-NAME_LEVEL_MM = 1.3  # such a name's foot below the baseline: half a capital's height at 11 pt
-PULSE_GAP_MM = 1.5  # between invented words and a pulse: a descender's depth and some air
-CAPITAL_MM = 0.26  # height of a capital, per point of the font
+NAME_ABOVE_MM = 6.0  # maximum, less in narrow rows (our default: clear of most P waves)
+NAME_GAP_MM = 1.0  # between the pulse and a name to its left; also before a name above a trace
+NAME_LEVEL_MM = 1.3  # of a name at the left, below the baseline: half a capital's height at 11 pt
+PULSE_GAP_MM = 1.5  # between invented text and a pulse: a descender's depth and some space
+CAPITAL_MM = 0.26  # height of a capital letter, per point of the font
 SCALE_MM = 5.0  # height above the lower edge of the page
 SCALE_LEFT_MM, SCALE_COLUMN_MM = 50.0, 50.0  # the kit's 2 s and 2 s
-EDGE_MM = 5.0  # from the side of the page to text that stands at an end (our default)
-HEADER_MM = 5.9  # depth of the first line below the upper edge, 21 of 21.59 mV on the kit's page
+EDGE_MM = 5.0  # from the side of the page to text at that end (our default)
+HEADER_MM = 5.9  # first line below the upper edge: at 21 of 21.59 mV on the kit's page
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A coverage map and the page pixel of its top left corner; `cell` where it names a lead."""
+    """A coverage map and the page pixel of its top left corner; `cell` if it names a lead."""
 
     coverage: NDArray[np.uint8]
     top: int
@@ -40,9 +40,9 @@ class Part:
 
 @lru_cache(maxsize=256)
 def bars(page: Page, style: Style, rate: float) -> tuple[Part, ...]:
-    """Calibration pulses and separators.
+    """Return the calibration pulses and separators.
 
-    The pulse rises and falls over a sample's time, as a recorded one does: 1 mV for 0.2 s.
+    A pulse is 1 mV for 0.2 s. It rises and falls within one sample, as a recorded one does.
     """
     found: list[Part] = []
     if style.pulse and page.pulse:
@@ -73,7 +73,7 @@ def _pulse(page: Page, style: Style, baseline: float, step: float) -> Part:
 
 
 def _separator(page: Page, style: Style, x_mm: float, baseline: float) -> Part:
-    """An upright bar, snapped to the raster as Agg snaps straight paths, with projecting ends."""
+    """Draw a vertical bar with projecting ends, snapped to pixels as Agg snaps straight paths."""
     width = style.separator_pt * page.dpi / 72
     odd = 0.5 if round(width) % 2 else 0.0
     x, y = page.xy(x_mm, baseline)
@@ -87,14 +87,14 @@ def _separator(page: Page, style: Style, x_mm: float, baseline: float) -> Part:
 
 
 def _share(span: tuple[float, float], first: int) -> NDArray[np.float64]:
-    """How much of each pixel from `first` on the span covers."""
+    """Return the share of each pixel, from `first` on, that the span covers."""
     edges = np.arange(first, math.ceil(span[1]) + 1)
     return np.diff(np.clip(edges, span[0], span[1]))
 
 
 @lru_cache(maxsize=256)
 def labels(page: Page, style: Style) -> tuple[Part, ...]:
-    """The leads' names, and speed and gain."""
+    """Return the leads' names, and speed and gain."""
     found = _names(page, style) if style.lead_names else []
     if style.scale_text:
         words = style.scale_words.format(speed=page.speed, gain=page.gain)
@@ -137,9 +137,10 @@ def _scale(page: Page, style: Style, parts: Sequence[str]) -> list[Part]:
 def header(
     page: Page, style: Style, lines: Sequence[str], *, invented: bool = False
 ) -> tuple[Part, ...]:
-    """Header lines from the top of the page down; tabs set parts of a line apart.
+    """Return header lines from the top of the page down; tabs separate the parts of a line.
 
-    Invented lines end where the first row or its pulse begins; what a caller gives is all printed.
+    Invented lines stop where the first row or its pulse begins. Lines that a caller gives are all
+    printed.
     """
     found: list[Part] = []
     room = page.head_mm
@@ -172,7 +173,7 @@ def _text(
     cell: int | None = None,
     end: bool = False,
 ) -> Part:
-    """Text whose baseline starts at a pixel, or ends there where `end`, but not off the page."""
+    """Return text whose baseline starts at a pixel, or ends there if `end`, within the page."""
     size = style.small_pt if points is None else points
     cover, below, right = text_coverage(text, size, page.dpi, style.font)
     left = max(0, round(at[0]) - cover.shape[1]) if end else round(at[0]) + right

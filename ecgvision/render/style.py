@@ -1,4 +1,4 @@
-"""How a page looks: colours, widths and what is written on it. Where traces stand is `Page`'s."""
+"""Look of a page: colours, widths and texts. `Page` determines the positions of the traces."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GRID_COLOURS: dict[str, tuple[Rgb, Rgb]] = {
     "5": ((255, 0, 0), (254, 223, 219)),
     "bw": ((102, 102, 102), (191, 191, 191)),
 }
-"""Major and minor colours by the numbers of ecg-image-kit: brown, pink, blue, green, red, grey."""
+"""Major and minor colours by ecg-image-kit's numbers: brown, pink, blue, green, red, grey."""
 
 
 POINTS = ("trace_pt", "pulse_pt", "separator_pt", "font_pt")
@@ -32,35 +32,41 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Style:
-    """Everything about a page's look; the defaults are those of ecg-image-kit.
+    """Look of a page; the defaults are those of ecg-image-kit.
 
     Attributes:
-        grid: draw the grid.  grid_rgb: its major and minor colours.
+        grid: draw the grid.
+        grid_rgb: major and minor colours of the grid.
         grid_pt: widths of its major and minor lines.
-        minor: every millimetre is marked by "lines", by "dots" where lines would cross, or "none".
-        paper_rgb: the background.  frame: a black line around the page.
+        minor: marks at every millimetre: "lines", "dots" where lines would cross, or "none".
+        paper_rgb: colour of the background.
+        frame: draw a black line around the page.
         ink: colour of the traces; None draws a grey of at most a fifth of white from the seed.
         trace_pt, pulse_pt, separator_pt: widths in points (1/72 inch).
-        pulse: draw the calibration pulse in the room the page leaves for it.
-        separators: an upright bar between the columns of a row.  separator_mm: its length.
+        pulse: draw the calibration pulse in the space that the page leaves for it.
+        separators: draw a vertical bar between the columns of a row.
+        separator_mm: length of the separators.
         lead_names: print the leads' names.
         name_place: "below" a lead's start, "above" it, or "left" of the row, before the pulse
             (above the start in every column but the first).
         scale_text: print speed and gain.
-        scale_words: with {speed} in mm/s and {gain} in mm/mV; tabs divide it into parts.
-        scale_place: "foot" sets the parts 50 mm apart from 50 mm on, "left" and "right" print one
-            line at that end of the foot, "head" one at the right end of the page's first line.
-        header: print the header lines a caller gives; "invented" makes some up from the seed
-            where none are given (see `header.invent`: nothing that could tell of the heart).
-        header_lines: what is invented, with the fields of `header.invent`; tabs set columns.
-        header_left_mm: where its first column starts.
+        scale_words: text with {speed} in mm/s and {gain} in mm/mV; tabs divide it into parts.
+        scale_place: "foot" sets the parts 50 mm apart, from 50 mm on; "left" and "right" print one
+            line at that end of the foot; "head" prints one line at the right end of the page's
+            first line.
+        header: "given" prints the header lines that a caller gives; "invented" makes some up from
+            the seed if none are given (see `header.invent`: nothing that could reveal the
+            diagnosis).
+        header_lines: invented lines, with the fields of `header.invent`; tabs set columns.
+        header_left_mm: start of the first column of the header.
         header_column_mm, header_line_mm: distance of the header's columns and lines.
-        font: one of `text.FACES`, DejaVu in five cuts.  text_rgb: colour of all text.
-        font_pt: size of names, and of all other text unless note_pt says otherwise.
+        font: one of `text.FACES`, DejaVu in five faces.
+        text_rgb: colour of all text.
+        font_pt: size of names, and of all other text unless note_pt is set.
         note_pt: size of header and scale, None for font_pt.
 
     Raises:
-        ConfigError: for a width, a colour or a word that makes no sense.
+        ConfigError: if a width, a colour or a keyword is invalid.
     """
 
     grid: bool = True
@@ -122,10 +128,10 @@ class Style:
 
 
 def parse_colour(text: str) -> Rgb:
-    """`#rrggbb` as three values from 0 to 255.
+    """Parse `#rrggbb` to three values from 0 to 255.
 
     Raises:
-        ConfigError: for anything else.
+        ConfigError: for any other text.
     """
     digits = text.removeprefix("#")
     try:
@@ -138,7 +144,7 @@ def parse_colour(text: str) -> Rgb:
 
 
 def grid_colours(text: str) -> tuple[Rgb, Rgb]:
-    """Grid colours from a name of `GRID_COLOURS`, or `#major,#minor`, or `#major` alone.
+    """Return grid colours for a name of `GRID_COLOURS`, for `#major,#minor`, or for `#major` alone.
 
     A minor colour that is not given is the major one, three quarters of the way to white.
     """

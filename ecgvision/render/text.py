@@ -1,6 +1,6 @@
-"""Text as coverage maps, drawn once by matplotlib's Agg backend and kept.
+"""Text as coverage maps, drawn once by matplotlib's Agg backend and cached.
 
-matplotlib ships the DejaVu fonts, so no font is looked for on the machine.
+matplotlib ships the DejaVu fonts, so no system font is needed.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ Glyphs = tuple[NDArray[np.uint8], int, int]
 
 
 def text_coverage(text: str, points: float, dpi: float, font: str = "sans") -> Glyphs:
-    """Coverage of one line of text.
+    """Return the coverage of one line of text.
 
-    Small text is set in steps of a quarter of a pixel, so that training, which draws at every
-    resolution, finds nearly all of its text in the cache; a line of it ends within a pixel of
-    where it should.
+    Sizes of small text are rounded to a quarter of a pixel. Training draws at every resolution, and
+    so finds nearly all of its text in the cache. A line of text then ends within a pixel of its
+    exact position.
 
     Returns:
-        (h, w) uint8, 255 where wholly covered, and how far its top left pixel lies (below, right)
-        of the pixel corner where the baseline starts. Empty for text without ink.
+        (h, w) uint8, 255 where fully covered, and the offset (below, right) of its top left pixel
+        from the pixel corner where the baseline starts. Empty for text without ink.
     """
     return _drawn(text, _pixels(points, dpi), font)
 
 
 def pieces(text: str, points: float, dpi: float, font: str = "sans") -> list[Glyphs]:
-    """The same line in parts, digits one by one, each as `text_coverage` and to be laid together.
+    """Return the same line in parts, digits one by one, each as from `text_coverage`.
 
-    For text with random numbers, which would never be found in the cache whole. Every part starts
-    at a whole pixel.
+    This is for text with random numbers, whose complete lines would never be in the cache. Every
+    part starts at a whole pixel.
     """
     pixels = _pixels(points, dpi)
     found, at = [], 0.0
@@ -63,7 +63,10 @@ def _pixels(points: float, dpi: float) -> float:
 
 @lru_cache(maxsize=4096)
 def _advance(text: str, pixels: float, font: str) -> float:
-    """How far the next text starts; measured up to a bar, as blanks at an end have no ink."""
+    """Return the distance to the start of the next text.
+
+    It is measured up to a bar, because trailing blanks have no ink.
+    """
     return _extent(text + "|", pixels, font)[0] - _extent("|", pixels, font)[0]
 
 
@@ -87,7 +90,7 @@ def _drawn(text: str, pixels: float, font: str) -> Glyphs:
     from matplotlib.backends.backend_agg import RendererAgg
 
     wide, high, deep = _extent(text, pixels, font)
-    margin = int(np.ceil(high)) + 4  # glyphs may reach over the box that is measured
+    margin = int(np.ceil(high)) + 4  # glyphs may extend beyond the measured box
     canvas = RendererAgg(int(np.ceil(wide)) + 2 * margin, int(np.ceil(high)) + 2 * margin, 72.0)
     anchor = margin + int(np.ceil(high - deep))
     context = canvas.new_gc()

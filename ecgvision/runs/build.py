@@ -1,6 +1,6 @@
-"""Data, model and task from a run's configuration, so that any run can be opened again.
+"""Builds data, model and task from a run's configuration, and opens trained runs.
 
-A configuration is a plain dict, as `config.yaml` of a run directory holds it.
+A configuration is a plain dict, as in `config.yaml` of a run directory.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from ecgvision.systems.base import Config, Run
 
 
 def build_cohort(config: Config) -> Cohort:
-    """The stores of `data.store`, labelled and split as the configuration says."""
+    """Return the records of `data.store`, labelled and split by the configuration."""
     return get_system(config["exp"]).cohort(config)
 
 
 def build_data(config: Config, cohort: Cohort) -> EcgDataModule:
-    """The data module of the configuration's system."""
+    """Return the data module of the configuration's system."""
     return get_system(config["exp"]).data(config, cohort)
 
 
 def build_task(config: Config, data: EcgDataModule, *, pretrained: bool) -> BaseTask:
-    """The task of the configuration's system around a new network.
+    """Return the task of the configuration's system around a new network.
 
     Args:
-        pretrained: whether to fetch the weights that training starts from; a run that is opened
-            again has its own.
+        pretrained: whether to load the weights that training starts from; False for a run that is
+            re-opened, which has its own weights.
     """
     return get_system(config["exp"]).build_task(config, data, pretrained=pretrained)
 

@@ -1,4 +1,4 @@
-"""`ecgvision evaluate`: trained runs judged layout by layout, readers of pages too."""
+"""`ecgvision evaluate`: re-evaluate trained runs, including page readers, layout by layout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ecgvision.shipped import NAME, READER
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `ecgvision evaluate`."""
+    """Add the arguments of `ecgvision evaluate`."""
     parser.description = (
         "Judge trained runs on their test split, layout by layout and artefact by artefact. No "
         "stream sees what the page does not show; temperature and thresholds stay as the run "
@@ -66,7 +66,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Judge and print."""
+    """Evaluate the runs and print the results; return the exit code."""
     check(args)
     from ecgvision.core.run_folder import read_metrics
     from ecgvision.nn.training.quiet import silence_lightning
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     silence_lightning()
     out = {}
     for folder in args.runs:
-        with contextlib.redirect_stdout(sys.stderr):  # progress bars: stdout is for the answer
+        with contextlib.redirect_stdout(sys.stderr):  # keeps progress bars out of stdout
             done = evaluate_run(folder, **_options(args))
         result = read_metrics(done)
         out[str(folder)] = result
@@ -90,13 +90,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Refuse what can be seen to be wrong before anything slow is imported.
+    """Refuse invalid arguments before anything slow is imported.
 
     Raises:
-        ConfigError: for a run that is none or has not finished, options that do not go together,
-            or an unknown artefact.
-        LayoutError, StoreError, DataError: for an unknown layout, or a store or a folder of pages
-            that is none.
+        ConfigError: for a folder that is not a finished run, options that the run's system does not
+            take, an unknown artefact, or `--pages` below 1.
+        LayoutError: for an unknown layout.
+        StoreError: for a folder that is not a store.
+        DataError: for a folder without drawn pages.
     """
     from ecgvision.core.layouts import MANY, get_layout
     from ecgvision.core.run_folder import read_config, read_metrics
@@ -127,7 +128,7 @@ def check(args: argparse.Namespace) -> None:
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
-    """The fields of `EvaluationOptions`."""
+    """Return the fields of `EvaluationOptions`."""
     same = ("layouts", "artefacts", "images", "fill", "pages", "gain", "speed", "accelerator",
             "force")  # fmt: skip
     return {"stores": args.store} | {key: getattr(args, key) for key in same}

@@ -1,4 +1,4 @@
-"""Evaluating a finished run of any system again."""
+"""Re-evaluation of a finished run of any system."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from ecgvision.systems.base import EvaluationOptions
 
 
 def evaluate_run(run: str | Path, **options: Any) -> Path:
-    """Evaluate a finished run on its test split, in the views that are asked for.
+    """Re-evaluate a finished run on its test split with the given options.
 
-    Nothing of the run is changed, and what was evaluated before by the same code is not computed
-    twice.
+    The run is not changed. An existing result of the same options and code is reused.
 
     Args:
         run: a run directory, or `shipped` for the package's reader.

@@ -1,4 +1,4 @@
-"""What a packed store is made of: names, version, and the int16 code of a signal."""
+"""Format of a packed store: file names, version, and the int16 encoding of a signal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ecgvision.core.errors import StoreError
 FORMAT = "ecgvision-store"
 VERSION = 1
 MISSING = -32768
-"""The int16 value that stands for NaN."""
+"""The int16 value that encodes NaN."""
 SIGNALS, RECORDS, MANIFEST = "signals.npy", "records.parquet", "store.json"
 COLUMNS = (
     "record_id",
@@ -31,19 +31,19 @@ COLUMNS = (
     "site",
     "flags",
 )
-"""The columns every store has; `y_<COLUMN>` label columns and the source's own follow."""
+"""Columns of every store; the `y_<COLUMN>` label columns and the source's own columns follow."""
 MICROVOLT = 0.001
 _PEAK = 32767
 
 
 def encode(signal: NDArray[np.floating[Any]]) -> tuple[NDArray[np.int16], float]:
-    """Quantise (12, T) mV with NaN to int16 and the scale in mV a step.
+    """Quantise a (12, T) signal in mV with NaN to int16; return it with the scale in mV per step.
 
-    Signals on the 1 uV grid of most archives keep it, so packing loses nothing there; others take
-    the finest step at which their largest value fits (error at most half a step).
+    Signals on the 1 uV grid of most archives are stored without loss. Other signals get the finest
+    step at which their largest value fits (error at most half a step).
 
     Raises:
-        StoreError: for a wrong shape or an infinite value.
+        StoreError: if the shape is wrong or a value is infinite.
     """
     if signal.ndim != 2 or signal.shape[0] != len(LEADS) or signal.shape[1] < 1:
         raise StoreError("a signal must have shape (12, T)", value=signal.shape)
@@ -62,7 +62,7 @@ def encode(signal: NDArray[np.floating[Any]]) -> tuple[NDArray[np.int16], float]
 
 
 def decode(values: NDArray[np.int16], scale: float) -> NDArray[np.float32]:
-    """The float32 mV of int16 steps, NaN where missing; any shape."""
+    """Convert int16 steps of any shape to float32 mV, NaN where missing."""
     signal = values.astype(np.float32)
     signal *= np.float32(scale)
     missing = values == MISSING
@@ -72,6 +72,6 @@ def decode(values: NDArray[np.int16], scale: float) -> NDArray[np.float32]:
 
 
 def file_sha256(path: str | Path) -> str:
-    """The sha256 of a file in hex, read a chunk at a time."""
+    """Return the sha256 of a file in hex, read in chunks."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,15 +1,16 @@
-"""Packed signals: a memory-mapped int16 file, a parquet table of records, a manifest with hashes.
+"""Packed store: a memory-mapped int16 file, a parquet table of records, a manifest with hashes.
 
-A store is a folder of three files (and `quality.json`, where packing reported on the source; and
-`keys.npz`, see `record_keys`, once they have been asked for):
+A store is a folder of three files. It also has `quality.json` if packing reported on the source,
+and `keys.npz` (see `record_keys`) once record keys have been computed.
 
     signals.npy      flat int16; record r is 12 x length values, lead-major, from its offset;
                      a missing value is -32768
-    records.parquet  one row a record: where its values lie, who it is, labels, flags, metadata
+    records.parquet  one row per record: position of its values, identity, labels, flags, metadata
     store.json       format, version, rate, source, counts, sizes and sha256 of the other two
 
-Why a plain memory map: a ten-second record at 100 Hz is read in hundredths of a millisecond, any
-number of worker processes share one page cache, and nothing has to be opened or parsed per record.
+Reasons for a plain memory map: a ten-second record at 100 Hz is read in hundredths of a
+millisecond, all worker processes share one page cache, and nothing has to be opened or parsed per
+record.
 """
 
 from __future__ import annotations
@@ -48,15 +49,15 @@ class Store:
 
     Attributes:
         path: the folder.
-        rate: Hz of every record.
-        records: the table, one row a record (see `COLUMNS`).
-        manifest: what `store.json` says.
-        label_columns: the source's own label columns, without their `y_`.
+        rate: sampling rate of every record in Hz.
+        records: table with one row per record (see `COLUMNS`).
+        manifest: content of `store.json`.
+        label_columns: the source's own label columns, without their prefix `y_`.
         hash: 16 hex digits over version, rate and both files' sha256.
 
     Raises:
-        StoreError: if the folder is no store, is of another version, or a file's size differs from
-            what the manifest states. `verify` checks every byte.
+        StoreError: if the folder is not a store, is of another version, or if a file's size differs
+            from the manifest. `verify` checks every byte.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -84,7 +85,7 @@ class Store:
         return f"Store({str(self.path)!r}, {len(self)} records at {self.rate:g} Hz)"
 
     def __reduce__(self) -> tuple[Callable[..., Store], tuple[str]]:
-        # A pickled memory map would be copied whole into every spawned worker.
+        # A pickled memory map would be copied in full into every spawned worker.
         return Store, (str(self.path),)
 
     @property
@@ -95,33 +96,34 @@ class Store:
 
     @property
     def records_hash(self) -> str:
-        """16 hex digits over the names of the records, whatever their rate, labels and order."""
+        """16 hex digits over the records' names, independent of their rate, labels and order."""
         names = "\0".join(sorted(self.records["record_id"]))
         return hashlib.sha256(names.encode()).hexdigest()[:16]
 
     def steps(self, row: int) -> NDArray[np.int16]:
-        """The stored (12, T) int16 steps of a record: a view of the memory map."""
+        """Return the stored (12, T) int16 steps of a record: a view of the memory map."""
         if not 0 <= row < len(self):
             raise IndexError(f"row {row} of a store of {len(self)} records")
         offset, length = int(self._offset[row]), int(self._length[row])
         return self._signals[offset : offset + len(LEADS) * length].reshape(len(LEADS), length)
 
     def length(self, row: int) -> int:
-        """Samples of a record's leads."""
+        """Return the number of samples per lead of a record."""
         return int(self._length[row])
 
     def read(self, row: int, start: int = 0, length: int | None = None) -> NDArray[np.float32]:
-        """The (12, T) float32 signal of a record in mV, NaN where missing; a fresh array.
+        """Return the (12, T) float32 signal of a record in mV, NaN where missing; a new array.
 
         Args:
-            start, length: samples of a part, of which alone the values are converted; fewer than
-                `length` where the record ends before. By default the whole record.
+            start, length: part of the record in samples; only its values are converted. The result
+                is shorter than `length` if the record ends before. The default is the complete
+                record.
         """
         stop = None if length is None else start + length
         return decode(self.steps(row)[:, start:stop], float(self._scale[row]))
 
     def verify(self) -> None:
-        """Read both files whole and compare their sha256 with the manifest.
+        """Read both files completely and compare their sha256 with the manifest.
 
         Raises:
             StoreError: naming the file that differs.
@@ -140,7 +142,7 @@ class Store:
         file = self.path / RECORDS
         try:
             records = pd.read_parquet(file)
-        except Exception as error:  # pyarrow raises its own kinds for damaged files
+        except Exception as error:  # pyarrow raises various exceptions for damaged files
             raise StoreError(
                 f"the table cannot be read ({error})", file=file, remedy="Pack the store again"
             ) from error
@@ -174,10 +176,12 @@ class Store:
 
 
 def check_store(path: str | Path) -> dict[str, Any]:
-    """The manifest of a store whose files are there and of their sizes; none of them is opened.
+    """Return a store's manifest after checking that its files exist and have the right sizes.
+
+    The files are not opened.
 
     Raises:
-        StoreError: as `Store`, as far as it can be told without the table.
+        StoreError: as for `Store`, except for errors that only the table reveals.
     """
     manifest = _read_manifest(Path(path))
     for name in (SIGNALS, RECORDS):
@@ -199,7 +203,7 @@ def check_store(path: str | Path) -> dict[str, Any]:
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest, after checking that it is one of ours and of this version."""
+    """Return the manifest after checking its format, version and entries."""
     file = path / MANIFEST
     if not path.is_dir():
         raise StoreError(

@@ -1,14 +1,15 @@
-"""What tells the records of a store apart, in whichever store they lie.
+"""Keys that identify records across stores.
 
-Every record has two keys of 64 bits: one over its name, which is the same at another rate, and one
-over its signal, which is the same under another name, in another store, beside other records, and
-at another scale of the stored steps. The second hashes the int16 steps of all leads in the order of
-`LEADS`, so the same recording has another one where it is packed at another rate, filtered, cut to
-another length, with a lead missing, or in steps of another size (1 uV where the source is on that
-grid, else a share of the record's peak). A record that holds no deflection has no such key.
+Every record has two 64-bit keys, one of its name and one of its signal. The name key is the same at
+another sampling rate. The signal key is the same under another name, in another store, beside other
+records, and at another scale of the stored steps. It hashes the int16 steps of all leads in the
+order of `LEADS`. The signal key of a recording therefore changes if it is packed at another rate,
+filtered, cut to another length, with a lead missing, or in steps of another size (1 uV if the
+source is on that grid, otherwise a share of the record's peak). A record without any deflection has
+no signal key.
 
-The signal keys of a store are computed once, at about a gigabyte a second, and kept beside it in
-`keys.npz`, where its folder can be written to.
+The signal keys of a store are computed once, at about a gigabyte per second. They are cached in the
+store's folder as `keys.npz` if it is writable.
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ Keys = NDArray[np.uint64]
 
 
 def record_keys(store: Store) -> Keys:
-    """(N, 2) uint64 by row of the store: the key of the name, and that of the signal; where there
-    is none, the name's again."""
+    """Return (N, 2) uint64 by row of the store: the name key and the signal key.
+
+    A record without a signal key has its name key twice.
+    """
     names = np.array(
         [_key(b"name", str(n).encode()) for n in store.records["record_id"]], np.uint64
     )
@@ -44,7 +47,7 @@ def record_keys(store: Store) -> Keys:
 
 
 def _signal_keys(store: Store) -> Keys:
-    """(N,) uint64, 0 for a record without any deflection; from `keys.npz` where it fits."""
+    """Return (N,) uint64, 0 for a record without any deflection; from `keys.npz` if it matches."""
     file, content = store.path / KEYS, str(store.manifest["sha256"][SIGNALS])
     known = _read(file, content)
     if known is not None and len(known) == len(store):

@@ -1,4 +1,4 @@
-"""Write a packed store record by record, in bounded memory, and put it in place in one step."""
+"""Writer of packed stores: record by record, in bounded memory, published atomically."""
 
 from __future__ import annotations
 
@@ -35,22 +35,23 @@ QUALITY = "quality.json"
 
 
 class StoreWriter:
-    """A context manager: leaving it normally finishes the store, an exception leaves nothing.
+    """Context manager that writes a packed store.
 
-    Signals go straight to disk and only the table of records is kept in memory, so a store may be
-    larger than memory. Everything is written to a hidden folder beside the target, which is renamed
-    at the end: a store either is whole or is not there.
+    Leaving the block normally finishes the store; an exception leaves nothing behind. Signals are
+    written to disk at once and only the table of records is kept in memory, so a store may be
+    larger than memory. All files are written to a hidden folder beside the target, which is renamed
+    at the end. A store is therefore either complete or absent.
 
     Args:
-        path: the folder to make.
-        rate: Hz of every record.
-        source: the name of the data, for messages and tables.
+        path: the folder to create.
+        rate: sampling rate of every record in Hz.
+        source: name of the data, for messages and tables.
         label_columns: the source's own label columns (stored as `y_<COLUMN>`).
-        quality: a report on the source, written to `quality.json`; may be set until the end.
-        overwrite: replace a store that stands at `path`; otherwise that is an error.
+        quality: report on the source, written to `quality.json`; may be set until the end.
+        overwrite: replace an existing store at `path`; otherwise an existing path is an error.
 
     Raises:
-        StoreError: if the target stands already, or the rate is not positive.
+        StoreError: if the target already exists, or the rate is not positive.
     """
 
     def __init__(
@@ -123,18 +124,18 @@ class StoreWriter:
 
         Args:
             signal: (12, T) float mV, NaN where missing.
-            record_id: unique over stores: begin it with the source's name.
-            patient_id: None or empty where unknown; such a record is a patient of its own.
-            fold: 1-10, or None where the source has none.
-            scp_codes: statement -> likelihood; None where the source has no codes for the record.
+            record_id: unique across stores; begin it with the source's name.
+            patient_id: None or empty if unknown; the record then counts as a patient of its own.
+            fold: 1-10, or None if the source has no folds.
+            scp_codes: statement -> likelihood; None if the source has no codes for the record.
             columns: a value (0, 1 or None) for each of `label_columns`.
             age: in years.
             sex: "male", "female" or None.
-            flags: what the quality checks found.
+            flags: findings of the quality checks.
             metadata: further columns of the source, under their own names.
 
         Raises:
-            StoreError: for a signal, identifier, sex or label that cannot be stored.
+            StoreError: if the signal, the identifier, the sex or a label cannot be stored.
         """
         steps, scale = encode(signal)
         self.add_steps(
@@ -156,7 +157,7 @@ class StoreWriter:
     def add_steps(
         self, steps: NDArray[np.int16], scale: float, *, record_id: str, **about: Any
     ) -> None:
-        """Append a record that `encode` has quantised; the further arguments are those of `add`."""
+        """Append a record quantised by `encode`; the other arguments are those of `add`."""
         assert self._file is not None, "use the writer in a with block"
         if not record_id or record_id in self._ids:
             raise StoreError(
@@ -236,13 +237,13 @@ class StoreWriter:
 
 
 def _write_header(file: BinaryIO, values: int) -> None:
-    """The .npy header of a flat array; numpy pads it so that the length can be put in later."""
+    """Write the .npy header of a flat array; numpy pads it, so the length can be set later."""
     file.seek(0)
     npy.write_array_header_1_0(file, {"descr": "<i2", "fortran_order": False, "shape": (values,)})
 
 
 def _typed(rows: list[dict[str, Any]], label_columns: Sequence[str]) -> pd.DataFrame:
-    """The rows as a table whose column types do not depend on what the data happened to hold."""
+    """Return the rows as a table whose column types do not depend on the values."""
     import pandas as pd
 
     labels = [f"y_{c}" for c in label_columns]
@@ -261,7 +262,7 @@ def _typed(rows: list[dict[str, Any]], label_columns: Sequence[str]) -> pd.DataF
         if name in kinds:
             table[name] = table[name].astype(kinds[name])
         elif name in texts or table[name].dtype == object:
-            # Columns of mixed kinds have no parquet type: they are kept as text.
+            # Columns of mixed types have no parquet type and are stored as text.
             column = table[name]
             table[name] = column.map(str, na_action="ignore").astype(object).where(column.notna())
     return table

@@ -1,7 +1,7 @@
-"""The systems of the framework, by the name that `+exp=` gives.
+"""The systems of the framework, by their name in `+exp=`.
 
-Their modules import nothing slow, so that a configuration is checked at once; what trains and what
-is trained is imported where it is built.
+Their modules import nothing slow, so that checking a configuration is fast. Networks, data modules
+and tasks are imported where they are built.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SYSTEMS: dict[str, System] = {
 
 
 def get_system(name: str) -> System:
-    """The named system.
+    """Return the system of this name.
 
     Raises:
         ConfigError: for an unknown name.

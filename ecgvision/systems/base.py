@@ -1,4 +1,4 @@
-"""What a run asks of a system: its data, its network in a task, and what can be deployed of it."""
+"""Interface of the systems: data, network and task, evaluation and export."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ecgvision.core.errors import ConfigError
 from ecgvision.core.processors import loader_workers
 from ecgvision.nn.training.optimizer_settings import OptimizerSettings
 
-if TYPE_CHECKING:  # slow to import, and of no use to who checks a configuration
+if TYPE_CHECKING:  # slow to import, and not needed to check a configuration
     import pandas as pd
     from torch import nn
 
@@ -27,11 +27,11 @@ Config = Mapping[str, Any]
 INPUTS = ("signal", "page")
 
 KEYS = ("reader", "reader_frozen", "weights")
-"""Of the section `model`, what is not the network's."""
+"""Keys of the section `model` that are not arguments of the network."""
 
 
 class Run(NamedTuple):
-    """A trained run, opened: its configuration, data, and the task with the best weights."""
+    """A trained run that was opened: configuration, data, and the task with the best weights."""
 
     config: dict[str, Any]
     data: EcgDataModule
@@ -40,14 +40,14 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True)
 class Training:
-    """A training that has ended, as its judge needs to know of it.
+    """Facts about a finished training that its evaluation needs.
 
     Attributes:
         folder: the run directory.
         code: digest of the code that makes the result.
         started: `time.monotonic()` at the start of the run.
-        history: logged figures by epoch; None where nothing was logged.
-        seen: what metrics.json says of the records that the run has seen, see `leakage`.
+        history: logged metrics by epoch; None where nothing was logged.
+        seen: records that the run has seen, as stored in metrics.json; see `leakage`.
     """
 
     folder: Path
@@ -59,19 +59,18 @@ class Training:
 
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """How a finished run is evaluated again; what is not given is the run's own.
+    """Options for the re-evaluation of a finished run; defaults are the run's own settings.
 
     Attributes:
         layouts: names of layouts.
-        artefacts: names of artefacts of pages.
-        images: folders of `data_prep.render_images`, one for each store, whose pages are taken
-            instead of drawn ones. The layouts are then all of the first folder, unless given, and
-            the artefacts none.
-        fill: a way to fill what is not printed, for networks that read signals.
-        stores, pages, gain, speed: of a reader: stores of other records, the most pages, mm/mV
-            and mm/s of all pages.
-        accelerator: of Lightning's trainer.
-        force: evaluate again although it has been done.
+        artefacts: names of page artefacts.
+        images: folders of `data_prep.render_images`, one per store, whose pages replace rendered
+            ones. Layouts then default to all of the first folder, and artefacts to none.
+        fill: method that fills missing samples, for networks that read signals.
+        stores, pages, gain, speed: for readers only: other stores, the maximum number of pages,
+            and mm/mV and mm/s of all pages.
+        accelerator: accelerator of Lightning's trainer.
+        force: evaluate even if the result exists.
     """
 
     layouts: Sequence[str] = ()
@@ -87,69 +86,69 @@ class EvaluationOptions:
 
 
 class System(ABC):
-    """One system of the framework: its settings, its parts, and the life of its runs.
+    """A system of the framework: checks settings, builds data and task, evaluates its runs.
 
-    It turns a run's configuration (plain containers) into objects, and holds no state.
+    Builds objects from a run's configuration (plain containers) and holds no state.
 
     Attributes:
-        needs_labels: whether records whose labels are unknown are of no use.
+        needs_labels: whether records with unknown labels are left out.
     """
 
     needs_labels = True
 
     @abstractmethod
     def streams(self, config: Config) -> tuple[str, ...]:
-        """The streams that are judged; none where a run has no labels to be judged by."""
+        """Return the streams that are evaluated; empty for runs without labels."""
 
     def monitor(self, config: Config) -> tuple[str, str] | None:
-        """The logged figure that chooses the checkpoint, and `max` or `min`; None: the last epoch.
+        """Return the logged metric that selects the checkpoint, and `max` or `min`.
 
-        By default the validation AUROC of the first stream.
+        The default is the validation AUROC of the first stream. None selects the last epoch.
         """
         return f"val/{self.streams(config)[0]}_auroc", "max"
 
     def needs(self, config: Config, stage: str) -> bool:
-        """Whether a stage that could be trained first has a part in this run."""
+        """Return whether this run uses a stage that can be trained before it."""
         return True
 
     def check_settings(self, config: Config) -> None:
-        """Refuse what can be seen to be wrong without anything that is slow to import.
+        """Refuse invalid settings, without slow imports.
 
         Raises:
-            ConfigError: naming the setting.
+            ConfigError: for an invalid setting; names it.
             LayoutError: for an unknown layout, or one that does not fit.
         """
         base_arguments(config)
 
     def check(self, config: Config) -> None:
-        """Refuse what can be seen to be wrong before any stage of the run is trained.
+        """Refuse invalid settings before any stage of the run is trained.
 
         Raises:
-            ConfigError, LayoutError: as `check_settings`, and for what only those can tell that
-                are built.
+            ConfigError, LayoutError: as `check_settings`, and for errors that only show when parts
+                of the system are built.
         """
         self.check_settings(config)
 
     @abstractmethod
     def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
-        """The loaders."""
+        """Return the data module."""
 
     @abstractmethod
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> BaseTask:
-        """A task around a new network.
+        """Return a task around a new network.
 
         Args:
-            pretrained: whether to fetch the weights that training starts from; a run that is
-                opened again has its own.
+            pretrained: whether to load the weights that training starts from; False for a run that
+                is re-opened, which has its own weights.
         """
 
     def student(
         self, config: Config, network: nn.Module, points: OperatingPoints
     ) -> Student | None:
-        """What reads a picture by itself, in evaluation mode; None where nothing does.
+        """Return the image-only student, in evaluation mode; None if the system has none.
 
         Args:
-            points: the operating points of the first stream.
+            points: operating points of the first stream.
         """
         return None
 
@@ -157,52 +156,53 @@ class System(ABC):
     def judge(
         self, config: Config, task: BaseTask, data: EcgDataModule, training: Training
     ) -> dict[str, Any]:
-        """Judge the best weights, and write what a finished run holds into its folder.
+        """Evaluate the best weights and write the results to the run directory.
 
-        Its last file is metrics.json, whose content is returned: a run with one is finished.
+        The last file written is metrics.json, whose presence marks the run as finished. Its content
+        is returned.
         """
 
     @abstractmethod
     def summary(self, result: Mapping[str, Any]) -> str:
-        """The findings of metrics.json in a few lines for people."""
+        """Return a summary of metrics.json in a few lines of text."""
 
     def keys_without_effect(self, config: Config) -> tuple[str, ...]:
-        """Keys that do not change what this system's run finds, e.g. `loss.distill`."""
+        """Return configuration keys that do not change the result, e.g. `loss.distill`."""
         return ()
 
     def explanations(self, config: Config) -> tuple[str, ...]:
-        """Methods by which `ecgvision explain` attributes an answer: gradients, rollout."""
+        """Return the attribution methods of `ecgvision explain`: gradients, rollout."""
         return ()
 
     def can_be_filled(self, config: Config) -> bool:
-        """Whether the network reads full leads, so that a fill of what is missing serves it."""
+        """Return whether the network reads full leads, so that missing samples can be filled."""
         return False
 
     def check_evaluation(self, options: EvaluationOptions, run: str | Path) -> None:
-        """Refuse options of `evaluate` that this system does not take; by default it takes none.
+        """Refuse options of `evaluate` that this system does not support; by default it has none.
 
         Raises:
-            ConfigError: naming the run.
+            ConfigError: for an unsupported option; names the run.
         """
         raise ConfigError("a run without labels cannot be evaluated", file=run)
 
     def evaluate(self, run: Path, options: EvaluationOptions, *, code: str) -> Path:
-        """Evaluate a finished run again on its test split; nothing of the run is changed.
+        """Re-evaluate a finished run on its test split, without changing the run.
 
         Args:
             code: digest of the code that evaluates.
 
         Returns:
-            The folder with metrics.json and report.html. What was evaluated so before is not
-            computed twice.
+            The folder with metrics.json and report.html. An existing result of the same options
+            and code is reused.
 
         Raises:
-            ConfigError: if the system has nothing to be evaluated by.
+            ConfigError: if the system cannot be evaluated.
         """
         raise ConfigError("a run without labels cannot be evaluated", file=run)
 
     def cohort(self, config: Config) -> Cohort:
-        """The stores of `data.store`, labelled and split as the configuration says."""
+        """Return the records of `data.store`, labelled and split by the configuration."""
         from ecgvision.data.cohort import Cohort
 
         data = config["data"]
@@ -213,7 +213,7 @@ class System(ABC):
         )  # fmt: skip
 
     def build_task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> BaseTask:
-        """`task`, with the labels that its checkpoints are for."""
+        """Return `task`, with the label hash for its checkpoints set."""
         task = self.task(config, data, pretrained=pretrained)
         task.label_hash = data.cohort.scheme.hash
         return task
@@ -222,8 +222,7 @@ class System(ABC):
         """Open a trained run from its directory.
 
         Args:
-            config: instead of the run's own, e.g. with other data; the network must stay what it
-                was.
+            config: replaces the run's own, e.g. with other data; the network must be the same.
 
         Raises:
             ConfigError, LabelError, StoreError: if a part is missing or does not fit.
@@ -239,17 +238,17 @@ class System(ABC):
 
 
 def names(given: str | Sequence[Any] | None) -> tuple[str, ...]:
-    """One name, or a list of them; none for null."""
+    """Return one name or a list of names as a tuple; empty for None."""
     if given is None:
         return ()
     return (given,) if isinstance(given, str) else tuple(str(name) for name in given)
 
 
 def reads_pages(config: Config) -> bool:
-    """Whether the input is a page; runs of earlier versions have no such key.
+    """Return whether the input is a page; older runs lack the key and read signals.
 
     Raises:
-        ConfigError: for an input that is neither.
+        ConfigError: for an input that is neither `signal` nor `page`.
     """
     given = config.get("input", "signal")
     if given not in INPUTS:
@@ -258,19 +257,19 @@ def reads_pages(config: Config) -> bool:
 
 
 def network_arguments(config: Config) -> dict[str, Any]:
-    """The section `model` without what is the reader's."""
+    """Return the section `model` without `KEYS`."""
     return {key: value for key, value in config["model"].items() if key not in KEYS}
 
 
 def base_arguments(config: Config) -> dict[str, Any]:
-    """What every task takes."""
+    """Return the arguments common to all tasks."""
     optimizer = dict(config["optimizer"])
     optimizer["milestones"] = tuple(optimizer["milestones"])
     return {"optimizer": OptimizerSettings(**optimizer), "seed": config["seed"]}
 
 
 def loader_arguments(config: Config) -> dict[str, Any]:
-    """What every data module takes."""
+    """Return the arguments common to all data modules."""
     data = config["data"]
     workers = loader_workers(data["num_workers"], config["trainer"]["devices"])
     return {"batch_size": data["batch_size"], "num_workers": workers, "seed": config["seed"]}

@@ -1,4 +1,4 @@
-"""Evaluating a finished labelled run again: in other layouts, with other artefacts or filled."""
+"""Re-evaluation of a finished labelled run with other layouts or artefacts, or with a fill."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def evaluate_labels(system: System, run: Path, options: EvaluationOptions, *, co
 
 
 def evaluation_id(judged: Mapping[str, Any], code: str) -> str:
-    """8 hex digits over what is evaluated, and by which code."""
+    """Return 8 hex digits that identify the evaluated settings and the code."""
     text = json.dumps({**judged, "code": code}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -69,11 +69,11 @@ def evaluation_id(judged: Mapping[str, Any], code: str) -> str:
 def change_views(
     system: System, config: dict[str, Any], options: EvaluationOptions
 ) -> dict[str, Any]:
-    """Change a configuration to the layouts and artefacts that are asked for; returns what is
-    evaluated.
+    """Set the requested layouts and artefacts in a configuration; return the evaluated settings.
 
     Raises:
-        ConfigError: if the network has no signal to fill, or reads no pages.
+        ConfigError: for a fill where the network takes none, or artefacts or drawn pages where it
+            reads no pages.
         DataError: if a folder holds no drawn pages.
     """
     data, model, fill = config["data"], config["model"], options.fill
@@ -96,10 +96,10 @@ def change_views(
 def choose_views(
     data: dict[str, Any], layouts: Sequence[str], artefacts: Sequence[str], images: Sequence[str]
 ) -> list[DrawnPages]:
-    """The folders that pages are taken from; a configuration's data is changed to what is judged.
+    """Set layouts and artefacts in the section `data`; return the folders of drawn pages.
 
     Raises:
-        DataError: if a folder is none of pages.
+        DataError: if a folder holds no drawn pages.
     """
     drawn = [DrawnPages(folder) for folder in images]
     if drawn:
@@ -120,7 +120,7 @@ class _Filled:
         self.fill = make_fill(fill, train=self._training_signals, seed=seed)
 
     def _training_signals(self) -> NDArray[np.float32]:
-        """(M, 12, T) of the training split, whole, scaled as the network gets them."""
+        """Return the unmasked signals of the training split as the network input, (M, 12, T)."""
         return np.stack([
             network_signal(self.data.cohort, int(p), self.config["data"])
             for p in self.data.positions("train")

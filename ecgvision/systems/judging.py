@@ -1,4 +1,4 @@
-"""From the best weights of a labelled run to predictions, figures, report and bundle."""
+"""Evaluation of a labelled run's best weights: predictions, metrics, report and bundle."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EXAMPLES = 6
 
 
 def examples(table: pd.DataFrame, data: PairedDataModule, stream: str) -> list[dict[str, Any]]:
-    """Test pages for the report, evenly spaced over the split."""
+    """Return test pages for the report, evenly spaced over the split."""
     dataset = data.dataset("test")
     first = {"layout": data.layouts[0], "artefact": data.artefacts[0]}
     rows = predictions.select(table, split="test", stream=stream, **first)
@@ -43,7 +43,7 @@ def examples(table: pd.DataFrame, data: PairedDataModule, stream: str) -> list[d
 
 
 def check_pages(data: PairedDataModule, count: int = 16) -> NDArray[np.uint8]:
-    """(N, 3, H, W) uint8 test pages on which the exported graph is compared with the student."""
+    """Return test pages for comparing the exported graph with the student, (N, 3, H, W) uint8."""
     dataset = data.dataset("test")
     return np.stack([dataset[(0, i)]["image"].numpy() for i in range(min(count, len(dataset)))])
 
@@ -51,7 +51,7 @@ def check_pages(data: PairedDataModule, count: int = 16) -> NDArray[np.uint8]:
 def judge_labels(
     system: System, config: Config, task: BaseTask, data: EcgDataModule, training: Training
 ) -> dict[str, Any]:
-    """Judge a labelled run; see `LabelledSystem.judge`."""
+    """Evaluate a labelled run after training; see `LabelledSystem.judge`."""
     trainer, folder = config["trainer"], training.folder
     table = pd.concat(
         [

@@ -1,7 +1,7 @@
-"""Systems that learn labels: how their runs are judged, exported, summed up and evaluated again.
+"""Base class of systems that learn labels: evaluation, export and summary of their runs.
 
-The modules that judge and export are imported where they are used, so that a configuration is
-checked at once.
+The modules that evaluate and export are imported where they are used, so that checking a
+configuration stays fast.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 
 class LabelledSystem(System, ABC):
-    """A system whose streams answer with logits of labels."""
+    """A system whose streams predict logits of labels."""
 
     def judge(
         self, config: Config, task: BaseTask, data: EcgDataModule, training: Training
     ) -> dict[str, Any]:
-        """Write predictions.parquet, report.html, bundle/ and, as the last, metrics.json.
+        """Write predictions.parquet, report.html, bundle/ and, last, metrics.json.
 
-        Operating points come from the validation rows alone; test is predicted once.
+        Operating points are fitted on the validation rows alone; test is predicted once.
         """
         from ecgvision.systems.judging import judge_labels
 
         return judge_labels(self, config, task, data, training)
 
     def summary(self, result: Mapping[str, Any]) -> str:
-        """Each stream's macro AUROC with n and interval."""
+        """Return the macro AUROC of each stream with n and confidence interval, as text."""
         from ecgvision.evaluate.report.summary import lines
 
         return lines(result["test"])
@@ -47,15 +47,16 @@ class LabelledSystem(System, ABC):
     def evaluate(self, run: Path, options: EvaluationOptions, *, code: str) -> Path:
         """Evaluate every test record in every layout with every artefact.
 
-        No stream sees what the page does not show. Temperature and thresholds stay those that the
-        run fitted on its own validation. Results go to
-        `RUN/evaluations/<layouts and fill by hash>/`.
+        No stream sees what the page does not show. Temperature and thresholds are those that the
+        run fitted on its own validation records. Results are written to
+        `RUN/evaluations/<layouts or fill, and hash>/`.
 
         Returns:
             The folder with predictions.parquet, metrics.json and report.html.
 
         Raises:
-            ConfigError: if the run is not finished, or has no such view or no signal to fill.
+            ConfigError: if the run is not finished, reads no pages to draw with artefacts, or has
+                no signal to fill.
             LayoutError: for an unknown layout.
         """
         from ecgvision.systems.evaluation import evaluate_labels

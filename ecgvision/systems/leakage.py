@@ -1,5 +1,8 @@
-"""Which records a run has seen, with all the runs that it builds on; and whether another run that
-builds on it is judged on them."""
+"""Train/test leakage between runs that build on one another.
+
+Each run stores which records it and its upstream runs have seen. A downstream run is refused if it
+is evaluated on any of them.
+"""
 
 from __future__ import annotations
 
@@ -20,20 +23,21 @@ from ecgvision.data.cohort import Cohort
 from ecgvision.store.record_keys import Keys
 
 SEEN_RECORDS_FILE = "seen.npz"
-"""Beside metrics.json: keys (`record_keys`) of the records that were learned from, and
-of those that a checkpoint was chosen on: for each run two sorted uint64 arrays, `DIGEST.train` and
-`DIGEST.val`; 16 bytes a record."""
+"""File beside metrics.json with the keys (`record_keys`) of the records that were seen.
+
+Each run has two sorted uint64 arrays. `DIGEST.train` holds the records trained on, `DIGEST.val`
+those on which the checkpoint was chosen; 16 bytes a record."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What one run has seen.
+    """The records that one run has seen.
 
     Attributes:
-        about: as metrics.json has it under `seen`: `run`, its name; `records`, what tells apart the
-            records of each store as a whole (`Store.records_hash`); `train` and `val`, the folds;
-            `digest`, over the keys. Runs of earlier versions have neither `run` nor `digest`.
-        train, val: sorted keys of the records; None of runs of earlier versions.
+        about: entry of metrics.json under `seen`: `run`, the name; `records`, a hash over the
+            record names of each store (`Store.records_hash`); `train` and `val`, the folds;
+            `digest`, over the keys. Older runs have neither `run` nor `digest`.
+        train, val: sorted keys of the records; None for older runs.
     """
 
     about: Mapping[str, Any]
@@ -44,12 +48,12 @@ class Seen:
 def records_seen_by(
     cohort: Cohort, *, chosen: bool, before: Sequence[Path], run: str = ""
 ) -> list[Seen]:
-    """Of the run itself, and of all that came before it, each once.
+    """Return what the run and all its upstream runs have seen, without duplicates.
 
     Args:
-        chosen: whether its checkpoint is chosen on the validation folds.
-        before: the checkpoints that the run starts from or is taught by, each in its directory.
-        run: its name, for messages.
+        chosen: whether the checkpoint is chosen on the validation folds.
+        before: checkpoints that the run starts from or is taught by, each in its run directory.
+        run: name of the run, for messages.
 
     Raises:
         ConfigError: as `seen_of`.
@@ -68,7 +72,7 @@ def records_seen_by(
 
 
 def write_seen_records(folder: Path, seen: Sequence[Seen]) -> list[dict[str, Any]]:
-    """Write `SEEN_RECORDS_FILE` to a run directory; returns what metrics.json says under `seen`."""
+    """Write `SEEN_RECORDS_FILE` to a run directory; return the entry `seen` of metrics.json."""
     arrays = {}
     for entry in seen:
         if entry.train is not None and entry.val is not None:
@@ -80,10 +84,10 @@ def write_seen_records(folder: Path, seen: Sequence[Seen]) -> list[dict[str, Any
 
 
 def seen_of(checkpoint: Path, who: str = "the run of these weights") -> list[Seen]:
-    """What the finished run of a checkpoint has seen.
+    """Return what the finished run of a checkpoint and its upstream runs have seen.
 
     Raises:
-        ConfigError: if the run has not finished, or does not say.
+        ConfigError: if the run has not finished, or has no readable list of seen records.
     """
     folder = checkpoint.parent.parent
     told: list[dict[str, Any]] | None = read_metrics(folder, who).get("seen")
@@ -105,21 +109,21 @@ def seen_of(checkpoint: Path, who: str = "the run of these weights") -> list[See
 
 
 def refuse_leakage(checkpoint: Path, cohort: Cohort, *, who: str, judged: str) -> None:
-    """What a run has learnt from, or been chosen on, is not what another is tested on.
+    """Refuse train/test leakage from upstream runs.
 
-    Records are told apart by their names and by their signals, in whatever store they lie; see
-    `ecgvision.store.record_keys` for what is not noticed. Of a run of an earlier version only the
-    names of all records of a store together are known, and so no selection of them.
+    Records are identified by their names and by their signals, in whichever store they are; see
+    `ecgvision.store.record_keys` for the limits. For older runs only a hash over all record names
+    of a store is known, so the folds are compared instead of single records.
 
     Args:
-        checkpoint: of the run that comes first, in its directory.
-        cohort: of the run that builds on it.
-        who, judged: names of both for the message.
+        checkpoint: checkpoint of the upstream run, in its run directory.
+        cohort: records of the downstream run.
+        who, judged: names of the upstream and the downstream run for the message.
 
     Raises:
-        ConfigError: if the first run has not finished, or the second is validated or tested on
-            records that the first, or one that it builds on, was trained on, or tested on records
-            that it was chosen on.
+        ConfigError: if the upstream run has not finished; if the downstream run is validated or
+            tested on records that the upstream run, or one before it, was trained on; or if it is
+            tested on records that one of them was chosen on.
     """
     mine = cohort.folds
     for entry in seen_of(checkpoint, who):
@@ -146,7 +150,7 @@ def refuse_leakage(checkpoint: Path, cohort: Cohort, *, who: str, judged: str) -
 def _refuse_folds(
     checkpoint: Path, cohort: Cohort, about: Mapping[str, Any], *, who: str, judged: str
 ) -> None:
-    """As `refuse_leakage`, of a run of an earlier version."""
+    """`refuse_leakage` for an older run, by folds."""
     ours, mine = {store.records_hash for store in cohort.stores}, cohort.folds
     if not ours & set(about["records"]):
         return
@@ -160,7 +164,7 @@ def _refuse_folds(
 
 
 def _within(cohort: Cohort, folds: Sequence[int]) -> NDArray[np.bool_]:
-    """(N,) bool, which of the cohort's records stand in folds."""
+    """Return the mask of the cohort's records that are in the folds, (N,) bool."""
     return cohort.records["fold"].isin(folds).to_numpy(bool)
 
 

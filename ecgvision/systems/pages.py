@@ -1,4 +1,4 @@
-"""The pages of a configuration, as every system that reads pages has them; imports nothing slow."""
+"""Page settings from a configuration, for all systems that read pages; imports nothing slow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ecgvision.systems.base import Config, names
 
 
 def page_settings(config: Config, *, images: bool) -> PageSettings:
-    """The pages of the configuration."""
+    """Return the page settings of the configuration; without `images` pages are clean."""
     data = config["data"]
     return PageSettings(
         layouts=names(data["layouts"]),

@@ -1,4 +1,4 @@
-"""A finished pretraining as the start of another run."""
+"""Initialisation of an encoder from a finished pretraining run."""
 
 from __future__ import annotations
 
@@ -22,34 +22,36 @@ BACKBONE = "model.backbone."
 """Prefix of the encoder's keys in a checkpoint of pretraining."""
 
 STANDARDISE = "input.standardise."
-"""Prefix of the moments of what the encoder reads, in the same checkpoint."""
+"""Prefix of the moments of the encoder's input in the same checkpoint."""
 
 READER_BACKBONE = "model.page.encoder."
 """Prefix of the image encoder's keys in a checkpoint of a page reader."""
 
 RECORDS = 4096
-"""Records that moments are estimated from, evenly over the training split: our default. Of so many
-the error of a mean is below a fiftieth of the spread between records."""
+"""Records for estimating moments, evenly spaced over the training split: our default.
+
+With this number the error of a mean is below a fiftieth of the spread between records."""
 
 
 def load_backbone(
     encoder: nn.Module, checkpoint: str | Path, modality: str, config: Config, cohort: Cohort,
     standardise: Standardise | None = None,
 ) -> None:  # fmt: skip
-    """Fill an encoder from a checkpoint of `+exp=ssl_pretrain`, or that of images from one of
-    `+exp=read`.
+    """Load an encoder from a checkpoint of `+exp=ssl_pretrain`; image encoders also of `+exp=read`.
+
+    Prints a warning if the pretraining collapsed.
 
     Args:
-        encoder: the very kind of network that was pretrained.
+        encoder: a network of the same kind as the pretrained one.
         checkpoint: a `.ckpt` in a run directory, or the run directory.
         modality: `time`, `spectrogram` or `image`.
-        config, cohort: of the run that starts from it.
-        standardise: takes over the moments that the encoder was pretrained with.
+        config, cohort: configuration and records of the run that starts from the checkpoint.
+        standardise: also loads the moments that the encoder was pretrained with.
 
     Raises:
-        ConfigError: if there is none, it is of another kind of run, modality, rate or encoder,
-            learned to read pages of another size, has not finished, or has seen records that this
-            run is judged on; keys that do not fit are named, and nothing is loaded.
+        ConfigError: if there is no checkpoint; if its run is of another kind, modality, sampling
+            rate, encoder or page size, has not finished, or has seen records that this run is
+            evaluated on; or if keys do not fit. The message names such keys; nothing is loaded.
     """
     path = checkpoint_file(checkpoint)
     if not path.is_file():
@@ -85,10 +87,10 @@ def load_backbone(
 
 
 def _check_reader(theirs: Config, config: Config, path: Path) -> None:
-    """A reader's encoder is taken for the same encoder, and pages of the size that it saw.
+    """Refuse a reader with another image encoder or page size than this run.
 
     Raises:
-        ConfigError: naming what differs.
+        ConfigError: names the setting that differs.
     """
     encoder, size = theirs["model"]["image_encoder"], list(theirs["data"]["image_size"])
     add = f"Add model.image_encoder={encoder} 'data.image_size={size}'".replace(", ", ",")
@@ -103,15 +105,15 @@ def _check_reader(theirs: Config, config: Config, path: Path) -> None:
 def fit_moments(
     standardise: Standardise, quantity: Any, cohort: Cohort, config: Config, *, std_per_lead: bool
 ) -> None:
-    """Give the buffers the moments of the training folds, labelled or not.
+    """Estimate the moments of the training folds, labelled or not, and load them into the buffers.
 
     Args:
-        quantity: from crops (N, 12, L) mV to what is standardised.
-        std_per_lead: see `estimate`; one for each lead as Phan et al. (arXiv 2210.06297) have it
-            for signals, one for all as for spectrograms.
+        quantity: maps crops (N, 12, L) mV to the values to standardise.
+        std_per_lead: see `estimate`. Phan et al. (arXiv 2210.06297) use one deviation per lead for
+            signals and one for all leads for spectrograms.
 
     Raises:
-        DataError: for a lead that the training folds do not hold, or that has no spread.
+        DataError: for a lead that is missing from the training folds or has no spread.
     """
     moments = estimate(
         (quantity(crops) for crops in _crops(cohort, config)), std_per_lead=std_per_lead
@@ -120,7 +122,7 @@ def fit_moments(
 
 
 def _crops(cohort: Cohort, config: Config) -> Iterator[Tensor]:
-    """Crops side by side of each record, (n, 12, L), NaN where nothing was recorded."""
+    """Yield the adjacent crops of each record, (n, 12, L), NaN where nothing was recorded."""
     data = config["data"]
     size = round(data["crop_seconds"] * data["signal_rate"])
     positions = cohort.positions("train", labelled=False)

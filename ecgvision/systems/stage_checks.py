@@ -1,4 +1,4 @@
-"""What a stage of pretraining must be for the run that starts from it; imports nothing slow."""
+"""Checks that a pretraining stage fits the run that starts from it; imports nothing slow."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from ecgvision.systems.base import Config
 
 
 def check_stage(config: Config, stage: str, modality: str, encoder: str | None = None) -> None:
-    """Refuse a stage of pretraining whose encoder could not be loaded once it is trained.
+    """Refuse a pretraining stage whose encoder this run could not load after the training.
 
     Args:
-        stage: its section.
-        encoder: key of `model` that both must agree on.
+        stage: section of the stage in the configuration.
+        modality: `time`, `spectrogram` or `image`.
+        encoder: key of `model` on which both must agree.
 
     Raises:
-        ConfigError: naming the key.
+        ConfigError: for a setting that differs; names its key.
     """
     theirs = config[stage]
     if theirs["exp"] == "read" and modality == "image":

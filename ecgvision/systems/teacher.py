@@ -1,4 +1,4 @@
-"""A finished signal run as a teacher of another."""
+"""Loading a finished signal run as a teacher."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ def load_teacher(
     checkpoint: str | Path | None, config: Config, data: EcgDataModule, *, leads: Sequence[str],
     build: Callable[[Config, int], nn.Module], exp: str = "signal",
 ) -> Teacher:  # fmt: skip
-    """The network of a checkpoint of `+exp=signal` or, where it is asked for, `+exp=patchecg`.
+    """Load the teacher network from a checkpoint of a signal run.
 
     Args:
-        checkpoint: a `.ckpt` in a run directory, or the run directory (then its best).
-        config: of the run that is taught; `teacher.cache` keeps answers.
-        data: what it is taught on.
-        leads: that the taught network reads.
-        build: a new network of a configuration of that system, and the number of labels.
-        exp: the system that the teacher must be of.
+        checkpoint: a `.ckpt` in a run directory, or the run directory (its best checkpoint).
+        config: configuration of the student's run; `teacher.cache` caches the teacher's outputs.
+        data: data of the student's run.
+        leads: leads that the student reads.
+        build: creates a network from a configuration of the system and the number of labels.
+        exp: system of the teacher, `signal` or `patchecg`.
 
     Raises:
-        ConfigError: if there is none, it has not finished or is not of that system, reads
-            another rate, length, scale or patches, lacks a lead of the student's, has seen records
-            that the student is judged on, is another than a run was trained with, or
+        ConfigError: if there is no checkpoint; if its run has not finished, or is of another
+            system; if its sampling rate, length, normalisation or patches differ from the
+            student's; if it lacks a lead of the student; if it has seen records that the student
+            is evaluated on; if its weights differ from those the run was trained with; or if
             `teacher.cache` is set where records vary.
-        LabelError: if it was trained for other labels; both hashes are named.
+        LabelError: if it was trained for other labels; names both hashes.
     """
     if checkpoint is None:
         raise ConfigError("there is no teacher", remedy="Set teacher.checkpoint=RUN/checkpoints/…")
@@ -72,7 +73,11 @@ def load_teacher(
 
 
 def _remembered(config: Config, data: EcgDataModule) -> int:
-    """How many records' answers are kept: all, where `teacher.cache` asks for it."""
+    """Return the number of records to cache: all of them if `teacher.cache` is set, else 0.
+
+    Raises:
+        ConfigError: if `teacher.cache` is set where records vary between epochs.
+    """
     if not config["teacher"].get("cache"):
         return 0
     section, cohort = config["data"], data.cohort
@@ -82,7 +87,7 @@ def _remembered(config: Config, data: EcgDataModule) -> int:
     if len(data.layouts) > 1:
         varied.append("layouts")
     longest = max(float(store.records["length"].max()) / store.rate for store in cohort.stores)
-    if longest > section["seconds"] + 1e-9:  # windows are drawn by lot
+    if longest > section["seconds"] + 1e-9:  # windows are drawn at random
         varied.append("seconds")
     if varied:
         raise ConfigError("teacher.cache needs records that always look the same",

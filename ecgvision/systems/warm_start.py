@@ -1,4 +1,4 @@
-"""`model.weights`: a network that starts as another run of the same system left it."""
+"""`model.weights`: initialisation from another run of the same system."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ecgvision.systems.leakage import refuse_leakage
 
 
 def start_from_weights(network: nn.Module, config: Config, cohort: Cohort) -> None:
-    """Fill a network from the run of `model.weights`, where one is named.
+    """Load the weights of the run `model.weights` into a network, if the setting is given.
 
-    Of a run that reads pages through a reader the network behind the reader is taken.
+    From a run that reads pages through a reader, the network behind the reader is loaded.
 
     Raises:
-        ConfigError: if there is no checkpoint, it is of another system, has not finished, has seen
-            records that this run is judged on, or does not fit.
+        ConfigError: if there is no checkpoint, or if its run is of another system, has not
+            finished, has seen records that this run is evaluated on, or does not fit.
     """
     given = config["model"].get("weights")
     if given is None:

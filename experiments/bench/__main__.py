@@ -1,7 +1,8 @@
-"""Benchmarks: `python -m experiments.bench NAME [--json FILE]`, or `all` for all of them.
+"""Benchmarks: `python -m experiments.bench NAME [--json FILE]`, or `all` to run all of them.
 
-Each is a module of this package with `add_arguments(parser)` and `run(args) -> dict`. Where one
-needs something that a machine may lack, `lacking() -> str` names it, or is empty.
+Each benchmark is a module of this package with `add_arguments(parser)` and `run(args) -> dict`. If
+it needs something that a machine may lack, it also has `lacking() -> str`, which names what is
+missing and is empty otherwise.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ BENCHES = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one benchmark; the exit code."""
+    """Run one benchmark, or all; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     args = parser(words).parse_args(words)
     if args.name == ALL:
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     document = {
         "bench": args.name,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "machine": machine.describe(),  # before the run: its load is not the machine's
+        "machine": machine.describe(),  # before the run, whose own load must not count
     }
     try:
         document["figures"] = module.run(args)
@@ -66,10 +67,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_all(file: str | None) -> int:
-    """Run every benchmark that needs nothing which is not here, each in a process of its own.
+    """Run every benchmark whose requirements are met, each in a separate process.
+
+    Skipped benchmarks are printed at the end with their reason.
+
+    Args:
+        file: JSON file for all figures, or None.
 
     Returns:
-        The largest of their exit codes; what was skipped, and why, is said at the end.
+        The largest exit code.
     """
     worst, documents, skipped = 0, {}, {}
     with tempfile.TemporaryDirectory() as folder:
@@ -92,7 +98,7 @@ def run_all(file: str | None) -> int:
 
 
 def _lacking(name: str) -> str:
-    """What a benchmark needs that is not here; empty if it can run as it is."""
+    """Return what a benchmark needs and lacks; empty if it can run without arguments."""
     module = importlib.import_module(f"experiments.bench.{name}")
     probe = argparse.ArgumentParser()
     module.add_arguments(probe)
@@ -103,7 +109,7 @@ def _lacking(name: str) -> str:
 
 
 def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """The command line; the arguments of a benchmark are there only where `words` begin with it."""
+    """Build the command-line parser, with only the arguments of the benchmark `words` names."""
     top = argparse.ArgumentParser(
         prog="python -m experiments.bench", description="Measure this machine and this code."
     )
@@ -111,7 +117,7 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     for name, text in BENCHES.items():
         sub = commands.add_parser(name, help=text, description=f"Measure: {text}.")
         sub.add_argument("--json", metavar="FILE", help="also write figures and machine here")
-        if words[:1] == [name]:  # the others stay unimported
+        if words[:1] == [name]:  # imports no other benchmark
             importlib.import_module(f"experiments.bench.{name}").add_arguments(sub)
     every = "all of these that need nothing which is not here"
     sub = commands.add_parser(ALL, help=every, description=f"Measure {every}.")
@@ -120,7 +126,7 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
 
 
 def table(document: Mapping[str, Any]) -> str:
-    """Figures as aligned lines, nested names joined by a dot, and the machine below."""
+    """Format figures as aligned lines, nested names joined by dots, and the machine below."""
     rows = list(flatten(document["figures"]))
     width = max((len(name) for name, _ in rows), default=0)
     about = document["machine"]
@@ -130,7 +136,7 @@ def table(document: Mapping[str, Any]) -> str:
 
 
 def flatten(value: Any, name: str = "") -> list[tuple[str, Any]]:
-    """Leaves of nested mappings (and of lists of mappings) with dotted names, in order."""
+    """Return leaves of nested mappings (and lists of mappings) with dotted names, in order."""
     if isinstance(value, Mapping):
         pairs = [(str(key), item) for key, item in value.items()]
     elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):

@@ -1,4 +1,4 @@
-"""Scanners, faxes and phones: ms a page of each preset, against decoding the same page's JPEG.
+"""Benchmark of artefacts: ms per page of each preset, against decoding the same page's JPEG.
 
 python -m experiments.bench artefacts
 """
@@ -20,14 +20,14 @@ TARGETS = {"photo": 40.0, "scan": 20.0}  # ms at 768 x 1024 on one core
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """How often, how strongly, and whether every artefact is measured by itself too."""
+    """Add rounds, strength, and whether every artefact is also measured separately."""
     parser.add_argument("--rounds", type=int, default=40, help="pages a median is taken over")
     parser.add_argument("--strength", type=float, default=1.0, help="default %(default)s")
     parser.add_argument("--each", action="store_true", help="every artefact by itself as well")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Medians in ms on one core; page and presets take turns with the decoder."""
+    """Measure medians in ms on one core; presets and decoder alternate."""
     import cv2
 
     threads = cv2.getNumThreads()
@@ -47,7 +47,7 @@ def _measure(size: tuple[int, int], args: argparse.Namespace) -> dict[str, Any]:
     jpeg = cv2.imencode(".jpg", image)[1]
     names = [*artefacts.PRESETS, *(artefacts.ARTEFACTS if args.each else ())]
     took: dict[str, list[float]] = {}
-    for name in names:  # fonts, tables and libraries are loaded once in a process
+    for name in names:  # warm-up: loads fonts, tables and libraries
         artefacts.apply(name, image, seed=0, dpi=dpi)
     artefacts.apply("jpeg", image, seed=0, dpi=dpi)
     for seed in tqdm(range(args.rounds), desc=f"{size[1]}x{size[0]}"):
@@ -74,7 +74,7 @@ def _clock(work: Callable[..., Any], *inputs: Any, **options: Any) -> float:
 
 
 def _page(size: tuple[int, int]) -> tuple[NDArray[np.uint8], float]:
-    """A page of synthetic beats that fills `size`, and its dpi."""
+    """Draw a page of synthetic beats that fills `size`; returns it with its dpi."""
     from ecgvision.core.layouts import get_layout
     from ecgvision.core.page import MM_PER_INCH, Page
     from ecgvision.render.draw import draw

@@ -1,4 +1,4 @@
-"""Bootstrap over patients, against scikit-learn on the resampled rows.
+"""Benchmark of the patient-level bootstrap, against scikit-learn on resampled rows.
 
 python -m experiments.bench bootstrap
 """
@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Sizes; the defaults are PTB-XL's test fold under the scheme of all statements."""
+    """Add sizes; the defaults are PTB-XL's test fold with the label scheme of all statements."""
     parser.add_argument("--draws", type=int, default=1000, help="bootstrap draws")
     parser.add_argument("--labels", type=int, default=71, help="labels")
     parser.add_argument("--records", type=int, default=2198, help="records")
@@ -22,7 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Seconds on one core for AUROC, AUPRC, precision, recall and F1 of every draw and label."""
+    """Measure seconds on one core for AUROC, AUPRC, precision, recall, F1 of all draws and labels.
+
+    scikit-learn is timed on a few draws and extrapolated.
+    """
     from ecgvision.evaluate.metrics.bootstrap import Scores, weight_blocks
 
     scores, targets, patients = cohort(args.records, args.labels)
@@ -57,7 +60,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def cohort(records: int, labels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scores (N, C), targets (N, C) and patients (N,) with prevalences from 1 % to 40 %."""
+    """Simulate scores (N, C), targets (N, C) and patients (N,), with prevalences of 1-40 %."""
     rng = np.random.default_rng(0)
     targets = rng.random((records, labels)) < np.geomspace(0.01, 0.4, labels)
     scores = rng.normal(size=(records, labels)) + 1.5 * targets
@@ -66,7 +69,7 @@ def cohort(records: int, labels: int) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def by_scikit_learn(scores: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(C, 5) of one draw, from the rows as they were drawn."""
+    """Return the (C, 5) metrics of one draw, from physically resampled rows."""
     from sklearn import metrics
 
     rows = np.repeat(np.arange(len(scores)), weights)

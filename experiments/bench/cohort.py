@@ -1,8 +1,8 @@
-"""How much of a store's labels can be read off without looking at shapes.
+"""Benchmark of a cohort: how well simple features predict its labels, without wave shapes.
 
-Logistic regression on heart rate, RR variability, QRS duration and each lead's maximum, minimum
-and standard deviation. A cohort on which this comes close to a network teaches nothing about
-reading ECGs; a network on the same fold should lie at least 0.05 macro AUROC above.
+The baseline is logistic regression on heart rate, RR variability, QRS duration and each lead's
+maximum, minimum and standard deviation. If it comes close to a network, the cohort says nothing
+about reading ECGs. A network on the same fold should be at least 0.05 macro AUROC better.
 """
 
 from __future__ import annotations
@@ -20,8 +20,15 @@ Array = NDArray[np.float64]
 
 
 def r_peaks(signal: Array, rate: float) -> NDArray[np.int64]:
-    """Sample of each QRS: peaks of the band-passed (5-25 Hz) energy of all leads, 40 ms smoothed
-    (after Pan and Tompkins 1985, who square one lead and smooth over 150 ms)."""
+    """Detect QRS complexes; returns the sample of each.
+
+    They are peaks of the band-passed (5-25 Hz) energy of all leads, smoothed over 40 ms (after Pan
+    and Tompkins 1985, who square one lead and smooth over 150 ms).
+
+    Args:
+        signal: (12, T) mV.
+        rate: Hz.
+    """
     from scipy.signal import butter, find_peaks, sosfiltfilt
 
     sos = butter(2, [5, min(25, 0.45 * rate)], "band", fs=rate, output="sos")
@@ -33,8 +40,11 @@ def r_peaks(signal: Array, rate: float) -> NDArray[np.int64]:
 
 
 def qrs_ms(signal: Array, rate: float, peaks: NDArray[np.int64]) -> float:
-    """QRS duration of the median beat: while the steepest lead's slope exceeds a tenth of its
-    largest, within 120 ms of the peak."""
+    """Return the QRS duration of the median beat in ms; 0 without a complete beat.
+
+    The QRS lasts while the steepest lead's slope exceeds a tenth of its maximum, within 120 ms of
+    the peak.
+    """
     half = round(0.12 * rate)
     beats = [signal[:, p - half : p + half] for p in peaks if half <= p <= signal.shape[1] - half]
     if not beats:
@@ -45,9 +55,10 @@ def qrs_ms(signal: Array, rate: float, peaks: NDArray[np.int64]) -> float:
 
 
 def features(signal: NDArray[np.float32], rate: float) -> Array:
-    """(39,) heart rate a minute, SD of RR over mean RR, QRS in ms; each lead's max, min, SD.
+    """Return (39,) features of a record.
 
-    A lead's missing values count as 0 mV.
+    They are heart rate per minute, SD of RR over mean RR, QRS in ms, and each lead's maximum,
+    minimum and SD. Missing values count as 0 mV.
     """
     x = np.nan_to_num(signal.astype(np.float64))
     peaks = r_peaks(x, rate)
@@ -61,8 +72,10 @@ def features(signal: NDArray[np.float32], rate: float) -> Array:
 def baseline(
     inputs: Array, targets: NDArray[np.uint8], train: NDArray[np.bool_], test: NDArray[np.bool_]
 ) -> list[float | None]:
-    """AUROC of each class on `test` of a logistic regression fitted on `train`; None where either
-    part lacks positives or negatives."""
+    """Fit a logistic regression per class on `train`; returns its AUROC on `test`.
+
+    None for a class without positives or without negatives in either part.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
     from sklearn.pipeline import make_pipeline
@@ -91,10 +104,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """The baseline's AUROC by class and its macro figure.
+    """Measure the baseline's AUROC, macro and per class.
 
     Raises:
-        DataError: if the folds asked for leave no class to judge.
+        DataError: if no class has positives and negatives in both parts.
     """
     import tempfile
 
@@ -108,7 +121,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def judge(path: Path, labels: str, train_folds: list[int], test_folds: list[int]) -> dict[str, Any]:
-    """The figures of one store."""
+    """Measure the baseline on one store."""
     from tqdm import tqdm
 
     from ecgvision.labels.schemes import get_scheme, targets

@@ -1,11 +1,11 @@
-"""What `ecgvision digitize` refuses of pictures that are no page, and how long it takes for each.
+"""Benchmark of `ecgvision digitize` on unreadable pictures: how many it refuses, and how fast.
 
     python -m experiments.bench digitize --store stores/own
 
-Pages of the validation folds of the package's reader, by turns six clean ones and six photographed,
-of six layouts; as they are, and spoilt in each way of `ecgvision.reader.data.unreadable`. Times
-are told in passes of the network: how many times as long as reading the same picture once, without
-looking whether it may lie otherwise, took.
+Pages are drawn from the validation folds of the package's reader, alternating six clean and six
+photographed ones, in six layouts. Each is measured as it is, and made unreadable in each way of
+`ecgvision.reader.data.unreadable`. Times are in network passes: multiples of the time of one
+forward pass on the same picture, without trying other orientations.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DPI = 100.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which reader, and pages of what."""
+    """Add the reader, and the stores of the pages."""
     parser.add_argument("--bundle", help="of a reader; default: the package's")
     parser.add_argument("--store", nargs="+", required=True, metavar="DIR",
                         help="stores of the records that pages are drawn of")  # fmt: skip
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Of each kind of picture how many, how many were refused, and the median time."""
+    """Measure for each kind of picture: number, number refused, median time."""
     for folder in args.store:
         check_store(folder)
     from ecgvision.deploy.reader_bundle import ReaderBundle
@@ -66,7 +66,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def drawn(stores: Sequence[str], pages: int) -> Iterator[NDArray[np.uint8]]:
-    """Pages of evenly spread records of the package's reader's validation folds."""
+    """Draw pages of evenly spaced records from the validation folds of the package's reader.
+
+    Raises:
+        ConfigError: if there is no record in these folds, or no page is requested.
+    """
     from ecgvision.render import artefacts
     from ecgvision.render.draw import draw
 
@@ -89,7 +93,7 @@ def drawn(stores: Sequence[str], pages: int) -> Iterator[NDArray[np.uint8]]:
 
 
 def measure(bundle: ReaderBundle, image: NDArray[np.uint8]) -> tuple[bool, float, float]:
-    """Whether a picture is refused, in how many seconds, and the seconds of one pass."""
+    """Digitise a picture; returns whether it is refused, the seconds, and those of one pass."""
     from ecgvision.data.network_input import to_network
     from ecgvision.deploy.digitize import digitize
 

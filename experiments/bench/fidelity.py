@@ -1,8 +1,8 @@
-"""How near style `kit` comes to pages that ecg-image-kit drew itself, page by page.
+"""Benchmark of fidelity: compares pages in style `kit` with pages drawn by ecg-image-kit.
 
 python -m experiments.bench fidelity --pages ../shared/data/kit-pages
 
-Pages with wrinkles or rotation are left out: artefacts are no matter of the drawing.
+Pages with wrinkles or rotation are left out, as artefacts are not part of the drawing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DEFAULT = Path(__file__).resolve().parents[2] / "../shared/data/kit-pages"
 
 @dataclass(frozen=True)
 class KitPage:
-    """What the kit was asked for, as far as its own JSON does not say."""
+    """Settings of a page of the kit that its JSON does not state."""
 
     layout: str
     record: str
@@ -59,15 +59,15 @@ PAGES: dict[str, KitPage] = {
 
 @dataclass(frozen=True)
 class Measures:
-    """One page against the kit's. None: the kit wrote nothing to compare with.
+    """Differences of one page to the kit's. None: the kit wrote nothing to compare with.
 
     Attributes:
-        points_px: largest distance of a sample's place to the kit's, along either axis.
-        grid_max, grid_mean: difference in grey levels (0-255) of paper, grid and frame: away from
-            traces, pulses, separators and text, the largest of the three channels.
+        points_px: largest distance of a sample's position to the kit's, along either axis.
+        grid_max, grid_mean: maximum and mean difference in grey levels (0-255) of paper, grid and
+            frame, away from traces, pulses, separators and text; the largest of three channels.
         trace_mae: mean absolute difference in grey levels within two pixels of the traces.
-        ink_iou: overlap, as intersection over union, of what is darker than half way from the ink
-            to the darker of the grid's lines, within two pixels of the traces.
+        ink_iou: intersection over union of dark pixels within two pixels of the traces. Dark means
+            darker than half-way between the ink and the darker grid line.
         box_px: largest difference of a side of a lead's box to the kit's.
     """
 
@@ -80,24 +80,28 @@ class Measures:
 
 
 WORST = Measures(0.01, 2.0, 0.5, 2.0, 0.95, 1.0)
-"""What every page must meet; `ink_iou` is a lower bound. Points, grid and trace: the rules of the
-kit as measured in `specs/ecg-image-kit.md`; a box is whole pixels in the kit's JSON, hence 1."""
+"""Limits for every page; `ink_iou` is a lower bound. Points, grid and trace follow the rules of the
+kit as measured in `specs/ecg-image-kit.md`. Boxes are whole pixels in the kit's JSON, hence 1."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where the kit's pages are."""
+    """Add the folder of the kit's pages."""
     parser.add_argument(
         "--pages", type=Path, default=DEFAULT, metavar="DIR", help="pages, their JSON and records/"
     )
 
 
 def lacking() -> str:
-    """The kit's pages, where they are not at the default place."""
+    """Return what is missing: the kit's pages, if they are not at the default place."""
     return "" if DEFAULT.is_dir() else "it needs --pages, pages of ecg-image-kit"
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """A line for each page; the first names the columns."""
+    """Measure every page; the first entry names the columns.
+
+    Raises:
+        DataError: if the folder or a picture is missing.
+    """
     if not args.pages.is_dir():
         raise DataError("no such folder of pages", file=args.pages, remedy="Give it with --pages")
     table: dict[str, Any] = {"page": [f.name for f in fields(Measures)]}
@@ -108,7 +112,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure(name: str, folder: Path) -> Measures:
-    """The measures of one of `PAGES` in the folder.
+    """Measure one of `PAGES` against the kit's picture in the folder.
 
     Raises:
         DataError: if the picture cannot be read.
@@ -129,7 +133,7 @@ def measure(name: str, folder: Path) -> Measures:
     page = Page(_layout(asked), dpi=theirs.shape[1] / 11, pulse=asked.pulse)
     style = _style(said)
     drawing = draw(ecg.signal, ecg.rate, page, style, header=asked.header, mask=True)
-    if "ecg_plot_color" not in said:  # the middle of the trace tells
+    if "ecg_plot_color" not in said:  # take it from the middle of the trace
         assert drawing.mask is not None
         grey = int(np.median(theirs[drawing.mask == 255]))
         style = replace(style, ink=(grey, grey, grey))
@@ -144,7 +148,7 @@ def measure(name: str, folder: Path) -> Measures:
 
 
 def _layout(asked: KitPage) -> Layout:
-    if asked.layout == "12x1+II":  # the kit's alone: no device we know prints it
+    if asked.layout == "12x1+II":  # only the kit has it: no device we know prints it
         from ecgvision.core.layouts import CHEST, LIMB_LEADS, grid
 
         return grid("12x1+II", [(*LIMB_LEADS, *CHEST)], ["II"])
@@ -173,7 +177,10 @@ def _rgb(values: Sequence[float]) -> Rgb:
 
 
 def _pairs(drawing: Drawing, leads: Sequence[dict]) -> list[tuple[CellGeometry, dict]]:
-    """Our cell for each of the kit's leads; it lists a strip last, and elsewhere a lead once."""
+    """Pair each of the kit's leads with our cell.
+
+    The kit lists the rhythm strip last, and every other lead once.
+    """
     cells = drawing.geometry.cells
     strips = any(c.cell.strip for c in cells)
     found = []
@@ -185,7 +192,7 @@ def _pairs(drawing: Drawing, leads: Sequence[dict]) -> list[tuple[CellGeometry, 
 
 
 def _points_off(cell: CellGeometry, lead: dict) -> float:
-    """Infinite where other samples are printed than the kit's."""
+    """Return the largest distance of a sample to the kit's in px; inf if the samples differ."""
     assert cell.points is not None
     theirs = np.array(lead["plotted_pixels"])[:, ::-1]
     if cell.samples != (lead["start_sample"], lead["end_sample"]):
@@ -196,12 +203,15 @@ def _points_off(cell: CellGeometry, lead: dict) -> float:
 
 
 def _right(page: Page) -> bool:
-    """The kit misplaces its boxes with a pulse in other numbers of columns than 1 and 4."""
+    """Return whether the kit's boxes are right; with a pulse they are only for 1 or 4 columns."""
     return not page.pulse or page.layout.columns in (1, 4)
 
 
 def _box_off(page: Page, cell: CellGeometry, lead: dict, rate: float) -> float:
-    """The kit's box holds the samples' places and, in the first column, the pulse."""
+    """Return the largest difference of a box side to the kit's, in px.
+
+    The kit's box encloses the samples and, in the first column, the pulse.
+    """
     assert cell.points is not None
     low, high = cell.points.min(0), cell.points.max(0)
     if page.pulse and cell.cell.column == 0:
@@ -235,7 +245,10 @@ def _picture(
 
 
 def _printed(page: Page, style: Style, rate: float, header: Sequence[str]) -> NDArray[np.bool_]:
-    """Where bars and text stand, with room for a few pixels: every FreeType hints otherwise."""
+    """Return the mask of bars and text.
+
+    It has a margin of a few pixels, as FreeType builds hint differently.
+    """
     from ecgvision.render import page_annotations
 
     found = np.zeros(page.size, bool)

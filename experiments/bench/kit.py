@@ -1,4 +1,4 @@
-"""A page, and a whole store, against a checkout of ecg-image-kit on the same records.
+"""Benchmark of drawing a page and a store, against a checkout of ecg-image-kit on the same signals.
 
 python -m experiments.bench kit --kit CHECKOUT --kit-python PYTHON
 """
@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-TARGETS = {200: 200.0, 100: 500.0}  # times the kit, by dpi
+TARGETS = {200: 200.0, 100: 500.0}  # dpi -> speed-up over the kit
 TARGET_STORE = 30.0
 RATE = 500
-# The kit's script imports tensorflow for handwriting, asked for or not; this spares it that.
+# The kit's script always imports tensorflow for handwriting. The stub module avoids that.
 BATCH = """
 import runpy, sys, types
 module = types.ModuleType("HandwrittenText.generate")
@@ -34,7 +34,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The checkout, and how much is drawn."""
+    """Add the checkout, and how much is drawn."""
     parser.add_argument("--kit", metavar="DIR", help="the checkout (or ECG_IMAGE_KIT_HOME)")
     parser.add_argument("--kit-python", metavar="FILE", help="(or ECG_IMAGE_KIT_PYTHON)")
     parser.add_argument("--rounds", type=int, default=5, help="pages of the kit at each dpi")
@@ -44,13 +44,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def lacking() -> str:
-    """The checkout, where none is named."""
+    """Return what is missing: the checkout, if ECG_IMAGE_KIT_HOME is not set."""
     named = os.environ.get("ECG_IMAGE_KIT_HOME")
     return "" if named else "it needs --kit, or ECG_IMAGE_KIT_HOME"
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Pages in ms of CPU, so that a busy machine troubles neither; the store by the clock."""
+    """Measure pages in ms of CPU time, which other load hardly affects, and stores in wall time.
+
+    Raises:
+        ConfigError: for less than 1 round or 2 records, or a command that fails.
+    """
     from ecgvision.core.errors import ConfigError
     from ecgvision.render.kit.draw import Kit
 
@@ -65,7 +69,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _page(kit: Any, dpi: int, rounds: int) -> dict[str, float]:
-    """One page by turns; ours many times a turn, since the CPU clock is coarse."""
+    """Measure one page, alternating; ours several times per turn, as the CPU clock is coarse."""
     from ecgvision.core.layouts import get_layout
     from ecgvision.core.page import Page
     from ecgvision.render.draw import draw
@@ -93,8 +97,10 @@ def _page(kit: Any, dpi: int, rounds: int) -> dict[str, float]:
 
 
 def _store(folder: Path, python: str, batch: int, records: int, jobs: int) -> dict[str, Any]:
-    """Seconds a page at 200 dpi, from the first page to the last, and for ours to the finished
-    index: both starts take seconds, which a whole store does not notice.
+    """Measure seconds per page at 200 dpi, from the first page to the last.
+
+    Ours is measured to the finished index. Start-up takes seconds for both and is left out, as it
+    is negligible for a complete store.
     """
     with tempfile.TemporaryDirectory(prefix="ecgvision-bench-") as home:
         root = Path(home)

@@ -1,13 +1,13 @@
-"""Reading a record from a packed store against `wfdb.rdsamp` on the record's own files.
+"""Benchmark of reading a record from a packed store, against `wfdb.rdsamp` on its original files.
 
     python -m experiments.bench load --root /data/ptb-xl --rate 500
 
-Both read the same records in the same random order and give (12, T) values in mV. The files are
-read once beforehand, so that both find them in the page cache: what is compared is the work of
-opening, parsing and converting, not the disk.
+Both read the same records in the same random order and give values in mV. The files are read once
+beforehand, so that both find them in the page cache. The comparison is of opening, parsing and
+converting, not of the disk.
 
-`long` is a stretch of ten seconds of half-hour records, as loaders take it, against the same
-stretch cut from the whole record once that is converted.
+`long` reads ten-second crops of half-hour records, as loaders do, against converting the entire
+record and cropping it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LONG_SECONDS = 1800
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `bench load`."""
+    """Add source, sampling rate, reads and rounds."""
     parser.add_argument("--root", help="a PTB-XL folder (default: 64 records written for the run)")
     parser.add_argument("--rate", type=int, choices=(100, 500), default=100, help="Hz")
     parser.add_argument("--records", type=int, default=200, help="reads of each kind")
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Milliseconds a record for both readers (median over rounds) and their ratio."""
+    """Measure milliseconds per record for both readers (median over rounds) and their ratio."""
     with tempfile.TemporaryDirectory() as folder:
         if args.root:
             paths, store = _from_ptbxl(Path(args.root), Path(folder) / "store", args.rate)
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             float(np.nanmax(np.abs(rdsamp(paths[r])[0].T - store.read(r)))) for r in rows[:20]
         )
         packed, single = [], []
-        for _ in range(args.repeats):  # in turns, so that other load on the machine hits both
+        for _ in range(args.repeats):  # alternating, so that other load affects both
             packed.append(_seconds(store.read, rows))
             single.append(_seconds(rdsamp, [paths[r] for r in rows]))
     ours, theirs = float(np.median(packed)), float(np.median(single))
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _long(rate: int, reads: int, repeats: int, seed: int) -> dict[str, float]:
-    """Milliseconds a stretch, and how much longer it takes to convert the whole record for it."""
+    """Measure milliseconds per crop, and the ratio to converting the entire record for it."""
     from ecgvision.store.packed import Store, StoreWriter
 
     rng = np.random.default_rng(seed)
@@ -94,7 +94,7 @@ def _long(rate: int, reads: int, repeats: int, seed: int) -> dict[str, float]:
 
 
 def _seconds(read: Callable[[Any], Any], items: list[Any]) -> float:
-    """Seconds for one read, over all items."""
+    """Return the mean seconds of one read over all items."""
     start = time.perf_counter()
     for item in items:
         read(item)
@@ -119,7 +119,7 @@ def _from_ptbxl(root: Path, out: Path, rate: int) -> tuple[list[str], Any]:
 
 
 def _written(folder: Path, rate: int) -> tuple[list[str], Any]:
-    """64 records of noise on the 1 uV grid, ten seconds long, as WFDB files and as a store."""
+    """Write 64 ten-second records of noise, in steps of 1 uV, as WFDB files and as a store."""
     from ecgvision.core.ecg import LEADS
     from ecgvision.store.packed import Store, StoreWriter
 

@@ -1,4 +1,4 @@
-"""What a benchmark ran on: figures without it mean little."""
+"""Description of the machine that a benchmark ran on, without which figures mean little."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PACKAGES = (
 
 
 def describe() -> dict[str, Any]:
-    """Processor, cores free to this process, load at the start, Python and package versions."""
+    """Return processor, cores usable by this process, present load, Python and package versions."""
     return {
         "cpu": cpu_model(),
         "cores": usable_cores(),
@@ -35,7 +35,7 @@ def describe() -> dict[str, Any]:
 
 
 def cpu_model() -> str:
-    """The processor's name, or its architecture where the system does not tell."""
+    """Return the processor's name, or its architecture if the system does not report it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

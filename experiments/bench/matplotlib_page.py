@@ -1,4 +1,4 @@
-"""The renderer's page drawn by matplotlib: what its speed and its ink are compared with."""
+"""Reference page drawn by matplotlib, to compare the renderer's speed and ink with."""
 
 from __future__ import annotations
 
@@ -18,10 +18,18 @@ from ecgvision.render.papers.named import Rgb, Style
 def draw(
     signal: NDArray[np.float32], rate: float, page: Page, style: Style, *, lean: bool = False
 ) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB: grid, traces, pulses and names, in mm on axes that fill the page.
+    """Draw grid, traces, pulses and lead names, in mm on axes that fill the page.
 
-    The grid is matplotlib's own (`Axes.grid` on major and minor ticks), or, where `lean`, four
-    collections of lines on bare axes, the fastest way we know in matplotlib.
+    Args:
+        signal: (12, T) mV.
+        rate: Hz.
+        page: geometry of the page.
+        style: colours and widths.
+        lean: draw the grid as four line collections on bare axes, the fastest way that we know in
+            matplotlib. Otherwise use matplotlib's own grid (`Axes.grid` on major and minor ticks).
+
+    Returns:
+        (H, W, 3) uint8 RGB.
     """
     height, width = page.size
     figure = Figure(figsize=(width / page.dpi, height / page.dpi), dpi=page.dpi)

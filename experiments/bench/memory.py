@@ -1,6 +1,6 @@
-"""Resident memory of packing and training at PTB-XL's size; the memory map is not counted.
+"""Benchmark of resident memory in packing and training at PTB-XL's size, without the memory map.
 
-Every record names one and the same .dat file, so that the source takes little room.
+All records share one .dat file, so that the source takes little disk space.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def lacking() -> str:
-    """Room for the records and the store, and Linux, which tells what is shared."""
+    """Return what is missing: Linux, which reports shared memory, or 3 GB of disk space."""
     if not Path("/proc/self/smaps_rollup").exists():
         return "it needs Linux"
     free = shutil.disk_usage(tempfile.gettempdir()).free
@@ -33,9 +33,9 @@ def lacking() -> str:
 
 
 def anonymous_mib(pid: int) -> float:
-    """Anonymous resident memory in MiB of a process and all below it (Linux).
+    """Return the anonymous resident memory in MiB of a process and its descendants (Linux).
 
-    Proportional: what forked workers share with their parent counts once.
+    Memory that forked workers share with their parent counts once (proportional set size).
     """
     import psutil
 
@@ -55,7 +55,11 @@ def anonymous_mib(pid: int) -> float:
 
 
 def peak(command: list[str]) -> tuple[float, float]:
-    """Run a command to its end; peak anonymous MiB of its processes, and seconds."""
+    """Run a command; returns the peak anonymous memory of its processes in MiB, and seconds.
+
+    Raises:
+        RuntimeError: if the command fails.
+    """
     start, most = time.perf_counter(), 0.0
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     while process.poll() is None:
@@ -67,7 +71,7 @@ def peak(command: list[str]) -> tuple[float, float]:
 
 
 def write_source(folder: Path, records: int) -> Path:
-    """A manifest of WFDB records that share one signal file."""
+    """Write WFDB records that share one signal file; returns their manifest."""
     import numpy as np
 
     from ecgvision.core.ecg import LEADS

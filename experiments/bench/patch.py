@@ -1,4 +1,4 @@
-"""PatchECG without its missing tokens against the padded grid, for the same logits.
+"""Benchmark of PatchECG: packed tokens (without missing patches) against the padded grid.
 
 python -m experiments.bench patch
 """
@@ -11,11 +11,11 @@ from statistics import median
 from typing import Any
 
 LAYOUTS = ("3x4", "3x4+II", "6x2", "12x1")
-TARGET = {"3x4": 2.0}  # times faster
+TARGET = {"3x4": 2.0}  # speed-up
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """How large, how often, and where."""
+    """Add model size, rounds and device."""
     parser.add_argument("--width", type=int, default=768, help="default %(default)s, the paper's")
     parser.add_argument("--batch", type=int, default=16, help="records (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=7, help="a median is taken over")
@@ -24,7 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Tokens (patches with an observed sample) per second of both paths, in turn."""
+    """Measure tokens (patches with an observed sample) per second of both paths, alternating.
+
+    Both paths should give the same logits; the largest difference is reported.
+    """
     import torch
     from tqdm import tqdm
 
@@ -56,7 +59,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         mask = to_patches(layout_mask(get_layout(name), 1000, 100.0), 64, 64)
         observed = torch.from_numpy(mask).expand(args.batch, -1, -1, -1).to(device)
         value = torch.randn(observed.shape, device=device)
-        model.eval()  # the batch norms of training would not see the same batches in turn
+        model.eval()  # in training mode the batch norm statistics of the two paths would differ
         with torch.no_grad():
             same = (model(value, observed, packed=True)["patches"]
                     - model(value, observed, packed=False)["patches"]).abs().max()  # fmt: skip

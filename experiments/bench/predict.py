@@ -1,11 +1,11 @@
-"""From a file to its answer: how long, and where the time goes.
+"""Benchmark of prediction: time from a file to its prediction, in total and by stage.
 
     python -m experiments.bench predict
     python -m experiments.bench predict --bundle runs/vizecg/RUN/bundle page.png
 
-Each round answers the file as `ecgvision predict` does and then, on the same bytes, repeats alone
-the two stages that are not ours: decoding by OpenCV and the network by ONNX Runtime. What is left
-is the share of reading, checking, converting and resizing.
+Each round predicts the file as `ecgvision predict` does. It then repeats the two third-party stages
+separately on the same bytes: decoding by OpenCV and the network by ONNX Runtime. The remainder is
+the share of reading, checking, converting and resizing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ENCODER, SIZE = "tracenet", (288, 384)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `bench predict`."""
+    """Add files, bundle, rounds, threads and dpi."""
     parser.add_argument("files", nargs="*", help="pictures (default: a drawn page, PNG and JPEG)")
     parser.add_argument("--bundle", help=f"default: {ENCODER} at {SIZE}, untrained")
     parser.add_argument("--rounds", type=int, default=60, help="answers for each file")
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """p50 and p95 in ms from file to answer, of the stages, and the share that is ours."""
+    """Measure p50 and p95 in ms, in total and by stage, and the share of our own code."""
     from ecgvision.deploy.bundle import Bundle
 
     with tempfile.TemporaryDirectory() as name:
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure(bundle: Bundle, file: Path, rounds: int) -> dict[str, Any]:
-    """Times of one file: whole and by stage, in ms."""
+    """Measure one file, in total and by stage, in ms."""
     import cv2
 
     from ecgvision.data.network_input import to_network
@@ -99,7 +99,7 @@ def _milliseconds(stage: Callable[[], object]) -> float:
 
 
 def untrained(folder: Path) -> Path:
-    """A bundle of the default image path with fresh weights: its speed is that of a trained one."""
+    """Export a bundle of the default image network, untrained but as fast as a trained one."""
     import torch
 
     from ecgvision.deploy.export import export_bundle
@@ -133,7 +133,7 @@ def untrained(folder: Path) -> Path:
 
 
 def drawn(folder: Path, dpi: float) -> list[Path]:
-    """One page of twelve drawn leads, as PNG and as JPEG of quality 90."""
+    """Draw one page of twelve leads, as PNG and as JPEG of quality 90."""
     import cv2
 
     from ecgvision.core.layouts import get_layout
@@ -149,7 +149,7 @@ def drawn(folder: Path, dpi: float) -> list[Path]:
 
 
 def _beats() -> NDArray[np.float32]:
-    """(12, 5000) mV: a QRS and a T wave once a second, for ink of ordinary length."""
+    """Return (12, 5000) mV: one QRS and T wave per second, so that traces have a usual length."""
     t = np.arange(5000) / 500 % 1.0
     wave = np.exp(-(((t - 0.4) / 0.012) ** 2)) + 0.25 * np.exp(-(((t - 0.65) / 0.05) ** 2))
     height = np.linspace(0.4, 1.5, 12)[:, None]

@@ -1,15 +1,15 @@
-"""What the columns of a page reader are read by, against simpler ways on the same map of ink.
+"""Benchmark of the reader's trace decoding, against simpler methods on the same ink map.
 
 python -m experiments.bench reader --store stores/own
 
-All ways share one reader's rows and map, and pages of the validation folds; they differ in how the
-height of the trace is told in each column:
+All methods share one reader's rows and ink map, and pages of the validation folds. They differ in
+how they determine the trace's height in each column:
 
-    dense      the mean height of the column's ink, each pixel counted to the row that is nearest:
-               column-wise segmentation, as digitisers commonly do it
-    owned      the same, each pixel counted to the row that the reader says it belongs to
-    crossed    the same, and to the rows whose strokes run over that row
-    reader     and sharpened by what neighbouring columns hold
+    dense      mean height of the column's ink, each pixel assigned to the nearest row: column-wise
+               segmentation, common among digitisers
+    owned      the same, each pixel assigned to the row that the reader predicts
+    crossed    the same, and also to other rows whose traces cross it
+    reader     the same, and refined from neighbouring columns: the complete decoder
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which reader, and pages of what."""
+    """Add the reader, and the stores of the pages."""
     parser.add_argument("--run", default="shipped", help="of +exp=read; default: the package's")
     parser.add_argument("--store", nargs="+", required=True, metavar="DIR",
                         help="stores of the records that pages are drawn of")  # fmt: skip
@@ -32,7 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Median SNR in dB of each way, with 95 % intervals over patients, by artefact."""
+    """Measure the median SNR in dB of each method, with 95 % intervals over patients.
+
+    Figures are given for all pages, and by layout and artefact.
+
+    Raises:
+        ConfigError: if the run is not a reader.
+    """
     import copy
 
     from ecgvision.core.errors import ConfigError
@@ -49,7 +55,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from ecgvision.reader.judge.read_split import read_split
     from ecgvision.reader.judge.summary import summarise
     from ecgvision.reader.page_reader import PageReader
-    from ecgvision.runs.build import open_run  # what has been said so far needs nothing slow
+    from ecgvision.runs.build import open_run  # slow imports follow the checks
     from experiments.bench.reader_ways import Dense
 
     silence_lightning()

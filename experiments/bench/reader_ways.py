@@ -1,4 +1,4 @@
-"""The simpler ways to read a column that `bench reader` compares a reader's own with."""
+"""Simpler trace decoders, baselines of `bench reader`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from torch import Tensor, nn
 from ecgvision.reader.networks.trace_decoder import MARGIN, REACH, STEPS, TraceDecoder, look
 
 SAME_ROW = 0.02
-"""Of the page's height: rows that are no further apart are one, of several leads; our default."""
+"""Leads whose rows are at most this far apart, as a fraction of the page's height, share one row.
+Our default."""
 
 
 class Dense(nn.Module):
-    """Heights of a column's ink in the mean, as `TraceDecoder` answers.
+    """Trace height as the mean height of each column's ink; same interface as `TraceDecoder`.
 
     Args:
-        head: a reader's own, whose votes are asked; None counts each pixel to the nearest row.
-        crossed: whether a pixel may count for more rows than the one that it is given.
+        head: a reader's decoder, whose votes assign pixels to rows; None assigns each pixel to
+            the nearest row.
+        crossed: let a pixel count for several rows where traces cross.
     """
 
     def __init__(self, head: TraceDecoder | None = None, *, crossed: bool = False) -> None:
@@ -44,8 +46,8 @@ class Dense(nn.Module):
 
 
 def _room(y: Tensor) -> tuple[Tensor, Tensor]:
-    """(B, leads, columns): half of the way to the next row above, and below."""
-    gap = y[:, :, None] - y[:, None]  # of each lead to each other, positive where that is higher
+    """Return half of the distance to the next row above and below, each (B, leads, columns)."""
+    gap = y[:, :, None] - y[:, None]  # for each pair of leads, positive if the second is higher
     above = torch.where(gap > SAME_ROW, gap, 2 * REACH).amin(2) / 2
     below = torch.where(gap < -SAME_ROW, -gap, 2 * REACH).amin(2) / 2
     return above, below

@@ -1,4 +1,4 @@
-"""Drawing a page, against matplotlib drawing the same page and OpenCV decoding its PNG.
+"""Benchmark of drawing a page, against matplotlib and against decoding the page's PNG by OpenCV.
 
 python -m experiments.bench render
 python -m experiments.bench render --kit CHECKOUT --kit-python PYTHON     # and ecg-image-kit
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 SIZES = ((850, 1100), (1700, 2200))
-TARGETS = {(850, 1100): 200.0, (1700, 2200): 100.0}  # times matplotlib
+TARGETS = {(850, 1100): 200.0, (1700, 2200): 100.0}  # speed-up over matplotlib
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What is drawn and how often."""
+    """Add what is drawn, and rounds."""
     parser.add_argument("--layout", default="3x4+II", help="layout (default %(default)s)")
     parser.add_argument("--rate", type=int, default=500, help="Hz of the signal")
     parser.add_argument("--rounds", type=int, default=30, help="pages a median is taken over")
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Medians in ms; the ways take turns, so that a busy moment meets them all."""
+    """Measure medians in ms; the methods alternate, so that other load affects all of them."""
     signals = (
         _stored(args.store) if args.store else [(beats(args.rate, s), args.rate) for s in range(5)]
     )
@@ -87,7 +87,7 @@ def _compare(
             clock("ms_matplotlib", matplotlib_page.draw, *page_of)
             clock("ms_matplotlib_lean", matplotlib_page.draw, *page_of, lean=True)
     found: dict[str, Any] = {name: median(values) for name, values in took.items()}
-    found["ms_first"] = first * 1e3  # compiles, or loads what was compiled
+    found["ms_first"] = first * 1e3  # includes compilation, or loading of compiled code
     found["times_matplotlib"] = found["ms_matplotlib"] / found["ms"]
     found["target_times_matplotlib"] = TARGETS[size]
     found["times_matplotlib_lean"] = found["ms_matplotlib_lean"] / found["ms"]
@@ -96,7 +96,7 @@ def _compare(
 
 
 def beats(rate: int, seed: int) -> NDArray[np.float32]:
-    """(12, 10 * rate) mV: 75 beats a minute with P, QRS and T waves, drift and a little noise."""
+    """Return (12, 10 * rate) mV: 75 beats/min with P, QRS and T, drift and a little noise."""
     rng = np.random.default_rng(seed)
     t = np.arange(10 * rate) / rate
     waves = ((-0.16, 0.03, 0.12), (-0.02, 0.008, -0.1), (0.0, 0.012, 1.0), (0.03, 0.012, -0.3))

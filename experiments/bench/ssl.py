@@ -1,4 +1,4 @@
-"""Views for self-supervised training: a batch at once, against numpy record by record.
+"""Benchmark of self-supervised views: an entire batch at once, against numpy record by record.
 
 python -m experiments.bench ssl
 """
@@ -17,11 +17,11 @@ from tqdm import tqdm
 
 Array = NDArray[np.float32]
 TARGET = 10.0
-"""Times the plain way, for the views of both kinds together."""
+"""Speed-up over plain numpy, for time and spectrogram views together."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Sizes; the defaults are the published ones: 2 + 8 views of 2.5 s at 100 Hz."""
+    """Add sizes; the defaults are the published ones: 2 + 8 views of 2.5 s at 100 Hz."""
     parser.add_argument("--batch", type=int, default=128, help="records in a batch")
     parser.add_argument("--samples", type=int, default=250, help="samples of a record")
     parser.add_argument("--rounds", type=int, default=7, help="batches a median is taken over")
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Views a second of both ways, taking turns, so that a busy moment meets both."""
+    """Measure views per second of both methods, alternating, so that other load affects both."""
     import torch
 
     from ecgvision.systems.ssl.spectrogram import Spectrogram
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             torch.cuda.synchronize(on_device.device)
         took.setdefault(name, []).append(time.perf_counter() - start)
 
-    times(on_device, 0), spectra(spectrogram, 0)  # allocate, load kernels
+    times(on_device, 0), spectra(spectrogram, 0)  # warm-up: allocates, loads kernels
     for seed in tqdm(range(args.rounds), desc="batches"):
         clock("time", lambda seed=seed: times(on_device, seed))  # type: ignore[misc]
         clock("numpy_time", lambda: plain_views(signal, times, rng))
@@ -75,7 +75,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def plain_views(batch: Array, settings: Any, rng: np.random.Generator) -> Array:
-    """(views, B, ...) of signals (B, leads, T) or spectrograms (B, leads, bins, frames)."""
+    """Return views (views, B, ...) of signals (B, leads, T) or spectrograms.
+
+    Shape:
+        batch: (B, leads, T) signals or (B, leads, bins, frames) spectrograms.
+    """
     make = plain_time_view if batch.ndim == 3 else plain_spectrogram_view
     crops = [settings.global_crop] * settings.global_views
     crops += [settings.local_crop] * settings.local_views
@@ -85,7 +89,7 @@ def plain_views(batch: Array, settings: Any, rng: np.random.Generator) -> Array:
 def plain_time_view(
     signal: Array, crop: tuple[float, float], settings: Any, rng: np.random.Generator
 ) -> Array:
-    """One view of one record, (leads, T), as `TimeViews` describes it."""
+    """Return one view (leads, T) of one record, as defined by `TimeViews`."""
     leads, length = signal.shape
     kept = max(2, int(rng.uniform(*crop) * length))
     start = rng.integers(length - kept + 1)
@@ -105,7 +109,7 @@ def plain_time_view(
 def plain_spectrogram_view(
     spectrogram: Array, crop: tuple[float, float], settings: Any, rng: np.random.Generator
 ) -> Array:
-    """One view of one record, (leads, bins, frames), as `SpectrogramViews` describes it."""
+    """Return one view (leads, bins, frames) of one record, as defined by `SpectrogramViews`."""
     leads, bins, frames = spectrogram.shape
     kept = max(1, int(rng.uniform(*crop) * frames))
     start = rng.integers(frames - kept + 1)

@@ -1,7 +1,7 @@
-"""How long every command takes to answer `--help`, and how much it imports for it.
+"""Benchmark of start-up: how long every command takes to answer `--help`, and what it imports.
 
-Each is timed in processes of its own, as users start it; ratios are to `python -c pass` in the same
-run, so that they can be compared between machines. Modules are counted once for each.
+Each command is timed in separate processes, as users start it. Ratios are to `python -c pass` in
+the same run, so that they are comparable between machines. Modules are counted in one run each.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("data_prep", "ecgvision", "experiments")
 SCRIPT = "import sys; from ecgvision.cli import main; sys.exit(main())"
-"""What the installed script `ecgvision` does."""
+"""Code of the installed script `ecgvision`."""
 ELSEWHERE = ("ecgvision.render.kit.worker",)
-"""Modules with a `__main__` that are no commands: the interpreter of ecg-image-kit runs them."""
+"""Modules with a `__main__` that are not commands: the interpreter of ecg-image-kit runs them."""
 
 _COUNT = """
 import atexit, runpy, sys
@@ -36,7 +36,7 @@ runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def modules() -> list[str]:
-    """The modules that `python -m` starts, in alphabetical order."""
+    """Return the modules that `python -m` can run, in alphabetical order."""
     found = []
     for package in PACKAGES:
         for file in (ROOT / package).rglob("*.py"):
@@ -47,7 +47,10 @@ def modules() -> list[str]:
 
 
 def commands() -> dict[str, list[str]]:
-    """Every command and subcommand by name, as module (`ecgvision`: the script) and arguments."""
+    """Return every command and subcommand by name, as a list of module and arguments.
+
+    The module `ecgvision` stands for the installed script.
+    """
     from data_prep import pack
     from ecgvision import cli
     from experiments.bench import __main__ as bench
@@ -71,14 +74,14 @@ def _subcommands(parser: argparse.ArgumentParser) -> list[str]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """How often, and which."""
+    """Add rounds and a selection of commands."""
     parser.add_argument("--rounds", type=int, default=5, help="a median is taken over")
     parser.add_argument("--only", nargs="+", metavar="WORD", default=[],
                         help="commands whose name holds one of these")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Median seconds by the clock and of the processor, ratios of the latter, modules."""
+    """Measure median wall and CPU seconds, CPU ratios and the number of imported modules."""
     bare = _timed(["-c", "pass"], args.rounds)
     figures: dict[str, Any] = {"python -c pass": {"wall_s": bare[0], "cpu_s": bare[1]}}
     for name, (module, *words) in commands().items():
@@ -94,7 +97,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _timed(words: Sequence[str], rounds: int) -> tuple[float, float]:
-    """Medians of the seconds by the clock, and of the processor's in user and system."""
+    """Return the median wall seconds and the median CPU seconds (user and system)."""
     found = [_measured(lambda: _python(words)) for _ in range(max(1, rounds))]
     walls, cpus = zip(*found, strict=True)
     return statistics.median(walls), statistics.median(cpus)

@@ -1,7 +1,7 @@
-"""Training throughput with the real loader, against the same steps on one cached batch.
+"""Benchmark of training throughput: the real loader against the same steps on one cached batch.
 
-The ratio says what share of the device's time the loader leaves idle. It needs free cores: on a
-machine whose cores the network itself uses up, loader and network share them.
+The ratio measures how much the device waits for the loader. It needs free cores: if the network
+itself runs on the CPU, loader and network compete for them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(task: Any, optimizer: Any, batches: Iterable[Any], device: str, dtype: Any) -> float:
-    """Seconds for training steps over the batches."""
+    """Return the seconds of training steps over the batches."""
     import torch
 
     start = time.perf_counter()
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         warm = list(itertools.islice(epochs, 3))  # starts the workers, compiles the kernels
         measure(task, optimizer, warm, device, dtype)
         rounds = []
-        for _ in range(3):  # in turn, so that both meet the machine's noise
+        for _ in range(3):  # alternating, so that other load affects both
             cached = measure(task, optimizer, itertools.repeat(warm[0], args.steps), device, dtype)
             real = measure(task, optimizer, itertools.islice(epochs, args.steps), device, dtype)
             rounds.append((cached, real))

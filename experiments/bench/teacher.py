@@ -1,4 +1,4 @@
-"""Training steps of MVKT-ECG with the teacher asked every time, and with its answers kept.
+"""Benchmark of MVKT-ECG training steps: teacher run at every step against cached teacher outputs.
 
 python -m experiments.bench teacher
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which networks, how often, and where."""
+    """Add networks, batch size, rounds and device."""
     parser.add_argument("--teacher", default="resnet1d_wang", help="default %(default)s")
     parser.add_argument("--student", default="resnet1d_lite", help="default %(default)s")
     parser.add_argument("--batch", type=int, default=32, help="records (default %(default)s)")
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Seconds a step of both ways, in turn, on one batch."""
+    """Measure the seconds per step with and without the cache, alternating, on one batch."""
     import torch
 
     from data_prep.synthesize import synthesize
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             task.zero_grad()
             if cuda:
                 torch.cuda.synchronize()
-            if round_:  # the first asks the teacher either way
+            if round_:  # the first round runs the teacher in both cases
                 took[name].append(time.perf_counter() - start)
     asked, kept_s = (median(took[name]) for name in ("asked", "kept"))
     return {

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from real_data import real_data
 from scipy.io import savemat
 from sklearn.model_selection import StratifiedKFold
 
@@ -22,6 +21,7 @@ from ecgvision.core.errors import DataError, RecordError
 from ecgvision.labels.schemes import get_scheme, targets
 from ecgvision.store.packed import Store
 from experiments.sources import stores
+from tests.real_data import real_data
 
 AF, NSR, RBBB, CRBBB, OLD_MI = "164889003", "426783006", "59118001", "713427006", "164867002"
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from real_data import real_data
 
 from data_prep import chunks
 from data_prep.manifest import pack_manifest
@@ -18,6 +17,7 @@ from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import DataError, LabelError, RecordError, StoreError
 from ecgvision.records.reading import read_record
 from ecgvision.store.packed import Store
+from tests.real_data import real_data
 
 
 def write_record(path: Path, *, seed: int = 0, rate: int = 100, seconds: float = 10.0) -> None:

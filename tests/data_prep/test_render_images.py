@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from kit_stand_in import write_checkout
 
 from data_prep import backends, drawn_pages, render_images
 from data_prep.backends import OurBackend, page_seed
@@ -28,6 +27,7 @@ from ecgvision.render.draw import draw
 from ecgvision.render.geometry import Geometry
 from ecgvision.render.papers.named import random_style
 from ecgvision.store.packed import Store, StoreWriter
+from tests.kit_stand_in import write_checkout
 
 RECORDS = 5
 

@@ -72,7 +72,7 @@ def test_the_card_says_what_the_outputs_mean(bundle_folder: Path, by_hand: Simpl
     ],
 )
 def test_a_batch_of_another_kind_is_refused(bundle_folder: Path, batch: np.ndarray) -> None:
-    with pytest.raises(BundleError, match="to_network"):
+    with pytest.raises(BundleError, match="network_input"):
         Bundle.open(bundle_folder).run(batch)
 
 

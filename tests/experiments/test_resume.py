@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from killed_run import until
 
 from experiments import train
 from experiments.configure import configure
+from tests.killed_run import until
 
 COMMON = ("data=store", "data.small=true", "data.batch_size=16", "trainer.accelerator=cpu",
           "trainer.max_epochs=3", "draws=20", "trainer.limit_train_batches=3")  # fmt: skip

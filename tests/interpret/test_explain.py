@@ -82,4 +82,4 @@ def test_a_network_without_attention_has_no_rollout(runs, tmp_path, capsys):
     words = ["explain", str(runs["signal"]), "--record", "tiny/009", "--method", "rollout",
              "--out", str(tmp_path / "a.png")]  # fmt: skip
     assert main(words) == 2
-    assert "patchecg" in capsys.readouterr().err
+    assert "rollout" in capsys.readouterr().err

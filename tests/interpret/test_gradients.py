@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ecgvision.core.errors import ConfigError, DataError
 from ecgvision.interpret.gradients import integrated_gradients, patch_gradients
 from ecgvision.systems.patchecg.network import PatchECG
+from tests.plain_gradients import PlainIntegratedGradients
 
 LABEL = 2
 
@@ -129,7 +130,6 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch):
 
 def test_the_package_itself_agrees_with_the_plain_sum():
     attr = pytest.importorskip("captum.attr", reason="captum is not installed")
-    from conftest import PlainIntegratedGradients
 
     signal, start = torch.randn(2, 12, 40), torch.zeros(2, 12, 40)
     arguments = {

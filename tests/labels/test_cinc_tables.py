@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from real_data import real_data
 
 from ecgvision.core.errors import LabelError
 from ecgvision.labels.cinc_tables import CPSC2018
 from ecgvision.labels.schemes import SCHEMES, get_scheme, targets
 from ecgvision.labels.snomed import is_identifier
+from tests.real_data import real_data
 
 AF, NSR, RBBB, CRBBB, LBBB, CLBBB = (
     "164889003", "426783006", "59118001", "713427006", "164909002", "733534002",

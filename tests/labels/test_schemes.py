@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from real_data import real_data
 
 from ecgvision.core.errors import LabelError
 from ecgvision.labels.schemes import SCHEMES, column_scheme, get_scheme, targets
 from ecgvision.labels.scp_tables import SNOMED, STATEMENTS
+from tests.real_data import real_data
 
 SUPER = ("NORM", "MI", "STTC", "CD", "HYP")
 STATEMENT = st.sampled_from([s.code for s in STATEMENTS])

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from real_data import real_data
 
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import RecordError
 from ecgvision.records.reading import read_record
+from tests.real_data import real_data
 
 STEPS = np.random.default_rng(0).integers(-2000, 2000, (12, 60)).astype(np.int16)
 

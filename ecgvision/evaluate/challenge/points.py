@@ -1,7 +1,7 @@
 """Operating points for the Challenge metric, from validation only.
 
-The thresholds of `operating_points` make each label's F1 best. The Challenge metric couples labels
-(a call costs less where many others are right), so its thresholds are chosen together.
+The thresholds of `operating_points` maximise the F1 of each label. The Challenge metric couples
+labels (a call costs less where many others are right), so its thresholds are fitted jointly.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from ecgvision.evaluate.challenge.scores import Challenge, checked, earned
 from ecgvision.evaluate.metrics.operating_points import OperatingPoints, fit_temperature
 
 GRID = tuple(round(0.05 * i, 2) for i in range(1, 20))
-"""Candidate thresholds: 0.05 to 0.95 (our default: calibrated probabilities of rare classes and of
-frequent ones both have their best threshold inside)."""
-MOST_ROUNDS = 20  # over all classes; each round can only raise a bounded score, few are ever needed
+"""Candidate thresholds: 0.05 to 0.95 (our default: this range holds the best thresholds of
+calibrated probabilities, for rare classes and for frequent ones)."""
+MOST_ROUNDS = 20  # over all classes; each round can only raise a bounded score, few are needed
 
 
 def fit_thresholds(
@@ -28,21 +28,23 @@ def fit_thresholds(
     challenge: Challenge,
     grid: Sequence[float] = GRID,
 ) -> tuple[float, ...]:
-    """Thresholds of the largest Challenge metric found on these records.
+    """Return thresholds that maximise the Challenge metric by coordinate ascent.
 
-    From the best threshold that all classes can share, one class after another takes the best of
-    the grid while the others stay, in rounds until a round changes nothing. So no single class can
-    do better with another threshold of the grid, and no shared threshold is better than the result.
-    Of equally good ones the present one stays, then the one nearest to 0.5 is taken.
+    The search starts at the best threshold shared by all classes. Each round sets every class in
+    turn to its best threshold of the grid, with the other classes fixed. It ends when a round
+    changes nothing (no single class then gains from another threshold of the grid), or after
+    `MOST_ROUNDS` rounds. The result is at least as good as every shared threshold. Ties keep the
+    present threshold, else take the one nearest to 0.5.
 
     Args:
-        probabilities: (N, C) of validation records, and of no others: a metric reported on the
-            records that chose its thresholds is too good.
+        probabilities: (N, C) of validation records only: a metric is biased upwards on the
+            records that its thresholds were fitted on.
         targets: (N, C) of 0 and 1.
-        grid: the thresholds to choose from, each in 0..1; a class is called at p >= threshold.
+        challenge: classes and rewards.
+        grid: candidate thresholds, each in 0..1; a class is called where p >= threshold.
 
     Raises:
-        DataError: if the shapes do not fit, or the grid is empty or leaves 0..1.
+        DataError: if the shapes do not agree, or the grid is empty or leaves 0..1.
     """
     p = np.asarray(probabilities, np.float64)
     choices = np.array(sorted(set(grid), key=lambda t: (abs(t - 0.5), t)), np.float64)
@@ -51,7 +53,7 @@ def fit_thresholds(
     y, _ = checked(targets, p >= 0.5, challenge)
     shared = [earned(y, p >= t, challenge)[:, 0].sum() for t in choices]
     chosen = np.full(len(challenge.codes), choices[int(np.argmax(shared))])
-    reward = y @ challenge.weights  # (N, C), what calling each class would add
+    reward = y @ challenge.weights  # (N, C), the reward that calling each class adds
     called = p >= chosen
     total, union = (reward * called).sum(axis=1), (y | called).sum(axis=1)
     for _ in range(MOST_ROUNDS):
@@ -75,14 +77,18 @@ def fit_thresholds(
 def fit_points(
     logits: ArrayLike, targets: ArrayLike, challenge: Challenge, grid: Sequence[float] = GRID
 ) -> OperatingPoints:
-    """Operating points for the Challenge metric: temperature as always, thresholds as above.
+    """Fit operating points for the Challenge metric.
+
+    The temperature comes from `operating_points.fit_temperature`, thresholds from `fit_thresholds`.
 
     Args:
-        logits: (N, C) raw logits of validation records, and of no others.
+        logits: (N, C) raw logits of validation records only.
         targets: (N, C) of 0 and 1.
+        challenge: classes and rewards.
+        grid: candidate thresholds.
 
     Raises:
-        DataError: if the shapes do not fit.
+        DataError: if the shapes do not agree, or the grid is empty or leaves 0..1.
     """
     z = np.asarray(logits, np.float64)
     y, _ = checked(targets, z >= 0, challenge)

@@ -1,18 +1,20 @@
-"""The scores of the PhysioNet/CinC Challenges 2020 and 2021.
+"""Scores of the PhysioNet/CinC Challenges 2020 and 2021.
 
 Challenge metric (Perez Alday et al. 2020, Physiol Meas 41:124003; Reyna et al. 2021, CinC 48):
 a record with true labels Y and called labels O earns sum over i in Y, j in O of w_ij / max(|Y u O|,
-1), where w_ij is the reward for calling j where i is true. The sum over records is scaled so that 1
-is "all right" and 0 is "sinus rhythm, whatever the record"; below 0 is worse than that. Both years
-use this formula and scale; they differ in classes and weights. Where the two ends coincide, which
-is where all records are of pure sinus rhythm, the official scorers give 0, and so do we.
+1), where w_ij is the reward for calling j where i is true. The sum over records is scaled: 1 means
+that every call is right, and 0 is the score of calling sinus rhythm for every record. Worse calls
+score below 0. Both years use this formula and scale; they differ in classes and weights. The two
+ends of the scale coincide where all records are of pure sinus rhythm. The score is 0 there, as in
+the official scorers.
 
 The other scores are those of the 2020 scorer: exact-match accuracy, macro F1, and F2 and G2, whose
-counts weigh each record by 1 / max(|Y|, 1). A class that is neither true nor called anywhere has no
-F1, F2 or G2 and is left out of their means.
+counts weigh each record by 1 / max(|Y|, 1). A class that is neither true nor called in any record
+has no F1, F2 or G2 and is left out of their means.
 
-The officials score every record, also those without a scored label: such a record costs nothing and
-earns nothing in the Challenge metric, but counts in the others. `data.unlabelled=keep` does so.
+The official scorers score every record, also those without a scored label. Such a record costs and
+earns nothing in the Challenge metric, but counts in the other scores. `data.unlabelled=keep` keeps
+these records.
 """
 
 from __future__ import annotations
@@ -39,13 +41,13 @@ from ecgvision.labels.cinc_tables import (
 
 @dataclass(frozen=True, eq=False)
 class Challenge:
-    """What a Challenge scores.
+    """Classes and rewards of one Challenge.
 
     Attributes:
-        name: "cinc2020" or "cinc2021", which are label schemes too.
+        name: "cinc2020" or "cinc2021", also the names of the label schemes.
         codes: (C,) classes, in the scheme's order.
         weights: (C, C) float64, reward for calling column j where row i is true.
-        inactive: the class that the scale's zero always calls.
+        inactive: index of the class that is called for every record at score 0 (sinus rhythm).
     """
 
     name: str
@@ -73,18 +75,18 @@ CHALLENGES = {
 
 
 def read_weights(file: str | Path, name: str) -> Challenge:
-    """A Challenge with rewards from a `weights.csv` of the official layout.
+    """Read the rewards of a Challenge from a `weights.csv` in the official format.
 
-    Rows and columns are SNOMED CT codes; equivalent ones stand in rows of their own (2020), which
-    must be equal, or together as `A|B` (2021).
+    Rows and columns are SNOMED CT codes. Equivalent codes have separate rows, which must be equal
+    (2020), or share one row as `A|B` (2021).
 
     Args:
         file: the table.
         name: "cinc2020" or "cinc2021".
 
     Raises:
-        DataError: for a table that cannot be read, whose rows are not its columns, that lacks a
-            class, or that treats equivalent codes differently.
+        DataError: for an unknown name, a table that cannot be read, whose rows are not its columns,
+            that lacks a class, or that treats equivalent codes differently.
     """
     import pandas as pd
 
@@ -113,7 +115,7 @@ def read_weights(file: str | Path, name: str) -> Challenge:
 
 @dataclass(frozen=True)
 class ChallengeScores:
-    """The scores of one set of calls; None where no class has one."""
+    """Scores of one set of calls; None where no class has the score."""
 
     challenge_metric: float
     accuracy: float
@@ -123,13 +125,14 @@ class ChallengeScores:
 
 
 def score(targets: ArrayLike, called: ArrayLike, challenge: Challenge) -> ChallengeScores:
-    """All scores of one set of calls.
+    """Compute all scores of one set of calls.
 
     Args:
         targets, called: (N, C) of 0 and 1, in the order of `challenge.codes`.
+        challenge: classes and rewards.
 
     Raises:
-        DataError: if the shapes do not fit.
+        DataError: if the shapes do not agree, or a value is neither 0 nor 1.
     """
     y, o = checked(targets, called, challenge)
     f1, _ = _measures(y, o, np.ones(len(y)), 1.0)
@@ -144,7 +147,7 @@ def score(targets: ArrayLike, called: ArrayLike, challenge: Challenge) -> Challe
 
 
 def challenge_metric(targets: ArrayLike, called: ArrayLike, challenge: Challenge) -> float:
-    """The Challenge metric alone; arguments and errors as of `score`."""
+    """Compute only the Challenge metric; arguments and errors as for `score`."""
     return float(_scaled(earned(*checked(targets, called, challenge), challenge).sum(axis=0)))
 
 
@@ -157,10 +160,17 @@ def metric_interval(
     draws: int = 1000,
     seed: int = 0,
 ) -> tuple[float, float] | None:
-    """The 95 % interval of the Challenge metric under the bootstrap over patients.
+    """Return the 95 % interval of the Challenge metric, by the patient-level bootstrap.
 
     Args:
-        patients: (N,) number of each record's patient, as `bootstrap.patients_of` gives it.
+        targets, called: (N, C) of 0 and 1, in the order of `challenge.codes`.
+        patients: (N,) patient number of each record, from `bootstrap.patients_of`.
+        challenge: classes and rewards.
+        draws: bootstrap draws.
+        seed: of the draws.
+
+    Raises:
+        DataError: as `score`.
     """
     values = earned(*checked(targets, called, challenge), challenge)
     samples = [_scaled(w @ values) for w in weight_blocks(patients, draws, seed)]
@@ -170,10 +180,11 @@ def metric_interval(
 def checked(
     targets: ArrayLike, called: ArrayLike, challenge: Challenge
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Both as bool (N, C).
+    """Return targets and calls as bool (N, C).
 
     Raises:
-        DataError: if they do not fit the challenge or each other, or hold anything but 0 and 1.
+        DataError: if their shapes do not fit the challenge or each other, or a value is neither 0
+            nor 1.
     """
     y, o = np.asarray(targets), np.asarray(called)
     if y.ndim != 2 or y.shape != o.shape or y.shape[1] != len(challenge.codes) or not len(y):
@@ -188,7 +199,7 @@ def checked(
 
 
 def earned(y: NDArray[np.bool_], o: NDArray[np.bool_], challenge: Challenge) -> NDArray[np.float64]:
-    """(N, 3): what each record earns as called, all right, and by always calling the inactive."""
+    """Return (N, 3) rewards of each record: as called, as labelled, and for the inactive class."""
     reward = y @ challenge.weights
     inactive = np.zeros_like(y)
     inactive[:, challenge.inactive] = True
@@ -198,17 +209,17 @@ def earned(y: NDArray[np.bool_], o: NDArray[np.bool_], challenge: Challenge) -> 
 
 
 def _scaled(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(...,) metric of (..., 3) sums; 0 where right and inactive earn the same."""
+    """Return the (...,) metric of (..., 3) sums; 0 where right and inactive earn the same."""
     observed, right, inactive = np.moveaxis(sums, -1, 0)
     span = right - inactive
-    apart = np.abs(span) > 1e-9  # one record of another class sets them apart by at least 0.01
+    apart = np.abs(span) > 1e-9  # one record of another class separates them by at least 0.01
     return np.divide(observed - inactive, span, out=np.zeros_like(span), where=apart)
 
 
 def _measures(
     y: NDArray[np.bool_], o: NDArray[np.bool_], weights: NDArray[np.float64], beta: float
 ) -> tuple[float | None, float | None]:
-    """Macro F_beta and G_beta over the classes that have one."""
+    """Return macro F_beta and G_beta over the classes where they are defined."""
     hit, extra, missed = (weights @ x for x in (y & o, o & ~y, y & ~o))
     defined = hit + extra + missed > 0
     if not defined.any():

@@ -1,7 +1,7 @@
-"""Ways to fill what a layout does not show, for classifiers that read twelve full leads.
+"""Imputation of unobserved samples, for classifiers that need twelve full leads.
 
-They are the baselines against which PatchECG (arXiv 2508.09165), which needs no filling, is held:
-zeros, k-nearest neighbours and SAITS stand in its tables; mean and linear are the simplest others.
+These are baselines for PatchECG (arXiv 2508.09165), which needs no imputation. Its tables report
+zeros, k-nearest neighbours and SAITS; mean and linear are the simplest other ones.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 FILLS = ("zero", "mean", "linear", "knn", "saits")
 TRAINED = ("knn", "saits")
-"""The fills that learn from training records."""
+"""Fills that are fitted on training records."""
 
 Signals = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Guess = Callable[[Signals, Mask], NDArray[Any]]
-"""From (N, 12, T) mV, 0 where not observed, and what is observed, to a value for every sample."""
+"""Maps signals (N, 12, T) mV, 0 where unobserved, and their mask to a value for every sample."""
 
 
 class Fill:
-    """Puts a guess where a sample is not observed, and leaves every other sample as it is.
+    """Replaces unobserved samples by a guess and leaves observed samples unchanged.
 
     Args:
         name: for messages.
-        guess: gives the values.
-        length: samples T that the guess was trained for; None for any.
+        guess: computes the values.
+        length: number of samples T that the guess was trained for; None for any.
     """
 
     def __init__(self, name: str, guess: Guess, length: int | None = None) -> None:
@@ -44,15 +44,16 @@ class Fill:
         """Fill a batch.
 
         Args:
-            signals: (N, 12, T) float32 mV; anything, NaN too, where not observed.
+            signals: (N, 12, T) float32 mV; any value, also NaN, where not observed.
             observed: (N, 12, T) bool.
 
         Returns:
-            (N, 12, T) float32, a new array: finite everywhere, observed samples bit for bit.
+            (N, 12, T) float32, a new array. All values are finite; observed samples are bit for
+            bit the input.
 
         Raises:
-            DataError: for another shape or type, another T than was trained for, an observed
-                sample that is not finite, or a guess that is not.
+            DataError: for another shape or type, another T than the guess was trained for, or a
+                value that is not finite, observed or guessed.
         """
         self._check(signals, observed)
         if not len(signals):
@@ -95,27 +96,28 @@ def make_fill(
     progress: bool = True,
     saits: SaitsSettings | None = None,
 ) -> Fill:
-    """The fill of that name, ready to use: `knn` and `saits` learn here.
+    """Build a fill by name; `knn` and `saits` are fitted here.
 
     | name | fills with |
     |---|---|
     | `zero` | 0 mV |
-    | `mean` | the mean of what is observed of the lead; 0 for a lead that is not shown |
-    | `linear` | a line from observed sample to observed sample of the lead, held at both ends; 0 for a lead that is not shown |
-    | `knn` | the mean of the five nearest training records, see `fill_knn` |
-    | `saits` | what PyPOTS' SAITS makes of it, see `fill_saits` |
+    | `mean` | the mean of the lead's observed samples; 0 for a lead that is not shown |
+    | `linear` | linear interpolation between the lead's observed samples, constant beyond the first and last; 0 for a lead that is not shown |
+    | `knn` | the mean of the five nearest training records, see `fills.knn` |
+    | `saits` | the reconstruction by PyPOTS' SAITS, see `fills.saits` |
 
     Args:
         name: one of `FILLS`.
-        train: gives (M, 12, T) float32 mV of training records, full leads, NaN where they hold
-            nothing; called by `knn` and `saits` alone, once.
-        seed: of whatever is drawn in learning.
-        progress: show a bar where it takes long.
-        saits: other settings than the paper's for `saits`.
+        train: returns (M, 12, T) float32 mV of training records: full leads, NaN where samples are
+            missing. Called once, and only for `knn` and `saits`.
+        seed: of all randomness in training.
+        progress: show a progress bar.
+        saits: settings of `saits`; default: the paper's.
 
     Raises:
         ConfigError: for an unknown name, missing training records or a missing package.
-        DataError: for training records of another shape or type, none, or infinite ones.
+        DataError: for training records of another shape or type, none, infinite values, or a
+            record without a sample.
     """  # noqa: E501 - a table
     if name not in FILLS:
         raise ConfigError(f"fill must be one of {', '.join(FILLS)}", value=name)
@@ -134,7 +136,7 @@ def make_fill(
         return Fill(name, NearestRecords(records, progress=progress), records.shape[2])
     from ecgvision.evaluate.fills.saits import Saits, SaitsSettings, load_pypots
 
-    load_pypots()  # says that it is missing before records are read
+    load_pypots()  # fails before records are read
     records = _training(train())
     model = Saits(records, saits or SaitsSettings(), seed=seed, progress=progress)
     return Fill(name, model, records.shape[2])
@@ -164,7 +166,7 @@ def _zero(signals: Signals, observed: Mask) -> NDArray[Any]:
 
 def _mean(signals: Signals, observed: Mask) -> NDArray[Any]:
     count = observed.sum(-1, keepdims=True)
-    total = signals.sum(-1, keepdims=True, dtype=np.float64)  # what is not observed is 0 here
+    total = signals.sum(-1, keepdims=True, dtype=np.float64)  # unobserved samples are 0 here
     return np.broadcast_to(total / np.maximum(count, 1), signals.shape)
 
 
@@ -178,5 +180,5 @@ def _linear(signals: Signals, observed: Mask) -> NDArray[Any]:
 
 
 def _rows(wrong: Any) -> list[int]:
-    """Records in which something is wrong."""
+    """Return the indices of records with any True in `wrong` (N, ., .)."""
     return np.flatnonzero(np.any(wrong, axis=(1, 2))).tolist()

@@ -1,9 +1,9 @@
-"""Fill with the mean of the nearest training records.
+"""Imputation by the mean of the nearest training records.
 
-The rule is scikit-learn's `KNNImputer` over records as rows and their 12 * T samples as features,
-as in PatchECG's public code: near is near in the samples that both records hold, all of them
-alike, at the same time after the start. Beats are not aligned, so that the mean of five records
-is smooth; that is how the baseline is meant.
+This is scikit-learn's `KNNImputer` with records as rows and their 12 * T samples as features, as in
+PatchECG's public code. The distance uses the samples that both records hold, at the same time from
+their start, with equal weights. Beats are not aligned, so the mean of five records is smooth; the
+baseline is defined that way.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 NEIGHBOURS = 5
-"""PatchECG's public code, and the default of `KNNImputer`."""
+"""As in PatchECG's public code; also the default of `KNNImputer`."""
 
 ROWS = 64
-"""Records filled at once, so that their neighbours (240 kB a record of 12 * 1000 samples) stay few.
-Our default."""
+"""Records filled at once, to bound the memory of their neighbours (240 kB for each record of
+12 * 1000 samples). Our default."""
 
 
 class NearestRecords:
-    """The mean over the nearest training records of every sample that is not observed.
+    """Fills unobserved samples with the mean of the nearest training records.
 
-    Where every training record is whole, which records are nearest is the same for all samples of
-    a record, so that one search a record does, and records that show the same samples are searched
-    together: the result of `KNNImputer`, which searches anew for every sample, in a fraction of
-    its time. With NaN in training records `KNNImputer` itself does the work. Either way a record
-    of which nothing is observed takes the mean of all training records, and a sample that no
-    training record holds takes 0.
+    If the training records have no NaN, the neighbours are the same for all samples of a record.
+    One search per record is then enough, and records with the same mask are searched together. The
+    result is that of `KNNImputer`, which searches for every sample, in a fraction of its time. If
+    the training records have NaN, `KNNImputer` itself is used. In both cases a record without an
+    observed sample becomes the mean of all training records, and a sample that no training record
+    holds becomes 0.
 
     Args:
         records: (M, 12, T) float32 mV, NaN where missing; kept, not copied.
-        progress: show a bar.
+        progress: show a progress bar.
     """
 
     def __init__(self, records: NDArray[np.float32], *, progress: bool = True) -> None:
@@ -43,7 +43,7 @@ class NearestRecords:
     def __call__(
         self, signals: NDArray[np.float32], observed: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
-        """(N, 12, T) mV, filled; `signals` may hold anything finite where not observed."""
+        """Return (N, 12, T) mV, filled; `signals` may have any finite value where unobserved."""
         flat, seen = signals.reshape(len(signals), -1), observed.reshape(len(signals), -1)
         fill = self._by_search if self.whole else self._by_imputer
         with tqdm(
@@ -68,7 +68,7 @@ class NearestRecords:
                 for start in range(0, len(rows), ROWS):
                     some = rows[start : start + ROWS]
                     near = search.kneighbors(flat[np.ix_(some, mask)], return_distance=False)
-                    mean = self.records[near].mean(axis=1)  # (rows, 12 * T) of whole records
+                    mean = self.records[near].mean(axis=1)  # (rows, 12 * T) of full records
                     out[some] = np.where(mask, out[some], mean)
                     bar.update(len(some))
                 continue
@@ -90,7 +90,7 @@ class NearestRecords:
 
 
 def _same_mask(seen: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
-    """Rows of `seen` in groups of equal rows."""
+    """Return the row indices of `seen`, grouped by equal masks."""
     _, group = np.unique(np.packbits(seen, axis=1), axis=0, return_inverse=True)
     order = np.argsort(group, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(group[order])) + 1)

@@ -1,8 +1,7 @@
-"""Fill with SAITS (Du et al. 2023, arXiv 2202.08516), by the package PyPOTS.
+"""Imputation by SAITS (Du et al. 2023, arXiv 2202.08516), from the package PyPOTS.
 
-The model reads a record as T steps of 12 features and is trained on full leads of which PyPOTS
-hides a fifth of the samples at random; no layout is shown to it in training, nor was one in
-PatchECG's baseline.
+The model sees a record as T steps of 12 features. It is trained on full leads, of which PyPOTS
+hides a fifth of the samples at random. Layouts are not used in training, as in PatchECG's baseline.
 """
 
 from __future__ import annotations
@@ -21,27 +20,27 @@ from tqdm import tqdm
 from ecgvision.core.errors import ConfigError
 
 EXTRA = "saits"
-"""The optional extra that brings PyPOTS."""
+"""The optional extra that installs PyPOTS."""
 
 
 @dataclass(frozen=True)
 class SaitsSettings:
-    """Sizes and training of SAITS.
+    """Model sizes and training settings of SAITS.
 
-    Sizes, dropout and rate are those of PatchECG's baseline (`d_inner` there is `d_ffn` here).
+    Sizes, dropout and learning rate are those of PatchECG's baseline (its `d_inner` is `d_ffn`).
 
     Attributes:
-        n_layers, d_model, d_ffn, n_heads, d_k, d_v: of its two attention stacks;
+        n_layers, d_model, d_ffn, n_heads, d_k, d_v: sizes of its two attention stacks;
             d_model = n_heads * d_k.
-        dropout: share dropped.
+        dropout: dropout rate.
         learning_rate: of Adam.
         epochs: over the training records. Our default, as the baseline's is not published.
-        batch_size: records at once. Our default: the attention of 4 heads over 1000 steps takes
-            16 MB a layer and record, and training keeps several copies of it in 4 layers.
-        device: as PyTorch names it; None takes a GPU where there is one.
+        batch_size: in records. Our default: the attention of 4 heads over 1000 steps takes 16 MB
+            per layer and record, and training keeps several copies of it in 4 layers.
+        device: as PyTorch names it; None uses a GPU if there is one.
 
     Raises:
-        ConfigError: for a figure that makes no sense.
+        ConfigError: for a value out of range.
     """
 
     n_layers: int = 2
@@ -72,16 +71,16 @@ class SaitsSettings:
 
 
 class Saits:
-    """A SAITS trained on full leads; calling it fills.
+    """SAITS trained on full leads; a call reconstructs a batch.
 
-    Each lead is centred and scaled by the training records' mean and standard deviation, as SAITS'
-    authors do with their data, and brought back to mV.
+    Each lead is standardised by the training records' mean and standard deviation, as SAITS'
+    authors do with their data. The output is scaled back to mV.
 
     Args:
-        records: (M, 12, T) float32 mV, NaN where missing, in each something.
+        records: (M, 12, T) float32 mV, NaN where missing; each record holds at least one sample.
         settings: sizes and training.
-        seed: of weights, batches and hidden samples; the process's own generator is left alone.
-        progress: show a bar.
+        seed: of weights, batches and hidden samples; PyTorch's global generator is left unchanged.
+        progress: show a progress bar.
 
     Raises:
         ConfigError: if PyPOTS is missing or stops before the last epoch.
@@ -98,7 +97,7 @@ class Saits:
         self.mean = (total / count)[:, None]  # (12, 1)
         square = np.where(held, records - self.mean, 0.0) ** 2
         scale = np.sqrt(square.sum((0, 2)) / count)[:, None]
-        self.scale = np.where(scale > 0, scale, 1.0)  # a lead that is flat in all of training
+        self.scale = np.where(scale > 0, scale, 1.0)  # a lead that is flat in all training records
         sizes = asdict(settings)
         sizes.pop("learning_rate")
         with torch.random.fork_rng(), _quiet():
@@ -113,7 +112,7 @@ class Saits:
             batches = settings.epochs * -(-len(records) // settings.batch_size)
             with self._bar("train saits", batches) as seen:
                 self.model.fit({"X": self._scaled(records)})
-        if len(seen) < batches:  # PyPOTS goes on after an error or Ctrl-C, with what it has so far
+        if len(seen) < batches:  # PyPOTS returns normally after an error or Ctrl-C
             raise ConfigError(
                 f"SAITS stopped after {len(seen)} of {batches} batches",
                 value=settings.batch_size,
@@ -123,20 +122,20 @@ class Saits:
     def __call__(
         self, signals: NDArray[np.float32], observed: NDArray[np.bool_]
     ) -> NDArray[np.float64]:
-        """(N, 12, T) mV as SAITS rebuilds them; `signals` is ignored where not observed."""
+        """Return (N, 12, T) mV reconstructed by SAITS; `signals` is ignored where unobserved."""
         series = self._scaled(np.where(observed, signals, np.float32(np.nan)))
         with _quiet(), self._bar("fill saits", -(-len(series) // self.settings.batch_size)):
             filled = np.asarray(self.model.impute({"X": series}), np.float64)
         return filled.transpose(0, 2, 1) * self.scale + self.mean
 
     def _scaled(self, records: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, T, 12): steps before features, as PyPOTS wants them."""
+        """Return standardised records as (N, T, 12): steps before features, as PyPOTS expects."""
         scaled = ((records - self.mean) / self.scale).astype(np.float32)
         return np.ascontiguousarray(scaled.transpose(0, 2, 1))
 
     @contextlib.contextmanager
     def _bar(self, what: str, batches: int) -> Iterator[list[None]]:
-        """A bar that moves with every batch through the model; yields one entry for each so far."""
+        """Show a progress bar of the model's batches; yields a list with an entry per batch."""
         seen: list[None] = []
         network: torch.nn.Module = self.model.model
         with tqdm(total=batches, desc=what, unit="batch", disable=not self.progress) as bar:
@@ -153,10 +152,10 @@ class Saits:
 
 
 def load_pypots() -> tuple[Any, Any]:
-    """PyPOTS' SAITS and its Adam.
+    """Import PyPOTS' SAITS and its Adam.
 
     Raises:
-        ConfigError: if PyPOTS is not installed; names the extra.
+        ConfigError: if PyPOTS is not installed; the message names the extra.
     """
     try:
         with _quiet():
@@ -173,6 +172,6 @@ def load_pypots() -> tuple[Any, Any]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Away with the banner that PyPOTS prints on standard output."""
+    """Suppress the banner that PyPOTS prints on standard output."""
     with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
         yield

@@ -1,11 +1,11 @@
-"""Bootstrap over patients: resample patients with replacement, and with each all its records.
+"""Patient-level bootstrap: patients are resampled with replacement, each with all its records.
 
 Records of one patient are not independent, so intervals that resample records are too narrow
 (Field and Welsh 2007, Bootstrapping clustered data). A draw is a vector of weights: a record
 counts as often as its patient was drawn.
 
-Draws depend on the seed and on the set of patients only, so two systems judged on the same
-patients meet the same draws.
+Draws depend only on the seed and the set of patients. Two systems evaluated on the same patients
+therefore get the same draws.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from ecgvision.core.errors import DataError
 from ecgvision.evaluate.metrics.kernels import METRICS, weighted_metrics
 
 BLOCK_VALUES = 4_000_000
-"""Weights held at one time (32 MB), whatever the numbers of records and draws."""
+"""Most weights held in memory at once (32 MB), whatever the numbers of records and draws."""
 
 
 def patient_index(patient_id: ArrayLike, record_id: ArrayLike) -> NDArray[np.int64]:
-    """(N,) number of each record's patient, in the order of the patients' names.
+    """Return the (N,) patient number of each record; patients are sorted by name.
 
-    An empty patient_id is unknown: such a record is a patient of its own.
+    An empty patient_id means unknown: such a record counts as a separate patient.
     """
     patients, records = np.asarray(patient_id, object), np.asarray(record_id, object)
     names = [f"p:{p}" if p else f"r:{r}" for p, r in zip(patients, records, strict=True)]
@@ -34,14 +34,14 @@ def patient_index(patient_id: ArrayLike, record_id: ArrayLike) -> NDArray[np.int
 
 
 def patients_of(table: pd.DataFrame) -> NDArray[np.int64]:
-    """(N,) number of each row's patient."""
+    """Return the (N,) patient number of each row of a predictions table."""
     return patient_index(table["patient_id"], table["record_id"])
 
 
 def weight_blocks(
     patients: NDArray[np.int64], draws: int, seed: int
 ) -> Iterator[NDArray[np.int64]]:
-    """Yields (B, N) weights of the records, B draws at a time, `draws` in all."""
+    """Yield (B, N) record weights, B draws at a time, `draws` in total."""
     rng = np.random.default_rng(seed)
     count = int(patients.max()) + 1
     block = max(1, BLOCK_VALUES // max(len(patients), 1))
@@ -54,12 +54,12 @@ def weight_blocks(
 
 
 class Scores:
-    """Scores of N records for C labels, sorted once for any number of draws.
+    """Scores of N records for C labels, sorted once and reused for every draw.
 
     Args:
-        scores: (N, C), higher is more likely; logits rather than probabilities, which saturate.
+        scores: (N, C), higher is more likely. Give logits: probabilities saturate.
         targets: (N, C) of 0 and 1.
-        called: (N, C) decisions; None leaves precision, recall and F1 at 0.
+        called: (N, C) decisions; without them precision, recall and F1 are 0.
 
     Raises:
         DataError: if the shapes do not agree or a score is not finite.
@@ -87,28 +87,31 @@ class Scores:
         self.called = np.ascontiguousarray(np.take_along_axis(k, order, axis=0).T, np.int64)
 
     def measure(self, weights: ArrayLike) -> NDArray[np.float64]:
-        """(D, C, 5) METRICS under each of the (D, N) whole-number weights."""
+        """Return the (D, C, 5) `METRICS` under (D, N) integer weights."""
         w = np.ascontiguousarray(weights, np.int64)
         out = np.empty((len(w), len(self.order), len(METRICS)))
         weighted_metrics(self.order, self.ends, self.positive, self.called, w, out)
         return out
 
     def value(self) -> NDArray[np.float64]:
-        """(C, 5) METRICS of the records as they are."""
+        """Return the (C, 5) `METRICS` of the records, each counted once."""
         return self.measure(np.ones((1, self.order.shape[1]), np.int64))[0]
 
     def bootstrap(
         self, patients: NDArray[np.int64], *, draws: int = 1000, seed: int = 0
     ) -> NDArray[np.float64]:
-        """(draws, C, 5) METRICS under patient draws; NaN where a draw lost one of the classes."""
+        """Return the (draws, C, 5) `METRICS` under draws of patients.
+
+        NaN where a draw has no positives or no negatives of a label.
+        """
         return np.concatenate([self.measure(w) for w in weight_blocks(patients, draws, seed)])
 
 
 def macro(samples: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(..., 5) mean over the labels of (..., C, 5), over those that are defined.
+    """Return the (..., 5) macro average of (..., C, 5) metrics, over the defined labels.
 
-    A label that lost all its positives or negatives in a draw is left out of that draw's mean; a
-    draw in which none is left is NaN.
+    A label without positives or without negatives in a draw is left out of that draw's mean. A
+    draw without any defined label is NaN.
     """
     defined = ~np.isnan(samples)
     count = defined.sum(axis=-2)
@@ -117,7 +120,7 @@ def macro(samples: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def interval(samples: NDArray[np.float64], level: float = 0.95) -> tuple[float, float] | None:
-    """Percentile interval of (draws,) samples over the draws that are defined; None if none is."""
+    """Return the percentile interval of (draws,) samples, without NaNs; None if all are NaN."""
     defined = samples[~np.isnan(samples)]
     if not len(defined):
         return None

@@ -1,7 +1,7 @@
-"""Paired comparison of two systems on the same records, by the same draws of patients.
+"""Paired comparison of two systems on the same records, with the same draws of patients.
 
-The difference of two systems on the same records varies far less than either of them, so it is
-judged by its own interval, not by whether the two intervals overlap.
+The difference of two systems on the same records varies far less than either system. It therefore
+has an interval of its own; whether the two systems' intervals overlap is no test of it.
 """
 
 from __future__ import annotations
@@ -28,19 +28,20 @@ THRESHOLD_FREE = ("auroc", "auprc")
 def read_probabilities(
     path: str | Path, *, key: str | None = None, split: str = "test", stream: str = "model"
 ) -> pd.DataFrame:
-    """A predictions table from any CSV with p_<code> and y_<code> columns.
+    """Read a predictions table from any CSV with p_<code> and y_<code> columns.
 
-    The logit is log(p / (1 - p)), at p of 0 and 1 that of the nearest number between them; so
-    the order of the scores is kept, and temperature 1 gives p back.
+    The logit is log(p / (1 - p)). At 0 and 1, p is first replaced by the nearest float inside
+    (0, 1). This keeps the order of the scores, and temperature 1 gives p back.
 
     Args:
-        path: a CSV file. patient_id, fold, split, stream, layout and artefact are taken where it
-            has them; without patient_id the patient is unknown.
+        path: a CSV file. Its patient_id, fold, split, stream, layout and artefact are used where
+            present; without patient_id the patient is unknown.
         key: the column that names the record; default record_id, else the first column.
-        split, stream: for a file that does not say.
+        split, stream: values for a file without these columns.
 
     Raises:
-        DataError: if the file is not readable, has no p_ columns, or breaks the contract.
+        DataError: if the file is not readable, has no p_ columns, or is no valid predictions
+            table.
     """
     try:
         source = pd.read_csv(path)
@@ -79,16 +80,18 @@ def _column(source: pd.DataFrame, name: str, default: Any) -> pd.Series:
 def align(
     a: pd.DataFrame, b: pd.DataFrame, *, match: str | None = None, common: bool = False
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows of both tables, one a record, in one order.
+    """Return the rows of both tables in one order, one row per record.
+
+    A patient_id that only one table knows is copied to the other.
 
     Args:
-        match: a regular expression found in each record_id; its first group (else the whole
-            match) is compared. `0*(\\d+)` pairs "00008_lr" with "8".
-        common: keep the records that both have; by default a record that one lacks is an error.
+        match: a regular expression searched in each record_id. Its first group (else the entire
+            match) identifies the record: `0*(\\d+)` pairs "00008_lr" with "8".
+        common: keep only the records of both tables. By default a record that one table lacks is
+            an error.
 
     Raises:
-        DataError: where labels, records, patients or targets differ. A patient that only one
-            table knows is taken from that one.
+        DataError: if the labels, records, patients or targets differ.
     """
     if codes_of(a) != codes_of(b):
         raise DataError("the tables hold other labels", value=(codes_of(a), codes_of(b)))
@@ -156,20 +159,22 @@ def paired(
     draws: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Values of A and B and the difference A - B, macro and by label.
+    """Compare system A with system B: both values and the difference A - B, macro and per label.
 
     Args:
-        a, b: predictions, one row a record each (see `align` for match and common).
-        points: their operating points; without them only AUROC and AUPRC are compared.
+        a, b: predictions tables with one row per record.
+        points: operating points of A and B; without them only AUROC and AUPRC are compared.
+        match, common: see `align`.
+        draws: bootstrap draws.
+        seed: of the draws.
 
     Returns:
-        {"n", "patients", "skipped", "macro_<metric>": figure, "per_class": {code: {metric:
-        figure}}}; a figure is {"a", "b", "difference", "ci95", "p"}. p is the two-sided bootstrap
-        p-value, twice the smaller share of draws on either side of 0 (Davison and Hinkley 1997,
-        with one added to both counts so that it is never 0).
+        {"n", "patients", "draws", "skipped", "macro_<metric>": figure, "per_class": {code:
+        {metric: figure}}}. A figure is {"a", "b", "difference", "ci95", "p"}; p is described in
+        `p_value`.
 
     Raises:
-        DataError: where the tables cannot be paired.
+        DataError: if the tables cannot be paired.
     """
     validate(a)
     validate(b)
@@ -218,7 +223,11 @@ def _figure(values: list[float], differences: NDArray[np.float64]) -> Mapping[st
 
 
 def p_value(differences: NDArray[np.float64]) -> float:
-    """Two-sided bootstrap p-value of (draws,) differences against 0."""
+    """Return the two-sided bootstrap p-value of (draws,) differences against 0.
+
+    It is twice the smaller share of draws on either side of 0 (Davison and Hinkley 1997). One is
+    added to both counts, so that it is never 0.
+    """
     d = differences[~np.isnan(differences)]
     low, high = np.count_nonzero(d <= 0), np.count_nonzero(d >= 0)
     return float(min(1.0, 2 * (min(low, high) + 1) / (len(d) + 1)))

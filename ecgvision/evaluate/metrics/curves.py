@@ -1,4 +1,4 @@
-"""ROC and precision-recall curves with pointwise 95 % bands over patients."""
+"""ROC and precision-recall curves with pointwise 95 % bands of the patient-level bootstrap."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ecgvision.evaluate.metrics.bootstrap import weight_blocks
 
 GRID = np.linspace(0, 1, 101)
 BAND_DRAWS = 200
-"""Our default: a band is looked at, not quoted, and 200 draws settle it to the width of a line."""
+"""Our default: bands are only plotted, and 200 draws fix them to within the width of a line."""
 
 
 class Curve(NamedTuple):
-    """A curve as it is, and its 2.5 % and 97.5 % quantiles at each abscissa of `GRID`."""
+    """Curve (x, y), and the 2.5 % and 97.5 % quantiles of y at each abscissa of `GRID`."""
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
@@ -32,13 +32,18 @@ def roc_and_pr(
     draws: int = BAND_DRAWS,
     seed: int = 0,
 ) -> tuple[Curve, Curve] | None:
-    """ROC (x false positive rate, y recall) and PR (x recall, y precision) of one label.
+    """Return the ROC and precision-recall curves of one label.
 
     Args:
-        scores, targets: (N,). patients: (N,) from `bootstrap.patients_of`.
+        scores: (N,), higher is more likely.
+        targets: (N,) of 0 and 1.
+        patients: (N,) from `bootstrap.patients_of`.
+        draws: bootstrap draws of the bands.
+        seed: of the draws.
 
     Returns:
-        None where the label has no positives or no negatives.
+        ROC (x false positive rate, y recall) and PR (x recall, y precision); None if the label
+        has no positives or no negatives.
     """
     s, y = np.asarray(scores, np.float64), np.asarray(targets).astype(np.int64)
     if y.min() == y.max():
@@ -56,7 +61,7 @@ def _bands(
     draws: int,
     seed: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Two arrays (2, 101): low and high of recall at FPR, and of precision at recall."""
+    """Return two (2, 101) arrays: low and high of recall at FPR, and of precision at recall."""
     order = np.argsort(-s, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(s[order])), len(s) - 1)
     roc, pr = [], []
@@ -69,7 +74,7 @@ def _bands(
                 continue
             tpr = tp / tp[-1]
             roc.append(np.interp(GRID, np.append(0, fp / fp[-1]), np.append(0, tpr)))
-            # precision at the first score level that reaches the recall asked for
+            # precision at the first score level that reaches the recall
             at = np.searchsorted(tpr, np.maximum(GRID, 1e-12), side="left")
             pr.append(tp[at] / (tp[at] + fp[at]))
     if not roc:

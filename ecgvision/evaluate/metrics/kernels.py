@@ -1,7 +1,7 @@
-"""The compiled inner loop of the bootstrap: one pass over presorted scores gives five metrics.
+"""Compiled inner loop of the bootstrap: five metrics in one pass over presorted scores.
 
-Weights are whole numbers (how often a record's patient was drawn), so every count is exact and
-the result is that of the physically resampled rows.
+Weights are integers (how often a record's patient was drawn). Every count is therefore exact, and
+the result equals that of physically resampled rows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 METRICS = ("auroc", "auprc", "precision", "recall", "f1")
-"""What a row of the kernel's output holds."""
+"""The metrics along the last axis of the kernel's output."""
 
 
 def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -25,17 +25,17 @@ def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @_compile
 def weighted_metrics(order, ends, positive, called, weights, out):
-    """Fills `out` with METRICS for every draw and label.
+    """Fill `out` with `METRICS` for every draw and label.
 
     Args:
-        order: (C, N) int32, records by falling score.
+        order: (C, N) int32, record indices by descending score.
         ends: (C, N) bool, True on the last record of each run of equal scores.
         positive: (C, N) int64, target of each record in that order, 0 or 1.
         called: (C, N) int64, decision on each record in that order, 0 or 1.
-        weights: (D, N) int64, how often each record stands in each draw.
+        weights: (D, N) int64, how often each draw contains each record.
         out: (D, C, 5) float64; NaN where a draw has no positives or no negatives of a label.
 
-    AUROC is the probability that a positive outranks a negative, ties at half (Mann-Whitney).
+    AUROC is the probability that a positive outranks a negative, ties counting half (Mann-Whitney).
     AUPRC is average precision: the sum over score levels of (gain in recall) x precision.
     Precision, recall and F1 are 0 where their denominator is 0.
     """

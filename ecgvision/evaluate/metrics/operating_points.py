@@ -1,14 +1,14 @@
-"""Operating points: one temperature a stream and one threshold a label, from validation only.
+"""Operating points: one temperature per stream and one threshold per label, from validation only.
 
-Temperature: the scalar T that minimises the mean binary cross-entropy of sigmoid(z / T), after
-Guo et al. 2017 (On Calibration of Modern Neural Networks), over 0.05 to 20. Where the minimum
-lies on a bound, validation does not determine a temperature (it is separable, or the logits carry
-nothing), and T stays 1.
+Temperature: the scalar T in 0.05 to 20 that minimises the mean binary cross-entropy of
+sigmoid(z / T), after Guo et al. 2017 (On Calibration of Modern Neural Networks). A minimum on a
+bound means that validation does not determine a temperature: it is separable, or the logits carry
+no information. T is then 1.
 
-Threshold: the largest F1 on validation at calibrated probability, decided by p >= threshold. It
-lies half-way between two neighbouring scores, so that rounding in an exported graph does not flip
-a record of validation. A label without positives or without negatives in validation keeps 0.5.
-Every such fallback is said in `notes`.
+Threshold: maximises F1 on validation; a label is called where the calibrated p >= threshold. The
+threshold is half-way between two neighbouring scores, so that rounding in an exported graph does
+not flip a validation record. A label without positives or without negatives in validation has
+threshold 0.5. `notes` names every such fallback.
 """
 
 from __future__ import annotations
@@ -32,16 +32,17 @@ FALLBACK_THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class OperatingPoints:
-    """What turns one stream's raw logits into probabilities and decisions.
+    """Temperature and thresholds that turn a stream's logits into probabilities and decisions.
 
     Attributes:
-        temperature: T > 0 of p = sigmoid(z / T).
-        thresholds: (C,) a label is called where p >= threshold.
+        temperature: T > 0 in p = sigmoid(z / T).
+        thresholds: (C,), each in 0..1; a label is called where p >= threshold.
         codes: the C labels, in order.
-        notes: one sentence for each fallback that was taken.
+        notes: one sentence for each fallback taken.
 
     Raises:
-        DataError: for a temperature or threshold outside its range.
+        DataError: for a temperature or threshold out of range, or another number of thresholds
+            than of labels.
     """
 
     temperature: float
@@ -60,15 +61,15 @@ class OperatingPoints:
             raise DataError("thresholds must lie between 0 and 1", value=self.thresholds)
 
     def probabilities(self, logits: ArrayLike) -> NDArray[np.float64]:
-        """(..., C) calibrated probabilities of (..., C) raw logits."""
+        """Return the (..., C) calibrated probabilities of (..., C) raw logits."""
         return expit(np.asarray(logits, np.float64) / self.temperature)
 
     def decisions(self, probabilities: ArrayLike) -> NDArray[np.bool_]:
-        """(..., C) bool: which labels are called."""
+        """Return (..., C) bool: the labels that are called."""
         return np.asarray(probabilities, np.float64) >= np.asarray(self.thresholds)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain containers, for JSON and checkpoints."""
+        """Return plain containers, for JSON and checkpoints."""
         return {
             "temperature": self.temperature,
             "thresholds": dict(zip(self.codes, self.thresholds, strict=True)),
@@ -77,7 +78,7 @@ class OperatingPoints:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> OperatingPoints:
-        """The inverse of `to_dict`."""
+        """Build from the result of `to_dict`."""
         thresholds = data["thresholds"]
         return cls(
             temperature=float(data["temperature"]),
@@ -88,7 +89,7 @@ class OperatingPoints:
 
 
 def fit(logits: ArrayLike, targets: ArrayLike, codes: Sequence[str]) -> OperatingPoints:
-    """Operating points of one stream.
+    """Fit the operating points of one stream.
 
     Args:
         logits: (N, C) raw logits of validation records.
@@ -96,7 +97,7 @@ def fit(logits: ArrayLike, targets: ArrayLike, codes: Sequence[str]) -> Operatin
         codes: the C labels.
 
     Raises:
-        DataError: if there is no record, or the shapes do not agree.
+        DataError: if there is no record or the shapes do not agree.
     """
     z, y = np.asarray(logits, np.float64), np.asarray(targets)
     if z.ndim != 2 or z.shape != y.shape or z.shape[1] != len(codes):
@@ -125,7 +126,7 @@ def fit(logits: ArrayLike, targets: ArrayLike, codes: Sequence[str]) -> Operatin
 
 
 def fit_temperature(logits: NDArray[np.float64], targets: NDArray[Any]) -> float | None:
-    """The temperature of least binary cross-entropy, or None where that lies on a bound."""
+    """Return the temperature of least binary cross-entropy, or None if it is on a bound."""
 
     def loss(log_temperature: float) -> float:
         z = logits / np.exp(log_temperature)
@@ -138,9 +139,9 @@ def fit_temperature(logits: NDArray[np.float64], targets: NDArray[Any]) -> float
 
 
 def fit_threshold(p: NDArray[np.float64], y: NDArray[Any]) -> float | None:
-    """The threshold of largest F1, or None where one of the two classes is absent.
+    """Return the threshold of largest F1, or None if there are no positives or no negatives.
 
-    Of several with the same F1 the one nearest to 0.5 is taken (our default: the least extreme).
+    Ties go to the threshold nearest to 0.5 (our default: the least extreme).
     """
     positives = int(np.count_nonzero(y))
     if positives in (0, len(y)):
@@ -157,10 +158,10 @@ def fit_threshold(p: NDArray[np.float64], y: NDArray[Any]) -> float | None:
 
 
 def fit_from_table(table: pd.DataFrame) -> dict[str, OperatingPoints]:
-    """Operating points of every stream, from the rows whose split is "val" and no others.
+    """Fit the operating points of every stream on the rows whose split is "val".
 
-    All layouts and artefacts of a stream are pooled: a deployed student has one threshold a label
-    and is not told what it will be shown.
+    All layouts and artefacts of a stream are pooled: a deployed student has one threshold per
+    label and does not know the layout or artefact of its input.
 
     Raises:
         DataError: if a stream of the table has no validation row.
@@ -180,10 +181,12 @@ def fit_from_table(table: pd.DataFrame) -> dict[str, OperatingPoints]:
 
 
 def apply(table: pd.DataFrame, points: Mapping[str, OperatingPoints]) -> pd.DataFrame:
-    """The table with its `p_` columns, each stream at its own temperature.
+    """Return the table with `p_` columns, each stream calibrated by its own temperature.
+
+    Existing `p_` columns are replaced.
 
     Raises:
-        DataError: if a stream has no operating points, or they are for other labels.
+        DataError: if a stream has no operating points, or has those of other labels.
     """
     codes = codes_of(table)
     p = np.empty((len(table), len(codes)))

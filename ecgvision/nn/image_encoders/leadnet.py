@@ -1,9 +1,9 @@
-"""An image encoder that reads usual layouts: ink, measured along each lead's place on the page.
+"""leadnet: an image encoder for standard layouts that measures ink along each lead's strip.
 
-A page of a usual layout has its leads where the layout says, so what is to be learned is the same
-for all layouts once each lead is looked up in its place. The layout is the one whose rows lie where
-the page's ink does. Looking up and measuring are fixed; only what the measures mean is learned,
-from pages of every layout together. Our own design.
+A standard layout fixes where each lead is printed. The encoder picks the layout whose rows match
+the page's ink best, then samples each lead at its position. The learned layers see the same input
+for every layout, so pages of all layouts train them together. Sampling and measuring are fixed,
+without learned parameters. Our own design.
 """
 
 from __future__ import annotations
@@ -22,33 +22,35 @@ from ecgvision.data.network_input import placement
 from ecgvision.nn.image_encoders.tracenet import Block, moment_windows, moments_of, page_ink
 
 LAYOUTS = ("3x4", "3x4+II", "3x4+II+V1", "3x4+V1+II+V5", "6x2", "6x2+II", "12x1")
-"""That are told apart. On a page of another layout leads are looked up in wrong places."""
+"""Layouts that are recognised. On a page of another layout, leads are sampled at wrong places."""
 
 RHYTHM = "II"
 SECONDS = 2.5
-"""Of every lead the first so many seconds are read, and of `RHYTHM` as much three times more."""
+"""Seconds read of every lead, from its start; `RHYTHM` adds three more stretches this long."""
 
 WINDOWS = (*((lead, 0.0) for lead in LEADS), *((RHYTHM, k * SECONDS) for k in (1, 2, 3)))
-"""Lead and first second of each stretch that is read."""
+"""Lead of each stretch that is read; for the added rhythm stretches also their first second."""
 
 COLUMNS = 64
-"""Samples of a stretch; our default, about the columns that 2.5 s have on a page of 256 pixels."""
+"""Samples per stretch; our default, about the columns of 2.5 s on a page of 256 pixels."""
 
 BANDS = 3
 BAND_MM = 9.0
 REACH_MM = 15.0
-"""Of bands around a lead's 0 mV: their number, the millimetres from one to the next, and their half
-height. At 10 mm/mV they hold a wave of 2.4 mV to either side."""
+"""Bands around a lead's baseline: their number, the millimetres between two, and their half height.
+
+At 10 mm/mV they cover waves of up to 2.4 mV in either direction."""
 
 ROW_MM = 4.0
-"""Standard deviation of a row in the profile that a layout is known by; our default."""
+"""Standard deviation, mm, of a row in the vertical profile of a layout; our default."""
 
 
 class LeadStrips(nn.Module):
-    """Where the ink is along each lead, in the layout that fits the page best.
+    """Measures the ink along each lead, in the layout that fits the page best.
 
-    Under triangular windows each of `BANDS` bands around 0 mV gives five measures: mass, centroid
-    and spread of the ink, and its mass above and below the band's middle. Nothing is learned.
+    Each of `BANDS` bands around 0 mV has a triangular window and gives five measures: mass,
+    centroid and spread of the ink, and its mass above and below the band's middle. Has no learned
+    parameters.
 
     Args:
         size: (height, width) of the pages.
@@ -68,7 +70,7 @@ class LeadStrips(nn.Module):
         pages = [Page(get_layout(name)) for name in LAYOUTS]
         places = [placement(page.size, (height, width)) for page in pages]
         scales = [place.height / page.size[0] for place, page in zip(places, pages, strict=True)]
-        mm = scales[0] * pages[0].px_per_mm  # pixels of the network a millimetre
+        mm = scales[0] * pages[0].px_per_mm  # network pixels per millimetre
         self.step, self.reach = max(1, round(BAND_MM * mm)), max(1, round(REACH_MM * mm))
         rows = 2 * self.reach + 1 + (BANDS - 1) * self.step
         grids = np.full((len(LAYOUTS), len(WINDOWS), rows, COLUMNS, 2), 9.0)  # 9: off the page
@@ -85,7 +87,7 @@ class LeadStrips(nn.Module):
                     if cell.lead != lead or not cell.start <= first < cell.stop - 1e-6:
                         continue
                     if j < len(LEADS) and grids[i, j, 0, 0, 0] != 9.0:
-                        continue  # printed twice: the first counts, as in its own row
+                        continue  # printed twice: the first cell counts
                     seconds = first + (np.arange(COLUMNS) + 0.5) / COLUMNS * SECONDS
                     x, _ = page.to_pixel(cell, seconds, 0.0)
                     across = (np.asarray(x) * scale + place.left + 0.5) / width * 2 - 1
@@ -101,7 +103,7 @@ class LeadStrips(nn.Module):
             self.register_buffer(name, value, persistent=False)
 
     def layout(self, ink: Tensor) -> Tensor:
-        """(B,) int64, which of `LAYOUTS` fits best the (B, 1, H, W) ink."""
+        """Return the index in `LAYOUTS` that fits the (B, 1, H, W) ink best, (B,) int64."""
         return (ink.clamp(max=1).mean((1, 3)) @ self.profiles.T).argmax(1)
 
     @torch.no_grad()
@@ -115,9 +117,9 @@ class LeadStrips(nn.Module):
 
 
 class LeadEncoder(nn.Module):
-    """Strips of the leads, waves in each, then a network along the time of all of them.
+    """`leadnet`: lead strips, shared convolutions, then residual blocks along time.
 
-    Waves are seen by convolutions that all leads share. Then leads become channels, as they are to
+    All stretches share the first convolutions. Then they are stacked as channels, as leads are in
     a signal encoder, and residual blocks run along time.
 
     Args:
@@ -149,7 +151,7 @@ class LeadEncoder(nn.Module):
         self.grid: tuple[int, int] = (1, COLUMNS // 4)
 
     def forward(self, image: Tensor) -> Tensor:
-        with torch.autocast(image.device.type, enabled=False):  # measures want all their digits
+        with torch.autocast(image.device.type, enabled=False):  # measures need full precision
             strips = self.strips(image)
         waves = self.waves(strips.flatten(0, 1)).unflatten(0, strips.shape[:2])
         return self.blocks(self.fold(waves.flatten(1, 2))).unsqueeze(2)

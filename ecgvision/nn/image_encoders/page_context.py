@@ -1,4 +1,4 @@
-"""Blocks by which every cell of a page's map learns what stands elsewhere on the page."""
+"""Blocks that give each cell of a page's feature map context from the rest of the page."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from ecgvision.core.errors import ConfigError
 from ecgvision.nn.attention import SMAM
 
 ALONG, ACROSS = 33, 25
-"""Cells that a block sees along a row and across the rows: half a page of 16-pixel cells to either
-side and above and below, so that two blocks see all of it. Our default."""
+"""Kernel sizes of a block in cells, along a row and across the rows. Our default.
+
+They span half a page of 16-pixel cells in each direction, so two blocks cover the full page."""
 
 
 def sine_positions(rows: int, columns: int, width: int) -> Tensor:
-    """(width, rows, columns): sines and cosines of y in one half of the channels, of x in the rest.
+    """Return 2-D sinusoidal position embeddings, (width, rows, columns).
 
-    Wave lengths fall geometrically from twice the page to two cells (Vaswani et al. 2017, section
-    3.5, in two dimensions as Carion et al. 2020), so that neighbours can be told apart.
+    One half of the channels holds sines and cosines of y, the other half those of x. Wavelengths
+    fall geometrically from twice the page to two cells, so that neighbours differ (Vaswani et al.
+    2017, section 3.5, in two dimensions as Carion et al. 2020).
 
     Raises:
-        ConfigError: for a width that four does not divide.
+        ConfigError: for a width that is not a multiple of 4.
     """
     if width % 4:
         raise ConfigError("model.width must be a multiple of 4", value=width)
@@ -39,10 +41,10 @@ def sine_positions(rows: int, columns: int, width: int) -> Tensor:
 
 
 class CrossBlock(nn.Module):
-    """Each channel looks along its row and its column; then the channels of a cell meet.
+    """Residual block of long depthwise row and column convolutions, then a pointwise MLP.
 
-    The depthwise kernels are long (as in Guo et al. 2022, whose kernels are strips too): a label at
-    the left of a row says whose trace the row is, and the rows above and below say which layout.
+    The kernels are long strips (as in Guo et al. 2022): a label at the left of a row names the
+    lead of that row, and the rows above and below determine the layout.
 
     Shape:
         x: (B, width, rows, columns); result: the same.
@@ -62,11 +64,13 @@ class CrossBlock(nn.Module):
 
 
 class PageContext(nn.Module):
-    """Positions, a cross block, attention among all cells at half the resolution, a cross block.
+    """Global context for a feature map, with position embeddings.
+
+    A `CrossBlock`, self-attention over all cells at half the resolution, and another `CrossBlock`.
 
     Args:
         grid: (rows, columns) of the map.
-        depth: blocks of attention.
+        depth: number of attention blocks.
 
     Shape:
         x: (B, width, rows, columns); result: the same.

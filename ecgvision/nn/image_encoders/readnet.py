@@ -1,4 +1,4 @@
-"""A small image encoder for reading pages: local print first, then the whole page."""
+"""readnet: a small image encoder for reading pages, local convolutions then page context."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ecgvision.nn.image_encoders.page_context import PageContext
 
 
 def conv_unit(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    """Convolution, batch norm, ReLU; a stride divides the size."""
+    """Convolution, batch norm and ReLU; the output has the input size divided by `stride`."""
     padding = (kernel - stride + 1) // 2
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False),
@@ -44,7 +44,7 @@ class ReadEncoder(nn.Module):
         image: (B, 3, height, width) uint8; result: (B, channels, height / 16, width / 16).
 
     Raises:
-        ConfigError: for another size.
+        ConfigError: for any other size.
     """
 
     def __init__(self, size: Sequence[int], *, width: int = 128) -> None:
@@ -59,7 +59,10 @@ class ReadEncoder(nn.Module):
         self.context = PageContext(width, self.grid)
 
     def scales(self, image: Tensor, beside: Tensor | float = 0.0) -> list[Tensor]:
-        """Features at strides 4, 8 and 16, `beside` laid before the context of the last."""
+        """Return features at strides 4, 8 and 16.
+
+        `beside` is added to the stride-16 features before the page context.
+        """
         x = (image.float() / 255 - 0.5).contiguous(memory_format=torch.channels_last)
         first = self.first(x)
         second = self.second(first)

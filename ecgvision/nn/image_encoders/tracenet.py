@@ -1,9 +1,9 @@
-"""An image encoder that knows what a trace is: ink, measured column by column.
+"""tracenet: an image encoder with trace measurement built in, column by column.
 
-A general network must find out from labels that a page is a graph, that ink is dark and that the
-height of the ink in a column is what counts; a few thousand labelled pages are too few for that.
-Here the measuring is fixed and differentiable, and only what the measures mean is learned. Our own
-design; the measures are plain moments.
+A general network must learn from labels that a page is a graph, that ink is dark and that the
+height of the ink in a column matters. A few thousand labelled pages are too few for that. Here the
+measurement is fixed and differentiable; only its interpretation is learned. Our own design; the
+measures are plain moments.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 BANDS = 24
-"""Overlapping bands over the height; on a letter page in landscape one is 9 mm from the next."""
+"""Overlapping bands over the height; on a landscape letter page they are 9 mm apart."""
 
 STRIPS = 8
-"""Parts of the width with weights of their own; half a lead where four leads share a row."""
+"""Parts of the width with their own weights; half a lead where four leads share a row."""
 
 REACH = 1.75
-"""Half height of a band in steps between bands, so that a trace lies whole in two or three."""
+"""Half height of a band in band steps, so that a trace is fully within two or three bands."""
 
 
 def page_ink(image: Tensor) -> Tensor:
-    """How much darker each pixel is than the paper around it, in the brightest colour channel,
-    which coloured grids leave bright.
+    """Return how much darker each pixel is than the paper around it.
+
+    Measured in the brightest colour channel, in which coloured grids stay bright.
 
     Shape:
         image: (B, 3, H, W) uint8; result: (B, 1, H, W) float32 from 0.
@@ -38,11 +39,11 @@ def page_ink(image: Tensor) -> Tensor:
 
 
 def moment_windows(reach: int, step: int) -> Tensor:
-    """(5, 1, 2 * reach + 1, 1): what a column of ink is multiplied with for the sums of a band.
+    """Return the convolution kernels for the moment sums of a band, (5, 1, 2 * reach + 1, 1).
 
     Args:
         reach: half height of the triangular window, pixels.
-        step: pixels that count as 1 of a centroid, from one band to the next.
+        step: pixels between two bands; the unit of the centroid.
     """
     offset = torch.arange(-reach, reach + 1).float()
     window = 1 - offset.abs() / (reach + 1)
@@ -53,10 +54,10 @@ def moment_windows(reach: int, step: int) -> Tensor:
 
 
 def moments_of(sums: Tensor) -> Tensor:
-    """Mass, centroid and spread of the ink, and its mass above and below the middle.
+    """Return mass, centroid and spread of the ink, and its mass above and below the middle.
 
     Shape:
-        sums: (B, 5, bands, W) by `moment_windows`; result: the same.
+        sums: (B, 5, bands, W), from `moment_windows`; result: the same.
     """
     mass, first, second, above, below = sums.split(1, dim=1)
     centroid = first / (mass + 0.05)
@@ -66,13 +67,13 @@ def moments_of(sums: Tensor) -> Tensor:
 
 
 class TraceMoments(nn.Module):
-    """Where the ink is, for each band and pixel column.
+    """Measures the ink (`page_ink`) in each band and pixel column.
 
-    Ink is as `page_ink` has it. Under a triangular window each band gives five measures: mass,
-    centroid and spread of the ink, and its mass above and below the middle.
+    Each band has a triangular window and gives five measures: mass, centroid and spread of the
+    ink, and its mass above and below the middle.
 
     Args:
-        height: pixels of the page; the bands divide it.
+        height: pixels of the page, which is divided into `BANDS` bands.
 
     Shape:
         image: (B, 3, H, W) uint8; result: (B, 5, BANDS, W) float32.
@@ -99,7 +100,7 @@ def _unit(inputs: int, outputs: int, kernel: int, stride: int = 1) -> list[nn.Mo
 
 
 class Block(nn.Module):
-    """Two convolutions along the columns and a shortcut; the first may shrink."""
+    """Residual block of two convolutions along the columns; the first may have a stride."""
 
     def __init__(self, width: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
@@ -117,12 +118,11 @@ class Block(nn.Module):
 
 
 class Places(nn.Module):
-    """Scale and shift of every channel, learned for each of `STRIPS` parts of the width.
+    """Learned scale and shift of every channel for each of `STRIPS` parts of the width.
 
-    The same wave means one thing in aVR and another in V1, and on a page the place tells them
-    apart. A sum of features and places would leave that to later layers; a product lets each place
-    choose its features at once, after which the mean over the page can forget when a beat came
-    without forgetting in which lead.
+    The same wave has different meanings in aVR and V1, and on a page the position tells them
+    apart. An added position embedding would leave this to later layers. A product selects features
+    by position at once, so that the mean over the page keeps the lead and drops the time of a beat.
 
     Shape:
         x: (B, width, columns); result: the same.
@@ -135,17 +135,17 @@ class Places(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         columns = x.shape[-1]
-        # computed here, not kept in a buffer: nothing that handles weights can change it
+        # Computed here instead of kept in a buffer, so that loading weights cannot change it.
         strip = torch.arange(columns, device=x.device) * STRIPS // columns
         return x * self.gain[:, strip] + self.shift[:, strip]
 
 
 class TraceEncoder(nn.Module):
-    """Trace moments, a glance at neighbouring bands, then a network along the columns.
+    """`tracenet`: trace moments, shared convolutions, then residual blocks along the columns.
 
-    A few convolutions that all bands share see waves; then the bands become channels, as leads are
-    channels to a signal encoder, each place weighs them in its own way, and residual blocks run
-    along the columns.
+    All bands share the first convolutions, which also see neighbouring bands. Then the bands are
+    stacked as channels, as leads are in a signal encoder. `Places` scales them by position, and
+    residual blocks run along the columns.
 
     Args:
         size: (height, width) of the pages, at least 32 px each.
@@ -175,7 +175,7 @@ class TraceEncoder(nn.Module):
         self.grid: tuple[int, int] = (1, (columns + 1) // 2)
 
     def forward(self, image: Tensor) -> Tensor:
-        with torch.autocast(image.device.type, enabled=False):  # moments want all their digits
+        with torch.autocast(image.device.type, enabled=False):  # moments need full precision
             moments = self.moments(image)
         waves = self.waves(moments.contiguous(memory_format=torch.channels_last))
         rows = self.fold(waves.flatten(1, 2))

@@ -1,4 +1,4 @@
-"""Whether a self-supervised network still tells records apart."""
+"""Collapse checks for self-supervised networks."""
 
 from __future__ import annotations
 
@@ -15,30 +15,34 @@ from ecgvision.core.errors import DataError
 Verdict = Literal["healthy", "constant features", "one prototype", "uniform assignment"]
 
 SPREAD = 0.1
-"""Features vary less than this share of what directions without preference would: our default. A
-healthy network lies near 1, one whose features are all alike at 0 (Chen and He 2021, section 4)."""
+"""Collapsed below this `Collapse.spread`: our default.
+
+The spread is near 1 for a healthy network and 0 for constant features (Chen and He 2021, section
+4)."""
 
 USED = 0.05
-"""The mean assignment has less than this share of its largest entropy, so nearly all records share
-one prototype: our default."""
+"""Collapsed below this share of the maximum entropy of the mean assignment: our default.
+
+Nearly all records then share one prototype."""
 
 UNSURE = 0.99
-"""Single assignments have more than this share of the largest entropy, so they say nothing: our
-default."""
+"""Collapsed above this share of the maximum entropy of single assignments: our default.
+
+The assignments are then uninformative."""
 
 
 @dataclass(frozen=True)
 class Collapse:
-    """What a batch shows.
+    """Collapse statistics of a batch.
 
     Attributes:
         spread: mean over dimensions of the standard deviation of unit-length features, times
-            the root of their number: 1 for directions without preference, 0 for one vector.
-        used: entropy of the mean assignment, as a share of the largest that a batch of so many
-            records can have, log min(records, prototypes); 0 if one prototype takes all.
-        unsure: mean entropy of the assignments, as a share of log(prototypes); 1 if each record
-            is given to all prototypes alike.
-        verdict: `healthy`, or the first of the three that is wrong.
+            the square root of their number: 1 for isotropic features, 0 for constant ones.
+        used: entropy of the mean assignment as a share of its maximum for the batch,
+            log min(records, prototypes); 0 if one prototype takes all records.
+        unsure: mean entropy of the assignments as a share of log(prototypes); 1 if each record
+            is assigned to all prototypes equally.
+        verdict: `healthy`, or the first of the three checks that failed.
     """
 
     spread: float
@@ -48,20 +52,20 @@ class Collapse:
 
 
 def feature_std(features: Tensor) -> Tensor:
-    """(N, D) features to the (D,) standard deviations of their unit vectors."""
+    """Return the (D,) standard deviations of (N, D) features scaled to unit length."""
     return F.normalize(features.detach().float(), dim=-1).std(0, correction=0)
 
 
 def entropy(probabilities: Tensor) -> Tensor:
-    """(..., K) probabilities to (...) nats; 0 log 0 is 0."""
+    """Return the entropy of (..., K) probabilities in nats, (...); 0 log 0 is 0."""
     return torch.special.entr(probabilities.detach().float()).sum(-1)
 
 
 def check_finite(*outputs: Tensor) -> None:
-    """Refuse what a network gives that has diverged.
+    """Refuse outputs of a network that has diverged.
 
     Raises:
-        DataError: for a value that is not finite.
+        DataError: if any value is not finite.
     """
     if not all(bool(x.isfinite().all()) for x in outputs):
         raise DataError(
@@ -71,15 +75,17 @@ def check_finite(*outputs: Tensor) -> None:
 
 
 def collapse(features: Tensor, assignments: Tensor) -> Collapse:
-    """Judge a batch; the more records the better, 256 or more to trust `used`.
+    """Check a batch for collapse.
+
+    Larger batches are more reliable; `used` needs 256 records or more.
 
     Args:
-        features: (N, D) of the backbone.
-        assignments: (N, K) the teacher's probabilities (`DINOLoss.probabilities`) for them.
+        features: (N, D) features of the backbone.
+        assignments: (N, K) probabilities of the teacher (`DINOLoss.probabilities`).
 
     Raises:
-        DataError: for shapes that do not fit, fewer than two records, or values that are not
-            finite (which is worse than collapse).
+        DataError: for shapes that do not fit, fewer than two records or two prototypes, or values
+            that are not finite (divergence, not collapse).
     """
     shapes = (tuple(features.shape), tuple(assignments.shape))
     if features.ndim != 2 or assignments.ndim != 2 or len(features) != len(assignments):

@@ -1,4 +1,4 @@
-"""How far one multi-label prediction is from another, for knowledge distillation."""
+"""Multi-label distillation loss between teacher and student logits."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ def bernoulli_kl(
 ) -> Tensor:
     """Mean over the batch of `T^2 KL(Bern(sigmoid(t / T)) || Bern(sigmoid(s / T)))`.
 
-    Each label is a Bernoulli variable of its own (multi-label), so the softmax form of Hinton et
-    al. (2015) does not apply; the factor `T^2` keeps gradients comparable over temperatures, as
-    there. Gradients do not reach the teacher. Computed from logits in float32, hence finite for
-    any logit.
+    Each label is a separate Bernoulli variable (multi-label), so the softmax form of Hinton et al.
+    (2015) does not apply. The factor `T^2` keeps gradients comparable over temperatures, as there.
+    The teacher gets no gradient. Computed from logits in float32, hence finite for any logit.
 
     Args:
-        reduction: over labels. `mean`, so that weight and gradient do not grow with their number;
-            or `sum`, half the sum over labels, which at T = 1 is the loss of MVKT-ECG's public
-            code (Qin et al. 2023): it sums over labels an element-wise mean over the batch and
-            the two outcomes, hence the half. That code divides probabilities by T, which makes
-            no distribution of them, so that other temperatures have no counterpart there.
+        reduction: over labels. `mean` keeps weight and gradient independent of their number.
+            `sum` is half the sum over labels. At T = 1 it equals the loss of MVKT-ECG's public
+            code (Qin et al. 2023), which sums over labels an element-wise mean over the batch and
+            the two outcomes, hence the half. That code divides probabilities by T, which does not
+            give a distribution, so other temperatures have no counterpart there.
 
     Shape:
         teacher, student: (B, C) logits; result: scalar.

@@ -1,4 +1,4 @@
-"""Feature distillation: a student's features brought to point where the teacher's do."""
+"""Feature distillation: cosine loss between student and teacher features."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from ecgvision.core.errors import ConfigError, DataError
 
 
 class FeatureDistillation(nn.Module):
-    """Half the squared distance of student's and teacher's features, both scaled to length 1.
+    """Half the squared distance between student and teacher features, both scaled to length 1.
 
-    The hints of FitNets (Romero et al. 2015, eq. 3): a learned layer takes the student's features
-    to the teacher's size, and half the squared Euclidean distance is the loss. We add the scaling
-    to length 1, so that the loss does not depend on the size or scale of the teacher's features;
-    it then is 1 - cosine, in [0, 2]. The layer is linear, as both features are pooled over time.
-    It trains with the student and is discarded after; gradients do not reach the teacher.
+    The hints of FitNets (Romero et al. 2015, eq. 3): a learned layer maps the student's features
+    to the teacher's size, and the loss is half the squared Euclidean distance. We add the scaling
+    to length 1, so that the loss does not depend on the size or scale of the teacher's features.
+    It then equals 1 - cosine, in [0, 2]. The layer is linear because both features are pooled over
+    time. It trains with the student and is discarded afterwards. The teacher gets no gradient.
 
     Args:
-        student_channels, teacher_channels: features Fs and Ft.
+        student_channels, teacher_channels: numbers of features Fs and Ft.
 
     Shape:
         student_features: (B, Fs); teacher_features: (B, Ft); result: scalar, mean over the batch.
 
     Raises:
         ConfigError: for a number of features below 1.
-        DataError: for features of another shape.
+        DataError: for features of another shape, or an empty batch.
     """
 
     def __init__(self, student_channels: int, teacher_channels: int) -> None:

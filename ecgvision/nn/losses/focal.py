@@ -1,4 +1,4 @@
-"""Focal loss for labels that do not exclude each other."""
+"""Multi-label focal loss."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ecgvision.core.errors import ConfigError
 def focal(logits: Tensor, target: Tensor, *, alpha: float = 1.0, gamma: float = 2.0) -> Tensor:
     """Mean over labels and batch of `-alpha (1 - p_t)^gamma log p_t` (Lin et al. 2017, eq. 4-5).
 
-    `p_t` is the probability given to what is true of a label; `alpha` is one factor for all terms
-    and not a weight of the positives. A target between 0 and 1 mixes the two terms by its value.
-    At `gamma` 0 this is binary cross-entropy. `(1 - p_t)^gamma` is taken as an exponential of a
-    log-sigmoid, in float32, so that loss and gradient stay finite for any finite logit.
+    `p_t` is the predicted probability of the true value of a label. `alpha` is one factor for all
+    terms, not a weight of the positives. A target between 0 and 1 mixes the two terms by its
+    value. At `gamma` 0 this is binary cross-entropy. `(1 - p_t)^gamma` is computed as the
+    exponential of a log-sigmoid, in float32, so loss and gradient are finite for any finite logit.
 
     Args:
-        alpha, gamma: 1 and 2 as PatchECG trains (arXiv 2508.09165, its public code).
+        alpha, gamma: default 1 and 2, as in PatchECG (arXiv 2508.09165, its public code).
 
     Shape:
         logits: (B, C); target: (B, C) in [0, 1], bool, integer or float; result: scalar.

@@ -1,4 +1,4 @@
-"""Names that losses go by, checked; imports nothing slow, so that it can be done first of all."""
+"""Names of losses and checks of them; imports nothing slow, so they can be checked first."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from ecgvision.core.errors import ConfigError
 
 Negatives = Literal["disjoint", "official", "uniform"]
 NEGATIVES: tuple[Negatives, ...] = get_args(Negatives)
-"""Of contrastive transfer; see `negatives`."""
+"""Kinds of negatives in contrastive transfer; see `negatives`."""
 
 MASKED = ("focal", "bce")
-"""Losses of systems that read signals of which parts are hidden."""
+"""Losses of systems that read partly masked signals."""
 
 
 def check_masked_loss(name: str) -> None:
     """Refuse a loss that is not in `MASKED`.
 
     Raises:
-        ConfigError: naming those there are.
+        ConfigError: for an unknown name; lists the known ones.
     """
     if name not in MASKED:
         raise ConfigError(f"loss.name must be {' or '.join(MASKED)}", value=name)

@@ -1,4 +1,4 @@
-"""Which streams teach which, and how; imports nothing slow, so that it can be checked first."""
+"""Settings of distillation between streams; imports nothing slow, so they can be checked first."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def named_pairs(
     weights: Mapping[str, float], *, kind: str = "bernoulli", temperature: float = 1.0,
     reduction: str = "mean", streams: Sequence[str],
 ) -> dict[str, tuple[str, str, float]]:  # fmt: skip
-    """Teacher, student and weight of each pair `<teacher>_to_<student>` whose weight is not 0.
+    """Return teacher, student and weight of each pair `<teacher>_to_<student>` of nonzero weight.
 
     Args:
         weights, kind, temperature, reduction, streams: see `pairs.Distillation`.
 
     Raises:
-        ConfigError: for a pair of streams that there are not, or settings that make no sense.
+        ConfigError: for a pair of unknown streams, or invalid settings.
     """
     if kind not in KINDS:
         raise ConfigError(f"loss.kd_kind must be one of {KINDS}", value=kind)
@@ -46,7 +46,10 @@ def named_pairs(
 
 
 def mutual(weight: float, direction: str) -> dict[str, float]:
-    """The pairs of VizECGNet's two streams: `symmetric` is the mean of both directions.
+    """Return the pair weights of VizECGNet's two streams.
+
+    Args:
+        direction: a pair of streams, or `symmetric`: both pairs with half the weight each.
 
     Raises:
         ConfigError: for another direction.

@@ -1,4 +1,4 @@
-"""Distillation between streams that a user names: one mechanism for every system."""
+"""Distillation between configurable pairs of streams, shared by all systems."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["Distillation", "mutual"]
 
 
 class Distillation:
-    """Pulls the logits of student streams towards those of teacher streams.
+    """Distillation loss from the logits of teacher streams to those of student streams.
 
-    A pair is written `<teacher>_to_<student>`. In a pair the teacher gets no gradient; two pairs
+    A pair is written `<teacher>_to_<student>`. The teacher of a pair gets no gradient. Two pairs
     in both directions let two streams learn from each other.
 
     Args:
-        weights: of each pair, not negative; pairs of weight 0 are left out.
+        weights: weight of each pair, not negative; pairs of weight 0 are left out.
         kind: `bernoulli` (per-label KL of probabilities) or `mse` (of logits).
-        temperature: of `bernoulli`.
-        reduction: of `bernoulli` over labels, `mean` or `sum`; see `bernoulli_kl`.
-        streams: that there are.
+        temperature: temperature of `bernoulli`.
+        reduction: reduction of `bernoulli` over labels, `mean` or `sum`; see `bernoulli_kl`.
+        streams: names of the existing streams.
 
     Raises:
-        ConfigError: for a pair of streams that there are not, or settings that make no sense.
+        ConfigError: for a pair of unknown streams, or invalid settings.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Distillation:
         )
 
     def __call__(self, logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Weighted loss of each pair, under `kd_<pair>`.
+        """Return the weighted loss of each pair, keyed `kd_<pair>`.
 
         Args:
             logits: (B, C) by stream.

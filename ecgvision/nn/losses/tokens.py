@@ -1,4 +1,4 @@
-"""Token distillation: what a student makes of each patch is brought to what its teacher does."""
+"""Token distillation: feature distillation of each patch's token."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from ecgvision.nn.losses.features import FeatureDistillation
 
 
 class TokenDistillation(nn.Module):
-    """`FeatureDistillation` of every token that counts, all alike.
+    """`FeatureDistillation` of the tokens selected by a mask, all with equal weight.
 
-    The layer that takes the student's tokens to the teacher's size starts as the identity where
-    both have one size: a student that started as its teacher's copy has nothing to learn then.
+    The layer from the student's to the teacher's size starts as the identity where both sizes are
+    equal. The loss then starts at 0 for a student that is a copy of its teacher.
 
     Args:
-        student_channels, teacher_channels: of a token.
+        student_channels, teacher_channels: numbers of features Fs and Ft of a token.
 
     Shape:
-        student: (B, N, Fs); teacher: (B, N, Ft); counts: (B, N) bool; result: scalar, the mean over
-        tokens that count, 0 where none does.
+        student: (B, N, Fs); teacher: (B, N, Ft); counts: (B, N) bool, the mask; result: scalar, the
+        mean over selected tokens, 0 if none is selected.
 
     Raises:
         ConfigError: for a number of channels below 1.

@@ -1,7 +1,7 @@
-"""1-D networks that turn a signal into a shorter sequence of features, by name.
+"""1-D signal encoders by name.
 
 Each maps (B, leads, T) float32 to (B, channels, ceil(T / stride)) float32, for any T of at least
-one sample, and states `channels` and `stride` as attributes. Pooling and head are the caller's.
+one sample, and has the attributes `channels` and `stride`. Pooling and head are left to the caller.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SIGNAL_ENCODERS: dict[str, Callable[[int], nn.Module]] = {
     "resnet1d_wang": partial(
         ResNet1d, widths=(128, 128, 128), blocks=(1, 1, 1), kernels=(5, 3), stem=(7, 1, False)
     ),
-    # The same at half the first resolution and half the width: our default for small machines.
+    # resnet1d_wang with stem stride 2 and narrower first stages: our default for small machines.
     "resnet1d_lite": partial(
         ResNet1d, widths=(64, 96, 128), blocks=(1, 1, 1), kernels=(5, 3), stem=(7, 2, False)
     ),
@@ -48,7 +48,7 @@ SIGNAL_ENCODERS: dict[str, Callable[[int], nn.Module]] = {
     "xresnet1d50_wide": partial(_wide, blocks=(3, 4, 6, 3), expansion=4),
     "xresnet1d101_wide": partial(_wide, blocks=(3, 4, 23, 3), expansion=4),
     "inception1d": Inception1d,
-    # PatchECG's patch encoder over a whole record: stride 256, so give it five seconds or more.
+    # PatchECG's patch encoder over a complete record: stride 256, so use five seconds or more.
     "net1d": Net1DFeatures,
     "lstm": Lstm1d,
     "lstm_bidir": partial(Lstm1d, bidirectional=True),
@@ -56,13 +56,13 @@ SIGNAL_ENCODERS: dict[str, Callable[[int], nn.Module]] = {
 
 
 def signal_encoder(name: str, leads: int = 12) -> nn.Module:
-    """The named network from `SIGNAL_ENCODERS`, with new weights.
+    """Create the network `name` of `SIGNAL_ENCODERS`, randomly initialised.
 
     Args:
         leads: input channels, at least one.
 
     Raises:
-        ConfigError: for an unknown name, or fewer leads than one.
+        ConfigError: for an unknown name, or fewer than one lead.
     """
     check_signal_encoder(name)
     if leads < 1:

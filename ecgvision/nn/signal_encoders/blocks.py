@@ -1,4 +1,4 @@
-"""What the convolutional families share."""
+"""Building blocks shared by the convolutional encoders."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torch import nn
 def conv_norm(
     inputs: int, outputs: int, kernel: int, *, stride: int = 1, act: bool = True
 ) -> nn.Sequential:
-    """Convolution without bias, batch norm and, if `act`, a rectifier.
+    """Convolution without bias, batch norm and, if `act`, a ReLU.
 
-    Padded by half an odd kernel.
+    The padding is half of the (odd) kernel.
 
     Shape:
         x: (B, inputs, T); result: (B, outputs, ceil(T / stride)).

@@ -11,11 +11,11 @@ from ecgvision.core.errors import ConfigError
 from ecgvision.nn.signal_encoders.blocks import conv_norm
 
 SHORTCUT_EVERY = 3
-"""Modules between two shortcuts (Ismail Fawaz et al. 2020, figure 1)."""
+"""Modules per shortcut (Ismail Fawaz et al. 2020, figure 1)."""
 
 
 class InceptionModule1d(nn.Module):
-    """Convolutions of several lengths over a bottleneck, and one over a maximum, side by side.
+    """Parallel convolutions: several lengths over a bottleneck, and one over a max pooling.
 
     Shape:
         x: (B, inputs, T); result: (B, filters * (len(kernels) + 1), T).
@@ -41,7 +41,7 @@ class InceptionModule1d(nn.Module):
 
 
 class InceptionGroup1d(nn.Module):
-    """Three modules and a shortcut around them.
+    """Three modules with a shortcut around them.
 
     Shape:
         x: (B, inputs, T); result: (B, filters * (len(kernels) + 1), T).
@@ -69,16 +69,16 @@ class InceptionGroup1d(nn.Module):
 
 
 class Inception1d(nn.Module):
-    """Modules of long and short convolutions at the signal's own resolution.
+    """InceptionTime: modules of parallel convolutions at the signal's full resolution.
 
     The defaults are the benchmark's (Strodthoff et al. 2021, its public code): kernels of 39, 19
     and 9 samples (40, 20 and 10, made odd), meant for 100 Hz.
 
     Args:
         leads: input channels.
-        depth: modules, a multiple of 3.
-        filters: channels of each branch; a module has one branch for each kernel and one more.
-        bottleneck: channels that the long convolutions read.
+        depth: number of modules, a multiple of 3.
+        filters: channels of each branch; a module has one branch per kernel and one more.
+        bottleneck: input channels of the convolutions of `kernels`.
         kernels: odd lengths of the convolutions.
 
     Shape:

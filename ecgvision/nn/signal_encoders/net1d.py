@@ -1,4 +1,7 @@
-"""Net1D: a grouped, squeezed 1-D residual network (Hong et al. 2020, PatchECG's patch encoder)."""
+"""Net1D: a 1-D residual network with grouped convolutions and squeeze-excitation.
+
+Hong et al. 2020; PatchECG's patch encoder.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,9 @@ from ecgvision.core.errors import ConfigError, DataError
 
 
 class SameConv1d(nn.Conv1d):
-    """Convolution padded with zeros so that the length becomes `ceil(T / stride)`.
+    """Convolution with zero padding to the length `ceil(T / stride)`.
 
-    Of an odd padding the larger half lies behind the signal.
+    If the padding is odd, the extra sample is at the end.
 
     Shape:
         x: (B, in_channels, T); result: (B, out_channels, ceil(T / stride)).
@@ -29,15 +32,15 @@ class SameConv1d(nn.Conv1d):
 
 
 class Net1DBlock(nn.Module):
-    """Pre-activated 1x1, grouped and 1x1 convolutions, squeeze-excitation, and a shortcut.
+    """Pre-activation block: 1x1, grouped and 1x1 convolutions, squeeze-excitation, a shortcut.
 
-    The shortcut has no weights: maximum pooling where the block strides, and channels of zeros on
-    both sides where it widens. The pooling is padded with a zero behind the signal, hence on a
-    single sample it is a rectifier, as in the published network.
+    The shortcut has no weights. It is a max pooling where the block has a stride, and zero channels
+    are added on both sides where the block widens. The pooling is padded with zeros (at stride 2
+    one zero at the end), so on a single sample it acts as a ReLU, as in the published network.
 
     Args:
-        first: the block after the stem, whose input is already activated. Its `bn1` then takes no
-            part and is not trained, but stays, so that states of the published network fit.
+        first: the block follows the stem, whose output is already activated. Its `bn1` is then
+            unused and not trained. It is kept so that states of the published network fit.
 
     Shape:
         x: (B, inputs, T); result: (B, outputs, ceil(T / stride)).
@@ -81,8 +84,8 @@ class Net1DBlock(nn.Module):
 
     def _shortcut(self, x: Tensor) -> Tensor:
         if self.stride > 1:
-            # Joined, not padded: ONNX Runtime (1.31 seen) merges a padding with zeros into the
-            # maximum pooling after it, where padding counts as minus infinity.
+            # Concatenated, not padded: ONNX Runtime (seen with 1.31) merges a zero padding into the
+            # following max pooling, where padding counts as minus infinity.
             pad = self.stride - 1
             front, back = (x.new_zeros(*x.shape[:2], n) for n in (pad // 2, pad - pad // 2))
             x = F.max_pool1d(torch.cat([front, x, back], -1), self.stride)
@@ -90,20 +93,20 @@ class Net1DBlock(nn.Module):
 
 
 class Net1DFeatures(nn.Module):
-    """Stem and stages of blocks: the network without its mean over time and linear layer.
+    """Net1D without its mean over time and linear layer: the stem and the stages of blocks.
 
-    The defaults are PatchECG's (its public code). Stem and every stage's first block halve the
-    length, hence `stride` is 256 by default: 64 samples become 32, 16, 8, 4, 2, 1, 1, 1.
+    The defaults are PatchECG's (its public code). The stem and the first block of every stage
+    halve the length, so `stride` is 256 by default: 64 samples become 32, 16, 8, 4, 2, 1, 1, 1.
 
     Args:
         inputs: channels of the signal.
         base: channels of the stem.
         filters, blocks: channels and number of blocks of each stage; channels must not shrink.
         kernel: kernel of the stem and of the grouped convolutions.
-        stride: of every stage's first block.
-        group_width: channels a group, rounded up where the division leaves a rest.
-        normalise: batch norm.
-        dropout: before each convolution of a block.
+        stride: stride of the first block of every stage.
+        group_width: channels per group; larger where it does not divide the width.
+        normalise: use batch norm.
+        dropout: dropout rate after each activation of a block.
 
     Shape:
         x: (B, inputs, T); result: (B, channels, ceil(T / self.stride)).
@@ -165,15 +168,15 @@ class Net1DFeatures(nn.Module):
 
 
 class Net1D(Net1DFeatures):
-    """`Net1DFeatures`, mean over time, one linear layer.
+    """`Net1DFeatures`, mean over time and one linear layer.
 
-    With the defaults 293,936 parameters at two inputs and 768 outputs, of which the 32 of the
+    Has 293,936 parameters with the defaults, two inputs and 768 outputs. The 32 parameters of the
     first block's unused batch norm are not trained.
 
     Args:
         inputs: channels of the signal.
         outputs: features of the linear layer.
-        **settings: those of `Net1DFeatures`. With batch norm, training needs two signals at least.
+        **settings: those of `Net1DFeatures`. With batch norm, training needs at least two signals.
 
     Shape:
         x: (B, inputs, T); result: (B, outputs).
@@ -189,7 +192,7 @@ class Net1D(Net1DFeatures):
         self.dense = nn.Linear(self.features, outputs)
 
     def pooled(self, x: Tensor) -> Tensor:
-        """The features before the linear layer: (B, inputs, T) to (B, features)."""
+        """Return the features before the linear layer: (B, inputs, T) to (B, features)."""
         if self.training and self.normalise and len(x) < 2:
             raise DataError(
                 "batch norm needs two signals at least in a training batch",

@@ -1,4 +1,4 @@
-"""LSTM over the samples, one or both ways."""
+"""Unidirectional or bidirectional LSTM over the samples."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from torch import Tensor, nn
 
 
 class Lstm1d(nn.Module):
-    """Stacked LSTM whose outputs at every sample are the features.
+    """Stacked LSTM with an output at every sample.
 
     The defaults are the PTB-XL benchmark's (Strodthoff et al. 2021, its public code): two layers
     of 256, no dropout between them.
 
     Args:
         leads: input channels.
-        hidden: features of a layer in one direction.
-        layers: layers stacked.
-        bidirectional: read both ways; the first `hidden` channels are the last layer's reading
-            forward, over what the layer before read both ways.
+        hidden: features per direction of a layer.
+        layers: number of stacked layers.
+        bidirectional: run in both directions; the first `hidden` channels are the forward
+            direction of the last layer, whose input has both directions of the layer before.
 
     Shape:
         x: (B, leads, T); result: (B, hidden, T), or (B, 2 * hidden, T) if bidirectional.

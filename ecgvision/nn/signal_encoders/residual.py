@@ -1,4 +1,4 @@
-"""Residual networks over time with basic blocks (He et al. 2016, in one dimension)."""
+"""1-D residual networks with basic blocks (He et al. 2016)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ecgvision.nn.signal_encoders.blocks import conv_norm
 
 
 class BasicBlock1d(nn.Module):
-    """Two convolutions and a shortcut.
+    """Residual block of two convolutions.
 
     Shape:
         x: (B, inputs, T); result: (B, outputs, ceil(T / stride)).
@@ -33,14 +33,14 @@ class BasicBlock1d(nn.Module):
 
 
 class ResNet1d(nn.Module):
-    """Residual network over time.
+    """1-D residual network.
 
     Args:
         leads: input channels.
         widths: channels of each stage; every stage after the first halves the length.
-        blocks: residual blocks in each stage.
+        blocks: residual blocks of each stage.
         kernels: kernel sizes of the two convolutions of a block.
-        stem: (kernel, stride, max-pooled?) of the first convolution.
+        stem: kernel and stride of the first convolution, and whether max pooling follows.
 
     Shape:
         x: (B, leads, T); result: (B, channels, ceil(T / stride)).

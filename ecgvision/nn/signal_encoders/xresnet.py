@@ -1,4 +1,4 @@
-"""xresnet1d: the residual network of He et al. (2019, "Bag of tricks"), in one dimension."""
+"""xresnet1d: the residual network of He et al. (2019, "Bag of tricks") in one dimension."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ecgvision.nn.signal_encoders.blocks import conv_norm
 
 
 class XBottleneck1d(nn.Module):
-    """Bottleneck (a basic block where `expansion` is 1) with an average-pooled shortcut.
+    """Bottleneck block (a basic block if `expansion` is 1) with an average-pooled shortcut.
 
-    The last batch norm starts at zero, so that each block starts as its shortcut.
+    The weight of the last batch norm starts at zero, so that each block starts as its shortcut.
 
     Shape:
         x: (B, inputs, T); result: (B, width * expansion, ceil(T / stride)).
@@ -47,24 +47,25 @@ class XBottleneck1d(nn.Module):
 
 
 class XResNet1d(nn.Module):
-    """Stem of three convolutions (32 at stride 2, 32, 64), max pooling, stages of blocks.
+    """1-D xresnet: a stem of three convolutions (32 at stride 2, 32, 64), max pooling and stages.
 
     Two published forms:
 
     - constant width 64 and kernel 5: the PTB-XL benchmark (Strodthoff et al. 2021, its public
-      code). Its 1.88 M of xresnet1d101 counts the head for 71 labels: batch norm of 512 pooled
-      features, 128 hidden ones, batch norm, linear layer; the network alone has 1,804,672.
+      code). Its figure of 1.88 M parameters for xresnet1d101 includes the head for 71 labels:
+      batch norm of 512 pooled features, 128 hidden features, batch norm, linear layer. The network
+      alone has 1,804,672.
     - widths 64, 128, 256, 512 and kernel 3: teacher and student of MVKT-ECG (Qin et al. 2023, its
-      public code), 28.3 M for xresnet1d101 and 7.24 M for xresnet1d34, each with one linear layer
-      over the pooled mean and maximum. That code sets the zero weights of the last batch norms
-      back to 1; we keep them zero, as He et al. do.
+      public code), 28.3 M parameters for xresnet1d101 and 7.24 M for xresnet1d34, each with one
+      linear layer over the pooled mean and maximum. That code resets the zero weights of the last
+      batch norms to 1; we keep them at zero, as He et al. do.
 
     Args:
         leads: input channels.
         blocks: blocks of each stage; every stage after the first halves the length.
-        expansion: channels of a block over its width; 1 makes basic blocks, 4 bottlenecks.
+        expansion: channels of a block divided by its width; 1 gives basic blocks, 4 bottlenecks.
         widths: width of each stage.
-        kernel: of the stem and of every convolution that is not 1x1.
+        kernel: kernel size of the stem and of every convolution that is not 1x1.
 
     Shape:
         x: (B, leads, T); result: (B, widths[-1] * expansion, ceil(T / stride)), stride 32 at four

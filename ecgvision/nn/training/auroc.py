@@ -1,4 +1,4 @@
-"""Macro AUROC of a whole split, as the figure that chooses the checkpoint."""
+"""Macro AUROC over a complete split, the metric that selects the checkpoint."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from ecgvision.nn.losses.collapse import check_finite
 
 
 def auroc(scores: Tensor, positive: Tensor) -> Tensor:
-    """Area under the ROC curve of one label, ties counted half (Mann-Whitney).
+    """Return the area under the ROC curve of one label; ties count half (Mann-Whitney).
 
     Shape:
-        scores: (N,) float; positive: (N,) bool, some of either kind; result: scalar.
+        scores: (N,) float; positive: (N,) bool, with at least one True and one False;
+        result: scalar.
     """
     values, rank_of = scores.double().unique(return_inverse=True)
     count = torch.bincount(rank_of, minlength=len(values)).double()
@@ -26,13 +27,13 @@ def auroc(scores: Tensor, positive: Tensor) -> Tensor:
 
 
 def macro_auroc(scores: Tensor, target: Tensor) -> Tensor:
-    """Mean AUROC over the labels that have both positives and negatives; NaN if none has.
+    """Return the mean AUROC over labels with both positives and negatives; NaN if there are none.
 
     Shape:
         scores: (N, C) float; target: (N, C) of 0 and 1; result: scalar.
 
     Raises:
-        DataError: for a score that is not finite, which has no rank: training has diverged.
+        DataError: for a score that is not finite: training has diverged.
     """
     check_finite(scores)
     positive = target > 0.5
@@ -42,7 +43,7 @@ def macro_auroc(scores: Tensor, target: Tensor) -> Tensor:
 
 
 class MacroAUROC(Metric):
-    """`macro_auroc` over all batches and processes."""
+    """`macro_auroc` as a metric accumulated over all batches and processes."""
 
     full_state_update = False
     higher_is_better = True

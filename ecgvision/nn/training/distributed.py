@@ -1,4 +1,4 @@
-"""Sums and batches across the processes of a distributed run; without one, the identity."""
+"""Reductions across the processes of a distributed run; the identity in a single process."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from torch import distributed as dist
 
 
 def processes() -> int:
-    """Number of processes that train together."""
+    """Return the number of processes that train together."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
-    """Place of this process among them."""
+    """Return the rank of this process."""
     return dist.get_rank() if processes() > 1 else 0
 
 
 def summed(x: Tensor) -> Tensor:
-    """The sum over all processes, without gradient."""
+    """Return the sum over all processes, without gradient."""
     x = x.detach().clone()
     if processes() > 1:
         dist.all_reduce(x)
@@ -40,8 +40,8 @@ class _Gather(torch.autograd.Function):
 
 
 def gathered(x: Tensor) -> Tensor:
-    """(B, ...) of every process to (processes * B, ...), in order of rank; B is the same in all.
+    """Gather (B, ...) of every process to (processes * B, ...), in order of rank.
 
-    Gradients flow back from every process, summed.
+    B must be the same in all processes. Gradients from all processes are summed.
     """
     return _Gather.apply(x) if processes() > 1 else x

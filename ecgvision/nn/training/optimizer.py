@@ -1,4 +1,4 @@
-"""The optimizer and its schedule, as every task trains."""
+"""The optimizer and learning rate schedule of all tasks."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["DROP", "OptimizerSettings", "make_optimizer"]
 def make_optimizer(
     model: nn.Module, steps: int, settings: OptimizerSettings, *, fused: bool
 ) -> dict[str, Any]:
-    """Lightning's answer of `configure_optimizers` for all weights that are trained.
+    """Return optimizer and schedule for all trained weights, as `configure_optimizers` needs.
 
     Args:
-        steps: of the whole training.
-        fused: one kernel steps all weights.
+        steps: optimizer steps of the complete training.
+        fused: use the fused optimizer, one kernel for all weights.
     """
     trained = [p for p in model.parameters() if p.requires_grad]
     groups = [

@@ -1,4 +1,4 @@
-"""What the optimizer is told; imports nothing slow, so that it can be checked first of all."""
+"""Settings of the optimizer; imports nothing slow, so that they can be checked first."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ DROP = 0.1
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """How weights are stepped.
+    """Settings of the optimizer and its schedule.
 
     Attributes:
-        lr: largest learning rate.
-        weight_decay: of matrices and kernels; biases, norms and other vectors are not decayed.
+        lr: peak learning rate.
+        weight_decay: applied to matrices and kernels; biases, norms and other vectors have none.
         warmup: fraction of all steps in which the rate rises.
-        name: `adamw`, or `adam` (decay as a part of the gradient, as the public code of PatchECG
-            and MVKT-ECG has it).
+        name: `adamw`, or `adam` (decay as a part of the gradient, as in the public code of PatchECG
+            and MVKT-ECG).
         schedule: `cosine` down to 0; `step`, times `DROP` at each milestone; `constant`.
-        milestones: of `step`, as fractions of all steps.
+        milestones: milestones of `step`, as fractions of all steps.
 
     Raises:
-        ConfigError: for a figure or a word that makes no sense.
+        ConfigError: for a value out of range or an unknown name.
     """
 
     lr: float
@@ -52,7 +52,7 @@ class OptimizerSettings:
                               value=list(self.milestones))  # fmt: skip
 
     def factor(self, step: int, total: int) -> float:
-        """Factor of the learning rate: linear up over the warm-up, then as the schedule says."""
+        """Return the learning rate factor: linear warm-up, then the schedule."""
         rising = round(self.warmup * total)
         if step < rising:
             return (step + 1) / rising

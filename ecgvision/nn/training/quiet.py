@@ -1,4 +1,4 @@
-"""Lightning's messages that tell our users nothing they could act on."""
+"""Silences Lightning messages that users cannot act on."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import warnings
 
 MESSAGES = (
     ".*does not have many workers.*",
-    ".*exists and is not empty.*",  # taking up a run is meant
-    ".*LeafSpec.*",  # https://github.com/Lightning-AI/pytorch-lightning/issues/20978 and kin
+    ".*exists and is not empty.*",  # runs are resumed on purpose
+    ".*LeafSpec.*",  # e.g. https://github.com/Lightning-AI/pytorch-lightning/issues/20978
 )
 
 
 def silence_lightning() -> None:
-    """Silence them for this process."""
+    """Silence `MESSAGES` and Lightning's info log for this process."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for message in MESSAGES:
         warnings.filterwarnings("ignore", message=message)

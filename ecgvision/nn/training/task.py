@@ -1,4 +1,4 @@
-"""The LightningModule that all systems share: one step for every stage, one optimiser."""
+"""The LightningModule that all systems share: steps, metrics and optimizer."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Batch = dict[str, Tensor]
 
 
 class BaseTask(L.LightningModule):
-    """A model, its losses and its validation figures.
+    """A model with its losses and validation metrics.
 
     Args:
-        model: a pure module.
-        streams: names of the logits that are judged.
-        optimizer: how its weights are stepped.
-        seed: of dropout and everything else random in the network. It is sown anew with every
-            epoch, so that a run taken up again goes on as if it had never stopped.
+        model: a plain `nn.Module`.
+        streams: names of the logits that are evaluated.
+        optimizer: settings of the optimizer.
+        seed: seed of dropout and all other randomness in the network. The generator is re-seeded
+            every epoch, so that a resumed run continues as if it had not stopped.
     """
 
     def __init__(
@@ -36,14 +36,17 @@ class BaseTask(L.LightningModule):
         self.model = model
         self.streams = tuple(streams)
         self.settings, self.seed = optimizer, seed
-        self.label_hash = ""  # of the scheme the outputs stand for; travels with every checkpoint
+        self.label_hash = ""  # of the label scheme of the outputs; saved in every checkpoint
         self.auroc = nn.ModuleDict({stream: MacroAUROC() for stream in self.streams})
 
     @property
     def _ddp_params_and_buffers_to_ignore(self) -> list[str]:
-        """Buffers that DistributedDataParallel, which reads this name, does not broadcast before
-        every step: those that modules name as `EQUAL`, because they hold them equal themselves.
-        Running statistics of batch norms are none of them."""
+        """Buffers that DistributedDataParallel does not broadcast before every step.
+
+        DistributedDataParallel reads this attribute by name. It lists the buffers in `EQUAL` of
+        each module, which that module itself keeps equal over processes. Running statistics of
+        batch norms are not among them.
+        """
         return [
             f"{place}.{buffer}"
             for place, module in self.named_modules()
@@ -52,7 +55,7 @@ class BaseTask(L.LightningModule):
 
     @abstractmethod
     def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Logits by stream, and the named parts whose sum is the loss."""
+        """Return the logits by stream, and the named terms whose sum is the loss."""
 
     def _shared_step(self, batch: Batch, stage: str) -> Tensor:
         logits, parts = self.compute(batch)
@@ -90,8 +93,10 @@ class BaseTask(L.LightningModule):
 
     @property
     def _fused(self) -> bool:
-        """Whether one kernel may step all weights: not where gradients are scaled, as it would
-        take the scale off only after the clipping."""
+        """Whether the fused optimizer may be used.
+
+        Not with gradient scaling: a fused optimizer would unscale only after the clipping.
+        """
         return self.trainer.precision != "16-mixed"
 
     def configure_gradient_clipping(
@@ -100,7 +105,10 @@ class BaseTask(L.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip the norm. Lightning's own way refuses every fused optimizer in mixed precision."""
+        """Clip the norm of the gradients.
+
+        Done here because Lightning refuses all fused optimizers in mixed precision.
+        """
         if not self._fused:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
         elif gradient_clip_val:

@@ -1,4 +1,4 @@
-"""A trained network that only teaches: frozen, and no part of what is trained or saved."""
+"""A frozen teacher network that is neither trained nor saved with the student."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from torch import Tensor, nn
 
 
 class Teacher:
-    """Holds a network outside every module tree.
+    """Holds a frozen network outside every module tree.
 
-    So it stays out of the optimizer, of distributed training and of checkpoints, and `.train()` of
-    the task does not reach it. It follows its input to the device.
+    The network is therefore not part of the optimizer, of distributed training or of checkpoints,
+    and `.train()` of the task does not affect it. It is moved to the device of its input.
 
     Args:
-        network: has `features` and `head` as `SignalNet`, or, where its tokens are asked for,
-            `tokens` and `decide` as it and `PatchECG`.
-        remember: records whose answers are kept, by `index`; 0 keeps none. Right only where a
-            record always looks the same: no augmentation, no mask, one layout.
+        network: has `features` and `head` as `SignalNet`; for `tokens`, it has `tokens` and
+            `decide` as `SignalNet` and `PatchECG`.
+        remember: number of records whose outputs are cached by `index`; 0 caches none. Valid only
+            if a record always looks the same: no augmentation, no mask, one layout.
     """
 
     def __init__(self, network: nn.Module, *, remember: int = 0) -> None:
@@ -31,10 +31,10 @@ class Teacher:
     def __call__(
         self, value: Tensor, observed: Tensor, index: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Features (B, F) and logits (B, C) of signals (B, 12, …) mV, in float32.
+        """Return features (B, F) and logits (B, C) of signals (B, 12, …) mV, in float32.
 
         Args:
-            index: (B,) int64, the records' rows over all stores; asked for where answers are kept.
+            index: (B,) int64, rows of the records over all stores; needed for caching.
         """
         if index is not None and self._known is not None and self._answers is not None:
             index = index.to(self._known.device)
@@ -50,7 +50,7 @@ class Teacher:
 
     @torch.no_grad()
     def tokens(self, value: Tensor, observed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens (B, N, F), which are present (B, N), and logits (B, C), in float32."""
+        """Return tokens (B, N, F), their mask (B, N) and logits (B, C), in float32."""
         self.network.to(value.device)
         tokens, present = self.network.tokens(value, observed)
         (logits,) = self.network.decide(tokens, present).values()

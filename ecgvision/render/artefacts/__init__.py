@@ -1,11 +1,11 @@
-"""What happens to a printed page on its way into a computer: scanners, faxes, copiers, phones.
+"""Artefacts of scanners, faxes, copiers and phones on printed pages.
 
 >>> picture = apply("photo", image, seed=3, strength=0.7)
 >>> geometry = drawing.geometry.moved(picture.warp)
 
-Presets are journeys of several artefacts; every artefact can be had by itself too. All geometric
-changes of a machine are one map, so that the picture is taken from the page once and points,
-boxes and masks move with it to within half a pixel.
+A preset combines several artefacts; every artefact is also available on its own. All geometric
+changes of one device form a single map, so the image is resampled from the page once. Points, boxes
+and masks move with it to within half a pixel.
 """
 
 from ecgvision.render.artefacts.parts import Artefact

@@ -1,6 +1,6 @@
-"""Fill in coarse values pixel by pixel, a band of rows at a time.
+"""Interpolation of coarse values to pixels, one band of rows at a time.
 
-A band's floats stay in the processor's cache; whole pages of them cost several times as long.
+A band's floats stay in the processor's cache; complete pages of floats take several times as long.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-BAND_PX = 32  # rows, a multiple of every cell
-BAND_PIXELS = 32 * 1024  # or more rows, while three floats of each pixel are 400 kB
+BAND_PX = 32  # rows of a band, a multiple of every cell
+BAND_PIXELS = 32 * 1024  # narrow images get more rows: three floats of each pixel are 400 kB
 
 
 def bands(
     nodes: NDArray[np.float32], cell: int, size: tuple[int, int]
 ) -> Iterator[tuple[slice, NDArray[Any]]]:
-    """Bands of a picture of `size` (height, width), filled in linearly.
+    """Yield bands of an image of `size` (height, width), interpolated linearly.
 
     Args:
-        nodes: (h + 2, w + 2, C) values at the middles of cells, with one more cell beyond each
+        nodes: (h + 2, w + 2, C) values at the centres of cells, with one more cell beyond each
             edge; h and w are height and width in cells, rounded up.
-        cell: pixels of a cell either way.
+        cell: side of a cell in pixels.
 
     Yields:
-        which rows, and (rows, width, C) float32.
+        the rows as a slice, and (rows, width, C) float32.
     """
     height, width = size
     deep = max(1, BAND_PIXELS // (width * BAND_PX)) * BAND_PX

@@ -1,4 +1,4 @@
-"""The transforms taken from albumentations. Nothing else imports it, and only when one is drawn.
+"""Transforms from albumentations, which is imported only here and only when one is used.
 
 Each transform gets a seed of its own, so that global random state is neither read nor changed.
 """
@@ -17,7 +17,7 @@ from ecgvision.render.artefacts.parts import Draw, Image
 
 @cache
 def _library() -> ModuleType:
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # no request to the web at import
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # no network request at import
     import albumentations
 
     return albumentations
@@ -39,33 +39,34 @@ def _jitter() -> Any:
 
 
 def jpeg(image: Image, lot: Draw) -> Image:
-    """JPEG of quality 92 down to 12, our defaults: from a scanner's to a messenger's."""
-    quality = round(92 - 80 * lot.strength)  # named, as its own lot would lie between two limits
+    """JPEG of quality 92 down to 12 (our defaults: from a scanner's to a messenger's)."""
+    quality = round(92 - 80 * lot.strength)  # set here: the library would draw it at random
     return np.asarray(_compression().apply(image, quality=quality, image_type=".jpg"), np.uint8)
 
 
 def motion(image: Image, lot: Draw) -> Image:
-    """A hand that shook, by up to 1.2 mm of paper at full strength (our default: a quarter of a
-    large box); the kernel is centred, so that nothing moves.
+    """Motion blur of up to 1.2 mm of paper at full strength.
+
+    Our default: a quarter of a large box. The kernel is centred, so that nothing shifts.
     """
     length = lot.mm(1.2) * lot.strength
     size = max(3, 2 * round(length / 2) + 1)
     transform = _library().MotionBlur(
         blur_limit=(size, size), allow_shifted=False, direction_range=(0.0, 0.0), p=1
     )
-    share = min(1.0, length / 2)  # a kernel has three pixels or more: less is a mixture
+    share = min(1.0, length / 2)  # kernels have three pixels or more; blending gives less
     return mix(image, _run(transform, image, lot), share)
 
 
 def white_balance(image: Image, lot: Draw) -> Image:
-    """Light of a warm lamp (4000 K) or of the open sky (9000 K), by the strength."""
+    """Colour cast of a warm lamp (4000 K) or of the open sky (9000 K), scaled by the strength."""
     kelvin = int(lot.rng.choice([4000, 9000]))
     cast = _jitter().apply(image, temperature=kelvin)
-    return mix(image, np.asarray(cast, np.uint8), 0.6 * lot.strength)  # phones correct for most
+    return mix(image, np.asarray(cast, np.uint8), 0.6 * lot.strength)  # phones correct most of it
 
 
 def mix(first: Image, second: Image, share: float) -> Image:
-    """The first picture with so much of the second in it."""
+    """Blend two images; `share` is the weight of the second."""
     import cv2
 
     if share >= 1:

@@ -1,4 +1,4 @@
-"""Fax machines and copiers: pictures in black and white, and what their rollers leave."""
+"""Artefacts of fax machines and copiers: black-and-white images, and marks of rollers."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from ecgvision.render.artefacts.bands import BAND_PX
 from ecgvision.render.artefacts.borrowed import mix
 from ecgvision.render.artefacts.parts import Draw, Image, clouds
 
-FAX_DPI = 204.0  # across; down 196 lines an inch in fine mode and 98 in standard (ITU-T T.4)
+FAX_DPI = 204.0  # horizontal; vertical 196 lines per inch in fine mode, 98 in standard (ITU-T T.4)
 
 BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]])
 """Bayer's (1973) order of thresholds, 4 x 4."""
 
 
 def _lines(image: Image, lot: Draw) -> NDArray[np.uint8]:
-    """The grey page at the resolution of a fax: fine for weak strengths, else standard; lines are
-    fewer still at full strength, when the machine asks for the page to be sent coarser.
+    """Return the grey page at the resolution of a fax.
+
+    Weak strengths use the fine mode, others the standard mode. The highest strengths use even fewer
+    lines, as when a machine requests a coarser page.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     height, width = grey.shape
     down = 196.0 if lot.strength < 0.35 else 98.0 if lot.strength < 0.85 else 80.0
-    # of dots smaller than half a pixel nothing would be left but greys
+    # dots smaller than half a pixel would average to grey
     across, along = (min(dpi / lot.dpi, 2.0) for dpi in (FAX_DPI, down))
     wanted = max(1, round(width * across)), max(1, round(height * along))
     way = cv2.INTER_AREA if wanted[1] < height else cv2.INTER_LINEAR
@@ -31,12 +33,12 @@ def _lines(image: Image, lot: Draw) -> NDArray[np.uint8]:
 
 
 def _received(lines: NDArray[np.uint8], image: Image, lot: Draw) -> Image:
-    """The bilevel page back at the picture's size, with lines that were lost on the way."""
+    """Return the bilevel page at the image's size, with lines lost in transmission."""
     rows = len(lines)
     for _ in range(int(lot.rng.poisson(2.5 * lot.strength))):
         first = int(lot.rng.integers(rows))
         many = 1 + int(lot.rng.integers(2))
-        lines[first : first + many] = lines[max(0, first - 1)]  # a lost line repeats the last
+        lines[first : first + many] = lines[max(0, first - 1)]  # lost lines repeat the previous one
     height, width = image.shape[:2]
     way = cv2.INTER_AREA if width < lines.shape[1] else cv2.INTER_LINEAR
     grey = cv2.resize(lines, (width, height), interpolation=way)
@@ -45,20 +47,20 @@ def _received(lines: NDArray[np.uint8], image: Image, lot: Draw) -> Image:
 
 
 def _fine(lot: Draw) -> float:
-    """How far the picture resolves what a machine makes of single dots, in (0, 1].
+    """Return how well the image resolves a machine's single dots, in (0, 1].
 
-    A pixel of a coarse picture holds many dots and many grey edges: what is hard in the machine
-    is soft there. 80 dpi, where a trace is about a pixel wide, resolves it (our default).
+    A pixel of a coarse image holds many dots and many grey edges, so an edge that is hard in the
+    machine looks soft. 80 dpi, where a trace is about a pixel wide, resolves it (our default).
     """
     return min(1.0, lot.dpi / 80.0)
 
 
 def fax_text(image: Image, lot: Draw) -> Image:
-    """Sent as text: every dot black or white, by a threshold that follows the paper's tone."""
+    """Fax in text mode: black or white dots, by a threshold that follows the paper's tone."""
     grey = _lines(image, lot)
     near = cv2.blur(grey, (grey.shape[1] // 80 * 2 + 1, grey.shape[0] // 80 * 2 + 1))
     fine = _fine(lot)
-    least = lot.between(18, 55) * fine  # how far a dot must lie below its neighbourhood
+    least = lot.between(18, 55) * fine  # how much darker than its surroundings a dot must be
     ramp = (np.arange(256) - least) * (255 / (1 + 160 * (1 - fine)))
     table = (255 - np.clip(ramp, 0, 255)).astype(np.uint8)
     page = cv2.LUT(cv2.subtract(near, grey), table)
@@ -66,7 +68,7 @@ def fax_text(image: Image, lot: Draw) -> Image:
 
 
 def fax_photo(image: Image, lot: Draw) -> Image:
-    """Sent as a photograph: greys as patterns of dots."""
+    """Fax in photo mode: greys become patterns of dots."""
     grey = _lines(image, lot)
     levels = (BAYER + 0.5) * 16
     rows, columns = -(-grey.shape[0] // 4), -(-grey.shape[1] // 4)
@@ -79,7 +81,7 @@ def fax_photo(image: Image, lot: Draw) -> Image:
 
 
 def copy(image: Image, lot: Draw) -> Image:
-    """Grey, hard and a little thick or thin, as after one to five copies of copies."""
+    """Copy one to five times: grey, high contrast, and slightly thick or thin lines."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     sigma = max(lot.mm(0.12) * lot.strength, 0.05)
     grey = np.asarray(cv2.GaussianBlur(grey, (0, 0), sigma), np.uint8)
@@ -95,7 +97,7 @@ def copy(image: Image, lot: Draw) -> Image:
 
 
 def toner(image: Image, lot: Draw) -> Image:
-    """Specks of toner where none should be, and bands where the drum gave too little."""
+    """Add specks of toner, and bands where the drum gave too little."""
     height, width = image.shape[:2]
     faded = np.clip(clouds(lot.rng, (1, width), (1, 14))[0], -2, 2) * 0.5
     lift = np.clip(faded, 0, 1) * (110 * lot.strength)
@@ -107,7 +109,7 @@ def toner(image: Image, lot: Draw) -> Image:
     count = round(900 * lot.strength * min(sheets, 4.0))
     xs, ys = lot.rng.integers(0, width, count), lot.rng.integers(0, height, count)
     black = lot.rng.integers(10, 110, count)[:, None]
-    share = min(1.0, lot.mm(0.3))  # of a pixel that a speck covers
+    share = min(1.0, lot.mm(0.3))  # share of a pixel that a speck covers
     image[ys, xs] = (image[ys, xs] * (1 - share) + black * share).astype(np.uint8)
     for _ in range(round(0.02 * count)):
         at = int(lot.rng.integers(width)) * 16, int(lot.rng.integers(height)) * 16
@@ -117,7 +119,10 @@ def toner(image: Image, lot: Draw) -> Image:
 
 
 def black_edges(image: Image, lot: Draw) -> Image:
-    """The lid stood open: black along one to four edges, ragged and up to 9 mm wide."""
+    """Draw black bands along one to four edges, as from an open copier lid.
+
+    The bands are ragged and up to 9 mm wide.
+    """
     height, width = image.shape[:2]
     edges = lot.rng.permutation(4)[: 1 + int(lot.rng.integers(4))]
     for edge in edges:

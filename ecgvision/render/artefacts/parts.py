@@ -1,4 +1,4 @@
-"""What every artefact is made of: its lot, its stage, and fields of light."""
+"""Common parts of artefacts: random draws, stages, and fields of light."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Image = NDArray[np.uint8]
 Field = NDArray[np.float32]
 Stage = Literal["sheet", "tint", "shape", "light", "picture"]
 
-CELL_PX = 4  # light changes slowly: its fields have one value for so many pixels either way
+CELL_PX = 4  # light changes slowly: one value of a field covers this many pixels either way
 
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """What chance and the caller give to one artefact.
+    """Random numbers, strength and resolution of one artefact.
 
     Attributes:
-        rng: of this artefact alone, so that no other one changes what it draws.
+        rng: generator of this artefact alone, so that no other artefact changes what it draws.
         strength: in (0, 1].
-        dpi: pixels an inch of the paper.
+        dpi: pixels per inch of paper.
     """
 
     rng: np.random.Generator
@@ -35,15 +35,15 @@ class Draw:
     dpi: float
 
     def mm(self, length: float) -> float:
-        """Pixels of so many millimetres of paper."""
+        """Convert millimetres of paper to pixels."""
         return length * self.dpi / 25.4
 
     def sign(self) -> float:
-        """-1 or 1."""
+        """Return -1 or 1 at random."""
         return float(self.rng.integers(2) * 2 - 1)
 
     def between(self, low: float, high: float) -> float:
-        """A number from [low, high)."""
+        """Return a random number from [low, high)."""
         return float(self.rng.uniform(low, high))
 
 
@@ -52,11 +52,11 @@ class Shape:
     """A geometric change.
 
     Attributes:
-        steps: from the picture so far to the next.
-        size: (height, width) of the next, None where it stays as it is.
-        backdrop: draws what lies around the page, (H, W, 3) for a size; None keeps the backdrop
-            there was.
-        tint: shading that lies on the page, a field of gains; None for none.
+        steps: maps from the current image to the next.
+        size: (height, width) of the next image, None if it does not change.
+        backdrop: draws the surroundings of the page, (H, W, 3) for a size; None keeps the previous
+            backdrop.
+        tint: shading on the page, a field of gains; None for none.
     """
 
     steps: tuple[Step, ...]
@@ -70,12 +70,12 @@ class Artefact:
     """One kind of damage.
 
     Attributes:
-        what: in a few words, for lists.
-        stage: `sheet` draws on the paper; `tint` returns gains (h, w, 3) that lie on the paper;
-            `shape` a `Shape`; `light` gains that lie on the picture; `picture` another picture.
+        what: short description, for lists.
+        stage: `sheet` draws on the paper; `tint` returns gains (h, w, 3) on the paper; `shape`
+            returns a `Shape`; `light` returns gains on the image; `picture` returns another image.
         make: the function of that stage: of (image, lot) for `sheet` and `picture`, which may
-            change the image they get, and of (size, lot) for the others. No transform mirrors.
-        size_changes: the picture may have another size than the page.
+            modify the given image, and of (size, lot) for the others. No transform mirrors.
+        size_changes: whether the image may have another size than the page.
     """
 
     what: str
@@ -85,12 +85,12 @@ class Artefact:
 
 
 def coarse(size: Size) -> Size:
-    """Size of a field of gains for a picture of `size`."""
+    """Return the size of a field of gains for an image of `size`."""
     return -(-size[0] // CELL_PX), -(-size[1] // CELL_PX)
 
 
 def axes(size: Size) -> tuple[Field, Field]:
-    """(1, w) x and (h, 1) y of a field's values, in pixels of the picture."""
+    """Return (1, w) x and (h, 1) y of a field's values, in pixels of the image."""
     h, w = coarse(size)
     x = (np.arange(w, dtype=np.float32) + 0.5) * CELL_PX
     y = (np.arange(h, dtype=np.float32) + 0.5) * CELL_PX
@@ -98,18 +98,18 @@ def axes(size: Size) -> tuple[Field, Field]:
 
 
 def clouds(rng: np.random.Generator, size: Size, cells: Size) -> Field:
-    """(h, w) smooth noise of about unit deviation, `cells` bumps down and across."""
+    """Return (h, w) smooth noise of about unit deviation, with `cells` bumps down and across."""
     nodes = rng.standard_normal((cells[0] + 2, cells[1] + 2)).astype(np.float32)
     return np.asarray(cv2.resize(nodes, size[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def coloured(field: Field, rgb: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Field:
-    """(h, w, 3) gains 1 + field * rgb."""
+    """Return (h, w, 3) gains 1 + field * rgb."""
     return np.float32(1) + field[..., None] * np.array(rgb, np.float32)
 
 
 def shine(image: Image, gains: Field) -> Image:
-    """The picture times a coarse field of gains (h, w, 3)."""
+    """Multiply an image by a coarse field of gains (h, w, 3)."""
     out = np.empty_like(image)
     nodes = cv2.copyMakeBorder(gains, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     for rows, full in bands(np.asarray(nodes, np.float32), CELL_PX, image.shape[:2]):
@@ -120,9 +120,9 @@ def shine(image: Image, gains: Field) -> Image:
 def lay(
     image: Image, cover: NDArray[np.uint8], top: int, left: int, rgb: tuple[int, int, int]
 ) -> None:
-    """Ink a (h, w) coverage over the picture in place, cut off at its edges.
+    """Draw a (h, w) coverage of ink over an image in place, clipped at its edges.
 
-    Ink lets what lies under it through, as a pen's and a stamp's do: black stays black.
+    The ink is transparent, like that of a pen or a stamp: black stays black.
     """
     height, width = image.shape[:2]
     y0, x0 = max(top, 0), max(left, 0)

@@ -1,4 +1,4 @@
-"""A photograph by hand: where the phone was held, the light, and the sensor."""
+"""Artefacts of a hand-held photograph: position of the phone, light, and sensor."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from ecgvision.render.artefacts.warp import Bend, Points, Projective, Size
 
 
 def table(size: Size, lot: Draw) -> Shape:
-    """The page on a table: up to a fifth smaller, turned by up to 6 degrees."""
+    """Photograph the page on a table: up to a fifth smaller, rotated by up to 6 degrees."""
     matrix = about(size, lot.sign() * lot.between(0.2, 1.0) * 6 * lot.strength)
     return Shape((Projective(_within(matrix, size, lot)),), backdrop=_backdrop(lot))
 
 
 def perspective(size: Size, lot: Draw) -> Shape:
-    """The phone held aslant: each corner is up to a twelfth of the page off, on a table."""
+    """Photograph the page on a table with a tilted phone.
+
+    Each corner is displaced by up to a twelfth of the page.
+    """
     height, width = size
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
     moved = corners + lot.rng.uniform(-1, 1, (4, 2)) * np.array([width, height]) * (
@@ -35,8 +38,9 @@ def perspective(size: Size, lot: Draw) -> Shape:
 
 
 def _within(matrix: NDArray[np.float64], size: Size, lot: Draw) -> NDArray[np.float64]:
-    """Scaled and moved so that the page fills the picture but for a margin; near strength 0 the
-    page stays where it is.
+    """Scale and shift a map so that the page fills the image except for a margin.
+
+    Near strength 0 the page stays in place.
     """
     height, width = size
     corners = Projective(matrix).forth(
@@ -64,7 +68,7 @@ def _backdrop(lot: Draw) -> partial[Image]:
 
 
 def _draw_table(rng: np.random.Generator, size: Size) -> Image:
-    """Wood of three kinds, or a plain surface with a little unevenness."""
+    """Draw wood of three kinds, or a plain surface with slight unevenness."""
     height, width = size
     fine = rng.standard_normal((max(2, height // 3), max(2, width // 96)))
     nodes = np.clip(110 + 38 * fine, 0, 255).astype(np.uint8)
@@ -94,8 +98,9 @@ class Radial:
 
 
 def lens(size: Size, lot: Draw) -> Shape:
-    """Barrel or pincushion distortion: 5 per cent at the corners at full strength, as a phone's
-    wide lens without correction (our default).
+    """Barrel or pincushion distortion: 5 per cent at the corners at full strength.
+
+    Our default: a phone's wide lens without correction.
     """
     height, width = size
     middle = np.array([width, height]) * lot.rng.uniform(0.47, 0.53, 2)
@@ -104,7 +109,7 @@ def lens(size: Size, lot: Draw) -> Shape:
 
 
 def shadow(size: Size, lot: Draw) -> Field:
-    """The shadow of a hand, an arm or the phone: a soft edge across the picture."""
+    """Shadow of a hand, an arm or the phone: a soft edge across the image."""
     x, y = axes(size)
     height, width = size
     u, v = x / width - 0.5, y / height - 0.5
@@ -123,7 +128,7 @@ def shadow(size: Size, lot: Draw) -> Field:
 
 
 def uneven_light(size: Size, lot: Draw) -> Field:
-    """A lamp at one side and darker corners: up to 45 per cent from one end to the other."""
+    """Lamp at one side and darker corners: up to 45 per cent from one end to the other."""
     x, y = axes(size)
     height, width = size
     u, v = (x / width - 0.5).astype(np.float32), (y / height - 0.5).astype(np.float32)
@@ -135,7 +140,7 @@ def uneven_light(size: Size, lot: Draw) -> Field:
 
 
 def moire(size: Size, lot: Draw) -> Field:
-    """Coloured fringes where the raster of the print or screen beats with the sensor's."""
+    """Coloured moire fringes of the print's or screen's raster with the sensor's raster."""
     x, y = axes(size)
     height, width = size
     period = max(lot.mm(lot.between(5, 14)), 14.0)
@@ -148,14 +153,14 @@ def moire(size: Size, lot: Draw) -> Field:
 
 
 def blur(image: Image, lot: Draw) -> Image:
-    """Out of focus: a Gaussian of up to 0.45 mm of paper."""
+    """Blur out of focus: a Gaussian of up to 0.45 mm of paper."""
     sigma = lot.mm(0.45) * lot.strength
     return np.asarray(cv2.GaussianBlur(image, (0, 0), max(sigma, 0.05), dst=image), np.uint8)
 
 
 @cache
 def _normal() -> NDArray[np.float64]:
-    """The standard normal at the middles of 256 shares of equal probability."""
+    """Return the standard normal at the centres of 256 bins of equal probability."""
     from statistics import NormalDist
 
     normal = NormalDist()
@@ -163,8 +168,9 @@ def _normal() -> NDArray[np.float64]:
 
 
 def noise(image: Image, lot: Draw) -> Image:
-    """Noise of a sensor in poor light: deviation up to 22 of 255 (our default), in each colour by
-    itself. Values come from a table of 256, a small part of the time of exact ones.
+    """Sensor noise in poor light: deviation up to 22 of 255 (our default), independent per colour.
+
+    Values come from a table of 256, which takes a small part of the time of exact ones.
     """
     sigma = 22 * lot.strength
     table = np.clip(np.round(_normal() * sigma) + 128, 0, 255).astype(np.uint8)

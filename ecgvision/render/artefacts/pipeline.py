@@ -1,4 +1,4 @@
-"""Applies artefacts to a page: parameters are drawn, the page is warped once and shaded once."""
+"""Application of artefacts to a page: each pass draws parameters and warps the page once."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from ecgvision.render.artefacts.warp import Size, Warp
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """What came out.
+    """Result of applying artefacts.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
-        mask: (H, W) uint8 coverage of the traces where they are now, None where none was given.
-        warp: from points of the drawn page to points of the picture.
+        mask: (H, W) uint8 coverage of the traces at their new positions, None if none was given.
+        warp: map from points of the drawn page to points of the image.
         applied: (name, strength) of every artefact that was applied, in order.
     """
 
@@ -46,20 +46,21 @@ def apply(
     mask: NDArray[np.uint8] | None = None,
     dpi: float = 100.0,
 ) -> Picture:
-    """Apply a preset, or one artefact, to a page. The same arguments give the same bytes.
+    """Apply a preset or one artefact to a page. The same arguments give the same bytes.
 
     Args:
-        preset: of `PRESETS`, or one of `ARTEFACTS` by itself. No transform mirrors.
-        image: (H, W, 3) uint8 RGB, not changed.
-        seed: decides what happens; each artefact draws from a generator of its own, so that
-            strength changes how strong things are and not which.
-        strength: in [0, 1], times what the preset draws; 0 leaves the picture as it is.
+        preset: a name of `PRESETS`, or of `ARTEFACTS` for one artefact. No transform mirrors.
+        image: (H, W, 3) uint8 RGB, not modified.
+        seed: determines what is applied. Each artefact draws from a generator of its own, so that
+            `strength` changes how strong the artefacts are but not which are applied.
+        strength: in [0, 1], multiplies the strengths that the preset draws; 0 leaves the image
+            unchanged.
         mask: (H, W) uint8 that is moved with the page.
-        dpi: pixels an inch of paper, for whatever has a size of its own (dust, pens, staples).
+        dpi: pixels per inch of paper, for artefacts of fixed physical size (dust, pens, staples).
 
     Raises:
-        ConfigError: for an unknown name, a negative seed, a strength or dpi that makes no sense,
-            or arrays of other shapes or types.
+        ConfigError: if the name is unknown, the seed is negative, the strength or dpi is invalid,
+            or an array has another shape or type.
     """
     chosen = _preset(preset)
     _check(image, mask, seed, strength, dpi)
@@ -82,10 +83,10 @@ def apply(
 
 
 def check_name(name: str) -> None:
-    """Refuse what is neither a preset nor an artefact.
+    """Check that a name is a preset or an artefact.
 
     Raises:
-        ConfigError: naming those there are.
+        ConfigError: naming the known ones.
     """
     _preset(name)
 
@@ -126,7 +127,7 @@ def _size(image: NDArray[np.uint8]) -> Size:
 def _drawn(
     uses: tuple[Use, ...], seed: tuple[int, int], strength: float, dpi: float
 ) -> Iterator[tuple[str, Draw]]:
-    """Which of the uses happen, and how strongly."""
+    """Yield the name of each artefact that is applied, with its generator and strength."""
     for use in uses:
         names = (use.names,) if isinstance(use.names, str) else use.names
         rng = np.random.default_rng([*seed, zlib.crc32("|".join(names).encode())])
@@ -140,7 +141,7 @@ def _drawn(
 def _pass(
     image: Image, mask: NDArray[np.uint8] | None, drawn: list[tuple[str, Draw]]
 ) -> tuple[Image, NDArray[np.uint8] | None, Warp]:
-    """Through one machine: sheet and tints, one map for all shapes, light, picture."""
+    """Apply one pass: sheet and tints, one map for all shapes, light, picture."""
     given = image
     todo = [(ARTEFACTS[name], lot) for name, lot in drawn]
     sheets = list(_of("sheet", todo))
@@ -188,7 +189,7 @@ def _bend(
     warp: Warp,
     backdrop: Callable[[Size], Image] | None,
 ) -> tuple[Image, NDArray[np.uint8] | None]:
-    """One `cv2.remap` of the page, laid on its backdrop; white paper where there is none."""
+    """Warp the page in one map onto its backdrop, or onto white paper if there is none."""
     height, width = _size(image)
     nodes = warp.nodes()
     low, high = nodes.min(axis=(0, 1)), nodes.max(axis=(0, 1))

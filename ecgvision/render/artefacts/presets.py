@@ -1,5 +1,7 @@
-"""The journeys: which artefacts meet a page, how often and how strongly. All figures are our
-defaults, chosen by eye on pages of PTB-XL so that they stay readable at moderate strength.
+"""Presets: which artefacts affect a page, how often and how strongly.
+
+All values are our defaults, chosen by eye on pages of PTB-XL so that they stay readable at moderate
+strength.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Use:
-    """One of `names`, each as likely, with `chance`; its strength is drawn from [low, high]."""
+    """One of `names` (equally likely), applied with `chance` and a strength from [low, high]."""
 
     names: str | tuple[str, ...]
     chance: float = 1.0
@@ -19,12 +21,12 @@ class Use:
 
 @dataclass(frozen=True)
 class Preset:
-    """A journey through one machine after the other.
+    """A sequence of devices that a page passes through.
 
     Attributes:
-        what: in a few words.
-        passes: for each machine what happens; within one, drawing on the paper comes first, then
-            every bend and turn at once, then light, then the picture's own faults, each in order.
+        what: short description.
+        passes: the artefacts of each device. Within a device, drawing on the paper comes first,
+            then all geometric changes at once, then light, then faults of the image, each in order.
     """
 
     what: str
@@ -66,7 +68,7 @@ _FAX = (
 )
 
 CLEAN = "clean"
-"""The preset in which nothing happens."""
+"""The preset without any artefact."""
 
 PRESETS: dict[str, Preset] = {
     CLEAN: Preset("as drawn"),

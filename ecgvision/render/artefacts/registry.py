@@ -1,4 +1,4 @@
-"""Every artefact by name, in the order of a page's journey."""
+"""All artefacts by name, in the order in which they affect a page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ARTEFACTS: dict[str, Artefact] = {
     "fold": Artefact("folded and laid flat", "shape", wear.fold),
     "crumple": Artefact("crushed and smoothed", "shape", wear.crumple),
     "curl": Artefact("a sheet that was rolled up", "shape", wear.curl),
-    # where it lay and what it was taken with
+    # position of the page, and the device
     "skew": Artefact("askew on the scanner", "shape", scanner.skew),
     "table": Artefact("lying on a table", "shape", phone.table),
     "perspective": Artefact("a phone held aslant", "shape", phone.perspective),
@@ -27,7 +27,7 @@ ARTEFACTS: dict[str, Artefact] = {
     "shadow": Artefact("the shadow of a hand", "light", phone.shadow),
     "uneven_light": Artefact("a lamp at one side", "light", phone.uneven_light),
     "moire": Artefact("fringes of two rasters", "light", phone.moire),
-    # the picture itself
+    # the image itself
     "blur": Artefact("out of focus", "picture", phone.blur),
     "motion": Artefact("a hand that shook", "picture", borrowed.motion),
     "copy": Artefact("grey and hard", "picture", office.copy),
@@ -43,4 +43,4 @@ ARTEFACTS: dict[str, Artefact] = {
     "downscale": Artefact("stored too small", "picture", screen.downscale),
     "jpeg": Artefact("compressed", "picture", borrowed.jpeg),
 }
-"""Each takes a strength in [0, 1]; 0 leaves the picture as it is."""
+"""All artefacts. Each takes a strength in [0, 1]; 0 leaves the image unchanged."""

@@ -1,4 +1,4 @@
-"""A flat-bed or sheet-fed scanner."""
+"""Artefacts of a flat-bed or sheet-fed scanner."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from ecgvision.render.artefacts.warp import Projective, Size
 
 
 def about(size: Size, degrees: float, scale: float = 1.0) -> np.ndarray:
-    """(3, 3) turn, anticlockwise as seen, and scale about the middle of a page of `size`."""
+    """Return a (3, 3) rotation and scaling about the centre of a page of `size`.
+
+    The rotation is anticlockwise as seen.
+    """
     height, width = size
     matrix = np.eye(3)
     matrix[:2] = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, scale)
@@ -18,7 +21,10 @@ def about(size: Size, degrees: float, scale: float = 1.0) -> np.ndarray:
 
 
 def skew(size: Size, lot: Draw) -> Shape:
-    """A sheet that lay askew by up to 2.5 degrees and 1.5 mm; beside it the lid, white or black."""
+    """Rotate the sheet by up to 2.5 degrees and shift it by up to 1.5 mm.
+
+    The lid beside it is white or black.
+    """
     matrix = about(size, lot.sign() * lot.between(0.4, 1.0) * 2.5 * lot.strength)
     matrix[:2, 2] += lot.rng.uniform(-1, 1, 2) * lot.mm(1.5) * lot.strength
     lid = 18 if lot.rng.random() < 0.2 else int(lot.rng.integers(228, 253))
@@ -30,7 +36,7 @@ def skew(size: Size, lot: Draw) -> Shape:
 
 
 def tone(image: Image, lot: Draw) -> Image:
-    """Another curve from paper to value: faded or hard, and a slight cast, within 20 per cent."""
+    """Change the tone curve: faded or hard, with a slight colour cast, within 20 per cent."""
     levels = np.linspace(0, 1, 256)
     gamma = float(np.exp(lot.strength * lot.between(-0.5, 0.5)))
     black = lot.between(0, 0.2) * lot.strength
@@ -42,7 +48,7 @@ def tone(image: Image, lot: Draw) -> Image:
 
 
 def streaks(image: Image, lot: Draw) -> Image:
-    """Lines along the feed where dirt sits on the glass or an element of the sensor is off."""
+    """Draw lines along the feed, from dirt on the glass or a faulty element of the sensor."""
     height, width = image.shape[:2]
     depth = 110 * lot.strength * min(1.0, lot.mm(0.4))  # a pixel may be wider than the line
     for _ in range(1 + round(5 * lot.strength * lot.rng.random())):
@@ -52,7 +58,7 @@ def streaks(image: Image, lot: Draw) -> Image:
         band = image[:, x : x + thick].astype(np.float32) + np.float32(depth) * (
             rgb.astype(np.float32) - np.float32(0.3)
         )
-        if lot.rng.random() < 0.3:  # the dirt came off half-way
+        if lot.rng.random() < 0.3:  # the dirt comes off during the scan
             keep = int(lot.rng.integers(height))
             band[keep:] = image[keep:, x : x + thick]
         image[:, x : x + thick] = np.clip(band + 0.5, 0, 255).astype(np.uint8)
@@ -60,7 +66,7 @@ def streaks(image: Image, lot: Draw) -> Image:
 
 
 def dust(image: Image, lot: Draw) -> Image:
-    """Specks and hairs on the glass: up to 60 on a letter page, of 0.1 to 0.5 mm."""
+    """Draw specks and hairs on the glass: up to 60 on a letter page, of 0.1 to 0.5 mm."""
     height, width = image.shape[:2]
     sheets = height * width / (lot.mm(215.9) * lot.mm(279.4))
     for _ in range(max(1, round(60 * lot.strength * min(sheets, 4.0)))):

@@ -1,4 +1,4 @@
-"""What is cut out of a page or taken from a screen."""
+"""Artefacts of cropping and of computer screens."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ THEMES = (
     ((45, 48, 54), (62, 66, 74), (220, 220, 220)),
     ((228, 234, 242), (38, 84, 148), (255, 255, 255)),
 )
-"""Window, title bar and text of a viewer: light, dark, and blue."""
+"""Colours of a viewer's window, title bar and text: light, dark, and blue."""
 
 
 def crop(size: Size, lot: Draw) -> Shape:
-    """Cut off by up to 6 per cent of the page at each edge (our default: margins, at times a
-    name); the picture becomes smaller.
+    """Cut off up to 6 per cent of the page at each edge.
+
+    Our default: this removes margins and sometimes a lead name. The image becomes smaller.
     """
     height, width = size
     lost = lot.rng.random(4) * 0.06 * lot.strength * np.array([width, height, width, height])
@@ -30,9 +31,9 @@ def crop(size: Size, lot: Draw) -> Shape:
 
 
 def cut(size: Size, lot: Draw) -> Shape:
-    """A part of the page alone: one of its sides is lost, up to 60 per cent of the page (our
-    default: what a copier that was not aimed leaves, or a page torn off); the picture becomes
-    smaller.
+    """Cut off one side of the page, up to 60 per cent of it.
+
+    Our default: this imitates a misaligned copier or a torn page. The image becomes smaller.
     """
     side = int(lot.rng.integers(4))
     lost = np.zeros(4)
@@ -41,7 +42,7 @@ def cut(size: Size, lot: Draw) -> Shape:
 
 
 def _without(size: Size, lost: NDArray[np.float64]) -> Shape:
-    """What is left of a page without so many pixels at its left, top, right and bottom."""
+    """Return the shape of a page without `lost` pixels at its left, top, right and bottom."""
     left, top, right, bottom = (int(v) for v in lost.round())
     matrix = np.eye(3)
     matrix[:2, 2] = -left, -top
@@ -50,10 +51,10 @@ def _without(size: Size, lost: NDArray[np.float64]) -> Shape:
 
 
 def screenshot(size: Size, lot: Draw) -> Shape:
-    """In the window of a viewer, at 75 per cent or more of its size."""
+    """Show the page in the window of a viewer, at 75 per cent or more of its size."""
     height, width = size
     scale = 1 - lot.strength * lot.between(0.06, 0.25)
-    bar = (1 - scale) * height * lot.between(0.3, 0.6)  # what the title bar and tools take
+    bar = (1 - scale) * height * lot.between(0.3, 0.6)  # height of the title bar and tools
     left = (1 - scale) * width * lot.between(0.3, 0.7)
     top = bar + ((1 - scale) * height - bar) * lot.between(0.1, 0.9)
     matrix = np.array([[scale, 0.0, left], [0.0, scale, top], [0.0, 0.0, 1.0]])
@@ -62,7 +63,7 @@ def screenshot(size: Size, lot: Draw) -> Shape:
 
 
 def _window(bar: int, theme: tuple[tuple[int, int, int], ...], size: Size) -> Image:
-    """Ground, title bar with a name and three buttons, and a frame."""
+    """Draw a window: background, title bar with a name and three buttons, and a frame."""
     height, width = size
     ground, title, ink = theme
     out = np.empty((height, width, 3), np.uint8)
@@ -83,7 +84,7 @@ def _window(bar: int, theme: tuple[tuple[int, int, int], ...], size: Size) -> Im
 
 
 def downscale(image: Image, lot: Draw) -> Image:
-    """Stored too small and shown large again: up to two and a half times fewer pixels."""
+    """Store at up to two and a half times lower resolution and enlarge again."""
     height, width = image.shape[:2]
     factor = 1 + 1.5 * lot.strength
     small = max(1, round(width / factor)), max(1, round(height / factor))

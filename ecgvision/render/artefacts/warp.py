@@ -1,8 +1,8 @@
-"""The way from the drawn page to the picture: for points, and as maps for `cv2.remap`.
+"""Map from the drawn page to the image: for points, and as maps for `cv2.remap`.
 
-Coordinates are continuous, (0, 0) the top left corner and a point lies in the pixel given by
-`floor`; OpenCV's are half a pixel less. Every step knows both ways, so that the way back is there
-for the picture and the way forth for points, boxes and traces.
+Coordinates are continuous. (0, 0) is the top left corner, and a point is in the pixel given by
+`floor`. OpenCV's coordinates are half a pixel less. Every step has both directions: backward for
+resampling the image, forward for points, boxes and traces.
 """
 
 from __future__ import annotations
@@ -20,16 +20,21 @@ Points = NDArray[np.float64]
 Size = tuple[int, int]
 
 FEW_PX, NODES_PX = 640, (4, 8)
-"""Maps are worked out at every fourth pixel of a picture of at most 640 pixels a side, at every
-eighth of a larger one, and filled in linearly, our defaults: on letter pages the bends drawn here
-then stay within 0.06 px of the true place, at a small part of the time.
+"""Largest side of a small image, and node spacing of maps for small and for larger images.
+
+Maps are computed at every fourth pixel of an image of at most 640 pixels a side, at every eighth of
+a larger one, and interpolated linearly. Our defaults: on letter pages, the bends drawn here then
+stay within 0.06 px of the true position, at a small part of the time.
 """
 
-ROUNDS, CLOSE_PX = 60, 1e-7  # of the fixed-point iteration; bends give 3 to 5 rounds a digit
+ROUNDS, CLOSE_PX = (
+    60,
+    1e-7,
+)  # of the fixed-point iteration; bends need 3 to 5 rounds per digit
 
 
 class Step(Protocol):
-    """One geometric change: (N, 2) finite x, y forth into the picture and back."""
+    """One geometric change of (N, 2) finite x, y: `forth` into the image, and `back`."""
 
     def forth(self, points: Points) -> Points: ...
 
@@ -38,7 +43,7 @@ class Step(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Projective:
-    """A plane seen from elsewhere: (3, 3) homography from page to picture."""
+    """Perspective view of a plane: (3, 3) homography from page to image."""
 
     matrix: NDArray[np.float64]
 
@@ -58,10 +63,10 @@ def _project(matrix: NDArray[np.float64], points: Points) -> Points:
 
 @dataclass(frozen=True, eq=False)
 class Bend:
-    """A smooth displacement, stated on the way back: page = picture + shift(picture).
+    """Smooth displacement, defined by its inverse: page = picture + shift(picture).
 
-    `shift` must be a contraction (no two points may come to lie on each other); the way forth is
-    found by fixed-point iteration, to 1e-7 pixels.
+    `shift` must be a contraction (no two points may coincide afterwards). The forward map is found
+    by fixed-point iteration, to 1e-7 pixels.
     """
 
     shift: Callable[[Points], Points]
@@ -82,10 +87,10 @@ class Bend:
 
 @dataclass(frozen=True, eq=False)
 class Warp:
-    """From a page of `source` (height, width) pixels to a picture of `size`.
+    """Map from a page of `source` (height, width) pixels to an image of `size`.
 
-    Calling it moves points (..., 2) float64 x, y; what is not finite becomes NaN. Points that the
-    picture does not show come out beside it.
+    Calling it moves points (..., 2) float64 x, y; non-finite points become NaN. Points outside the
+    image get coordinates outside it.
     """
 
     source: Size
@@ -96,14 +101,14 @@ class Warp:
         return self._each(points, [step.forth for step in self.steps])
 
     def back(self, points: NDArray[Any]) -> Points:
-        """From the picture to the page: the inverse."""
+        """Map points from the image to the page: the inverse."""
         return self._each(points, [step.back for step in reversed(self.steps)])
 
     def then(self, other: Warp) -> Warp:
-        """This one first, the other after it.
+        """Return the composition: this warp first, the other after it.
 
         Raises:
-            ConfigError: if the other does not start from a picture of this one's size.
+            ConfigError: if the other does not start from an image of this one's size.
         """
         if other.source != self.size:
             raise ConfigError(
@@ -115,12 +120,12 @@ class Warp:
 
     @property
     def still(self) -> bool:
-        """True where nothing moves."""
+        """True if nothing moves."""
         return not self.steps and self.size == self.source
 
     @property
     def scale(self) -> float:
-        """Pixels of the picture a pixel of the page, at the middle of the page."""
+        """Image pixels per page pixel, at the centre of the page."""
         height, width = self.source
         middle = np.array([width / 2, height / 2])
         step = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
@@ -129,12 +134,14 @@ class Warp:
 
     @property
     def node_px(self) -> int:
-        """Pixels between the nodes of the picture's map."""
+        """Pixels between the nodes of the image's map."""
         return NODES_PX[int(max(self.size) > FEW_PX)]
 
     def nodes(self) -> NDArray[np.float32]:
-        """(h + 2, w + 2, 2) places on the page that the middles of the picture's cells of
-        `node_px` pixels are taken from, as `bands` wants them, in OpenCV's coordinates.
+        """Return the positions on the page of the image's map nodes, in OpenCV's coordinates.
+
+        The result is (h + 2, w + 2, 2). The nodes are the centres of the image's cells of `node_px`
+        pixels, in the form that `bands` expects.
         """
         height, width = self.size
         cell = self.node_px

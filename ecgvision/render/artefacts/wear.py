@@ -1,6 +1,6 @@
-"""What happens to paper in a folder and in a pocket: folds, crumples, curls, stains and holes.
+"""Wear of paper: folds, crumples, curls, stains and holes.
 
-A fold and a crumple bend the page and shade it; both come from the same lines.
+Folds, crumples and curls both bend the page and shade it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ from ecgvision.render.artefacts.warp import Bend, Points, Size
 
 @dataclass(frozen=True, eq=False)
 class Creases:
-    """Displacement by folds. For each: a point on it, its unit normal, the size of the pull
-    towards it and of the slip along it in pixels, and how far they reach.
+    """Displacement by folds.
+
+    Each fold has a point on it, its unit normal, and in pixels the size of the pull towards it and
+    of the slip along it. `reach` is their extent in pixels.
     """
 
     at: NDArray[np.float64]  # (K, 2)
@@ -48,7 +50,7 @@ class Creases:
 
 
 def fold(size: Size, lot: Draw) -> Shape:
-    """Folded in half or as a letter, up to three lines; the paper has not lain flat since.
+    """Fold the page in half or as a letter, at up to three lines, and unfold it.
 
     Shifts reach 1.2 mm, shades a quarter (our defaults).
     """
@@ -66,7 +68,7 @@ def fold(size: Size, lot: Draw) -> Shape:
         normals.append((np.cos(angle), np.sin(angle)))
     k = len(lines)
     reach = max(lot.mm(9.0), 4.0)
-    most = min(lot.mm(1.2), reach / 4) * lot.strength  # a contraction, whatever the resolution
+    most = min(lot.mm(1.2), reach / 4) * lot.strength  # a contraction at any resolution
     creases = Creases(
         np.array(at),
         np.array(normals),
@@ -79,7 +81,7 @@ def fold(size: Size, lot: Draw) -> Shape:
 
 
 def _fold_shade(size: Size, creases: Creases, sides: NDArray[np.float64], lot: Draw) -> Field:
-    """One side of a fold is lighter than the other, and the line itself dark or worn white."""
+    """Shade folds: one side is lighter than the other, and the line itself is dark."""
     x, y = axes(size)
     gain = np.zeros(coarse(size), np.float32)
     wide, thin = lot.mm(18.0), max(lot.mm(0.5), 0.6 * CELL_PX)
@@ -87,14 +89,16 @@ def _fold_shade(size: Size, creases: Creases, sides: NDArray[np.float64], lot: D
         t = ((x - at[0]) * normal[0] + (y - at[1]) * normal[1]).astype(np.float32)
         gain += np.float32(0.16 * side) * np.tanh(t / thin) * np.exp(-np.abs(t) / wide)
         gain -= np.float32(0.18) * np.exp(-0.5 * (t / thin) ** 2)
-    gain = np.where(gain > 0, np.float32(0.35) * gain, gain)  # white paper has no room upwards
+    gain = np.where(gain > 0, np.float32(0.35) * gain, gain)  # white paper cannot get much lighter
     return coloured(np.float32(lot.strength) * gain)
 
 
 @dataclass(frozen=True, eq=False)
 class Waves:
-    """Displacement by a few plane waves: (K, 2) wave vectors in radians a pixel, (K,) phases and
-    (K, 2) amplitudes in pixels.
+    """Displacement by a few plane waves.
+
+    The waves have (K, 2) wave vectors in radians per pixel, (K,) phases and (K, 2) amplitudes in
+    pixels.
     """
 
     vectors: NDArray[np.float64]
@@ -106,10 +110,10 @@ class Waves:
 
 
 def crumple(size: Size, lot: Draw) -> Shape:
-    """Crushed and smoothed out again: facets that catch the light, and a rippled page.
+    """Crumple the page and smooth it out: facets of different brightness, and ripples.
 
-    Waves of 4 to 12 cm move places by up to about 1.5 mm; facets are lighter or darker by up to
-    a fifth (our defaults).
+    Waves of 4 to 12 cm shift points by up to about 1.5 mm. Facets are lighter or darker by up to a
+    fifth (our defaults).
     """
     k = 6
     angle, length = lot.rng.uniform(0, np.pi, k), lot.mm(1.0) * lot.rng.uniform(40, 120, k)
@@ -120,7 +124,7 @@ def crumple(size: Size, lot: Draw) -> Shape:
 
 
 def _facets(size: Size, lot: Draw) -> Field:
-    """Nearest-seed cells of two sizes, each a plane of its own slope, with creases between."""
+    """Shade nearest-seed cells of two sizes, each a plane of its own slope, with creases."""
     h, w = coarse(size)
     gain = np.zeros((h, w), np.float32)
     for mm, share in ((45.0, 0.6), (18.0, 0.4)):
@@ -143,12 +147,12 @@ def _facets(size: Size, lot: Draw) -> Field:
         gain += np.float32(share) * np.clip(slope, -1, 1)
     gain = np.asarray(cv2.GaussianBlur(gain, (0, 0), 0.6), np.float32)
     soft = cv2.GaussianBlur(gain, (0, 0), max(lot.mm(2.0) / CELL_PX, 0.8))
-    gain = gain + np.float32(1.6) * (gain - soft)  # light gathers along the creases
+    gain = gain + np.float32(1.6) * (gain - soft)  # brighter along the creases
     return coloured(np.float32(0.3 * lot.strength) * gain - np.float32(0.13 * lot.strength))
 
 
 def curl(size: Size, lot: Draw) -> Shape:
-    """A sheet that was rolled up: it bows by up to 4 mm across its width or height."""
+    """Bend a sheet that was rolled up, by up to 4 mm across its width or height."""
     height, width = size
     upright = bool(lot.rng.integers(2))
     span = float(height if upright else width)
@@ -163,7 +167,7 @@ def curl(size: Size, lot: Draw) -> Shape:
 
 
 def stain(size: Size, lot: Draw) -> Field:
-    """Rings of coffee and pale patches where something was spilt."""
+    """Rings of coffee and pale patches of spilt liquid."""
     x, y = axes(size)
     height, width = size
     gain = np.ones((*coarse(size), 3), np.float32)
@@ -177,14 +181,15 @@ def stain(size: Size, lot: Draw) -> Field:
         inside = 1 / (1 + np.exp(np.clip((far - 1) * 30, -30, 30)))
         ring = np.exp(-0.5 * ((far - 1) / 0.05) ** 2) * (0.7 + 0.3 * np.clip(rough, -1, 1))
         depth = (0.12 if hollow else 0.3) * inside + (0.5 if hollow else 0.2) * ring
-        tone = np.array((0.35, 0.6, 1.0), np.float32)  # coffee and tea take the blue away
+        tone = np.array((0.35, 0.6, 1.0), np.float32)  # coffee and tea absorb blue
         gain *= 1 - np.float32(lot.strength) * depth[..., None] * tone
     return gain
 
 
 def staple(image: Image, lot: Draw) -> None:
-    """A staple near one of the upper corners, 12 mm long, with its shadow; strength makes it
-    thicker.
+    """Draw a staple of 12 mm with its shadow, near one of the upper corners.
+
+    The strength makes it thicker.
     """
     width = image.shape[1]
     length, thick = lot.mm(12.0), max(1, round(lot.mm(0.4 + 0.4 * lot.strength)))
@@ -200,8 +205,9 @@ def staple(image: Image, lot: Draw) -> None:
 
 
 def punch_hole(image: Image, lot: Draw) -> None:
-    """Two holes of 6 mm, 80 mm apart and 12 mm from an edge (ISO 838); through them shows what
-    lies beneath. Strength makes them a little larger.
+    """Draw two holes of 6 mm, 80 mm apart and 12 mm from an edge (ISO 838).
+
+    The background shows through them. The strength makes them a little larger.
     """
     height, width = image.shape[:2]
     edge, half = lot.mm(12.0), lot.mm(40.0)
@@ -221,6 +227,6 @@ def punch_hole(image: Image, lot: Draw) -> None:
 
 
 def _lay_solid(image: Image, over: Image, lot: Draw) -> None:
-    """What is there or not: clear from a quarter of the strength on, faint only below."""
+    """Blend in an opaque object: fully from a quarter of the strength on, faintly below."""
     share = min(1.0, 4 * lot.strength)
     cv2.addWeighted(over, share, image, 1 - share, 0, dst=image)

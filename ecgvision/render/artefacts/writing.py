@@ -1,6 +1,6 @@
 """Handwriting and stamps, in Amatic SC (SIL Open Font License 1.1, package `font-amatic-sc`).
 
-What is written says nothing of the heart: a network must not learn to read the answer.
+The texts carry no diagnostic information: a network must not learn labels from them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HEIGHTS_MM = (
     11.0,
     13.0,
     16.0,
-)  # of a line; this and all other lengths here: our defaults, by eye
+)  # line heights; all lengths in this module are our defaults, chosen by eye
 PADS = ((150, 20, 40), (30, 50, 150), (70, 40, 120), (20, 90, 60))
 
 
@@ -38,7 +38,7 @@ def _font_file(bold: bool) -> str:
 
 @lru_cache(maxsize=1024)
 def written(text: str, pixels: int, bold: bool) -> NDArray[np.uint8]:
-    """(h, w) coverage of one line of text, `pixels` high from line to line."""
+    """Return the (h, w) coverage of one line of text, `pixels` high from line to line."""
     from PIL import Image as Pillow
     from PIL import ImageDraw, ImageFont
 
@@ -52,7 +52,7 @@ def written(text: str, pixels: int, bold: bool) -> NDArray[np.uint8]:
 
 
 def turned(cover: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
-    """The coverage turned about its middle, on a canvas that holds it."""
+    """Rotate a coverage map about its centre, on a canvas that holds it."""
     h, w = cover.shape
     matrix = cv2.getRotationMatrix2D((w / 2, h / 2), degrees, 1.0)
     wide = int(np.ceil(h * abs(matrix[0, 1]) + w * abs(matrix[0, 0]))) + 2
@@ -62,12 +62,12 @@ def turned(cover: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
 
 
 def handwriting(image: Image, lot: Draw) -> None:
-    """One to four notes of a pen, some underlined, circled or ticked off."""
+    """Draw one to four pen notes, some underlined or circled."""
     height, width = image.shape[:2]
     pen = PENS[int(lot.rng.integers(len(PENS)))]
     for _ in range(1 + round(3 * lot.strength * lot.rng.random())):
         text = NOTES[int(lot.rng.integers(len(NOTES)))]
-        high = HEIGHTS_MM[int(lot.rng.integers(len(HEIGHTS_MM)))]  # few: text is kept
+        high = HEIGHTS_MM[int(lot.rng.integers(len(HEIGHTS_MM)))]  # few heights: text is cached
         pixels = max(4, round(lot.mm(high)))
         cover = written(text, pixels, bool(lot.rng.random() < 0.6))
         cover = _flourish(cover, lot)
@@ -77,12 +77,12 @@ def handwriting(image: Image, lot: Draw) -> None:
 
 
 def _press(lot: Draw) -> float:
-    """How dark the ink is."""
+    """Return how dark the ink is, in (0, 1]."""
     return min(1.0, 0.35 + lot.strength) * min(1.0, 4 * lot.strength)
 
 
 def _place(size: tuple[int, int], part: tuple[int, ...], lot: Draw) -> tuple[int, int]:
-    """Top left of a part; two of three stand in the upper or lower margin, as most notes do."""
+    """Return the top left of a part; two of three in the upper or lower margin, as most notes."""
     height, width = size
     x = lot.rng.random() * max(0, width - part[1])
     where = lot.rng.random()
@@ -92,7 +92,7 @@ def _place(size: tuple[int, int], part: tuple[int, ...], lot: Draw) -> tuple[int
 
 
 def _flourish(cover: NDArray[np.uint8], lot: Draw) -> NDArray[np.uint8]:
-    """Underline or circle a note, or leave it."""
+    """Underline or circle a note, or leave it unchanged."""
     h, w = cover.shape
     room = max(3, round(0.3 * h), round(0.15 * w))
     canvas = np.zeros((h + 2 * room, w + 2 * room), np.uint8)
@@ -116,7 +116,7 @@ def _flourish(cover: NDArray[np.uint8], lot: Draw) -> NDArray[np.uint8]:
 
 
 def stamp(image: Image, lot: Draw) -> None:
-    """A rubber stamp, framed or round, with an uneven pad."""
+    """Draw a rubber stamp, framed or round, with uneven ink."""
     height, width = image.shape[:2]
     word = WORDS[int(lot.rng.integers(len(WORDS)))]
     number, year, month, day = (

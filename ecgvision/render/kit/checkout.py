@@ -1,4 +1,4 @@
-"""A user's checkout of ecg-image-kit: where it is, which one, and what runs it."""
+"""A user's checkout of ecg-image-kit: its location, version and interpreter."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ FILES = (
 
 
 def find_checkout(given: str | Path | None) -> Path:
-    """The generator's folder of a checkout.
+    """Return the generator's folder of a checkout.
 
     Raises:
-        ConfigError: if none is named, or the folder is not one of commit 27b90f5's shape.
+        ConfigError: if no checkout is named, or if the folder lacks files of commit 27b90f5.
     """
     named = given or os.environ.get("ECG_IMAGE_KIT_HOME")
     if not named:
@@ -53,7 +53,7 @@ def find_checkout(given: str | Path | None) -> Path:
 
 
 def find_python(folder: Path, given: str | None) -> str:
-    """The interpreter that draws; see `Kit`."""
+    """Return the interpreter that draws; see `Kit`."""
     named = given or os.environ.get("ECG_IMAGE_KIT_PYTHON")
     if named:
         path = shutil.which(named)
@@ -73,9 +73,9 @@ def find_python(folder: Path, given: str | None) -> str:
 
 
 def commit_of(folder: Path) -> str | None:
-    """The commit of a git checkout; None for an exported folder."""
+    """Return the commit of a git checkout, or None for an exported folder."""
     try:
-        # the folder must be of the repository itself, not merely lie inside another one
+        # the folder must belong to the repository itself, not just be inside another one
         said = subprocess.run(
             ["git", "-C", str(folder), "log", "-1", "--format=%H", "--", "ecg_plot.py"],
             capture_output=True, text=True, timeout=10, check=True,
@@ -92,7 +92,7 @@ def commit_of(folder: Path) -> str | None:
 
 
 def digest_of(folder: Path) -> str:
-    """16 hex digits over the files that draw."""
+    """Return 16 hex digits over the files that draw."""
     found = hashlib.sha256()
     for name in FILES:
         found.update(name.encode() + b"\0" + (folder / name).read_bytes())

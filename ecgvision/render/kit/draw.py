@@ -1,9 +1,9 @@
-"""Pages of ecg-image-kit: the user's checkout draws, and what it says of the page is put right.
+"""Pages drawn by a user's ecg-image-kit checkout, with corrected geometry.
 
-The checkout (commit 27b90f5; `--kit` or ECG_IMAGE_KIT_HOME) runs in a process of its own under its
-own interpreter. It gets each cell's piece of signal at the time the layout says, so columns stand
-at their true time in every layout; its points are then carried through padding, rotation and crop
-as they were really drawn, and checked against the layout's geometry.
+The checkout (commit 27b90f5; `--kit` or ECG_IMAGE_KIT_HOME) runs in a separate process under its
+own interpreter. It receives each cell's piece of signal at the time given by the layout, so columns
+show their true time in every layout. Its points are checked against the layout's geometry. They are
+then moved through padding, rotation and crop as these were really drawn.
 
 The adapter's tests run against a real checkout with
 
@@ -44,11 +44,11 @@ class KitPage:
     Attributes:
         image: (H, W, 3) uint8 RGB.
         mask: (H, W) uint8 coverage of the leads' traces, drawn by this project's renderer at the
-            kit's points and moved as the page was; None where it was not asked for.
-        geometry: the dict of `Geometry.to_dict`, in pixels of the finished picture, with
-            `backend`, `kit` (commit, digest of its files, flags, seed, what was drawn) and
-            `warp`, the 2 x 3 matrix from the pixels of `Page` to those of the picture.
-        cpu_seconds: what the kit itself took, without starting, reading and checking.
+            kit's points and moved with the page; None if not requested.
+        geometry: the dict of `Geometry.to_dict`, in pixels of the finished image, with `backend`,
+            `kit` (commit, digest of its files, flags, seed, what was drawn) and `warp`, the 2 x 3
+            matrix from the pixels of `Page` to those of the image.
+        cpu_seconds: CPU time of the kit itself, without starting, reading and checking.
     """
 
     image: NDArray[np.uint8]
@@ -58,19 +58,19 @@ class KitPage:
 
 
 class Kit:
-    """A checkout that draws; close it, or use it in a `with`.
+    """A checkout that draws pages; close it, or use it in a `with` block.
 
-    One `Kit` draws one page at a time; several may stand side by side, also on one checkout.
+    One `Kit` draws one page at a time. Several can be used in parallel, also on one checkout.
 
     Args:
         checkout: folder of the repository or of its generator; None reads ECG_IMAGE_KIT_HOME.
         python: its interpreter; None reads ECG_IMAGE_KIT_PYTHON, else takes the `.venv` or `venv`
             of the checkout, else the running interpreter.
         flags: checked flags of the kit (`flags.check`).
-        timeout: seconds a page may take before the worker is ended.
+        timeout: seconds a page may take before the worker is killed.
 
     Raises:
-        ConfigError: if the folder is no checkout or the timeout is not positive.
+        ConfigError: if the folder is not a checkout or the timeout is not positive.
     """
 
     def __init__(
@@ -102,10 +102,10 @@ class Kit:
         self._worker.close()
 
     def check(self) -> dict[str, str]:
-        """Start the worker, which checks the checkout and its packages; their versions.
+        """Start the worker, which checks the checkout and its packages; return their versions.
 
         Raises:
-            ConfigError: naming what is missing and what to do.
+            ConfigError: naming what is missing and the remedy.
         """
         return self._worker.start()
 
@@ -121,22 +121,23 @@ class Kit:
         mask: bool = False,
         points: bool = True,
     ) -> KitPage:
-        """The page of one recording.
+        """Draw the page of one recording.
 
         Args:
-            signal: (12, T) in mV, leads in the order of `LEADS`; NaN, and what is missing of the
-                page's window, leaves a gap.
+            signal: (12, T) in mV, leads in the order of `LEADS`; NaN, and missing parts of the
+                page's window, leave a gap.
             rate: Hz.
             page: layout and dpi; see `check_page` for what the kit can draw.
-            name: printed in a header and said by a QR code.
-            seed: decides everything that is left to chance.
+            name: printed in a header and encoded in a QR code.
+            seed: determines everything random.
             about: `Key: value` lines for the header, e.g. `Age: 61` and `Sex: F`.
             mask: also return the coverage of the traces.
             points: keep the pixel of every sample in the geometry.
 
         Raises:
-            LayoutError: for a page that the kit cannot draw.
-            RecordError: for a signal of another shape or a rate that is not positive.
+            LayoutError: if the kit cannot draw the page.
+            RecordError: if the signal has another shape or infinite values, or the rate is not
+                positive.
             KitError: if the kit failed, died, hung, or drew something else than the page.
             ConfigError: see `check`.
         """
@@ -190,7 +191,7 @@ class Kit:
     ) -> KitPage:  # fmt: skip
         page = replace(page, dpi=float(told["dpi"]), pulse=bool(told["pulse"]))
         high, wide = told["size"]
-        # At odd resolutions the kit cuts half a pixel off the top where `Page` rounds it up.
+        # At odd resolutions the kit cuts half a pixel off the top, while `Page` rounds it up.
         lift = float(high - page.size[0])
         pixels = np.load(told["points"], allow_pickle=False)
         ends = np.cumsum([0, *told["counts"]])
@@ -243,13 +244,14 @@ def _shift(x: float, y: float) -> NDArray[np.float64]:
 
 
 def _onto(matrix: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points moved by a 3 x 3 matrix whose last row is 0, 0, 1."""
+    """Move points by a 3 x 3 matrix whose last row is 0, 0, 1."""
     return np.asarray(points @ matrix[:2, :2].T + matrix[:2, 2])
 
 
 def _moved(cell: CellGeometry, matrix: NDArray[np.float64], points: bool) -> CellGeometry:
-    """The cell on the finished picture: boxes around what their corners became, the baseline
-    where it meets the cell's start.
+    """Return the cell on the finished image.
+
+    Boxes enclose their moved corners. The baseline is taken at the cell's start.
     """
     start = _onto(matrix, np.array([[cell.box[0], cell.baseline]]))
     return replace(
@@ -262,7 +264,10 @@ def _moved(cell: CellGeometry, matrix: NDArray[np.float64], points: bool) -> Cel
 
 
 def _moved_points(matrix: NDArray[np.float64], cell: CellGeometry) -> NDArray[np.float64] | None:
-    """The cell's points moved; an unobserved one goes where its 0 mV would, at no height."""
+    """Return the cell's moved points.
+
+    An unobserved point gets the x at which its 0 mV would be, and a NaN y.
+    """
     if cell.points is None:
         return None
     gap = np.isnan(cell.points[:, 1])
@@ -285,7 +290,7 @@ def _coverage(
     page: Page, cells: Sequence[CellGeometry], size: tuple[int, int], pad: int,
     warp: NDArray[np.float64],
 ) -> NDArray[np.uint8]:  # fmt: skip
-    """The traces' ink on the finished picture."""
+    """Return the traces' ink on the finished image."""
     from ecgvision.render.kernels import stroke
 
     ink = np.zeros(size, np.uint8)
@@ -297,6 +302,6 @@ def _coverage(
         ink = np.asarray(cv2.copyMakeBorder(ink, pad, pad, pad, pad, cv2.BORDER_CONSTANT), np.uint8)
     if np.array_equal(warp, np.eye(3)):
         return ink
-    # OpenCV counts pixels at their middle, this project at their corner
+    # OpenCV's coordinates refer to pixel centres, this project's to pixel corners
     middle = (_shift(-0.5, -0.5) @ warp @ _shift(0.5, 0.5))[:2]
     return np.asarray(cv2.warpAffine(ink, middle, (ink.shape[1], ink.shape[0])), np.uint8)

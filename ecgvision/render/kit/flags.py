@@ -1,4 +1,4 @@
-"""The flags of ecg-image-kit: which reach it, which have a better place here, which do nothing.
+"""Flags of ecg-image-kit: passed on, replaced by this project's options, or without effect.
 
 Names, defaults and effects are those of its scripts at commit 27b90f5.
 """
@@ -23,7 +23,7 @@ ELSEWHERE = {
     ("--num_columns", "--full_mode"): "use --layout",
     ("--max_num_images",): "use --limit",
 }
-"""Refused: this side says it already."""
+"""Flags that are refused, because this project has its own option."""
 
 DEAD = {
     "--num_leads": "the kit ignores it",
@@ -38,7 +38,7 @@ DEAD = {
     "--lead_bbox": "the geometry always has boxes",
     "--lead_name_bbox": "the geometry always has boxes",
 }
-"""Accepted with a warning."""
+"""Flags that are accepted with a warning."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class KitFlags:
     """Checked flags.
 
     Attributes:
-        words: what the kit's script is given.
-        effects: of `handwriting`, `wrinkles`, `augment`, `qr`: those that may come up.
+        words: arguments of the kit's script.
+        effects: the effects that may occur, of `handwriting`, `wrinkles`, `augment`, `qr`.
         warnings: one line for each flag without effect.
     """
 
@@ -115,7 +115,7 @@ VALUES: tuple[tuple[tuple[str, ...], Callable[[str], Any], str], ...] = (
 
 
 def parser() -> argparse.ArgumentParser:
-    """The kit's flags that have an effect here."""
+    """Return a parser of the kit's flags that have an effect here."""
     found = _Parser(
         prog="… --backend ecg-image-kit --",
         description="Flags of ecg-image-kit, given after `--`.",
@@ -131,11 +131,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def check(words: Sequence[str]) -> KitFlags:
-    """Sort a user's flags.
+    """Check a user's flags.
 
     Raises:
-        ConfigError: for a flag the kit does not know, a value it would fail on, or a flag whose
-            place is on this side (with what to write instead).
+        ConfigError: if the kit does not know a flag, if it would fail on a value, or if this
+            project has its own option (naming it).
     """
     for names, remedy in ELSEWHERE.items():
         for word in words:

@@ -1,4 +1,4 @@
-"""A page in ecg-image-kit's terms: which ones it can draw, what it is given, where it drew it."""
+"""Pages in ecg-image-kit's terms: which ones it can draw, its input, and where it drew them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ecgvision.render.geometry import Box, CellGeometry
 from ecgvision.render.kit.checkout import COMMIT
 from ecgvision.render.kit.process import KitError
 
-TOLERANCE_PX = 0.02  # its coordinates are rounded to 0.01 px, and ours agree to 0.005
+TOLERANCE_PX = 0.02  # the kit rounds coordinates to 0.01 px, and ours agree to 0.005
 PAPER_MM = (215.9, 279.4)
 
 
 def check_page(page: Page) -> None:
-    """Refuse what the kit cannot draw.
+    """Check that the kit can draw a page.
 
     Raises:
-        LayoutError: for more than one strip, a grid with holes or a name twice in it, another
-            speed, gain, paper or window than its own, or a dpi that is not a whole number.
+        LayoutError: if there is more than one strip, a grid with holes or repeated names, another
+            speed, gain, paper or window than the kit's own, or a dpi that is not a whole number.
     """
     fixed = (page.speed, page.gain, page.paper_mm, page.window)
     if fixed != (25.0, 10.0, PAPER_MM, (0.0, page.layout.seconds)):
@@ -40,7 +40,7 @@ def check_page(page: Page) -> None:
 
 
 def kit_order(layout: Layout) -> list[int]:
-    """The cells in the order of the kit: rows from the bottom up, then the strip.
+    """Return the cells in the kit's order: rows from the bottom up, then the strip.
 
     Raises:
         LayoutError: see `check_page`.
@@ -71,9 +71,9 @@ def kit_order(layout: Layout) -> list[int]:
 def piece(
     page: Page, cell: Cell, signal: NDArray[np.floating[Any]], rate: float
 ) -> NDArray[np.float64]:
-    """The cell's samples as printed; where the recording ends before the cell, NaN.
+    """Return the cell's samples as printed, NaN after the end of the recording.
 
-    The kit places the separators by the number of samples, so a piece is never short.
+    The kit places the separators by the number of samples, so a piece always has its full length.
     """
     whole = page.samples(cell, 2**62, rate)
     there = page.samples(cell, signal.shape[1], rate)
@@ -83,7 +83,7 @@ def piece(
 
 
 def header(name: str, rate: float, about: Sequence[str]) -> list[str]:
-    """A WFDB header for the text at the top of a page; the kit's text needs an Age."""
+    """Return a WFDB header for the text at the top of a page; the kit's text needs an Age."""
     lines = [f"{name} {len(LEADS)} {rate:.12g} 1"]
     lines += [f"{name}.dat 16 1000/mV 16 0 0 0 0 {lead}" for lead in LEADS]
     comments = list(about)
@@ -96,12 +96,12 @@ def compare(
     page: Page, cell: Cell, part: NDArray[np.float64], mv: NDArray[np.float64], rate: float,
     lift: float,
 ) -> None:  # fmt: skip
-    """Hold the kit's points to where the layout has the samples.
+    """Compare the kit's points with the layout's positions of the samples.
 
-    It draws the first sample at the cell's edge, also where the edge falls between two samples.
+    The kit draws the first sample at the cell's edge, even if the edge is between two samples.
 
     Raises:
-        KitError: if it drew another page, as a changed checkout may.
+        KitError: if the kit drew another page, as a modified checkout may.
     """
     if len(part) != len(mv):
         raise KitError(f"the kit lists {len(part)} points of {cell.label}", value=len(mv))
@@ -119,12 +119,12 @@ def drawn_cell(
     page: Page, index: int, part: NDArray[np.float64], label: Box | None, length: int,
     rate: float, lift: float,
 ) -> CellGeometry:  # fmt: skip
-    """One cell as the kit drew it, in pixels of its page before padding."""
+    """Return one cell as the kit drew it, in pixels of its page before padding."""
     cell = page.cells[index]
     there = page.samples(cell, length, rate)
     first = page.samples(cell, 2**62, rate).start
     count = there.stop - there.start
     part = part[:count].copy()
-    gap = np.isnan(part[:, 1])  # its transform leaves no x there either
+    gap = np.isnan(part[:, 1])  # the kit's transform leaves no x there either
     part[gap, 0] = page.to_pixel(cell, cell.start + np.flatnonzero(gap) / rate, 0.0)[0]
     return CellGeometry.of(page, index, first, part, label, lift=lift)

@@ -1,7 +1,7 @@
-"""A worker process under a checkout's own interpreter: asked by lines of JSON, ended by force.
+"""Worker process under a checkout's own interpreter, controlled by lines of JSON.
 
-The kit's pins (an old numpy, tensorflow) never meet ours, and a page on which it dies or hangs
-costs that page and a restart.
+The kit's pinned packages (an old numpy, tensorflow) stay separate from ours. If the worker crashes
+or hangs on a page, only that page is lost and the worker is restarted.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from ecgvision.core.errors import ConfigError, EcgVisionError
 
 WORKER = Path(__file__).with_name("worker.py")
 START_SECONDS = 300.0  # our default: tensorflow and spaCy take a minute on a busy machine
-PAGE_SECONDS = 120.0  # our default: 13 s is the slowest page seen on an idle core
-_TAIL = 300  # characters of the worker's last words in a message
+PAGE_SECONDS = 120.0  # our default; the slowest page seen took 13 s on an idle core
+_TAIL = 300  # characters of the worker's last output in a message
 
 
 class KitError(EcgVisionError):
@@ -32,11 +32,11 @@ class KitError(EcgVisionError):
 
 
 class KitProcess:
-    """One worker with a scratch folder of its own; started when first asked, and anew after death.
+    """One worker with its own scratch folder, started on first use and restarted after it died.
 
-    The kit looks for its textures, and writes what it writes, in the current folder: that is the
-    scratch folder, where every entry of the checkout stands as a link. So workers do not meet, and
-    the checkout stays as it is.
+    The kit reads its textures from the current folder and writes its files there. The current
+    folder is the scratch folder, which links to every entry of the checkout. Workers therefore do
+    not interfere, and the checkout stays unchanged.
 
     Args:
         checkout: the folder with `ecg_plot.py`.
@@ -66,7 +66,7 @@ class KitProcess:
         self._log = self.scratch / ".worker.log"
 
     def start(self) -> dict[str, str]:
-        """Start the worker and let it check everything; the versions of its packages.
+        """Start the worker, which checks its environment; return the versions of its packages.
 
         Raises:
             ConfigError: if the interpreter does not run or the checkout cannot do what is asked.
@@ -85,7 +85,7 @@ class KitProcess:
                     cwd=self.scratch,
                     env=environment,
                     text=True,
-                    start_new_session=True,  # so that what it starts ends with it
+                    start_new_session=True,  # so that its child processes end with it
                 )
         except OSError as error:
             raise ConfigError(
@@ -117,11 +117,11 @@ class KitProcess:
         return self.versions
 
     def draw(self, job: Mapping[str, Any]) -> dict[str, Any]:
-        """What the worker says of the page it drew.
+        """Return the worker's description of the page it drew.
 
         Raises:
-            KitError: if the kit failed, died or took longer than the timeout; the next call
-                starts another worker.
+            KitError: if the kit failed, died or took longer than the timeout; the next call starts
+                another worker.
             ConfigError: see `start`.
         """
         self.start()
@@ -133,7 +133,7 @@ class KitProcess:
         return page
 
     def stop(self) -> None:
-        """End the worker and whatever it started."""
+        """Kill the worker and its child processes."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -145,7 +145,7 @@ class KitProcess:
                 pipe.close()  # type: ignore[union-attr]
 
     def close(self) -> None:
-        """End the worker and remove its scratch folder."""
+        """Kill the worker and remove its scratch folder."""
         self.stop()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
@@ -153,7 +153,7 @@ class KitProcess:
         process = self._process
         assert process is not None
         assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it died: its answer is the end of the file
+        with contextlib.suppress(BrokenPipeError):  # it has died; the end of its output follows
             process.stdin.write(json.dumps(document) + "\n")
             process.stdin.flush()
         try:
@@ -189,18 +189,18 @@ def _scratch(checkout: Path) -> Path:
     return folder
 
 
-_NOT_PASSED = frozenset({"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP"})  # they are of this side
+_NOT_PASSED = frozenset({"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP"})  # of our interpreter
 _SET = {
     "MPLBACKEND": "Agg",
-    "PYTHONDONTWRITEBYTECODE": "1",  # the checkout stays as it is
+    "PYTHONDONTWRITEBYTECODE": "1",  # keeps the checkout unchanged
     "TF_CPP_MIN_LOG_LEVEL": "2",
-    "OMP_NUM_THREADS": "1",  # jobs are processes
+    "OMP_NUM_THREADS": "1",  # pages are drawn by parallel processes
     "OPENBLAS_NUM_THREADS": "1",
 }
 
 
 def _pump(source: IO[str], answers: queue.Queue[str]) -> None:
-    """Lines of the worker as they come; an empty one at the end."""
+    """Forward the worker's lines as they arrive; an empty one marks the end."""
     with contextlib.suppress(ValueError):  # closed while reading
         for line in source:
             answers.put(line)

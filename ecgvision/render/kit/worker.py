@@ -1,15 +1,15 @@
 """Draws pages with an ecg-image-kit checkout, under the checkout's own interpreter.
 
-`process` starts this file as a script; nothing of this project is imported here, and nothing
-newer than Python 3.8 is used. It reads one JSON document a line and answers each with one:
+`process` starts this file as a script. It imports nothing of this project and uses nothing newer
+than Python 3.8. It reads one JSON document per line and answers each with one line:
 
     {"checkout", "flags", "effects"}        -> {"ready": versions} or {"refused": why, "remedy"}
     {"name", "seed", "segments", "out", …}  -> {"page": what was drawn} or {"failed": why}
 
-The kit's own `run_single_file` is what runs, with all its options. Only its reading of a file is
+The kit's own `run_single_file` runs, with all its options. Only its function that reads a file is
 replaced: it would cut columns other than four at the wrong time, drop short records and ignore
-units, so the pieces of signal come ready from the caller. Packages of effects that were not asked
-for are not imported.
+units. The caller provides the pieces of signal instead. Packages of effects that were not requested
+are not imported.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 WEIGHTS = "HandwrittenText/pretrained/model-29.data-00000-of-00001"
-WEIGHTS_BYTES = 100000  # what stands for them in a plain checkout is a pointer of 130 bytes
+WEIGHTS_BYTES = 100000  # a plain checkout has a pointer of 130 bytes instead
 LANGUAGE = "en_core_sci_sm"
 EFFECTS = {
     "handwriting": "HandwrittenText.generate",
@@ -44,11 +44,11 @@ PLOT_ARGUMENTS = (
 
 
 class Refused(Exception):
-    """What the checkout or its interpreter cannot do; the second argument is the remedy."""
+    """Something the checkout or its interpreter cannot do; the second argument is the remedy."""
 
 
 class Effects:
-    """Stands before `imgaug.augmenters` and notes what is drawn, and where it takes each pixel."""
+    """Wrapper of `imgaug.augmenters` that records the drawn parameters and the affine map."""
 
     def __init__(self, real):
         self.real = real
@@ -90,9 +90,9 @@ class Kit:
         self.flags = start["flags"]
         self.job: dict[str, Any] = {}
         self.page: dict[str, Any] = {}
-        sys.path[0] = start["checkout"]  # was the folder of this file
+        sys.path[0] = start["checkout"]  # replaces the folder of this file
         listed = os.listdir
-        # the kit picks textures by their place in this list, whose order differs between disks
+        # the kit picks textures by their index in this list, whose order differs between disks
         os.listdir = lambda *where: sorted(listed(*where))  # type: ignore
         wanted = set(start["effects"])
         _check_handwriting(start["checkout"], wanted)
@@ -109,7 +109,7 @@ class Kit:
             self.imgaug = _load("imgaug")
             module: Any = sys.modules[EFFECTS["augment"]]
             self.effects = module.iaa = Effects(module.iaa)
-        self.args(".", 100)  # flags it does not know end here and not at the first page
+        self.args(".", 100)  # unknown flags fail here and not at the first page
 
     def versions(self):
         names = ("numpy", "matplotlib", "PIL", "cv2", "imgaug", "tensorflow")
@@ -137,7 +137,7 @@ class Kit:
             self.effects.drawn, self.effects.warp = {}, None
         args = self.args(job["out"], job["dpi"])
         args.header_file = os.path.join(job["out"], job["name"] + ".hea")
-        args.encoding = job["name"]  # what the QR code says
+        args.encoding = job["name"]  # content of the QR code
         with open(args.header_file, "w") as file:
             file.write("\n".join(job["header"]) + "\n")
         start = time.process_time()
@@ -154,7 +154,10 @@ class Kit:
         return self.page
 
     def _paper(self, **asked):
-        """What the kit calls to read a record and draw its page; the paths of the pages drawn."""
+        """Draw the page of a record and return the paths of the pages drawn.
+
+        The kit calls it in place of its own function that reads a record and draws its page.
+        """
         job = self.job
         pulse, bw, grid, header = [
             bool(asked[name].rvs()) for name in ("add_dc_pulse", "add_bw", "show_grid", "add_print")
@@ -223,7 +226,7 @@ class Kit:
 
 
 def _box(corners):
-    """left, top, right, bottom of the kit's corners in [y, x], or None."""
+    """Return left, top, right, bottom of the kit's corners in [y, x], or None."""
     if corners is None:
         return None
     points = [corners[key] for key in corners]
@@ -232,9 +235,9 @@ def _box(corners):
 
 
 def _countable(rate, lengths):
-    """The rate, changed by less than 1e-11 of it where the kit's time axis would miscount.
+    """Return the rate, changed by less than 1e-11 of it if the kit's time axis would miscount.
 
-    Its axis is `arange(0, n * step, step)`, which rounding can make one longer than n.
+    The kit's axis is `arange(0, n * step, step)`, which rounding can make one longer than n.
     """
     for i in range(50):
         for sign in (1, -1):
@@ -262,7 +265,7 @@ def _check_handwriting(checkout, wanted):
 
 
 def _leave_out(wanted, config):
-    """Keep packages that only unwanted effects need from being imported."""
+    """Prevent the import of packages that only unrequested effects need."""
 
     def blank(name, **contents):
         module = types.ModuleType(name)
@@ -304,7 +307,7 @@ def _load(name):
             + " (" + str(error) + ")",
             "Install the checkout's requirements there, or name another with --kit-python",
         ) from error  # fmt: skip
-    except Exception as error:  # old packages fail in their own ways with new ones
+    except Exception as error:  # old packages raise various errors with new ones
         raise Refused(
             "importing " + name + " failed under " + sys.executable + ": "
             + type(error).__name__ + ": " + str(error),
@@ -329,7 +332,7 @@ def _check_interface(plot, script):
 
 def main():
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what the kit prints must not pass for an answer
+    os.dup2(2, 1)  # the kit's output must not be read as an answer
 
     def answer(document):
         answers.write(json.dumps(document) + "\n")

@@ -1,7 +1,8 @@
-"""Papers: how real devices print, each a look and what it asks of the page.
+"""Catalogue of papers: the styles and page attributes of real devices.
 
-What is documented is said with its source; all else (millimetres, colours, inks, wording) is our
-estimate from pages as they commonly circulate, "in the manner of" and no maker's own artwork:
+Documented facts are listed with their source. Everything else (millimetres, colours, inks, wording)
+is our estimate from pages in common circulation, in the manner of a device and without any maker's
+own artwork:
 
 - formats of the Cardiovit family (4x3 with one rhythm lead at the foot and 1x12, both at 25 mm/s;
   lead groups, and averaged cycles as 2x6, at 50 mm/s): Schiller's service handbook 2.540037,
@@ -13,8 +14,9 @@ estimate from pages as they commonly circulate, "in the manner of" and no maker'
 - grids made of dots instead of lines: atlasofheartrhythms.com, page 2;
 - Cabrera's order with -aVR: AHA/ACC/HRS recommendations of 2007.
 
-Measurements in a header are random (see `header.invent`), and no paper prints a diagnosis: either
-would tell a network the label. Speed and gain belong to a paper and never to a recording.
+Measurements in a header are random (see `header.invent`), and no paper prints a diagnosis, because
+either would reveal the label to a network. Speed and gain belong to a paper and never to a
+recording.
 """
 
 from __future__ import annotations
@@ -32,10 +34,10 @@ SINGLE = tuple(name for name in LAYOUTS if name.startswith("1x1:"))
 
 
 def get_paper(name: str) -> Paper:
-    """The paper of that name.
+    """Return the paper of that name.
 
     Raises:
-        ConfigError: for a name that is not in `PAPERS`.
+        ConfigError: if the name is not in `PAPERS`.
     """
     if name not in PAPERS:
         raise ConfigError("unknown style", value=name, remedy=f"Known: {', '.join(PAPERS)}")
@@ -263,4 +265,4 @@ PAPERS: dict[str, Paper] = {
         {"paper_mm": (60.0, 280.0), "margins_mm": (10.0, 6.0)},
     ),
 }  # fmt: skip
-"""Every paper that has a name."""
+"""All named papers."""

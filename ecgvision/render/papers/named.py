@@ -1,4 +1,7 @@
-"""Looks by name, and at random. A name stands for a whole paper; its look serves any page."""
+"""Styles and papers by name, and at random.
+
+A name stands for a complete paper. Its style can be used for any page.
+"""
 
 from __future__ import annotations
 
@@ -32,30 +35,30 @@ __all__ = [
 ]
 
 MIXED = "mixed"
-"""The name that stands for another paper with every page."""
+"""Name that stands for a random paper with every page."""
 
 VARIED = "varied"
-"""What the kit's page is called where its look is random."""
+"""Name of the kit's page with a random style."""
 
 STYLES: dict[str, Style] = {name: paper.style for name, paper in PAPERS.items()}
-"""The look of every paper; `kit` is the default page of ecg-image-kit."""
+"""The style of every paper; `kit` is the default page of ecg-image-kit."""
 
 
 def get_style(name: str = "kit", **changes: object) -> Style:
-    """The look of that name with some attributes changed.
+    """Return the style of that name with some attributes changed.
 
     Raises:
-        ConfigError: for a name that is not in `PAPERS`, or a value that makes no sense.
+        ConfigError: if the name is not in `PAPERS`, or a value is invalid.
     """
     return replace(get_paper(name).style, **changes)  # type: ignore[arg-type]
 
 
 def random_paper(rng: np.random.Generator, layout: str | None = None) -> Paper:
-    """A paper for training variety: its `style`, and its `page(layout, dpi=...)`.
+    """Draw a random paper for training: its `style`, and its `page(layout, dpi=...)`.
 
-    Half of the draws are the kit's page with colours, widths and furniture of their own (see
-    `_varied`), the other half one of the papers that take the layout (see `Paper.takes`; all where
-    it is None), each as likely.
+    Half of the draws are the kit's page with random colours, widths and annotations (see
+    `_varied`). The other half are papers that take the layout (see `Paper.takes`; all if it is
+    None), all equally likely.
     """
     if rng.random() < 0.5:
         return replace(PAPERS["kit"], style=_varied(rng))
@@ -66,27 +69,27 @@ def random_paper(rng: np.random.Generator, layout: str | None = None) -> Paper:
 
 
 def paper_of(style: str, layout: str, rng: np.random.Generator) -> Paper:
-    """The paper that the name of a style stands for: its own, or for `mixed` a random one.
+    """Return the paper that a style's name stands for: its own, or a random one for `mixed`.
 
     Raises:
-        ConfigError: for an unknown name.
+        ConfigError: if the name is unknown.
     """
     return random_paper(rng, layout) if style == MIXED else get_paper(style)
 
 
 def paper_name(paper: Paper) -> str:
-    """The name of a paper; `varied` of one that has none."""
+    """Return the name of a paper, or `varied` if it has none."""
     return next((name for name, known in PAPERS.items() if known is paper), VARIED)
 
 
 def check_style(style: str, layouts: Iterable[str], **given: Any) -> None:
-    """Refuse a style that is not there, or a layout that does not fit on its paper.
+    """Check that a style exists and that layouts fit on its paper.
 
-    Of `mixed`, whose papers are those that are usual with a layout, the kit's is tried.
+    For `mixed`, whose papers are chosen to take the layout, only the kit's paper is checked.
 
     Raises:
-        ConfigError: for an unknown style.
-        LayoutError: for a layout that is unknown or does not fit.
+        ConfigError: if the style is unknown.
+        LayoutError: if a layout is unknown or does not fit.
     """
     paper = get_paper("kit" if style == MIXED else style)
     for layout in layouts:
@@ -94,16 +97,16 @@ def check_style(style: str, layouts: Iterable[str], **given: Any) -> None:
 
 
 def random_style(rng: np.random.Generator) -> Style:
-    """The look alone of a random paper, for a page of another."""
+    """Return the style of a random paper, for use on another page."""
     return random_paper(rng).style
 
 
 def _varied(rng: np.random.Generator) -> Style:
-    """The kit's style, varied.
+    """Return a random variation of the kit's style.
 
-    Grid colours are the kit's random ones (major R up to .8, G and B up to .5; the minor lighter)
-    for half of the pages and its five standard pairs for the others. The rest are our defaults:
-    pages without a grid, pulse, names or frame are real but rare, and traces of 0.5 to 1.2 pt span
+    Half of the pages have the kit's random grid colours (major R up to .8, G and B up to .5; the
+    minor lighter), the others have its five standard pairs. The rest are our defaults: pages
+    without a grid, pulse, names or frame are real but rare, and traces of 0.5 to 1.2 pt cover
     thermal and laser printers.
     """
     pair = GRID_COLOURS[str(rng.integers(1, 6))]

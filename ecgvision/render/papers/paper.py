@@ -1,4 +1,4 @@
-"""A paper: a look, and what it asks of the page."""
+"""A paper: a style, and the page attributes that belong to it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Paper:
     """A device's page without the recording.
 
     Attributes:
-        follows: what it is in the manner of.
+        follows: the device or page that it imitates.
         style: its look.
-        layouts: names of the layouts it is usual with; the first shows it best. `random_paper`
-            keeps to them, `page` takes any layout that fits.
-        sheet: what differs from the kit's `Page`: any of its attributes but layout and dpi.
+        layouts: names of its usual layouts; the first is the most typical. `random_paper` uses only
+            these, `page` takes any layout that fits.
+        sheet: attributes of `Page` that differ from the kit's, except layout and dpi.
     """
 
     follows: str
@@ -32,19 +32,23 @@ class Paper:
     sheet: Mapping[str, Any] = field(default_factory=dict)
 
     def takes(self, layout: str) -> bool:
-        """Whether the paper may be drawn for a layout: it is usual with it, or the layout has no
-        name of its own and fits."""
+        """Return whether the paper may be drawn for a layout.
+
+        It may if the layout is one of its usual ones, or if the layout has no name of its own and
+        fits.
+        """
         if layout in LAYOUTS:
             return layout in self.layouts
         return _fits(layout, self.sheet)
 
     def page(self, layout: Layout | str, **given: Any) -> Page:
-        """The page of a layout, with attributes of `Page` that override the paper's own.
+        """Return the page of a layout; given attributes of `Page` override the paper's own.
 
-        With another speed or width, the window is the page's own choice again.
+        If the speed, paper size or pulse is given without `seconds`, the page chooses its window
+        itself.
 
         Raises:
-            LayoutError: for an unknown layout, or one that does not fit; it names those that do.
+            LayoutError: if the layout is unknown or does not fit; it names those that do.
         """
         chosen = get_layout(layout) if isinstance(layout, str) else layout
         wanted = {**self.sheet, **given}

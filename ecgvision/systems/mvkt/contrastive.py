@@ -1,4 +1,4 @@
-"""Contrastive transfer from a teacher's features to a student's (CLT of MVKT-ECG)."""
+"""Contrastive transfer of teacher features to a student (CLT of MVKT-ECG)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ecgvision.systems.mvkt.negatives import NEGATIVES, Negatives, draw
 
 
 def processes() -> int:
-    """How many processes train together; 1 if torch.distributed is not in use."""
+    """Return the number of processes that train together; 1 without torch.distributed."""
     if distributed.is_available() and distributed.is_initialized():
         return distributed.get_world_size()
     return 1
 
 
 def gather(values: Tensor) -> Tensor:
-    """The rows of all processes, in order of rank, without gradients.
+    """Gather the rows of all processes, in order of rank, without gradients.
 
-    Processes may hold different numbers of rows. Every process has to call it.
+    Processes may have different numbers of rows. Every process must call this function.
 
     Shape:
         values: (B, ...); result: (sum of B over processes, ...).
@@ -45,8 +45,8 @@ def nce(log_scores: Tensor, records: int) -> Tensor:
     """Noise-contrastive loss of each anchor (Tian et al. 2020, CRD).
 
     With P the normalised scores, m the number of negatives and noise `Pn = 1 / records`:
-    `-log(P_0 / (P_0 + m Pn)) - sum_j log(m Pn / (P_j + m Pn))`, taken in logarithms. The public
-    code's 1e-7 in the denominators is left out: it guards a division that is not made here.
+    `-log(P_0 / (P_0 + m Pn)) - sum_j log(m Pn / (P_j + m Pn))`, computed in logarithms. The public
+    code adds 1e-7 to the denominators to guard the division; there is no division here.
 
     Shape:
         log_scores: (B, 1 + m) log P, the positive first; result: (B,).
@@ -56,29 +56,29 @@ def nce(log_scores: Tensor, records: int) -> Tensor:
 
 
 class ContrastiveTransfer(nn.Module):
-    """Pull a student's features towards the teacher's of the same record, away from others'.
+    """Contrastive loss that matches student and teacher features of the same record.
 
     CRD (Tian et al. 2020) with negatives chosen by label (Qin et al. 2023, their public code).
-    Both features go through a linear layer and are scaled to length 1: v_S and v_T. Each record
+    Both features pass through a linear layer and are scaled to length 1: v_S and v_T. Each record
     has an entry in two memory banks. A student anchor is scored against the teacher's bank and
-    the other way round, `exp(<bank[j], v> / temperature) / Z`, on the record's own entry and on K
-    negatives; Z is the mean of the first batch's scores times n and stays. The loss is the sum of
-    both directions' `nce`, averaged over the batch. Then the entries of the batch's records
+    vice versa, `exp(<bank[j], v> / temperature) / Z`, for the record's own entry and K negatives.
+    Z is the mean score of the first batch times n and is then fixed. The loss is the sum of `nce`
+    over both directions, averaged over the batch. Afterwards the entries of the batch's records
     become `momentum * entry + (1 - momentum) * v`, scaled to length 1.
 
-    Banks, Z, the count of steps and `fallbacks` are buffers, and negatives are a function of
-    (seed, step, row), so that training resumes as if it had not stopped. In evaluation mode
-    nothing of it changes. An embedding that is not finite (a step that mixed precision will
-    skip) makes the loss so, but leaves Z and banks as they are. Where a batch holds a record
-    twice, its last embedding counts.
+    Banks, Z, the step count and `fallbacks` are buffers, and negatives are a function of
+    (seed, step, row), so a resumed training continues as if it had not stopped. In evaluation mode
+    no buffer changes. An embedding that is not finite (a step that mixed precision will skip) makes
+    the loss non-finite but leaves Z and banks unchanged. If a batch contains a record twice, its
+    last embedding counts.
 
-    With several processes, all of which have to call it, the loss averaged over processes, its
-    gradients as DistributedDataParallel averages them, and the buffers are those of one process
-    with the batches of all. As all hold the same buffers, they need not be broadcast: `EQUAL` names
-    them for the task, which keeps them out of DistributedDataParallel's hands.
+    With several processes, every process must call this module. The loss averaged over processes,
+    its gradients as averaged by DistributedDataParallel, and the buffers equal those of a single
+    process with the batches of all. The buffers are the same in all processes, so they need no
+    broadcast: `EQUAL` lists them for the task, which excludes them from DistributedDataParallel.
 
     Args:
-        student_channels, teacher_channels: features Fs and Ft.
+        student_channels, teacher_channels: numbers of features Fs and Ft.
         n_train: records n of the training set, at least 2.
         targets: (n, C) uint8 in {0, 1}, the labels of the training set by row.
         size: features of the embeddings. 128, momentum 0.5, temperature 0.07 and K = 1024 are
@@ -86,19 +86,19 @@ class ContrastiveTransfer(nn.Module):
         negatives: see `ecgvision.systems.mvkt.negatives.eligible`.
         k: negatives K of each anchor.
         temperature: divides the scores before the exponential.
-        momentum: weight of an entry's past.
-        seed: of the banks' first entries and of the negatives.
+        momentum: weight of the previous entry in an update.
+        seed: seed of the banks' initial entries and of the negatives.
 
     Attributes:
-        fallbacks: (2,) int64, how many anchors had fewer than K eligible negatives (and drew with
-            replacement), and how many had none (and drew from all other records).
+        fallbacks: (2,) int64, the number of anchors with fewer than K eligible negatives (drawn
+            with replacement), and of those with none (drawn from all other records).
 
     Shape:
         student_features: (B, Fs); teacher_features: (B, Ft); rows: (B,) int64 in [0, n);
-        result: scalar, of the type of the weights.
+        result: scalar, of the dtype of the weights.
 
     Raises:
-        ConfigError: for settings that make no sense.
+        ConfigError: for invalid settings.
         DataError: for targets, features or rows of another shape, type or range.
     """
 
@@ -150,13 +150,13 @@ class ContrastiveTransfer(nn.Module):
         self.temperature, self.momentum = temperature, momentum
         self.student = nn.Linear(student_channels, size)
         self.teacher = nn.Linear(teacher_channels, size)
-        bound = (size / 3) ** -0.5  # entries of about length 1 (the public code)
+        bound = (size / 3) ** -0.5  # entries have length of about 1 (public code)
         generator = torch.Generator().manual_seed(seed)
         for name in ("student_bank", "teacher_bank"):
             bank = torch.empty(n_train, size).uniform_(-bound, bound, generator=generator)
             self.register_buffer(name, bank)
-        self.targets = targets.clone()  # the data's, not ours: no buffer, which averaging may touch
-        self.register_buffer("z", torch.zeros(2))  # student's, teacher's; 0 is: not yet known
+        self.targets = targets.clone()  # not a buffer: weight averaging could change it
+        self.register_buffer("z", torch.zeros(2))  # student, teacher; 0: not yet estimated
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
         self.register_buffer("fallbacks", torch.zeros(2, dtype=torch.int64))
 
@@ -175,7 +175,7 @@ class ContrastiveTransfer(nn.Module):
                 torch.einsum("bkd,bd->bk", self.teacher_bank[index], v_s),
                 torch.einsum("bkd,bd->bk", self.student_bank[index], v_t),
             ]) / self.temperature  # fmt: skip
-            # What all processes have to agree on: sums of scores, anchors, fallbacks.
+            # Summed over all processes: scores, fallbacks, anchors.
             total = torch.cat([
                 logits.detach().exp().mean(2).sum(1).double(), fallbacks.double(),
                 torch.tensor([len(rows)], device=rows.device, dtype=torch.float64),
@@ -196,10 +196,10 @@ class ContrastiveTransfer(nn.Module):
 
     @torch.no_grad()
     def _remember(self, v_s: Tensor, v_t: Tensor, rows: Tensor) -> None:
-        """Move the entries of all processes' records towards their embeddings."""
+        """Update the bank entries of all processes' records with their embeddings."""
         rows, v_s, v_t = gather(rows), gather(v_s), gather(v_t)
         places = torch.arange(len(rows), device=rows.device)
-        # A record met twice writes its last embedding twice: no order of writing can matter.
+        # A repeated record writes its last embedding each time, so the writing order is irrelevant.
         last = torch.where(rows[:, None] == rows, places, -1).amax(1)
         for bank, v in ((self.student_bank, v_s), (self.teacher_bank, v_t)):
             old = bank[rows]

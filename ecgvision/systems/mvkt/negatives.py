@@ -1,8 +1,7 @@
-"""Which training records stand against an anchor in contrastive transfer, and their draw.
+"""Eligible negatives of an anchor in contrastive transfer, and their sampling.
 
-The draw is a function of (seed, step, row) alone, made with integers on the tensors' device: it
-needs no random generator, hence is the same after resuming, on each of several processes, and on
-any device.
+Sampling is a function of (seed, step, row) alone, computed with integers on the tensors' device.
+It needs no random generator, so it is the same after resuming, in every process and on any device.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ _WORD = 0xFFFFFFFF
 
 
 def mix(x: Tensor) -> Tensor:
-    """Scatter integers of 32 bits evenly over 32 bits.
+    """Mix the bits of 32-bit integers (an integer hash).
 
-    The finaliser of splitmix32 with the multipliers of C. Wellons' hash prospector; both are
-    below 2^31, so that no product leaves the 63 bits of an int64.
+    The finaliser of splitmix32 with the multipliers of C. Wellons' hash prospector. Both are below
+    2^31, so no product exceeds the 63 bits of an int64.
 
     Shape:
         x: int64 in [0, 2^32), any shape; result: the same.
@@ -31,7 +30,7 @@ def mix(x: Tensor) -> Tensor:
 
 
 def scatter(seed: int, step: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Random 32 bits for each (seed, step, row, column).
+    """Return 32 pseudo-random bits for each (seed, step, row, column).
 
     Shape:
         step: int64 scalar; rows: (B,) int64; columns: (N,) int64; result: (B, N) int64.
@@ -44,14 +43,14 @@ def scatter(seed: int, step: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def eligible(rows: Tensor, targets: Tensor, negatives: Negatives) -> Tensor:
-    """Which records may be negatives of which anchor; never the anchor itself.
+    """Return which records may be negatives of each anchor; never the anchor itself.
 
-    - `disjoint`: those that share no positive label with it. Our default, for what the paper
-      means. A record without any positive label shares none with anybody.
-    - `official`: those that differ from it in the first label. That is what MVKT-ECG's public
-      code does on multi-hot labels, where it takes the first entry for the number of the class.
-      Its superclasses are sorted by name, hence its first one is CD.
-    - `uniform`: all others (CRD, Tian et al. 2020).
+    - `disjoint`: records that share no positive label with the anchor. Our default, as the paper
+      intends. A record without positive labels shares none with any other.
+    - `official`: records that differ from the anchor in the first label. MVKT-ECG's public code
+      does so for multi-hot labels, where it takes the first entry as the class index. Its
+      superclasses are sorted by name, so the first is CD.
+    - `uniform`: all other records (CRD, Tian et al. 2020).
 
     Shape:
         rows: (B,) int64; targets: (n, C) in {0, 1}; result: (B, n) bool.
@@ -70,18 +69,18 @@ def draw(
 ) -> tuple[Tensor, Tensor]:
     """Draw K negatives for each anchor.
 
-    Without replacement where enough records are eligible, with replacement among the eligible
-    where they are fewer than K, and among all others where there are none. Work and memory are
-    those of a (B, n) table of int64.
+    Draws without replacement if K records are eligible. With fewer than K, draws with replacement
+    among the eligible; with none, among all other records. Time and memory are those of a (B, n)
+    table of int64.
 
     Args:
-        rows: (B,) int64, the anchors' rows among the n records of `targets`.
+        rows: (B,) int64, rows of the anchors among the n records of `targets`.
         targets: (n, C) in {0, 1}, n of at least 2.
-        step: int64 scalar, how many draws went before.
+        step: int64 scalar, the number of previous draws.
 
     Returns:
-        (B, K) int64 rows, and (2,) int64: how many anchors had fewer than K but some, and how
-        many had none.
+        (B, K) int64 rows, and (2,) int64: the number of anchors with some but fewer than K eligible
+        records, and of those with none.
 
     Raises:
         ConfigError: for an unknown kind of negatives.
@@ -98,7 +97,7 @@ def draw(
 
     columns = torch.arange(n + k, device=rows.device)
     bits = scatter(seed, step, rows, columns)
-    # The column makes each key unique: no tie can be settled differently elsewhere.
+    # The column makes each key unique, so that ties cannot differ between devices.
     keys = (bits[:, :n] * n + columns[:n]).masked_fill(~allowed, -1)
     order = keys.topk(min(k, n), dim=1).indices
     place = columns[:k].expand(len(rows), k)

@@ -1,4 +1,4 @@
-"""MVKT-ECG: a 12-lead teacher, and a student that reads one lead or few."""
+"""`+exp=mvkt`: MVKT-ECG, a 12-lead teacher and a student of one or few leads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STREAMS = ("student", "teacher")
 
 
 class Mvkt(LabelledSystem):
-    """`+exp=mvkt`."""
+    """`+exp=mvkt`: knowledge transfer from a 12-lead teacher to a student of few leads."""
 
     def streams(self, config: Config) -> tuple[str, ...]:
         return STREAMS
@@ -55,7 +55,7 @@ class Mvkt(LabelledSystem):
         from ecgvision.systems.teacher import load_teacher
 
         leads = lead_names(config["data"]["student_leads"])
-        with torch.random.fork_rng(devices=[]):  # the student starts the same under any teacher
+        with torch.random.fork_rng(devices=[]):  # same student initialisation for any teacher
             teacher = load_teacher(config["teacher"]["checkpoint"], config, data, leads=leads,
                                    build=SignalSystem().network)  # fmt: skip
         task = make_task(config, data, teacher)
@@ -65,7 +65,7 @@ class Mvkt(LabelledSystem):
 
 
 def make_task(config: Config, data: EcgDataModule, teacher: Teacher) -> MvktTask:
-    """The task around a new student."""
+    """Return the task around a new student."""
     import torch
 
     from ecgvision.nn.losses.features import FeatureDistillation
@@ -98,7 +98,7 @@ def make_task(config: Config, data: EcgDataModule, teacher: Teacher) -> MvktTask
 
 
 def _pairs(config: Config) -> dict[str, Any]:
-    """The arguments of `Distillation`."""
+    """Return the arguments of `Distillation`."""
     loss = config["loss"]
     return {
         "weights": loss["distill"], "kind": loss["kd_kind"], "temperature": loss["kd_temperature"],

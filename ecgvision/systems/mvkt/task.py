@@ -1,4 +1,4 @@
-"""Training of a student that reads few leads under a frozen teacher that reads all."""
+"""Training of a student of few leads with a frozen 12-lead teacher."""
 
 from __future__ import annotations
 
@@ -19,19 +19,23 @@ from ecgvision.systems.mvkt.contrastive import ContrastiveTransfer
 
 
 class MvktTask(BaseTask):
-    """`L = bce_weight * BCE + distillation + clt_weight * CLT + feature_weight * feature KD`.
+    """MVKT-ECG task (Qin et al. 2023).
 
-    Qin et al. 2023 (MVKT-ECG): MKD is the distillation from `teacher` to `student`.
+    `L = bce_weight * BCE + distillation + clt_weight * CLT + feature_weight * feature KD`.
+    The paper's MKD is the distillation from `teacher` to `student`.
 
     Args:
-        student: reads the leads it was made for.
-        teacher: answers beside it, in the stream `teacher`.
+        student: network of the student's leads.
+        teacher: frozen network; its logits are the stream `teacher`.
         distillation: between the two streams; its weights may be empty.
         contrastive: CLT over the training set, or None.
-        features: feature distillation as the literature's alternative, or None.
-        row_of: row of the training set by the records' `index`, for CLT.
-        weights: `bce`, `clt` and `feature`.
+        features: feature distillation, the alternative in the literature, or None.
+        row_of: row in the training set by the records' `index`, for CLT.
+        weights: weights `bce`, `clt` and `feature`.
         Others: see `BaseTask`.
+
+    Raises:
+        ConfigError: for a negative weight, or if no weight is positive.
     """
 
     def __init__(
@@ -50,12 +54,12 @@ class MvktTask(BaseTask):
         table = torch.full((max(row_of, default=0) + 1,), -1, dtype=torch.int64)
         for index, row in row_of.items():
             table[index] = row
-        self.row_of = table  # the data's, not the network's: no buffer, which averaging may touch
+        self.row_of = table  # not a buffer: weight averaging could change it
 
     def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         student: Any = self.model
         features = student.features(batch["value"], batch["observed"])
-        index = batch["index"] if self.training else None  # other views are never remembered
+        index = batch["index"] if self.training else None  # only training views are cached
         taught, answer = self.teacher(batch["value"], batch["observed"], index)
         logits = {"student": student.head(features), "teacher": answer}
         bce = F.binary_cross_entropy_with_logits(logits["student"].float(), batch["target"])

@@ -1,4 +1,4 @@
-"""What a run of `input=page` takes over from its reader; imports nothing slow."""
+"""Reader settings that a run of `input=page` adopts; imports nothing slow."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from ecgvision.core.run_folder import checkpoint_file, read_config
 from ecgvision.systems.base import reads_pages
 
 TAKEN = ("image_size", "artefacts", "style", "dpi", "train_dpi", "speed", "gain")
-"""Of the section `data`, what a run takes over from its reader unless it says otherwise."""
+"""Keys of the section `data` that a run adopts from its reader unless it sets them itself."""
 
 
 def adopt_reader(config: dict[str, Any]) -> None:
-    """Give a run of `input=page` its reader's settings, so that it can be opened without it.
+    """Copy the reader's settings into a run of `input=page`, so that it opens without the reader.
 
-    The pages are the reader's, in the layouts of this run.
+    Page settings are the reader's; the layouts are those of this run.
 
     Raises:
-        ConfigError: if there is no reader, it is none, or it reads another rate or window; or if a
-            reader is named where no page is read.
+        ConfigError: if no reader is given, the given run is not a reader, or its sampling rate,
+            window or page size differ; if `data.normalise` is set; or if a reader is given for a
+            run that does not read pages.
     """
     given = config["model"].get("reader") if "reader" in config["model"] else None
     if config.get("input", "signal") == "signal" and given is None:

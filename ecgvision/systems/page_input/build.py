@@ -1,4 +1,4 @@
-"""`input=page`: a system of signals behind a page reader."""
+"""`input=page`: a signal network behind a page reader."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ecgvision.systems.teacher import load_teacher
 
 
 def page_data(config: Config, cohort: Cohort) -> PairedDataModule:
-    """Loaders of pages as `+exp=vizecg` has them."""
+    """Return the data module of pages, as in `+exp=vizecg`."""
     return PairedDataModule(
         cohort, page_settings(config, images=True), folders=names(config["data"]["images"]),
         augment=config["data"]["augment"], **loader_arguments(config),
@@ -40,13 +40,15 @@ def page_network(
     config: Config, network: TokenNetwork, cohort: Cohort, *, cut: PatchSettings,
     pretrained: bool,
 ) -> PageNet:  # fmt: skip
-    """A network behind the reader of the configuration.
+    """Return a network behind the reader of the configuration.
 
     Args:
-        pretrained: whether to fill the reader from its run; a run that is opened again has it.
+        cut: how windows are cut into patches.
+        pretrained: whether to load the reader's weights from its run; a re-opened run has its own.
 
     Raises:
-        ConfigError: if the reader has not finished, or has seen records that this run is judged on.
+        ConfigError: if the configuration lacks its reader's settings, or the reader's run has not
+            finished or has seen records that this run is evaluated on.
     """
     if "reader" not in config:
         raise ConfigError("the configuration lacks its reader's settings",
@@ -66,13 +68,16 @@ def distillation_from_signals(
     build: Callable[[Config, int], TokenNetwork],
     distill: Mapping[str, float] | None = None, kd_temperature: float = 1.0, tokens: float = 1.0,
 ) -> PageDistillation:  # fmt: skip
-    """Distillation from the run of `teacher.checkpoint`, of the same system on signals.
+    """Return the distillation from the run `teacher.checkpoint` of the same system on signals.
 
     Args:
-        build: a new network of the teacher's configuration and the number of labels.
+        build: creates a network from the teacher's configuration and the number of labels.
+        distill: weights of pairs, see `Distillation`.
+        kd_temperature: temperature of the distillation of logits.
+        tokens: weight of the distillation of tokens.
 
     Raises:
-        ConfigError: as `load_teacher`; or for weights that make no sense.
+        ConfigError: as `load_teacher`, or for invalid weights.
     """
     if not tokens >= 0:
         raise ConfigError("loss.tokens must not be negative", value=tokens)
@@ -86,7 +91,7 @@ def distillation_from_signals(
 def page_student(
     config: Config, network: nn.Module, points: OperatingPoints, stream: str
 ) -> Student:
-    """The whole of it, from page to decisions."""
+    """Return the student: the complete path from page to decisions."""
     return Student(
         PageLogits(network, stream), nn.Identity(), image_size=config["data"]["image_size"],
         temperature=points.temperature, thresholds=points.thresholds,

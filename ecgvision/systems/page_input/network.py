@@ -1,7 +1,7 @@
-"""A page reader and a network of signals as one: picture in, diagnosis out.
+"""A page reader and a signal network as one classifier of pages.
 
-The network sees what the reader read where it found something printed, and nothing elsewhere, as it
-would see a signal under a layout's mask. Our own design.
+The network gets the reader's signal where the reader found print, masked elsewhere, like a signal
+under a layout's mask. Our own design.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ from ecgvision.reader.page_reader import PageReader
 
 
 class PageNet(nn.Module):
-    """Reader, then a network of signals.
+    """A page reader followed by a signal network.
 
-    A sample counts as observed where it was more likely printed than not; of a page where no sample
-    was, the likeliest. That step has the slope of the probability itself (straight-through: Bengio,
-    Leonard and Courville 2013), so that a diagnosis teaches the reader waveform and presence alike.
+    A sample counts as observed if its probability of being printed is at least one half. On a page
+    without any such sample, the one with the highest probability counts. The gradient passes
+    straight through this threshold (Bengio, Leonard and Courville 2013), so the classification loss
+    trains both waveform and presence of the reader.
 
-    The reader's batch norms keep what they have learned, and it finds its rows by itself, in
-    training too.
+    The reader always runs in evaluation mode: its batch norms are not updated, and it locates the
+    rows itself, in training too.
 
     Args:
-        reader: a trained one.
+        reader: a trained reader.
         network: takes (B, 12, P, L) patches or (B, 12, 1, T) signals with their masks.
-        length: samples of the window; what the reader leaves of it is not observed.
+        length: samples of the window; samples beyond the reader's output are not observed.
         patch_length, stride: of the network's patches, in samples.
-        frozen: leave the reader's weights as they are.
+        frozen: do not train the reader's weights.
 
     Shape:
         image: (B, 3, H, W) uint8; result: the network's dict of (B, C) logits.
@@ -62,7 +63,7 @@ class PageNet(nn.Module):
         return self
 
     def see(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """What is read of pages: (B, 12, P, L) mV, 0 where nothing was found, and the mask."""
+        """Read pages: (B, 12, P, L) mV, 0 where nothing was found, and the mask."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             read = self.reader(image)
         presence = read["presence"].sigmoid()
@@ -73,20 +74,20 @@ class PageNet(nn.Module):
         return self.cut(value), self.cut(observed)
 
     def cut(self, signal: Tensor) -> Tensor:
-        """(B, 12, T) as the network takes it: (B, 12, P, L)."""
+        """Cut signals or masks (B, 12, T) into the network's patches, (B, 12, P, L)."""
         whole = F.pad(signal, (0, self.length - signal.shape[-1]))
         return whole.unfold(2, self.patch_length, self.stride)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         value, observed = self.see(image)
         network: Callable[..., dict[str, Tensor]] = self.network
-        if not self.training:  # without the packing of tokens, which no graph can hold
+        if not self.training:  # `dense` avoids packing, which cannot be exported as a graph
             network = getattr(self.network, "dense", network)
         return network(value, observed)
 
 
 class PageLogits(nn.Module):
-    """The logits of a network's only stream, as a student's tower.
+    """Returns the logits of a network's only stream, as the tower of a `Student`.
 
     Shape:
         image: (B, 3, H, W) uint8; result: (B, C).

@@ -1,4 +1,4 @@
-"""What a teacher of signals teaches a student that reads the same records off their pages."""
+"""Distillation from a signal teacher to a student that reads pages of the same records."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from ecgvision.systems.page_input.network import PageNet
 
 
 class PageDistillation(nn.Module):
-    """Distillation of tokens, where they were printed, and of logits.
+    """Distillation of logits, and of tokens where they were printed.
 
-    The teacher sees the signal of the batch, the whole record or what was printed of it
-    (`data.signal_window`). A patch that was printed but not found is no token of the student's, so
-    nothing is taught there.
+    The teacher sees the signal of the batch: the complete record or its printed part
+    (`data.signal_window`). A patch that was printed but not found has no student token, so it
+    does not contribute.
 
     Args:
         teacher: a trained network of the student's system.
-        pairs: of the student's stream and `teacher`.
-        tokens: the loss of one token; weight: of it.
+        pairs: distillation of logits between the student's stream and `teacher`.
+        tokens: distillation loss of tokens.
+        weight: weight of `tokens`.
     """
 
     def __init__(
@@ -36,10 +37,11 @@ class PageDistillation(nn.Module):
         self, student: PageNet, tokens: Tensor, present: Tensor, logits: Mapping[str, Tensor],
         batch: Batch,
     ) -> dict[str, Tensor]:  # fmt: skip
-        """The weighted parts of the loss.
+        """Return the weighted terms of the loss.
 
         Args:
-            tokens, present: of the student's network, (B, N, F) and (B, N).
+            student: the student.
+            tokens, present: tokens of the student's network and their mask, (B, N, F) and (B, N).
             logits: (B, C) by stream.
             batch: with `signal`, `observed` and `printed`.
         """

@@ -1,4 +1,4 @@
-"""Pre-norm transformer blocks over sequences of which some tokens are missing."""
+"""Pre-norm transformer blocks over sequences with missing tokens."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from torch.nn import functional as F
 from ecgvision.core.errors import ConfigError
 
 SLACK = 1.25
-"""Records are padded to one length where the longest has at most this many times the tokens of the
-shortest. Our default: over mixed layouts and over random lengths 3 and 7 % of the tokens idle, and
-on a CPU neither finer nor coarser groups were faster beyond the noise; at 2 it is a quarter idle,
-and slower."""
+"""Largest ratio of token counts among records that are padded to one length. Our default.
+
+Padding is then 3 % of the tokens over mixed layouts and 7 % over random lengths. On a CPU neither
+smaller nor larger groups were faster beyond the noise. At 2, a quarter is padding; it is slower."""
 
 
 class MaskedAttention(nn.Module):
     """Multi-head self-attention to the tokens that are present.
 
     Args:
-        uniform: give every present token the same weight, whatever queries and keys say (what
-            PatchECG's public code does by an inverted mask).
+        uniform: give every present token the same weight, independent of queries and keys (as
+            PatchECG's public code does through an inverted mask).
 
     Shape:
-        x: (B, N, width); present: (B, N) bool with one True a row, or None for all;
+        x: (B, N, width); present: (B, N) bool with at least one True per row, or None for all;
         result: (B, N, width).
     """
 
@@ -49,8 +49,11 @@ class MaskedAttention(nn.Module):
         return self.out(mixed.transpose(1, 2).flatten(-2))
 
     def weights(self, x: Tensor, present: Tensor | None = None) -> Tensor:
-        """What `forward` weighs with when nothing is dropped, which its fused kernel keeps to
-        itself: (B, heads, N, N), query before key, rows summing to 1."""
+        """Return the attention weights of `forward` without dropout, (B, heads, N, N).
+
+        Queries come before keys; rows sum to 1. Computed separately because the fused kernel of
+        `forward` does not return them.
+        """
         q, k, _ = self._split(x)
         scores = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5
         if present is not None:
@@ -58,16 +61,16 @@ class MaskedAttention(nn.Module):
         return scores.softmax(-1)
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values, each (B, heads, N, width / heads)."""
+        """Return queries, keys and values, each (B, heads, N, width / heads)."""
         split = self.qkv(x).unflatten(-1, (3, self.heads, -1))
         q, k, v = split.permute(2, 0, 3, 1, 4).unbind(0)
         if self.uniform:
-            q = q * 0  # all scores equal; the weights still get a gradient, of zeros
+            q = q * 0  # all scores equal; the layer still gets a gradient (of zeros)
         return q, k, v
 
 
 class MaskedBlock(nn.Module):
-    """`X' = X + MHSA(LN X)`, `X'' = X' + MLP(LN X')`, and 0 where a token is missing.
+    """Transformer block: `X' = X + MHSA(LN X)`, `X'' = X' + MLP(LN X')`, 0 for missing tokens.
 
     Layer norm with epsilon 1e-6 and an MLP of four times the width with GELU, as in ViT
     (Dosovitskiy et al. 2021) and PatchECG's public code.
@@ -97,7 +100,7 @@ class MaskedBlock(nn.Module):
 
 
 class MaskedTransformer(nn.Module):
-    """Blocks and a last norm; the result is what the first token has become.
+    """Transformer blocks and a final norm; returns the first token.
 
     Shape:
         x: (B, N, width); present: (B, N) bool, True for every first token;
@@ -119,10 +122,10 @@ class MaskedTransformer(nn.Module):
         return self.norm(x[:, 0])
 
     def packed(self, x: Tensor, present: Tensor) -> Tensor:
-        """The same result without work on missing tokens.
+        """Same result as `forward`, without computing missing tokens.
 
-        Records of about one length run together, each group padded to its longest; a group of
-        records of equal length needs no mask at all.
+        Records of similar length run as one group, padded to the longest. A group of records of
+        equal length needs no mask.
         """
         order = (~present).byte().argsort(dim=1, stable=True)  # present tokens first, in order
         counts = present.sum(1).tolist()
@@ -139,7 +142,7 @@ class MaskedTransformer(nn.Module):
 
 
 def length_groups(counts: Sequence[int], slack: float = SLACK) -> list[list[int]]:
-    """Indices into `counts` in groups, in each of which `longest <= slack * shortest`."""
+    """Return indices into `counts` in groups with `longest <= slack * shortest` in each."""
     groups: list[list[int]] = []
     shortest = 0
     for i in sorted(range(len(counts)), key=counts.__getitem__):

@@ -1,13 +1,14 @@
-"""PatchECG: a transformer over the patches of a record that were printed.
+"""PatchECG: a transformer over the observed patches of a record.
 
-Zhang et al., arXiv 2508.09165, and its public code. Each lead is cut into patches; a patch with an
-observed sample becomes a token, one without becomes none, so that one network reads every layout.
+Zhang et al., arXiv 2508.09165, and its public code. Each lead is cut into patches. A patch with an
+observed sample becomes a token; a patch without one has no token. One network thus reads all
+layouts.
 
-Where this departs from the public code, on purpose: its attention mask is inverted
-(`official_uniform_attention` brings that back), it calls a patch missing by one rule in training
-and by another in evaluation, and its patch encoder, with its batch norm, sees the missing patches
-too. Here a patch is missing when none of its samples is observed, always, and only patches that
-exist are encoded, so that batch statistics never contain missing ones.
+Intended differences from the public code: its attention mask is inverted
+(`official_uniform_attention` restores this); its rules for a missing patch differ between training
+and evaluation; and its patch encoder, including batch norm, also sees missing patches. Here a patch
+is always missing if none of its samples is observed. Only present patches are encoded, so batch
+statistics exclude missing ones.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ Shuffle = Literal["none", "before_cls", "official"]
 
 
 class PatchEmbedding(nn.Module):
-    """Learned places of the tokens: of the lead and of the time, or one for each patch.
+    """Learned position embeddings of the tokens: per lead and per time, or one for each patch.
 
     Shape:
         result of `forward()`: (leads * patches, width), lead by lead.
@@ -40,7 +41,7 @@ class PatchEmbedding(nn.Module):
         super().__init__()
         shapes = [(leads, patches)] if joint else [(leads, 1)] * lead + [(1, patches)] * time
         self.shape = (leads, patches, width)
-        # standard deviation 0.02: PatchECG's public code, after ViT
+        # Standard deviation 0.02: PatchECG's public code, after ViT.
         self.parts = nn.ParameterList(
             nn.init.trunc_normal_(nn.Parameter(torch.empty(*shape, width)), std=0.02)
             for shape in shapes
@@ -53,33 +54,32 @@ class PatchEmbedding(nn.Module):
 
 
 class PatchECG(TokenNetwork):
-    """Patch encoder, places, optional S3, transformer with a CLS token, linear head.
+    """Patch encoder, position embeddings, optional S3, transformer with CLS token, linear head.
 
-    The defaults are the paper's sizes; S3 is off by default because it mixes tokens over the
-    whole page, so that the rest of a record depends on where patches are missing.
+    The defaults are the paper's sizes. S3 is off by default because it mixes tokens over the
+    complete page: the tokens of a record then depend on where patches are missing.
 
     Args:
         labels: number of labels C.
         leads, patches, patch_length: the grid of patches. 15 patches of 64 samples are ten
             seconds at 100 Hz without the last 0.4.
-        width, depth, heads: of the transformer.
+        width, depth, heads: sizes of the transformer.
         patch_encoder: see `patch_encoders.patch_encoder`.
-        s3: `none`; `before_cls`, over the patches, missing ones set back to 0; `official`, over
-            CLS and patches as in the public code, where missing tokens become other than 0 and
-            the first five tokens, CLS among them, are left out.
-        lead_embedding, time_embedding: which places are learned.
-        joint_embedding: one place for each patch of the grid instead of the two.
-        official_uniform_attention: every token attends to all present ones alike. With s3
-            `official` no token is 0 any more, hence all of the grid is present, as in the public
-            code.
-        packed: default of `forward`'s.
+        s3: `none`; `before_cls`, over the patches, with missing ones reset to 0; `official`, over
+            CLS and patches as in the public code, where missing tokens become nonzero and the
+            first five tokens, including CLS, are left out.
+        lead_embedding, time_embedding: which embeddings are learned.
+        joint_embedding: one embedding for each patch of the grid instead of the two.
+        official_uniform_attention: every token attends to all present ones equally. With s3
+            `official` no token is 0, so the entire grid counts as present, as in the public code.
+        packed: default of the argument of `forward`.
 
     Shape:
-        value: (B, leads, patches, patch_length) float mV, anything where not observed;
+        value: (B, leads, patches, patch_length) float mV, any value where not observed;
         observed: the same shape, bool. Result: `{"patches": (B, C) logits}`.
 
     Raises:
-        ConfigError: for settings that make no sense.
+        ConfigError: for invalid settings.
         DataError: for another shape or type of input, a record without an observed sample, or an
             observed value that is not finite; names the first such row of the batch.
     """
@@ -132,12 +132,18 @@ class PatchECG(TokenNetwork):
     def forward(
         self, value: Tensor, observed: Tensor, packed: bool | None = None
     ) -> dict[str, Tensor]:
-        """Logits; `packed` runs the transformer without missing tokens, to the same result."""
+        """Return the logits; `packed` skips missing tokens, with the same result."""
         return self.decide(*self.tokens(value, observed), packed=packed)
 
     def tokens(self, value: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
-        """The encoded patches at their places, (B, leads * patches, width), 0 where missing, and
-        which are present; raises as `forward`."""
+        """Return the embedded patches, 0 where missing, and the mask of present ones.
+
+        Shape:
+            result: (B, leads * patches, width) and (B, leads * patches) bool.
+
+        Raises:
+            DataError: as `forward`.
+        """
         self._check(value, observed)
         present = observed.any(-1).flatten(1)  # (B, N)
         return self._tokens(value, observed, present), present
@@ -145,18 +151,19 @@ class PatchECG(TokenNetwork):
     def decide(
         self, tokens: Tensor, present: Tensor, packed: bool | None = None
     ) -> dict[str, Tensor]:
-        """The logits of `tokens`."""
+        """Return the logits of `tokens`."""
         tokens, present = self._sequence(tokens, present)
         if self.packed if packed is None else packed:
             return {"patches": self.head(self.transformer.packed(tokens, present))}
         return {"patches": self.head(self.transformer(tokens, present))}
 
     def dense(self, value: Tensor, observed: Tensor) -> dict[str, Tensor]:
-        """The same answers in evaluation, with every patch encoded, missing or not, and nothing
-        checked: no step depends on what the data are, so that it can be exported.
+        """Return the logits of `forward` without data-dependent control flow, for export.
+
+        All patches are encoded, missing or not, and the input is not checked.
 
         Raises:
-            ConfigError: in training, where missing patches would enter batch statistics.
+            ConfigError: in training mode, where missing patches would enter batch statistics.
         """
         if self.training:
             raise ConfigError("patches are encoded densely in evaluation only")
@@ -168,7 +175,7 @@ class PatchECG(TokenNetwork):
         return self.decide(torch.where(present[..., None], tokens, 0.0), present, packed=False)
 
     def _tokens(self, value: Tensor, observed: Tensor, present: Tensor) -> Tensor:
-        """(B, N, width): encoded patches at their places, 0 where missing."""
+        """Return the embedded patches, (B, N, width), 0 where missing."""
         row, place = present.nonzero(as_tuple=True)
         clean = torch.where(observed, value, 0.0)
         encoded = self.encoder(
@@ -180,7 +187,7 @@ class PatchECG(TokenNetwork):
         return empty.index_put((row, place), encoded)
 
     def _sequence(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """CLS and tokens after S3, (B, 1 + N, width), and which of them are present."""
+        """Return CLS and tokens after S3, (B, 1 + N, width), and the mask of present ones."""
         if self.shuffle is not None and self.s3 == "before_cls":
             x = self.shuffle(x, present)
         x = torch.cat([self.cls.expand(x.shape[0], -1, -1).to(x.dtype), x], dim=1)

@@ -1,4 +1,4 @@
-"""Networks that turn one patch of one lead into one token: (M, L) values to (M, width)."""
+"""Patch encoders: one patch of one lead to one token, (M, L) values to (M, width)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ecgvision.nn.signal_encoders.net1d import Net1D
 
 
 class ConvPatches(nn.Module):
-    """`Net1D` over two channels: the values, and 1 where a sample was observed.
+    """`Net1D` over two channels: the values and the mask of observed samples.
 
     Shape:
         value: (M, L) mV, 0 where not observed; observed: (M, L) bool; result: (M, width).
@@ -32,7 +32,7 @@ class ConvPatches(nn.Module):
 
 
 class LinearPatches(nn.Module):
-    """One linear layer over the values alone (the "projection" of PatchECG's public code).
+    """One linear layer over the values (the "projection" of PatchECG's public code).
 
     Shape:
         value: (M, L) mV, 0 where not observed; observed: (M, L) bool; result: (M, width).
@@ -47,7 +47,7 @@ class LinearPatches(nn.Module):
 
 
 class FrozenPatches(nn.Module):
-    """A pretrained network of one lead that stays as it is, and a trained linear layer.
+    """A frozen pretrained single-lead network with a trained linear layer.
 
     Shape:
         value: (M, L), 0 where not observed; observed: (M, L) bool; result: (M, width).
@@ -56,7 +56,7 @@ class FrozenPatches(nn.Module):
     def __init__(self, net: Net1D, width: int) -> None:
         super().__init__()
         self.net = net.requires_grad_(False)
-        self.net.dense = nn.Linear(net.features, width)  # new, hence trained
+        self.net.dense = nn.Linear(net.features, width)  # new, so it is trained
 
     def train(self, mode: bool = True) -> FrozenPatches:
         super().train(mode)
@@ -68,10 +68,12 @@ class FrozenPatches(nn.Module):
 
 
 def patch_encoder(name: str, length: int, width: int) -> nn.Module:
-    """`net1d`, `linear`, or the file of a pretrained single-lead Net1D (see `load_net1d`).
+    """Create a patch encoder.
 
     Args:
+        name: `net1d`, `linear`, or the file of a pretrained single-lead Net1D (see `load_net1d`).
         length: samples L of a patch.
+        width: features of a token.
 
     Raises:
         ConfigError: for an unknown name, or a file that does not hold such a network.
@@ -93,13 +95,13 @@ def patch_encoder(name: str, length: int, width: int) -> nn.Module:
 
 
 def load_net1d(path: str | Path) -> Net1D:
-    """A Net1D with the weights of a file of tensors, its structure read from their shapes.
+    """Load a Net1D from a file of tensors; its structure is inferred from their shapes.
 
-    Reads the layout of the public Net1D (ECGFounder among others): a state dict, alone or under
-    `state_dict`. A batch norm counts as a part of the network only if it has seen a batch in
-    training (`num_batches_tracked`): the public code keeps unused ones in its states. The stride
-    is 2 throughout, as in every published network of this kind; the linear layer of the file is
-    left out, and the network returned has one of a single output.
+    Reads the format of the public Net1D (ECGFounder among others): a state dict, alone or under
+    `state_dict`. Batch norm is used only if the first one has seen a batch in training
+    (`num_batches_tracked`), since the public code keeps unused batch norms in its states. The
+    stride is 2 throughout, as in every published network of this kind. The linear layer of the file
+    is ignored; the returned network has a new one with a single output.
 
     Raises:
         ConfigError: if the file cannot be read as tensors only, or holds another network.
@@ -134,7 +136,7 @@ def _our_name(key: str) -> str:
 
 
 def _structure(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The arguments of the Net1D that has these weights."""
+    """Return the arguments of the Net1D with these weights."""
     base, inputs, kernel = state["first_conv.weight"].shape
     depth: dict[int, int] = {}
     for key in state:

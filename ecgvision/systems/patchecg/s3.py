@@ -1,7 +1,7 @@
 """Segment, shuffle, stitch (S3; Grover et al., NeurIPS 2024) over a sequence of tokens.
 
-A layer cuts the sequence into equal segments, orders them by a learned vector and adds the
-re-ordered sequence to the original one with two learned weights and a bias.
+A layer cuts the sequence into equal segments, sorts them by a learned vector and adds the
+re-ordered sequence to the original with two learned weights and a bias.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from torch import Tensor, nn
 class S3Layer(nn.Module):
     """One shuffle and stitch.
 
+    The sorting vector starts at 0.6, as in the public package.
+
     Args:
         segments: number of segments.
-        published: as the public package computes. There the vector is divided by itself, so that
-            nothing but rounding reaches it as a gradient; here that is exactly 0, all entries keep
-            the value they start at, and the order stays as it is. The stitch starts at random.
-            Otherwise (our default) the gradient passes straight through the ordering, as the
-            paper describes it, and the stitch starts as the mean, with which a layer is the
-            identity at first. Either way the vector starts at 0.6, as in the public package.
+        published: compute as the public package. It divides the vector by itself, so that its
+            gradient is only rounding error. Here that gradient is exactly 0: all entries keep their
+            initial value and the order never changes. The stitch is initialised at random. False
+            (our default) passes the gradient straight through the sorting, as the paper describes,
+            and initialises the stitch as the mean, so that a layer starts as the identity.
 
     Shape:
         x: (B, N, width), N a multiple of `segments`; result: the same.
@@ -38,7 +39,10 @@ class S3Layer(nn.Module):
             nn.init.zeros_(self.stitch.bias)  # type: ignore[arg-type]
 
     def _shuffle(self) -> Tensor:
-        """(segments, segments): row i holds a one where the segment that comes i-th lies."""
+        """Return the permutation matrix, (segments, segments).
+
+        Row i has a one in the column of the segment that is placed i-th.
+        """
         value = self.rank.detach()
         slope = torch.zeros_like(value) if self.published else 1 / value.abs().clamp(min=1e-6)
         one = 1 + (self.rank - value) * slope
@@ -54,20 +58,20 @@ class S3Layer(nn.Module):
 
 
 class S3(nn.Module):
-    """Layers of 4, 8 and 16 segments (PatchECG's public code).
+    """S3 layers of 4, 8 and 16 segments (PatchECG's public code).
 
-    Where the length is no multiple of a layer's segments, the leading tokens are left out of that
-    layer and all later ones, and come back in front as they first came in. A layer with more
-    segments than tokens is passed over. Both as in the public package.
+    If the length is not a multiple of a layer's segments, the excess leading tokens skip that layer
+    and all later ones. They are put back in front unchanged. A layer with more segments than tokens
+    is skipped. Both as in the public package.
 
     Args:
-        segments: of each layer.
+        segments: number of segments of each layer.
         published: see `S3Layer`.
 
     Shape:
         x: (B, N, width); present: (B, N) bool or None; result: (B, N, width). With `present`,
-        tokens that are not are set to 0 after every layer; without, the bias and the order make
-        them other than 0.
+        missing tokens are set to 0 after every layer. Without it, the bias and the order make them
+        nonzero.
     """
 
     def __init__(self, segments: Sequence[int] = (4, 8, 16), *, published: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""PatchECG: its settings, its network, and what of it can be explained."""
+"""`+exp=patchecg`: settings and network of PatchECG."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class PatchECGSystem(MaskedSystem):
-    """`+exp=patchecg`."""
+    """`+exp=patchecg`: a transformer over the printed patches of a record."""
 
     stream = "patches"
 

@@ -1,4 +1,4 @@
-"""Systems of signals of which training hides parts, and the plain classifier among them."""
+"""Systems that classify partly masked signals, and `+exp=signal`, the plain classifier."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def fit_scale(network: SignalNet, data: EcgDataModule, config: Config) -> None:
-    """Give a network with one scale for all leads the training set's mean and spread."""
+    """Set mean and standard deviation of the training set in a network with a global scale."""
     if network.input.scale != "global":
         return
     import numpy as np
@@ -53,20 +53,20 @@ def fit_scale(network: SignalNet, data: EcgDataModule, config: Config) -> None:
 
 
 class MaskedSystem(LabelledSystem):
-    """A system of one stream, of signals or of what a reader reads off pages.
+    """A system of one stream that reads signals, or the output of a page reader.
 
     Attributes:
-        stream: its name.
+        stream: name of the stream.
     """
 
     stream: str
 
     @abstractmethod
     def network(self, config: Config, labels: int) -> TokenNetwork:
-        """A new network that reads signals."""
+        """Return a new network that reads signals."""
 
     def cut(self, config: Config) -> PatchSettings:
-        """How windows are cut for the network: by default not at all, one patch is the window."""
+        """Return how windows are cut into patches; by default one patch is the full window."""
         data = config["data"]
         size = round(data["signal_rate"] * data["seconds"])
         return PatchSettings(
@@ -74,7 +74,7 @@ class MaskedSystem(LabelledSystem):
         )
 
     def patches(self, config: Config) -> PatchSettings:
-        """How records are cut, and what of them is hidden."""
+        """Return how records are cut into patches and masked."""
         data = config["data"]
         return replace(
             self.cut(config),
@@ -106,7 +106,7 @@ class MaskedSystem(LabelledSystem):
             _refuse_teacher(config)
             return
         self.cut(config)
-        if "reader" in config:  # adopted; until then the pages are not known
+        if "reader" in config:  # reader settings were adopted; before, the pages are unknown
             page_settings(config, images=True)
         else:
             with about_setting("data.layouts"):
@@ -125,7 +125,7 @@ class MaskedSystem(LabelledSystem):
                                **loader_arguments(config))  # fmt: skip
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> MaskedTask:
-        """The task around a network of signals, or around it and the reader before it."""
+        """Return the task around a signal network, or around it and the reader before it."""
         from ecgvision.systems.page_input.build import distillation_from_signals, page_network
         from ecgvision.systems.signal.task import MaskedTask, PageTask
         from ecgvision.systems.warm_start import start_from_weights
@@ -144,15 +144,14 @@ class MaskedSystem(LabelledSystem):
         behind = page_network(config, network, data.cohort, cut=self.cut(config),
                               pretrained=pretrained)  # fmt: skip
         given = config.get("teacher", {}).get("checkpoint")
-        if given is None or not pretrained:  # a run that is opened again has no teacher
+        if given is None or not pretrained:  # a re-opened run needs no teacher
             return PageTask(behind, self.stream, **common)
         distillation = distillation_from_signals(config, data, network, self.stream,
                                                  build=self.network, **further)  # fmt: skip
         return PageTask(behind, self.stream, distillation=distillation, **common)
 
     def fit_input(self, network: TokenNetwork, data: EcgDataModule, config: Config) -> None:
-        """Fit what the network standardises its input by to the training split; by default
-        nothing."""
+        """Fit the network's input standardisation to the training split; by default a no-op."""
 
     def student(
         self, config: Config, network: nn.Module, points: OperatingPoints
@@ -165,7 +164,7 @@ class MaskedSystem(LabelledSystem):
 
 
 class SignalSystem(MaskedSystem):
-    """`+exp=signal`: a plain classifier."""
+    """`+exp=signal`: a plain signal classifier."""
 
     stream = "signal"
 

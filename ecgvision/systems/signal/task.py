@@ -1,4 +1,4 @@
-"""Training of a network that reads a signal with parts of it missing."""
+"""Training tasks of networks that read partly masked signals."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ecgvision.systems.page_input.page_distillation import PageDistillation
 
 
 class MaskedTask(BaseTask):
-    """One classification loss over one stream.
+    """Task with one classification loss on one stream.
 
     Args:
-        model: takes `value` and `observed`, both (B, 12, P, L), and answers with a dict of logits.
-        stream: the key of the answer.
+        model: maps `value` and `observed`, both (B, 12, P, L), to a dict of logits.
+        stream: key of the logits.
         name: `focal` (PatchECG) or `bce`.
         focal_alpha, focal_gamma: see `focal`.
         Others: see `BaseTask`.
@@ -35,7 +35,7 @@ class MaskedTask(BaseTask):
         self.name, self.alpha, self.gamma = name, focal_alpha, focal_gamma
 
     def answer(self, batch: Batch) -> dict[str, Tensor]:
-        """The network's logits by stream."""
+        """Return the network's logits by stream."""
         return self.model(batch["value"], batch["observed"])
 
     def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -43,7 +43,7 @@ class MaskedTask(BaseTask):
         return logits, self.classify(logits, batch)
 
     def classify(self, logits: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """The classification loss, by its name."""
+        """Return the classification loss, keyed by its name."""
         z, target = logits[self.streams[0]], batch["target"]
         if self.name == "bce":
             return {"bce": F.binary_cross_entropy_with_logits(z.float(), target)}
@@ -51,11 +51,10 @@ class MaskedTask(BaseTask):
 
 
 class PageTask(MaskedTask):
-    """The same loss over a network that reads the picture of the page, see `PageNet`; in training
-    with what a teacher of signals has to say.
+    """`MaskedTask` for a network that reads pages (`PageNet`), with optional distillation.
 
     Args:
-        distillation: from a teacher; None: there is none.
+        distillation: losses from a signal teacher, used in training only; None for no teacher.
         Others: see `MaskedTask`.
     """
 
@@ -71,14 +70,14 @@ class PageTask(MaskedTask):
         self.distillation = distillation
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **named: Any) -> Any:
-        """As every module's; weights of the distillation are left out where there is none."""
+        """Load a state dict; weights of the distillation are ignored if the task has none."""
         if self.distillation is None:
             state_dict = {k: v for k, v in state_dict.items() if not k.startswith("distillation.")}
         return super().load_state_dict(state_dict, *args, **named)
 
     def on_train_epoch_start(self) -> None:
         super().on_train_epoch_start()
-        self.model.train()  # Lightning leaves modes as they are; this one keeps its reader's
+        self.model.train()  # Lightning keeps modes as they are; `PageNet.train` resets the reader's
 
     def answer(self, batch: Batch) -> dict[str, Tensor]:
         return self.model(batch["image"])

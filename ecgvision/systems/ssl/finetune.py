@@ -1,4 +1,4 @@
-"""A classifier of crops that starts from pretrained encoders, or from none."""
+"""`+exp=ssl_finetune`: a classifier of crops, optionally with pretrained encoders."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ SIGNALS = ("time", "spectrogram")
 
 
 def fusion(config: Config) -> Fusion:
-    """`fusion`, where `none` is the modality by itself.
+    """Return the fusion; the setting `none` stands for the modality alone.
 
     Raises:
-        ConfigError: for one that is not known.
+        ConfigError: for an unknown fusion or modality.
     """
     given = config["fusion"]
     if given == "none":
@@ -50,7 +50,7 @@ class SslFinetune(LabelledSystem):
         return kind not in SIGNALS or kind == stage
 
     def keys_without_effect(self, config: Config) -> tuple[str, ...]:
-        return ("ssl",)  # of the stages alone, whose weights are part of the run's identity
+        return ("ssl",)  # affects the stages only, whose weights are part of the run id
 
     def check_settings(self, config: Config) -> None:
         kind = fusion(config)
@@ -64,7 +64,7 @@ class SslFinetune(LabelledSystem):
                               value=sorted(strangers))  # fmt: skip
         given = {name: config[name]["checkpoint"] for name in SIGNALS}
         for name in used:
-            if given[name] is None and config[name].get("exp"):  # it will be trained
+            if given[name] is None and config[name].get("exp"):  # the stage will be trained
                 check_stage(config, name, name, "time_encoder" if name == "time" else None)
                 given[name] = name
         self._check(config, given, used)
@@ -113,7 +113,7 @@ class SslFinetune(LabelledSystem):
         self, network: GatedNet, kind: str, encoder: Any, checkpoint: str | None, config: Config,
         cohort: Cohort,
     ) -> None:  # fmt: skip
-        """An encoder's weights and moments: both of its pretraining, or moments of the data."""
+        """Load weights and moments of a pretraining, or fit the moments to the training data."""
         from ecgvision.systems.pretrained_encoder import fit_moments, load_backbone
 
         standardise: Any

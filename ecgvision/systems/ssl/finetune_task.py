@@ -1,4 +1,4 @@
-"""Fine-tuning on crops: the loss of every crop in training, one answer a record in evaluation."""
+"""Fine-tuning on crops: a loss per crop in training, one prediction per record in evaluation."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ecgvision.systems.ssl.network import GatedNet
 
 
 def pooled(z: Tensor, present: Tensor) -> Tensor:
-    """The logit of the mean probability over crops, without leaving the logarithms.
+    """Return the logit of the mean probability over crops, computed in the log domain.
 
     Shape:
-        z: (B, K, C) logits; present: (B, K) bool, True at least once a record;
+        z: (B, K, C) logits; present: (B, K) bool, at least one True per record;
         result: (B, C) float32.
     """
     away = torch.where(present, 0.0, float("-inf")).unsqueeze(-1)
@@ -25,11 +25,11 @@ def pooled(z: Tensor, present: Tensor) -> Tensor:
 
 
 class FinetuneTask(BaseTask):
-    """Binary cross-entropy, summed over the streams.
+    """Fine-tuning task: binary cross-entropy, summed over the streams.
 
     Args:
-        model: reads crops in mV.
-        probe: encoders stay as they are, their batch norms too; the heads and the gate learn.
+        model: network that reads crops in mV.
+        probe: freeze the encoders, including their batch norms; train only heads and gate.
         Others: see `BaseTask`.
     """
 
@@ -42,7 +42,7 @@ class FinetuneTask(BaseTask):
     def on_train_epoch_start(self) -> None:
         super().on_train_epoch_start()
         for encoder in self.frozen.values():
-            encoder.eval()  # nor do its batch norms learn
+            encoder.eval()  # batch norms are frozen too
 
     def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         crops = batch["signal"]
@@ -54,7 +54,7 @@ class FinetuneTask(BaseTask):
         for stream in self.streams:
             z, target = found[stream].unflatten(0, crops.shape[:2]), batch["target"]  # (B, K, C)
             logits[stream] = pooled(z, batch["present"])
-            if self.training:  # a crop without any sample says nothing of the record
+            if self.training:  # crops without observed samples are left out
                 target = target.unsqueeze(1).expand_as(z)[batch["present"]]
                 z = z[batch["present"]].float()
             else:
@@ -64,6 +64,6 @@ class FinetuneTask(BaseTask):
 
 
 def encoders(model: GatedNet) -> dict[str, Any]:
-    """The encoders of a network by modality."""
+    """Return the encoders of a network by modality."""
     named = {"time": "time_encoder", "spectrogram": "spectrogram_encoder"}
     return {kind: getattr(model, name) for kind, name in named.items() if hasattr(model, name)}

@@ -1,4 +1,4 @@
-"""From a pretraining's log to metrics.json and a report: there are no labels to judge it by."""
+"""Report and metrics.json of a pretraining run, from its log; there are no labels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FIGURES = ("loss", "spread", "used", "unsure", "collapsed")
 
 
 def epochs(logged: pd.DataFrame) -> list[dict[str, Any]]:
-    """Of each epoch its number, mean loss, and what the watch saw at its end."""
+    """Return number, mean loss and collapse statistics of each epoch."""
     columns = {f"train/{name}": name for name in FIGURES if f"train/{name}" in logged}
     return [
         {"epoch": int(row["epoch"])}
@@ -35,7 +35,7 @@ def epochs(logged: pd.DataFrame) -> list[dict[str, Any]]:
 def judge_pretraining(
     config: Config, task: BaseTask, data: EcgDataModule, training: Training
 ) -> dict[str, Any]:
-    """Write report.html and, as the last, metrics.json.
+    """Write report.html and, last, metrics.json.
 
     Raises:
         ConfigError: if the run has logged nothing.
@@ -70,7 +70,7 @@ def judge_pretraining(
 
 
 def headline(result: Mapping[str, Any]) -> str:
-    """The end of a pretraining for people: loss, verdict, and where the encoder stands."""
+    """Return a text summary of a pretraining: loss and collapse verdict."""
     found = result["pretraining"]
     first, last = found["epochs"][0], found["epochs"][-1]
     verdict = found["collapse"]["verdict"]

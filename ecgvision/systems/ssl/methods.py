@@ -1,7 +1,7 @@
-"""What self-supervised methods ask of a branch: DINO, SimCLR and BYOL.
+"""Self-supervised methods: DINO, SimCLR and BYOL.
 
-Each is a module beside the branch that it trains. It holds what training needs and fine-tuning
-does not (an averaged teacher, a predictor, a centre), so that all of it travels with checkpoints.
+Each method is a module separate from the branch that it trains. It holds the parts that only
+training needs (an averaged teacher, a predictor, a centre), so that checkpoints include them.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from ecgvision.systems.ssl.self_distillation import DINOLoss
 
 
 class Answer(NamedTuple):
-    """Of one batch.
+    """Result of a method for one batch.
 
     Attributes:
         loss: scalar.
-        features: (B, F) of the first view by the trained encoder, without gradient.
-        assignments: (B, K) the teacher's probabilities for the same view, or None where the
-            method has no prototypes.
+        features: (B, F) features of the first view from the trained encoder, without gradient.
+        assignments: (B, K) probabilities of the teacher for the same view; None if the method has
+            no prototypes.
     """
 
     loss: Tensor
@@ -33,24 +33,25 @@ class Answer(NamedTuple):
 
 
 class Method(nn.Module):
-    """Base of the methods."""
+    """Base class of the methods."""
 
     def forward(self, branch: Branch, views: Tensor) -> Answer:
-        """Views (V, B, ...) to the loss."""
+        """Compute the loss of views (V, B, ...)."""
         raise NotImplementedError
 
     def follow(self, branch: Branch, step: int, steps: int) -> None:
-        """Called after every step of the optimizer; `step` of `steps` are done."""
+        """Update the method's own parts after an optimizer step; `step` of `steps` are done."""
 
 
 class Dino(Method):
-    """Caron et al. 2021, with the settings of Phan et al. (arXiv 2210.06297, public code).
+    """DINO (Caron et al. 2021), with the settings of Phan et al. (arXiv 2210.06297, public code).
 
     Args:
-        branch: what is trained; the teacher starts as its copy.
-        loss: over pairs of views; its prototypes are the head's outputs.
-        global_views: that the teacher sees.
-        momentum, final_momentum: of the teacher, along half a cosine; 0.996 throughout as there.
+        branch: the trained branch; the teacher starts as its copy.
+        loss: loss over pairs of views; its prototypes are the head's outputs.
+        global_views: number of views that the teacher sees.
+        momentum, final_momentum: momentum of the teacher at start and end, along half a cosine.
+            The default is 0.996 throughout, as in Phan et al.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Dino(Method):
         self.teacher = EMATeacher(branch, momentum)
         self.loss, self.global_views = loss, global_views
         self.momentum = (momentum, final_momentum)
-        cosine_momentum(0, 1, base=momentum, final=final_momentum)  # refuses what is none
+        cosine_momentum(0, 1, base=momentum, final=final_momentum)  # refuses invalid values
 
     def forward(self, branch: Branch, views: Tensor) -> Answer:
         batch = views.shape[1]
@@ -78,7 +79,7 @@ class Dino(Method):
 
 
 class SimClr(Method):
-    """Chen et al. 2020.
+    """SimCLR (Chen et al. 2020).
 
     Args:
         temperature: see `ntxent`.
@@ -96,12 +97,13 @@ class SimClr(Method):
 
 
 class Byol(Method):
-    """Grill et al. 2020.
+    """BYOL (Grill et al. 2020).
 
     Args:
         branch: encoder and projector.
-        outputs, hidden: of the projector, and so of the predictor.
-        momentum: of the target network at the start; it goes to 1 along half a cosine (as there).
+        outputs, hidden: sizes of the projector, and hence of the predictor.
+        momentum: initial momentum of the target network; rises to 1 along half a cosine, as in the
+            paper.
     """
 
     def __init__(

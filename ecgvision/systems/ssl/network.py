@@ -1,9 +1,9 @@
-"""A signal read twice, as a curve and as a spectrogram, and the two readings weighed by a gate.
+"""Gated fusion of a time-domain and a spectrogram encoder.
 
-Phan et al. (arXiv 2210.06297) and their public code. Departures: its encoders carry a classifier
-for 1000 classes that is never used (0.51 M parameters each, part of the 23.9 M it saves); its stems
-have a bias before batch norm, which cannot matter; and loading pretrained encoders there silently
-loads nothing where names differ, which `load_pretrained` refuses.
+Phan et al. (arXiv 2210.06297) and their public code. Differences: their encoders contain an unused
+classifier for 1000 classes (0.51 M parameters each, part of the 23.9 M saved); their stems have a
+bias before batch norm, which has no effect; and their loading of pretrained encoders silently skips
+keys whose names differ, which `load_pretrained` refuses.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ Fusion = Literal["gate", "concat", "time", "spectrogram"]
 
 
 class TimeEncoder(nn.Module):
-    """A 1-D network, its average and its maximum over time side by side.
+    """A 1-D encoder with concatenated mean and max pooling over time.
 
     Args:
-        name: of `SIGNAL_ENCODERS`. `xresnet1d50` is the published one, with 512 features.
+        name: a name of `SIGNAL_ENCODERS`. The published one is `xresnet1d50`, with 512 features.
 
     Shape:
         signal: (B, 12, T) standardised; result: (B, features).
@@ -48,10 +48,10 @@ class TimeEncoder(nn.Module):
 
 
 class SpectrogramEncoder(nn.Module):
-    """SE-ResNet34 over (bins, frames) with the leads as channels, averaged: 512 features.
+    """SE-ResNet34 over (bins, frames), leads as channels, average pooling: 512 features.
 
-    timm's network with the published squeeze-excitation, a sixteenth of the channels and without
-    bias, where timm itself would not go below eight channels.
+    timm's network with the published squeeze-excitation: a reduction of 16, without bias. timm's
+    own default keeps at least eight channels.
 
     Shape:
         spectrogram: (B, 12, bins, frames) standardised; result: (B, features).
@@ -70,15 +70,15 @@ class SpectrogramEncoder(nn.Module):
 
 
 class Gate(nn.Module):
-    """Weights of the two readings that add up to 1, from both.
+    """Gate: weights of the two encoders' features, which sum to 1.
 
-    Each reading is brought to mean 0 and variance 1 over its features before it is asked, and the
-    gate starts at one half. Our own: readings of any size drive the published gate, which sees
-    them raw, to one encoder for good within an epoch, after which the other learns no more.
+    The input features of each encoder are normalised to mean 0 and variance 1, and the gate starts
+    at one half. This is our own change. The published gate reads raw features; their scale drives
+    it to one encoder within an epoch, for good, and the other encoder stops learning.
 
     Args:
-        features: F + G.
-        raw: as published.
+        features: number of features of both encoders, F + G.
+        raw: use raw features and the default initialisation, as published.
 
     Shape:
         time: (B, F); spectrogram: (B, G); result: (B, 2).
@@ -91,7 +91,7 @@ class Gate(nn.Module):
         self.open_()
 
     def open_(self) -> None:
-        """Weigh both alike, unless raw."""
+        """Reset the gate to equal weights, unless raw."""
         if not self.raw:
             nn.init.zeros_(self.linear.weight)
             nn.init.zeros_(self.linear.bias)
@@ -104,34 +104,34 @@ class Gate(nn.Module):
 
 
 def linear_head(features: int, labels: int) -> nn.Sequential:
-    """Two linear layers with nothing between them, as published: (B, features) to (B, C)."""
+    """Return two linear layers without activation, as published: (B, features) to (B, C)."""
     return nn.Sequential(nn.Linear(features, features // 2), nn.Linear(features // 2, labels))
 
 
 class GatedNet(nn.Module):
-    """Time encoder, spectrogram encoder, gate, heads.
+    """Time encoder, spectrogram encoder, gate and heads.
 
-    The transform and both standardisations are inside, so the network reads mV. Encoders may be
-    pretrained: `load_pretrained(net.time_encoder, file)`, and `net.spectrogram_encoder` alike.
+    Includes the spectrogram and both standardisations, so its input is in mV. Pretrained encoders
+    are loaded with `load_pretrained(net.time_encoder, file)`; likewise `net.spectrogram_encoder`.
 
     Args:
         labels: number of labels C.
-        fusion: `gate`; `concat`, the two side by side; or `time` or `spectrogram` alone.
-        streams: heads of `gate` and `concat`: `fused`, with or without `time` and `spectrogram`,
+        fusion: `gate`; `concat`, plain concatenation; or `time` or `spectrogram` alone.
+        streams: heads of `gate` and `concat`: `fused`, optionally with `time` and `spectrogram`,
             which read one encoder each (the public code's variant with three heads).
         time_encoder: see `TimeEncoder`.
         rate, segment: see `Spectrogram`.
         official_raw_gate: see `Gate`.
-        time_moments, spectrogram_moments: see `Standardise`; of mV and of magnitudes.
+        time_moments, spectrogram_moments: moments of mV and of magnitudes; see `Standardise`.
 
     Shape:
-        signal: (B, 12, T) mV, NaN (not observed) counting as 0; result: dict of (B, C) logits
-        under `fused`, `time`, `spectrogram`, as many as there are heads, and with `gate=True`
-        (B, 2) weights of time and spectrogram under `gate`.
+        signal: (B, 12, T) mV, NaN (not observed) counts as 0; result: dict of (B, C) logits under
+        `fused`, `time` and `spectrogram`, one for each head. With `gate=True` also (B, 2) weights
+        of time and spectrogram under `gate`.
 
     Raises:
-        ConfigError: for an unknown fusion or stream, or a gate asked of a network without one.
-        DataError: for a signal of other leads, or shorter than a segment.
+        ConfigError: for an unknown fusion or stream, or `gate=True` for a network without a gate.
+        DataError: for a signal with another number of leads, or shorter than a segment.
     """
 
     def __init__(
@@ -179,7 +179,7 @@ class GatedNet(nn.Module):
         )
 
     def features(self, signal: Tensor) -> dict[str, Tensor]:
-        """(B, 12, T) mV to (B, features) by encoder."""
+        """Return (B, features) by encoder for (B, 12, T) mV."""
         if signal.ndim != 3 or signal.shape[1] != len(LEADS):
             raise DataError("signals must be (B, 12, T)", value=tuple(signal.shape))
         signal = torch.nan_to_num(signal.float(), nan=0.0)
@@ -206,10 +206,11 @@ class GatedNet(nn.Module):
 
 
 def xavier_(module: nn.Module) -> nn.Module:
-    """Draw the weights of all convolutions and linear layers anew, Xavier-normal, biases 0.
+    """Re-initialise all convolutions and linear layers, Xavier-normal with biases 0, in place.
 
-    Gates start even. The published networks start so without pretraining; the public code draws
-    biases of convolutions too, which stand before batch norms and cannot matter.
+    Gates are reset to equal weights. The published networks are initialised so without
+    pretraining. The public code also draws biases of convolutions at random; these come before
+    batch norms and have no effect.
 
     Returns:
         The module itself.

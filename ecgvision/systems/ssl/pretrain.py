@@ -1,4 +1,4 @@
-"""Pretraining an encoder without labels: of signals, of spectrograms, or of pages."""
+"""`+exp=ssl_pretrain`: self-supervised pretraining on signals, spectrograms or pages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ METHODS = ("dino", "simclr", "byol")
 
 
 def crop_settings(config: Config) -> CropSettings:
-    """The crops of the configuration; pretraining has no stride."""
+    """Return the crop settings; pretraining has no stride, so it is the crop length."""
     data = config["data"]
     return CropSettings(
         seconds=data["seconds"],
@@ -49,10 +49,10 @@ def crop_settings(config: Config) -> CropSettings:
 
 
 def modality(config: Config, known: tuple[str, ...] = MODALITIES) -> str:
-    """`model.modality`.
+    """Return `model.modality`.
 
     Raises:
-        ConfigError: for one that is not known.
+        ConfigError: for an unknown modality.
     """
     given = config["model"]["modality"]
     if given not in known:
@@ -62,22 +62,22 @@ def modality(config: Config, known: tuple[str, ...] = MODALITIES) -> str:
 
 
 def _view_counts(config: Config) -> dict[str, Any]:
-    """How many global and local views the method takes.
+    """Return the numbers of global and local views of the method.
 
     Raises:
-        ConfigError: for a method that is not known.
+        ConfigError: for an unknown method.
     """
     ssl = config["ssl"]
     if ssl["method"] not in METHODS:
         raise ConfigError("unknown ssl.method", value=ssl["method"],
                           remedy=f"Known: {', '.join(METHODS)}")  # fmt: skip
-    # SimCLR and BYOL compare two views, both of the whole kind
+    # SimCLR and BYOL compare two global views.
     alike: dict[str, Any] = {"global_views": 2, "local_views": 0}
     return {key: ssl[key] for key in alike} if ssl["method"] == "dino" else alike
 
 
 class SslPretrain(System):
-    """`+exp=ssl_pretrain`."""
+    """`+exp=ssl_pretrain`: pretraining of an encoder without labels."""
 
     needs_labels = False
 

@@ -1,7 +1,7 @@
-"""From a batch to the views that an encoder is pretrained on, on the batch's device.
+"""Inputs of pretraining: turn a batch into views on its device, and the branch that reads them.
 
-A `Branch` is what is trained: its `backbone` is the encoder that fine-tuning takes over, its `head`
-is left behind.
+A `Branch` is the trained module. Its `backbone` is the encoder used for fine-tuning; its `head` is
+discarded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ecgvision.systems.ssl.views.signals import SpectrogramViews, TimeViews
 
 
 class TimeInput(nn.Module):
-    """Views of crops in mV, as noise is stated in mV, standardised afterwards.
+    """Views of crops in mV, standardised afterwards because their noise is defined in mV.
 
     Shape:
         batch["signal"]: (B, K, 12, L) mV; result: (views, B K, 12, L).
@@ -30,7 +30,7 @@ class TimeInput(nn.Module):
         self.standardise = Standardise()
 
     def quantity(self, signal: Tensor) -> Tensor:
-        """What is standardised, of signals (B, 12, L): themselves."""
+        """Return the values to standardise: the signals (B, 12, L) themselves."""
         return signal
 
     def forward(self, batch: dict[str, Tensor], seed: int) -> Tensor:
@@ -39,7 +39,7 @@ class TimeInput(nn.Module):
 
 
 class SpectrogramInput(nn.Module):
-    """Views of standardised spectrograms, so that what is cut out becomes the mean.
+    """Views of standardised spectrograms; a cut-out of zeros is then the mean.
 
     Shape:
         batch["signal"]: (B, K, 12, L) mV; result: (views, B K, 12, bins, frames).
@@ -57,7 +57,7 @@ class SpectrogramInput(nn.Module):
 
 
 class PageInput(nn.Module):
-    """Views of pages; the encoder has its own normalisation.
+    """Views of pages, without standardisation: the encoder normalises its input.
 
     Shape:
         batch["image"]: (B, 3, H, W) uint8; result: (views, B, 3, H, W) uint8.
@@ -72,10 +72,10 @@ class PageInput(nn.Module):
 
 
 class Branch(nn.Module):
-    """An encoder, its mean over what is left of time and place, and a head.
+    """An encoder, average pooling over the remaining dimensions, and a head.
 
     Shape:
-        x: what the backbone reads, (N, ...); result: features (N, F) and the head's (N, D).
+        x: input of the backbone, (N, ...); result: features (N, F) and output of the head (N, D).
     """
 
     def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
@@ -83,7 +83,7 @@ class Branch(nn.Module):
         self.backbone, self.head = backbone, head
 
     def features(self, x: Tensor) -> Tensor:
-        """(N, F): a feature map is averaged over its places."""
+        """Return the pooled features, (N, F)."""
         found: Any = self.backbone(x)
         return found.flatten(2).mean(-1) if found.ndim > 2 else found
 
@@ -94,7 +94,7 @@ class Branch(nn.Module):
 
 @torch.no_grad()
 def count_features(backbone: nn.Module, example: Tensor) -> int:
-    """Features F of an encoder, by one look at an input (1, ...)."""
+    """Return the number of features F of an encoder, from a forward pass of an example (1, ...)."""
     training = backbone.training
     found = Branch(backbone.eval(), nn.Identity()).features(example)
     backbone.train(training)

@@ -1,4 +1,4 @@
-"""Pretraining of an encoder without labels."""
+"""Training task of self-supervised pretraining."""
 
 from __future__ import annotations
 
@@ -22,28 +22,30 @@ from ecgvision.systems.ssl.methods import Method
 from ecgvision.systems.ssl.pretrain_inputs import Branch
 
 WATCHED = 512
-"""Records that the watch looks at, the last of each epoch: our default, twice what `collapse` asks
-for."""
+"""Records checked for collapse, the last of each epoch: our default.
+
+Twice the number that `collapse` needs."""
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
 def final_decay(step: int, steps: int, *, start: float, end: float) -> float:
-    """Weight decay from `start` to `end` along half a cosine (Caron et al. 2021)."""
+    """Return the weight decay, from `start` to `end` along half a cosine (Caron et al. 2021)."""
     return end + (start - end) * (1 + math.cos(math.pi * min(step / max(steps, 1), 1.0))) / 2
 
 
 class PretrainTask(BaseTask):
-    """A branch under a self-supervised method, watched for collapse. Nothing is judged.
+    """Trains a branch with a self-supervised method and checks it for collapse after each epoch.
 
-    In checkpoints the encoder stands under `pretrained_encoder.BACKBONE`, the moments that it was
-    trained with under `STANDARDISE`, the rest under `model.head.` and `method.`.
+    Prefixes in checkpoints: `pretrained_encoder.BACKBONE` for the encoder, `STANDARDISE` for the
+    moments of its input, `model.head.` and `method.` for the rest.
 
     Args:
         branch: encoder and head.
-        views: makes (V, B, ...) views of a batch, from a seed.
-        method: the loss, and what follows the branch.
-        final_weight_decay: where the weight decay ends, along half a cosine; None keeps it.
+        views: makes (V, B, ...) views of a batch from a seed.
+        method: the loss, and the parts that are updated after each step.
+        final_weight_decay: final value of the weight decay, reached along half a cosine; None for
+            a constant weight decay.
         Others: see `BaseTask`.
     """
 
@@ -56,7 +58,7 @@ class PretrainTask(BaseTask):
         super().__init__(branch, (), **base)
         self.input, self.method = views, method
         self.final_weight_decay = final_weight_decay
-        # spread, used, unsure and the number of the verdict, of the last epoch
+        # Of the last epoch: spread, used, unsure and the index of the verdict.
         self.register_buffer("figures", torch.full((4,), float("nan")))
         self._seen: list[tuple[Tensor, Tensor | None]] = []
 
@@ -111,7 +113,7 @@ class PretrainTask(BaseTask):
 
     @property
     def verdict(self) -> Verdict:
-        """Of the epoch that the weights are from.
+        """The collapse verdict of the epoch that the weights are from.
 
         Raises:
             ValueError: before the first epoch has ended.

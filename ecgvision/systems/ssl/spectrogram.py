@@ -1,4 +1,4 @@
-"""Short-time Fourier magnitudes of a signal, in batches, on its device, and in an ONNX graph."""
+"""Magnitude spectrogram as a module: batched, on any device, exportable to ONNX."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ecgvision.core.errors import ConfigError, DataError
 class Spectrogram(nn.Module):
     """Magnitudes of the short-time Fourier transform, equal to `abs(scipy.signal.stft(x)[2])`.
 
-    Periodic Hann window, segments half overlapping, half a segment of zeros at both ends and
-    zeros up to a whole segment at the end, scaled by the sum of the window: scipy's defaults, so
-    that a sine of amplitude a in the middle of a bin shows a / 2. The transform is one fixed
-    convolution, real throughout: no complex numbers, which exporters treat unequally.
+    Uses scipy's defaults: a periodic Hann window, segments that overlap by half, half a segment of
+    zero padding at both ends, further zeros to complete the last segment, and scaling by the sum of
+    the window. A sine of amplitude a in the middle of a bin thus gives a / 2. The transform is one
+    fixed real convolution, because exporters differ in their support of complex numbers.
 
     Args:
         rate: Hz of the signals; only `frequencies` and `times` depend on it.
-        segment: samples of a segment. 25 at 100 Hz as in Phan et al. (arXiv 2210.06297), their
-            public code.
-        overlap: samples that neighbouring segments share; default half a segment.
+        segment: samples per segment. 25 at 100 Hz as in the public code of Phan et al. (arXiv
+            2210.06297).
+        overlap: overlap of neighbouring segments in samples; default half a segment.
 
     Attributes:
         frequencies: (bins,) Hz, bins = segment // 2 + 1.
@@ -33,7 +33,7 @@ class Spectrogram(nn.Module):
         result: (B, leads, bins, frames) float32 mV; 21 frames of 250 samples.
 
     Raises:
-        ConfigError: for a rate, segment or overlap that makes no sense.
+        ConfigError: for an invalid rate, segment or overlap.
         DataError: for a signal shorter than a segment.
     """
 
@@ -64,12 +64,12 @@ class Spectrogram(nn.Module):
         self.register_buffer("frequencies", axis, persistent=False)
 
     def frames(self, length: int) -> int:
-        """Frames of a signal of so many samples."""
+        """Return the number of frames of a signal of `length` samples."""
         padded = length + 2 * (self.segment // 2)
         return -(-(padded - self.segment) // self.hop) + 1
 
     def times(self, length: int) -> Tensor:
-        """(frames,) seconds of the middle of each segment, from the first sample."""
+        """Return the middle of each segment in seconds from the first sample, (frames,)."""
         return torch.arange(self.frames(length)) * (self.hop / self.rate)
 
     def forward(self, signal: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ class Spectrogram(nn.Module):
             x = F.pad(x.reshape(-1, 1, length), (half, end))
             parts = F.conv1d(x, self.kernel, stride=self.hop)
             parts = parts.unflatten(1, (2, len(self.frequencies)))
-            # of a vector and not sqrt(a² + b²): the gradient at 0 is then 0; over the last
-            # dimension, as norms over another take a processor twenty times as long
+            # A vector norm instead of sqrt(a² + b²), so that the gradient at 0 is 0. Over the last
+            # dimension, because norms over another one take a CPU twenty times as long.
             magnitude = torch.linalg.vector_norm(parts.movedim(1, -1).contiguous(), dim=-1)
         return magnitude.unflatten(0, (-1, leads))

@@ -1,4 +1,4 @@
-"""Data modules of pretraining: training folds only, and no label is asked for."""
+"""Data modules of pretraining: training folds only, without labels."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ecgvision.data.paired import PairedDataModule
 
 
 class TrainingOnly(EcgDataModule):
-    """Refuses validation and test, so that no record of theirs can be seen."""
+    """Data module that refuses validation and test, so that none of their records can be seen."""
 
     needs_labels = False
 
     def positions(self, split: str) -> NDArray[np.int64]:
-        """Positions of the training split, labelled or not.
+        """Return the positions of the training split, labelled or not.
 
         Raises:
             DataError: for another split, or an empty one.
@@ -39,8 +39,8 @@ class TrainingOnly(EcgDataModule):
 
 
 class CropsForPretraining(TrainingOnly, CropDataModule):
-    """Crops of signals."""
+    """Crops of signals for pretraining."""
 
 
 class PagesForPretraining(TrainingOnly, PairedDataModule):
-    """Pages."""
+    """Pages for pretraining."""

@@ -1,13 +1,13 @@
-"""VizECGNet: an image stream and a signal stream that learn together (Nam et al., ICIP 2024).
+"""VizECGNet: an image stream and a signal stream trained together (Nam et al., ICIP 2024).
 
-Only the abstract is public, so the inside is our default, in two variants:
+Only the abstract is public, so the internals are our default, in two variants:
 
-- A1: the image path never sees the signal, hence image-only inference is exact. The signal
-  stream asks the image tokens through CMAM, in evaluation too, so its answers are those of both
-  and are named `signal+image`. A fused head reads both streams' tokens, after CMAM where there
-  is one: through it the image tower is trained on both.
-- A2: both streams pass through CMAM; each record's other stream is left out with probability
-  one half in training, and always at inference.
+- A1: the image path never sees the signal, so image-only inference is exact. The signal stream
+  attends to the image tokens through CMAM, in evaluation too. Its logits therefore depend on both
+  inputs and are named `signal+image`. A fused head reads the tokens of both streams (after CMAM,
+  if there is one) and trains the image tower on both.
+- A2: both streams pass through CMAM. In training, CMAM is skipped for each record and stream with
+  probability one half; at inference it is always skipped.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["SIGNAL_AND_IMAGE", "VizECGNet", "stream_names"]
 
 
 class ImageTower(nn.Module):
-    """Page to tokens: backbone, 1x1 projection, learned positions, SMAM.
+    """Encodes a page as tokens: backbone, 1x1 projection, learned position embedding, SMAM.
 
     Shape:
         image: (B, 3, H, W) uint8; result: (B, N, width).
@@ -59,7 +59,7 @@ class ImageTower(nn.Module):
 
 
 class SignalTower(nn.Module):
-    """Signal to tokens: `SignalInput`, 1-D network, positions, SMAM.
+    """Encodes a signal as tokens: `SignalInput`, 1-D network, position embedding, SMAM.
 
     Shape:
         signal: (B, 12, T) mV; observed: (B, 12, T) bool; result: (B, N, width).
@@ -84,7 +84,7 @@ class SignalTower(nn.Module):
 
 
 class Head(nn.Module):
-    """Mean over tokens, layer norm, dropout, one linear layer.
+    """Classification head: mean over tokens, layer norm, dropout, one linear layer.
 
     Shape:
         tokens: (B, N, width); result: (B, C).
@@ -101,7 +101,7 @@ class Head(nn.Module):
 
 
 class VizECGNet(nn.Module):
-    """Image and signal streams with SMAM, CMAM and a head for each stream.
+    """Image and signal streams with SMAM, CMAM and one head per stream.
 
     Args:
         labels: number of labels C.
@@ -110,18 +110,18 @@ class VizECGNet(nn.Module):
         image_encoder, pretrained: see `image_encoder`.
         signal_encoder: a name of `SIGNAL_ENCODERS`.
         width: channels of the tokens. Our default 128 suits the small default networks.
-        variant: `A1` or `A2`, see the module's text.
-        smam: self-modal attention of each tower.
-        cmam: cross-modal attention, and the perceptron behind it, between the towers.
-        fused: a head over both towers and its loss, in variant A1. Without `cmam` it reads the
-            towers' own tokens.
-        streams: `both`, or one stream alone (no CMAM, no other tower).
+        variant: `A1` or `A2`, see the module docstring.
+        smam: use self-modal attention in each tower.
+        cmam: use cross-modal attention, including its MLP, between the towers.
+        fused: use a head over both towers, with its own loss, in variant A1. Without `cmam` it
+            reads the towers' own tokens.
+        streams: `both`, or one stream alone (without CMAM and the other tower).
 
     Shape:
         image: (B, 3, H, W) uint8 or None; signal: (B, 12, T) float32 mV or None;
         observed: (B, 12, T) bool, default all but NaN.
-        Result: dict of (B, C) logits by stream, see `stream_names`; of one input alone its own
-        stream, `image` or `signal`.
+        Result: dict of (B, C) logits by stream, see `stream_names`; for a single input only its
+        own stream, `image` or `signal`.
 
     Raises:
         ConfigError: for an unknown variant or stream.

@@ -9,11 +9,11 @@ from ecgvision.core.errors import ConfigError
 Streams = Literal["both", "image", "signal"]
 
 SIGNAL_AND_IMAGE = "signal+image"
-"""Name of the signal stream where it has asked the image: it is no baseline of the signal alone."""
+"""Name of the signal stream if it attends to the image; it is not a signal-only baseline."""
 
 
 def stream_names(*, streams: Streams, variant: str, cmam: bool, fused: bool) -> tuple[str, ...]:
-    """The streams that a network of these settings answers in, the deployed one first."""
+    """Return the output streams of a network with these settings, the deployed one first."""
     if streams != "both":
         return (streams,)
     asked = cmam and variant == "A1"
@@ -22,10 +22,10 @@ def stream_names(*, streams: Streams, variant: str, cmam: bool, fused: bool) -> 
 
 
 def check_streams(streams: str, variant: str) -> None:
-    """Refuse streams or a variant that there are not.
+    """Refuse unknown streams or an unknown variant.
 
     Raises:
-        ConfigError: naming the setting.
+        ConfigError: for an unknown value; names the setting.
     """
     if variant not in ("A1", "A2"):
         raise ConfigError("model.variant must be A1 or A2", value=variant)

@@ -1,4 +1,4 @@
-"""VizECGNet: an image and a signal stream that learn together; the image stream is deployed."""
+"""`+exp=vizecg`: VizECGNet, an image and a signal stream; the image stream is deployed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class VizECG(LabelledSystem):
-    """`+exp=vizecg`."""
+    """`+exp=vizecg`: an image stream trained together with a signal stream."""
 
     def streams(self, config: Config) -> tuple[str, ...]:
         model = config["model"]
@@ -44,7 +44,7 @@ class VizECG(LabelledSystem):
         check_streams(model["streams"], model["variant"])
         images = model["streams"] != "signal"
         settings = page_settings(config, images=images)
-        start = model.get("image_checkpoint")  # runs of earlier versions have no such key
+        start = model.get("image_checkpoint")  # older runs lack this key
         stage = config.get("image", {})
         first = stage.get("exp") and stage["checkpoint"] is None and self.needs(config, "image")
         if first:
@@ -85,7 +85,7 @@ class VizECG(LabelledSystem):
 
         model = config["model"]
         assert isinstance(data, PairedDataModule)
-        start = model.get("image_checkpoint")  # runs of earlier versions have no such key
+        start = model.get("image_checkpoint")  # older runs lack this key
         self.check(config)
         network = VizECGNet(
             len(data.cohort.scheme.codes),
@@ -100,7 +100,7 @@ class VizECG(LabelledSystem):
         if pretrained and start is not None:
             load_backbone(network.image_tower.encoder, start, "image", config, data.cohort)
         teacher = None
-        if pretrained and config["teacher"]["checkpoint"] is not None:  # it is never judged
+        if pretrained and config["teacher"]["checkpoint"] is not None:  # for training only
             teacher = load_teacher(config["teacher"]["checkpoint"], config, data, leads=LEADS,
                                    build=SignalSystem().network)  # fmt: skip
         return VizECGTask(
@@ -115,7 +115,7 @@ class VizECG(LabelledSystem):
         return config["model"]["streams"] != "image"
 
     def _pairs(self, config: Config, *, taught: bool) -> dict[str, Any]:
-        """The arguments of `Distillation`."""
+        """Return the arguments of `Distillation`."""
         loss = config["loss"]
         streams = [stream.partition("+")[0] for stream in self.streams(config)]
         if loss["kd_weight"] < 0:

@@ -14,12 +14,12 @@ from ecgvision.systems.vizecg.network import VizECGNet
 
 
 class VizECGTask(BaseTask):
-    """`L = sum of BCE over streams + distillation`; weights 1 as Nam et al.
+    """VizECGNet task: `L = sum of BCE over streams + distillation`, weights 1 as Nam et al.
 
     Args:
-        model: the network; its ablation switches decide which streams there are.
-        distillation: between its streams, and from `teacher` where there is one.
-        teacher: a frozen network of the signal; it is not judged.
+        model: the network; its settings determine the streams.
+        distillation: between its streams, and from `teacher` if given.
+        teacher: a frozen signal network; it is not evaluated.
         Others: see `BaseTask`.
     """
 
@@ -43,6 +43,6 @@ class VizECGTask(BaseTask):
         }
         answers = {stream.partition("+")[0]: z for stream, z in logits.items()}
         if self.teacher is not None:
-            index = batch["index"] if self.training else None  # other views are never remembered
+            index = batch["index"] if self.training else None  # only training views are cached
             _, answers["teacher"] = self.teacher(batch["signal"], batch["observed"], index)
         return logits, parts | self.distillation(answers)

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from real_data import real_data
 from sklearn.metrics import f1_score, fbeta_score
 
 from ecgvision.core.errors import DataError
@@ -20,6 +19,7 @@ from ecgvision.evaluate.challenge.scores import (
     score,
 )
 from ecgvision.labels.schemes import SCHEMES
+from tests.real_data import real_data
 
 BOTH = pytest.mark.parametrize("name", ["cinc2020", "cinc2021"])
 

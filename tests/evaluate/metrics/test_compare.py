@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from real_data import real_data
 from sklearn.metrics import roc_auc_score
 
 from ecgvision.core.errors import DataError
@@ -14,6 +13,7 @@ from ecgvision.evaluate.metrics.bootstrap import weight_blocks
 from ecgvision.evaluate.metrics.compare import p_value, paired, read_probabilities
 from ecgvision.evaluate.metrics.operating_points import OperatingPoints, apply
 from experiments import compare as command
+from tests.real_data import real_data
 
 ANCHOR = real_data("anchors/resnet1d_wang_fold9.csv")
 

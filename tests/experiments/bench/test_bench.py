@@ -106,7 +106,7 @@ def test_every_command_is_found() -> None:
 
 
 def test_what_a_command_takes_is_measured() -> None:
-    figures = start.run(SimpleNamespace(rounds=1, only=["challenge_report"]))  # type: ignore[arg-type]
+    figures = start.run(SimpleNamespace(rounds=1, only=["challenge.report"]))  # type: ignore[arg-type]
     (name,) = set(figures) - {"python -c pass"}
     assert figures[name]["modules"] > 50
     assert figures[name]["cpu_ratio"] > 0

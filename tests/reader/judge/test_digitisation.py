@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-from digitised_curves import RATE, curve, records
 
 from ecgvision.core.errors import DataError
 from ecgvision.reader.judge.digitisation import (
@@ -17,6 +16,7 @@ from ecgvision.reader.judge.digitisation import (
     rmse,
 )
 from ecgvision.reader.judge.snr import challenge_snr
+from tests.digitised_curves import RATE, curve, records
 
 
 def test_correlation_and_rmse_by_loops() -> None:

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-from digitised_curves import RATE, curve, misread, records
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from ecgvision.reader.judge.snr import (
     unshifted,
     unshifted_official,
 )
+from tests.digitised_curves import RATE, curve, misread, records
 
 
 def best_shift_by_trial(x: np.ndarray, y: np.ndarray) -> tuple[int, int]:

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-from digitised_curves import RATE, curve, misread
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from ecgvision.reader.judge.snr_kaggle import (
     ratios,
     score_db,
 )
+from tests.digitised_curves import RATE, curve, misread
 
 
 def powers_by_hand(x: np.ndarray, y: np.ndarray, rate: float) -> tuple[float, float]:

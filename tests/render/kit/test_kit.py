@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit_stand_in import write_checkout
 
 from ecgvision.core.ecg import LEAD_INDEX, LEADS
 from ecgvision.core.errors import ConfigError, LayoutError, RecordError
@@ -32,6 +31,7 @@ from ecgvision.render.kit.draw import Kit, KitError
 from ecgvision.render.kit.page import kit_order
 from ecgvision.render.kit.process import WORKER
 from ecgvision.render.kit.worker import _countable
+from tests.kit_stand_in import write_checkout
 
 REAL = os.environ.get("ECG_IMAGE_KIT_HOME")
 DRAWN = [n for n, layout in LAYOUTS.items() if layout.strips < 2 and not n.startswith("1x1")]

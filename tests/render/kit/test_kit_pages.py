@@ -7,11 +7,11 @@ from functools import cache
 
 import numpy as np
 import pytest
-from real_data import real_data
 
 import experiments.bench.__main__ as bench
 from ecgvision.render import draw as drawing_module
 from experiments.bench import fidelity
+from tests.real_data import real_data
 
 KIT = real_data("kit-pages")
 HERE = [name for name in fidelity.PAGES if (KIT / f"{name}.png").is_file()]

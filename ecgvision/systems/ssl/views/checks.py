@@ -1,4 +1,4 @@
-"""What all views of self-supervised training refuse; imports nothing slow."""
+"""Checks of the settings of views; imports nothing slow."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Range = tuple[float, float]
 
 
 def check_counts(global_views: int, local_views: int) -> None:
-    """Refuse a number of views that no teacher and student can share.
+    """Refuse too few views for self-supervised training.
 
     Raises:
-        ConfigError: unless there is one global view and two views in all.
+        ConfigError: for less than one global view, a negative count, or less than two views in all.
     """
     if global_views < 1 or local_views < 0 or global_views + local_views < 2:
         raise ConfigError(
@@ -23,10 +23,10 @@ def check_counts(global_views: int, local_views: int) -> None:
 
 
 def check_range(name: str, value: Range, low: float, high: float) -> None:
-    """Refuse a range (from, to) that does not rise, or leaves [low, high].
+    """Refuse a range (from, to) that is not ascending or not within [low, high].
 
     Raises:
-        ConfigError: naming the setting.
+        ConfigError: for an invalid range; names the setting.
     """
     if len(value) != 2 or not low <= value[0] <= value[1] <= high or not math.isfinite(value[1]):
         raise ConfigError(f"{name} must be (from, to), rising, within {low:g} and {high:g}",
@@ -34,10 +34,10 @@ def check_range(name: str, value: Range, low: float, high: float) -> None:
 
 
 def check_share(name: str, value: float) -> None:
-    """Refuse what is no share.
+    """Refuse a share outside [0, 1].
 
     Raises:
-        ConfigError: naming the setting.
+        ConfigError: for an invalid share; names the setting.
     """
     if not 0 <= value <= 1:
         raise ConfigError(f"{name} must lie between 0 and 1", value=value)

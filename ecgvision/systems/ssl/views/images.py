@@ -1,7 +1,7 @@
-"""Views of printed pages for pretraining an image encoder, a batch at once on its device.
+"""Views of printed pages for pretraining an image encoder, batched on the device.
 
-Libraries draw one crop for a whole batch, or go record by record; here every record of a batch has
-its own. Nothing mirrors: time runs from left to right, and up is positive.
+Other libraries draw one crop for the entire batch or process single records. Here every record of a
+batch has its own crop. There is no flipping: time runs from left to right, and up is positive.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from ecgvision.systems.ssl.views.draws import Draws
 
 @dataclass(frozen=True)
 class ImageViews:
-    """A crop brought to full size, other light, sometimes a soft focus, and a patch torn out.
+    """Views of pages: resized crop, brightness and contrast, random blur, a white cut-out.
 
-    Our defaults. Crops keep more of the page than is usual with photographs, since a small piece
-    of a page shows no whole lead; sizes change by a quarter at most against each other, since the
-    proportions of time and voltage are what a page is about.
+    Our defaults. Crops keep more of the page than is usual for photographs, since a small part of a
+    page shows no complete lead. The aspect ratio changes by a quarter at most, since the ratio of
+    time to voltage matters.
 
     Attributes:
         global_views: number of views that teacher and student see.
         local_views: number of views that only the student sees.
         global_crop, local_crop: share of the page's area that a view shows.
-        aspect: width over height of the crop, over that of the page.
-        light: fraction of brightness and of contrast about the middle grey, to either side.
+        aspect: aspect ratio (width over height) of the crop relative to that of the page.
+        light: largest relative change of brightness, and of contrast about the middle grey.
         blur: probability of a Gaussian blur.
-        sigma: of the blur, in pixels, up to 3.
-        cut_out: share of the view's area that becomes white, in one rectangle of the page's
-            proportions.
+        sigma: standard deviation of the blur in pixels, up to 3.
+        cut_out: share of the view's area that becomes white, in one rectangle with the aspect ratio
+            of the page.
 
     Raises:
-        ConfigError: for too few views, or a setting that makes no sense.
+        ConfigError: for too few views, or an invalid setting.
     """
 
     global_views: int = 2
@@ -62,12 +62,12 @@ class ImageViews:
         check_range("cut_out", self.cut_out, 0, 1)
 
     def __call__(self, image: Tensor, source: torch.Generator | int) -> Tensor:
-        """Global views first, then local ones; each of the size of the page.
+        """Return global views, then local ones; each has the size of the page.
 
         Args:
             image: (B, 3, H, W) uint8.
             source: a generator of the image's device, or a seed. The same seed, shape and kind of
-                device give the same views; a view of a page never depends on other pages.
+                device give the same views. The view of a page does not depend on other pages.
 
         Returns:
             (views, B, 3, H, W) uint8.
@@ -86,7 +86,7 @@ class ImageViews:
         areas = draws.shares(self.global_crop, self.local_crop, sizes, len(image))
         page = image.float()
         views = torch.empty(sum(sizes), *image.shape, dtype=torch.uint8, device=image.device)
-        for out, area in zip(views, areas, strict=True):  # all at once would fill the memory
+        for out, area in zip(views, areas, strict=True):  # one at a time, to save memory
             view = crop(page, *self._box(draws, area))
             light = draws.between(1 - self.light, 1 + self.light, 2, len(image), 1, 1, 1)
             contrast, brightness = light
@@ -100,15 +100,15 @@ class ImageViews:
         return views
 
     def _box(self, draws: Draws, area: Tensor) -> tuple[Tensor, Tensor]:
-        """Starts and sizes (B, 2) of crops, in shares of height and width."""
+        """Draw starts and sizes (B, 2) of crops, as shares of height and width."""
         low, high = (torch.tensor(a, device=area.device).log() for a in self.aspect)
         root = (draws.between(low, high, len(area)) / 2).exp()
-        root = root.clamp(area.sqrt(), 1 / area.sqrt())  # neither side beyond the page
+        root = root.clamp(area.sqrt(), 1 / area.sqrt())  # both sides within the page
         size = torch.stack([area.sqrt() / root, area.sqrt() * root], 1).clamp(max=1)
         return draws.unit(len(area), 2) * (1 - size), size
 
     def _torn(self, draws: Draws, view: Tensor) -> Tensor:
-        """(B, 1, H, W) bool: True in a rectangle."""
+        """Draw a mask with a random rectangle per view, (B, 1, H, W) bool."""
         batch, _, height, width = view.shape
         side = draws.between(*self.cut_out, batch, 1).sqrt()
         pixels = torch.tensor([height, width], device=view.device)
@@ -122,16 +122,16 @@ class ImageViews:
 
 
 def crop(image: Tensor, start: Tensor, size: Tensor) -> Tensor:
-    """Parts of pages brought to full size, bilinear; parts are smaller, so nothing aliases.
+    """Crop pages and resize the crops to full size, bilinear; upsampling needs no antialiasing.
 
     Args:
         image: (B, C, H, W) float.
-        start, size: (B, 2), in shares of height and width.
+        start, size: (B, 2), as shares of height and width.
 
     Returns:
         (B, C, H, W).
     """
-    middle = 2 * start + size - 1  # of the crop, where the page reaches from -1 to 1
+    middle = 2 * start + size - 1  # centre of the crop; the page spans -1 to 1
     zero = torch.zeros_like(size[:, 0])
     theta = torch.stack([size[:, 1], zero, middle[:, 1], zero, size[:, 0], middle[:, 0]], 1)
     grid = F.affine_grid(theta.view(-1, 2, 3), list(image.shape), align_corners=False)
@@ -139,11 +139,11 @@ def crop(image: Tensor, start: Tensor, size: Tensor) -> Tensor:
 
 
 def soften(image: Tensor, sigma: Tensor) -> Tensor:
-    """Gaussian blur of each page by its own sigma, up to 3 px; 0 leaves a page as it is.
+    """Blur each page with a Gaussian of its own sigma; 0 leaves a page unchanged.
 
     Args:
-        image: (B, C, H, W) float; borders are repeated outwards.
-        sigma: (B,) pixels.
+        image: (B, C, H, W) float; borders are replicated.
+        sigma: (B,) pixels, up to 3.
     """
     reach = 9  # three sigma
     batch, channels, height, width = image.shape

@@ -1,6 +1,6 @@
-"""Views of self-supervised training on a processor: one pass over what is written, no temporaries.
+"""Compiled CPU loops for the views of self-supervised training, in one pass without temporaries.
 
-Each loop does what the tensor operations of `ssl_views` do on other devices, from the same draws.
+Each loop computes the same as the tensor operations in `tensors`, from the same draws.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from ecgvision.render.kernels import compiled
 def places(
     start: np.ndarray, placed: np.ndarray, left: np.ndarray, right: np.ndarray, part: np.ndarray
 ) -> None:
-    """Where every sample of N stretched crops comes from: `ssl_views.stretch`.
+    """Compute the source positions of the samples of N stretched crops; see `signals.stretch`.
 
     Args:
         start: (N,) int64, first samples of the crops.
-        placed: (N, T) bool, moments of the view that show a sample of the crop as it is, the
-            first and the last among them.
-        left, right: (N, T) int64, to fill: samples of the record.
-        part: (N, T) float32, to fill: how far the view's sample lies from left to right.
+        placed: (N, T) bool, samples of the view that equal a sample of the crop; the first and the
+            last are True.
+        left, right: (N, T) int64, output: neighbouring samples of the record.
+        part: (N, T) float32, output: position of the view's sample between left and right.
     """
     length = left.shape[1]
     at = np.empty(length + 1, np.int64)
     for n in range(len(left)):
         count = 0
-        for t in range(length):  # without a branch, which could not be foretold
+        for t in range(length):  # branch-free: a branch would be mispredicted
             at[count] = t
             count += placed[n, t]
         for i in range(count - 1):
@@ -46,14 +46,14 @@ def time_views(
     signal: np.ndarray, left: np.ndarray, right: np.ndarray, part: np.ndarray, start: np.ndarray,
     end: np.ndarray, sigma: np.ndarray, out: np.ndarray,
 ) -> None:  # fmt: skip
-    """Interpolates, cuts out and adds noise, which `out` holds on entry with a deviation of 1.
+    """Interpolate, cut out and add noise.
 
     Args:
         signal: (B, leads, T) float32 mV without NaN.
-        left, right, part: (V, B, T), as `places` gives them.
-        start, end: (V, B, leads) int64, of what becomes 0.
-        sigma: (V, B) float32 mV.
-        out: (V, B, leads, T) float32.
+        left, right, part: (V, B, T), from `places`.
+        start, end: (V, B, leads) int64, range of samples set to 0.
+        sigma: (V, B) float32 mV, standard deviation of the noise.
+        out: (V, B, leads, T) float32. Contains standard normal noise on entry, the views on exit.
     """
     views, batch, leads, length = out.shape
     for v in range(views):
@@ -79,14 +79,15 @@ def spectrogram_views(
     spectrogram: np.ndarray, start: np.ndarray, kept: np.ndarray, pad: np.ndarray,
     first: np.ndarray, last: np.ndarray, lowest: np.ndarray, frequencies: int, out: np.ndarray,
 ) -> None:  # fmt: skip
-    """Crops in the middle of zeros, with cut-outs.
+    """Centre crops in zeros and cut out frames and bins.
 
     Args:
         spectrogram: (B, leads, bins, frames) float32.
-        start, kept, pad: (V, B) int64: first frame of a crop, its frames, zeros before it.
-        first, last: (V, B, leads) int64, frames of the crop that become 0.
-        lowest: (V, B, leads) int64, of `frequencies` neighbouring bins that become 0.
-        out: (V, B, leads, bins, frames) float32, to fill.
+        start, kept, pad: (V, B) int64: first frame of a crop, its number of frames, zero frames
+            before it.
+        first, last: (V, B, leads) int64, range of frames of the crop set to 0.
+        lowest: (V, B, leads) int64, lowest of the `frequencies` neighbouring bins set to 0.
+        out: (V, B, leads, bins, frames) float32, output.
     """
     views, batch, leads, bins, _ = out.shape
     for v in range(views):

@@ -1,12 +1,12 @@
-"""Views of signals and spectrograms for self-supervised training, a batch at once on its device.
+"""Views of signals and spectrograms for self-supervised training, batched on the device.
 
-The transformations and their ranges are those of Phan et al. (arXiv 2210.06297) and their public
-code; where the code does otherwise than it says, the class that departs from it says so. Every
-view of a record is as long as the record, so that one pass of the network takes all of them.
+Transformations and ranges are those of Phan et al. (arXiv 2210.06297) and their public code. Where
+that code contradicts its description, the class docstring states the difference. Every view is as
+long as the record, so that one forward pass takes all views.
 
-All randomness comes from one generator or seed for each batch: the same seed, shapes and kind of
-device give the same views. What happens to a record depends on its place in the batch, and never
-on the values of the others.
+All randomness comes from one generator or seed per batch: the same seed, shapes and kind of device
+give the same views. The views of a record depend on its position in the batch, but not on the
+values of other records.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from ecgvision.systems.ssl.views.draws import Draws
 
 
 def _spans(draws: Draws, shares: Tensor, length: Tensor | int) -> tuple[Tensor, Tensor]:
-    """Starts and ends of runs of `shares` of `length`, which start anywhere they fit."""
+    """Draw starts and ends of spans that cover `shares` of `length`, at random positions."""
     size = (shares * length).long()
     start = draws.below(length - size + 1)
     return start, start + size
 
 
 def on_processor(x: Tensor) -> bool:
-    """Whether compiled loops can read the tensor; other devices take tensor operations."""
+    """Return whether the tensor is on the CPU, where compiled loops replace tensor operations."""
     return x.device.type == "cpu"
 
 
@@ -40,23 +40,23 @@ def on_processor(x: Tensor) -> bool:
 class TimeViews:
     """Views of a signal: a crop stretched to full length, a cut-out in every lead, noise.
 
-    A crop keeps a run of the record. Its samples are placed in order at as many randomly chosen
-    places of the view, the first at its beginning and the last at its end; between them the view
-    is interpolated linearly, all leads at the same moments. Then a run of every lead, each lead
-    by itself, becomes 0, and Gaussian noise is added everywhere.
+    A crop is a span of the record. Its samples are placed in order at random positions of the view,
+    the first at the start and the last at the end. Samples in between are interpolated linearly, at
+    the same times in all leads. Then a span of every lead, drawn per lead, becomes 0, and Gaussian
+    noise is added everywhere.
 
-    The public code draws local views of 100 samples and then ignores that number; here they are
-    as long as the record, as they were in effect.
+    The public code draws local views of 100 samples but then ignores that number. Here they are as
+    long as the record, as they effectively are there.
 
     Attributes:
         global_views: number of views that teacher and student see.
         local_views: number of views that only the student sees.
         global_crop, local_crop: share of the record that a view keeps.
         cut_out: share of each lead that becomes 0.
-        noise: standard deviation in mV.
+        noise: standard deviation of the noise in mV.
 
     Raises:
-        ConfigError: for too few views, or a range that makes no sense.
+        ConfigError: for too few views, or an invalid range.
     """
 
     global_views: int = 2
@@ -73,7 +73,7 @@ class TimeViews:
         check_range("noise", self.noise, 0, float("inf"))
 
     def __call__(self, signal: Tensor, source: torch.Generator | int) -> Tensor:
-        """Global views first, then local ones.
+        """Return global views, then local ones.
 
         Args:
             signal: (B, leads, T) mV; NaN (not observed) counts as 0.
@@ -108,7 +108,7 @@ class TimeViews:
 
 
 def _time_views(draws: Draws, signal: Tensor, *given: Tensor) -> Tensor:
-    """Each view by itself, its noise from a generator of its own: as many at once as threads."""
+    """Make the views on the CPU in parallel threads, each with its own noise generator."""
     views = torch.empty(len(given[0]), *signal.shape)
     noise = draws.generators(len(views))
     record = np.ascontiguousarray(signal.numpy())
@@ -125,16 +125,16 @@ def _time_views(draws: Draws, signal: Tensor, *given: Tensor) -> Tensor:
 
 
 def stretch(draws: Draws, shares: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Where every sample of a stretched crop comes from.
+    """Draw crops, and the source position in the record of every sample of the stretched view.
 
     Args:
-        shares: (V, B), what a crop keeps of `length` samples; it keeps two at least.
+        shares: (V, B), share of `length` samples that a crop keeps, at least two samples.
         length: samples of the record and of the view.
 
     Returns:
-        Sample to the left and to the right in the record, (V, B, length) int64, and how far
-        the view's sample lies from the one to the other, (V, B, length) in [0, 1). The moment
-        `left + part` never falls from one sample of the view to the next.
+        The samples of the record to the left and to the right, (V, B, length) int64, and the
+        position between them, (V, B, length) in [0, 1). The source time `left + part` never
+        decreases along the view.
     """
     kept = (shares * length).long().clamp(2, length)
     start = draws.below(length - kept + 1)
@@ -153,12 +153,12 @@ def _places(placed: Tensor, start: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class SpectrogramViews:
-    """Views of a spectrogram: a crop in the middle of zeros, cut-outs in time and frequency.
+    """Views of a spectrogram: a crop centred in zeros, with cut-outs in time and frequency.
 
-    A crop keeps a run of frames. In every lead, each by itself, a run of the crop's frames and
-    one frequency become 0. The crop then stands in the middle of the view, with zeros around.
-    Zeros are what a lead shows on average if the spectrogram was standardised before, as in the
-    public code. That code draws the frequency cut-out and loses it again; here both hold.
+    A crop keeps a span of frames. In every lead, drawn per lead, a span of the crop's frames and
+    one frequency become 0. The crop is then centred in the view and padded with zeros. Zero is the
+    mean of a lead if the spectrogram was standardised before, as in the public code. That code
+    draws the frequency cut-out but then discards it; here both cut-outs are applied.
 
     Attributes:
         global_views, local_views: as in `TimeViews`.
@@ -167,7 +167,7 @@ class SpectrogramViews:
         frequencies: number of neighbouring frequencies that become 0 in each lead; 0 for none.
 
     Raises:
-        ConfigError: for too few views, or a range that makes no sense.
+        ConfigError: for too few views, or an invalid range.
     """
 
     global_views: int = 2
@@ -184,7 +184,7 @@ class SpectrogramViews:
         check_range("frequencies", (0, self.frequencies), 0, 2**31)
 
     def __call__(self, spectrogram: Tensor, source: torch.Generator | int) -> Tensor:
-        """Global views first, then local ones.
+        """Return global views, then local ones.
 
         Args:
             spectrogram: (B, leads, bins, frames), standardised.

@@ -1,4 +1,4 @@
-"""The loops of `view_kernels` as tensor operations, for every device."""
+"""The loops of `kernels` as tensor operations, for any device."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from torch import Tensor
 
 
 def _rows(x: Tensor, index: Tensor) -> Tensor:
-    """Rows of each record: x (B, T, C), index (..., B, N) -> (..., B, N, C)."""
+    """Gather rows of each record: x (B, T, C), index (..., B, N) -> (..., B, N, C)."""
     first = torch.arange(x.shape[0], device=x.device).view(-1, 1) * x.shape[1]
     chosen = x.flatten(0, 1).index_select(0, (index + first).flatten())
     return chosen.view(*index.shape, x.shape[2])
 
 
 def places(placed: Tensor, start: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """`view_kernels.places` as tensor operations."""
+    """`kernels.places` as tensor operations."""
     length = placed.shape[-1]
     time = torch.arange(length, device=placed.device)
     before = torch.where(placed, time, 0).cummax(-1).values
-    # nearest placed sample at or after each moment, seen from the far end
+    # Next placed sample after each time: a cumulative maximum from the far end.
     after = torch.where(placed, length - 1 - time, 0).flip(-1).cummax(-1).values.flip(-1)
     after = length - 1 - after.roll(-1, -1)
     after[..., -1] = length  # nothing follows the last; its part is 0
@@ -33,7 +33,7 @@ def time_views(
     signal: Tensor, left: Tensor, right: Tensor, part: Tensor, start: Tensor, end: Tensor,
     sigma: Tensor, views: Tensor,
 ) -> None:  # fmt: skip
-    """`view_kernels.time_views` as tensor operations."""
+    """`kernels.time_views` as tensor operations."""
     rows = signal.transpose(1, 2).contiguous()
     time = torch.arange(signal.shape[-1], device=signal.device)
     for v, out in enumerate(views):  # one at a time: a tenth of the temporaries
@@ -47,7 +47,7 @@ def spectrogram_views(
     spectrogram: Tensor, start: Tensor, kept: Tensor, pad: Tensor, first: Tensor, last: Tensor,
     lowest: Tensor, frequencies: int,
 ) -> Tensor:  # fmt: skip
-    """`view_kernels.spectrogram_views` as tensor operations."""
+    """`kernels.spectrogram_views` as tensor operations."""
     _, leads, bins, frames = spectrogram.shape
     place = torch.arange(frames, device=spectrogram.device) - pad.unsqueeze(-1)  # within the crop
     inside = (place >= 0) & (place < kept.unsqueeze(-1))
