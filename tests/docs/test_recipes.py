@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 
 import pytest
 from doc_pages import ROOT, blocks
@@ -58,7 +59,8 @@ def test_every_page_has_code():
 
 
 @pytest.mark.parametrize("code", CODE)
-def test_a_recipe_runs(code, registries_as_they_were):
+def test_a_recipe_runs(code, registries_as_they_were, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert "assert " in code
     exec(compile(code, "recipe", "exec"), {"__name__": "recipe"})
 
