@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench notebooks lock clean
+.PHONY: demo test lint bench notebooks docs lock clean
 
 demo: $(STAMP)  ## install, then the whole loop on the built-in cohort, and a page read
 	$(BIN)/python -m experiments.run +exp=vizecg
@@ -26,6 +26,11 @@ bench: $(STAMP)  ## every benchmark that needs nothing which is not here, one af
 notebooks: $(STAMP)  ## open the notebooks in Jupyter
 	$(UV) pip install --quiet --python $(BIN)/python -e ".[notebooks]"
 	$(BIN)/jupyter lab notebooks
+
+docs: $(STAMP)  ## the documentation as a website in build/docs; any warning stops it
+	$(UV) pip install --quiet --python $(BIN)/python -e ".[docs]"
+	$(BIN)/mkdocs build --strict
+	! grep -rlE '<(script|link|img)[^>]+(src|href)="?https?://' build/docs --include='*.html'
 
 lock: .uv/bin/uv  ## solve the dependencies anew, with hashes and for every platform
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url \

@@ -1,106 +1,41 @@
-"""Every command of the README is one that the tools take, with settings that can work."""
+"""The README is short, shows what it says it shows, and claims no figure that the docs do not."""
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import re
-import shlex
-from pathlib import Path
 
-import pytest
+from doc_pages import README, ROOT, commands
 
-from ecgvision import cli
-from ecgvision.systems import get_system
-from experiments.check import check_types
-from experiments.configure import configure
-from experiments.sources import check_source
-from experiments.stages import stage_config, trainable
-from experiments.study import __main__ as study
-from experiments.study import cross_validation
-from experiments.study.check import check_plan
-
-ROOT = Path(__file__).parent.parent
-ELSEWHERE = {"pip"}
-"""Commands of others."""
+TEXT = README.read_text(encoding="utf-8")
+INTERVAL = re.compile(r"\d+\.\d+(?: dB)? \(\d+\.\d+-\d+\.\d+\)")
 
 
-def commands() -> list[str]:
-    """The lines of all shell blocks, placeholders in one word and comments left out."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
-    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    lines = [line.replace("<run id>", "ID") for block in blocks for line in block.splitlines()]
-    return [shlex.join(words) for line in lines if (words := shlex.split(line, comments=True))]
+def test_it_is_short():
+    assert len(TEXT.splitlines()) <= 150
 
 
-class Parsed(Exception):
-    """The arguments were taken; nothing more is to happen."""
+def test_it_begins_with_two_commands():
+    assert commands(README)[:2] == ["make demo", "make test"]
 
 
-@pytest.fixture
-def only_parsed(monkeypatch):
-    parse = argparse.ArgumentParser.parse_args
-
-    def stop(self, *args, **kwargs):
-        raise Parsed(parse(self, *args, **kwargs))
-
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
+def test_it_shows_two_pictures():
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", TEXT)
+    assert len(pictures) == 2
+    assert all((ROOT / name).is_file() for name in pictures)
 
 
-def can_run(words: list[str]) -> None:
-    config = configure(words)
-    stages = [stage_config(config, name) for name in trainable(config)
-              if get_system(config["exp"]).needs(config, name)]  # fmt: skip
-    for one in (config, *stages):
-        check_types(one)
-        check_source(one["data"])
-        get_system(one["exp"]).check(one)
+def test_its_figures_are_those_of_the_results():
+    claimed = INTERVAL.findall(TEXT)
+    assert len(claimed) > 8
+    results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    assert [figure for figure in claimed if figure not in results] == []
 
 
-def can_study(name: str, words: list[str]) -> None:
-    own = [word for word in words if not word.startswith(tuple(f"{key}=" for key in study.OWN))]
-    if name != cross_validation.NAME:
-        plan = study.read_plan(name, own)
-        configs = {arm.name: configure(arm.run) for arm in plan.arms}
-        check_plan(plan, configs)
-    else:
-        configs = {"": configure([f"+{w}" for w in words if w.startswith("exp=")] + own)}
-        cross_validation.check(configs[""])
-    for config in configs.values():
-        check_source(config["data"])
-
-
-def test_there_are_commands():
-    assert len(commands()) > 50
-
-
-@pytest.mark.parametrize("line", commands())
-def test_a_command_of_the_readme_is_taken(line, only_parsed):
-    words = shlex.split(line)
-    while re.match(r"[A-Z_]+=", words[0]):
-        del words[0]
-    program, rest = words[0], words[1:]
-    if program == "make":
-        assert re.search(rf"^{rest[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    elif program == "ecgvision":
-        with pytest.raises(Parsed):
-            cli.main(rest)
-    elif Path(program).name == "python":
-        assert rest[0] == "-m"
-        module, rest = rest[1], rest[2:]
-        if module == "pytest":
-            assert all((ROOT / path).exists() for path in rest)
-        elif module == "experiments.run":
-            if "--help" not in rest:
-                many = "-m" in rest
-                can_run([w for w in rest if not (many and (w == "-m" or "," in w))])
-        elif module == "experiments.study" and "--help" not in rest:
-            can_study(rest[0], rest[1:])
-        else:
-            bench = "experiments.bench"
-            main = importlib.import_module(f"{bench}.__main__" if module == bench else module).main
-            with pytest.raises((Parsed, SystemExit)) as caught:
-                main(rest)
-            assert getattr(caught.value, "code", 0) == 0
-    else:
-        assert program in ELSEWHERE
+def test_the_results_are_those_of_the_systems():
+    results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    pages = (ROOT / "docs" / "systems").glob("*.md")
+    words = " ".join(page.read_text(encoding="utf-8") for page in pages).split()
+    measured = " ".join(words).replace(" dB", "")
+    figures = [figure.replace(" dB", "") for figure in INTERVAL.findall(results)]
+    assert len(figures) > 12
+    assert [figure for figure in figures if figure not in measured] == []

@@ -1,0 +1,86 @@
+"""Settings, files, links and objects that the README and the docs name are there."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from doc_pages import NAMES, PAGES, ROOT, prose, spans
+
+from experiments.configure import configure
+
+SECTIONS = ("data", "model", "loss", "optimizer", "trainer", "wandb", "ssl", "teacher", "time",
+            "spectrogram", "image", "reading", "signals")  # fmt: skip
+OPEN = ("loss.distill",)
+"""Sections that take any pair of streams."""
+KEY = re.compile(rf"\+?((?:{'|'.join(SECTIONS)})(?:\.\w+)+)(?:=.*)?")
+FOLDERS = ("ecgvision/", "experiments/", "data_prep/", "tests/", "docs/", "notebooks/")
+OBJECT = re.compile(r"(?:ecgvision|experiments|data_prep)(?:\.\w+)+")
+ELSEWHERE = {"model.onnx", "signals.npy"}
+"""Names of files that look like a key."""
+
+
+def leaves(section: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in section.items():
+        yield prefix + str(key)
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{prefix}{key}.")
+
+
+@cache
+def known() -> frozenset[str]:
+    """Every key of every experiment, and of every source."""
+    names = [file.stem for file in (ROOT / "experiments" / "exp").glob("*.yaml")]
+    found = {key for name in names for key in leaves(configure([f"+exp={name}"]))}
+    for file in (ROOT / "experiments" / "data").glob("*.yaml"):
+        found |= {f"data.{key}" for key in yaml.safe_load(file.read_text(encoding="utf-8"))}
+    return frozenset(found)
+
+
+def keys(page: Path) -> list[str]:
+    found = [match[1] for span in spans(page) if (match := KEY.fullmatch(span))]
+    return [key for key in found if key not in ELSEWHERE]
+
+
+def exists(key: str) -> bool:
+    return key in known() or key.startswith(tuple(f"{section}." for section in OPEN))
+
+
+def test_keys_are_found():
+    assert len({key for page in PAGES for key in keys(page)}) > 40
+    assert not exists("data.no_such_key")
+    assert not exists("model.official_nothing")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_settings_exist(page):
+    assert [key for key in keys(page) if not exists(key)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_files_exist(page):
+    named = [s for s in spans(page) if s.startswith(FOLDERS) and " " not in s]
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)\s]+)\)", prose(page))
+    inside = [link.partition("#")[0] for link in links if "://" not in link]
+    assert [link for link in inside if link and not (page.parent / link).is_file()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_objects_exist(page):
+    for name in (span for span in spans(page) if OBJECT.fullmatch(span)):
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError:
+            module, _, attribute = name.rpartition(".")
+            assert hasattr(importlib.import_module(module), attribute), name
