@@ -20,6 +20,7 @@ PACKAGES = {
 }
 ROOMS = {
     "cli": ("the command ecgvision", "answers for people"),
+    "api": ("import ecgvision as ev", "functions for notebooks"),
     "interpret": ("explanations of an answer", "attributions"),
     "runs": ("finished runs, opened and judged again", "evaluations"),
     "systems": ("networks, losses, tasks of each system", "runs, checkpoints"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from doc_pages import README, ROOT, commands
+from tests.doc_pages import README, ROOT, commands
 
 TEXT = README.read_text(encoding="utf-8")
 INTERVAL = re.compile(r"\d+\.\d+(?: dB)? \(\d+\.\d+-\d+\.\d+\)")

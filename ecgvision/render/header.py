@@ -11,7 +11,7 @@ from ecgvision.core.errors import ConfigError
 # low, high (exclusive) and step. The ranges cover normal adults and mild deviations. Our default:
 # wide enough that no value is rare, without extremes that a device would comment on.
 MEASUREMENTS: dict[str, tuple[int, int, int]] = {
-    "rate": (48, 118, 1),  # beats a minute
+    "rate": (48, 118, 1),  # beats per minute
     "pr": (118, 222, 2),  # ms
     "qrs": (72, 132, 2),
     "qt": (336, 462, 2),

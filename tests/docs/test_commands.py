@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from doc_pages import NAMES, PAGES, ROOT, commands
 
 from ecgvision import cli
 from ecgvision.systems import get_system
@@ -21,6 +20,7 @@ from experiments.stages import stage_config, trainable
 from experiments.study import __main__ as study
 from experiments.study import cross_validation
 from experiments.study.check import check_plan
+from tests.doc_pages import NAMES, PAGES, ROOT, commands
 
 ELSEWHERE = {"pip", "http.server"}
 """Commands and modules of others."""

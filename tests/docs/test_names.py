@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import yaml
-from doc_pages import NAMES, PAGES, ROOT, prose, spans
 
 from experiments.configure import configure
+from tests.doc_pages import NAMES, PAGES, ROOT, prose, spans
 
 SECTIONS = ("data", "model", "loss", "optimizer", "trainer", "wandb", "ssl", "teacher", "time",
             "spectrogram", "image", "reading", "signals")  # fmt: skip

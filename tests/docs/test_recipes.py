@@ -6,7 +6,6 @@ import re
 import tempfile
 
 import pytest
-from doc_pages import ROOT, blocks
 
 from ecgvision.core.layouts import LAYOUTS, get_layout
 from ecgvision.labels.schemes import SCHEMES
@@ -16,6 +15,7 @@ from ecgvision.nn.signal_encoders import SIGNAL_ENCODERS
 from ecgvision.render.artefacts import ARTEFACTS
 from ecgvision.render.papers.catalogue import PAPERS
 from ecgvision.systems import SYSTEMS
+from tests.doc_pages import ROOT, blocks
 
 FOLDER = ROOT / "docs" / "extend"
 PAGES = sorted(page.stem for page in FOLDER.glob("*.md") if page.stem != "index")

@@ -6,7 +6,8 @@ import importlib.util
 import re
 
 import yaml
-from doc_pages import PAGES, README, ROOT
+
+from tests.doc_pages import PAGES, README, ROOT
 
 DOCS = ROOT / "docs"
 SITE = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))

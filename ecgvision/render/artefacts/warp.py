@@ -27,10 +27,7 @@ a larger one, and interpolated linearly. Our defaults: on letter pages, the bend
 stay within 0.06 px of the true position, at a small part of the time.
 """
 
-ROUNDS, CLOSE_PX = (
-    60,
-    1e-7,
-)  # of the fixed-point iteration; bends need 3 to 5 rounds per digit
+ROUNDS, CLOSE_PX = 60, 1e-7  # of the fixed-point iteration; bends need 3 to 5 rounds per digit
 
 
 class Step(Protocol):

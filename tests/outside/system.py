@@ -1,0 +1,57 @@
+"""A linear classifier of the ink in a coarse grid of the page: network, task and system."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ecgvision.data.paired import PairedDataModule
+from ecgvision.nn.student import Student
+from ecgvision.nn.training.task import BaseTask
+from ecgvision.systems.base import base_arguments, loader_arguments
+from ecgvision.systems.labelled import LabelledSystem
+from ecgvision.systems.pages import page_settings
+
+
+class InkNet(nn.Module):
+    """(B, 3, H, W) uint8 to (B, C) logits."""
+
+    def __init__(self, labels: int, cells: int) -> None:
+        super().__init__()
+        self.cells, self.head = cells, nn.Linear(cells * cells, labels)
+
+    def forward(self, image: Tensor) -> Tensor:
+        ink = 1 - image.float().mean(1, keepdim=True) / 255
+        return self.head(F.adaptive_avg_pool2d(ink, self.cells).flatten(1))
+
+
+class InkTask(BaseTask):
+    def compute(self, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        logits = self.model(batch["image"])
+        loss = F.binary_cross_entropy_with_logits(logits, batch["target"])
+        return {"ink": logits}, {"bce": loss}
+
+
+class InkSystem(LabelledSystem):
+    """`+exp=ink`."""
+
+    def streams(self, config: Any) -> tuple[str, ...]:
+        return ("ink",)
+
+    def data(self, config: Any, cohort: Any) -> PairedDataModule:
+        return PairedDataModule(
+            cohort, page_settings(config, images=True), folders=(),
+            augment=config["data"]["augment"], **loader_arguments(config),
+        )  # fmt: skip
+
+    def task(self, config: Any, data: Any, *, pretrained: bool) -> InkTask:
+        network = InkNet(len(data.cohort.scheme.codes), config["model"]["cells"])
+        return InkTask(network, self.streams(config), **base_arguments(config))
+
+    def student(self, config: Any, network: nn.Module, points: Any) -> Student:
+        return Student(
+            network, nn.Identity(), image_size=config["data"]["image_size"],
+            temperature=points.temperature, thresholds=points.thresholds,
+        ).eval()  # fmt: skip
