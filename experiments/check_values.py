@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ecgvision.core.errors import ConfigError, about_setting
+from ecgvision.core.processors import usable_cores
 from ecgvision.data.folds import check_folds
 from ecgvision.labels.schemes import get_scheme
 from experiments.check import is_number, setting
+from experiments.trainer_arguments import check_arguments
 
 WHOLE = {
     "seed": 0,
@@ -79,6 +81,7 @@ def check_values(config: Mapping[str, Any]) -> None:
 
 
 def _check_trainer(trainer: Mapping[str, Any]) -> None:
+    check_arguments(trainer)
     devices = trainer["devices"]
     if not _are_devices(devices):
         raise ConfigError(
@@ -88,6 +91,12 @@ def _check_trainer(trainer: Mapping[str, Any]) -> None:
     if trainer["accelerator"] == "cpu" and not re.fullmatch(r"auto|[1-9]\d*", str(devices)):
         raise ConfigError("of trainer.accelerator=cpu, trainer.devices is a number of processes",
                           value=devices, remedy="Set trainer.devices=1")  # fmt: skip
+    cores = usable_cores()
+    if trainer["accelerator"] == "cpu" and str(devices) != "auto" and int(devices) > max(cores, 2):
+        raise ConfigError(
+            f"trainer.devices is more processes than there are cores, {cores}", value=devices,
+            remedy=f"Set trainer.devices to at most {cores}",
+        )  # fmt: skip
     if not 0 <= trainer["ema_decay"] < 1:
         raise ConfigError("trainer.ema_decay must lie in [0, 1)", value=trainer["ema_decay"])
     if not trainer["gradient_clip"] >= 0:

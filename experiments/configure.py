@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_module
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 
 def _sized(small: Any, full: Any, *, _root_: Any) -> Any:
@@ -39,6 +40,18 @@ def configure(overrides: Sequence[str] = ()) -> dict[str, Any]:
     Example:
         configure(["+exp=vizecg", "seed=1"])
     """
-    with initialize_config_module("experiments", version_base="1.3"):
-        config = compose("config", overrides=list(overrides))
+    config = compose_config(overrides)
     return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[return-value]
+
+
+def compose_config(overrides: Sequence[str], *, folder: str | None = None) -> DictConfig:
+    """The composed configuration, with interpolations as they are written.
+
+    Args:
+        folder: a further folder of configuration files, as of `--config-dir`.
+    """
+    words = list(overrides)
+    if folder is not None:
+        words.insert(0, f"hydra.searchpath=[file://{Path(folder).resolve()}]")
+    with initialize_config_module("experiments", version_base="1.3"):
+        return compose("config", overrides=words)

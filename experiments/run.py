@@ -157,7 +157,13 @@ def main() -> None:
         return
     import hydra
 
-    import experiments.configure  # noqa: F401  # what the configuration's files may compute
+    from experiments.overrides import check_overrides
+
+    try:
+        check_overrides(sys.argv[1:])
+    except EcgVisionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
 
     hydra.main(version_base="1.3", config_path=".", config_name="config")(_run_composed)()
 

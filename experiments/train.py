@@ -19,12 +19,14 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.run_folder import BEST
+from experiments.trainer_arguments import further_arguments
 
 LAST = "checkpoints/last.ckpt"
 FITTED = "checkpoints/fitted"
@@ -107,7 +109,7 @@ def loggers(config: Mapping[str, Any], folder: Path, run_id: str) -> list[Logger
 
 
 def callbacks(config: Mapping[str, Any], folder: Path, monitor: Monitor) -> list[Callback]:
-    """Progress bar, best and last checkpoint, early stopping, averaged weights."""
+    """Best and last checkpoint, early stopping, averaged weights."""
     trainer = config["trainer"]
     common: dict[str, Any] = {
         "dirpath": folder / Path(BEST).parent,
@@ -120,7 +122,6 @@ def callbacks(config: Mapping[str, Any], folder: Path, monitor: Monitor) -> list
         # training goes on from the last checkpoint; of this one only the weights are read
         after = {"save_on_train_epoch_end": True, "save_weights_only": True}
     out: list[Callback] = [
-        TQDMProgressBar(),  # whether or not the package rich is there
         ModelCheckpoint(filename=Path(BEST).stem, monitor=figure, mode=mode, **after, **common),
         # one of its own: save_last would follow only the epochs that are best
         ModelCheckpoint(filename=Path(LAST).stem, save_on_train_epoch_end=True, **common),
@@ -138,23 +139,33 @@ def make_trainer(
     """The Lightning trainer of the configuration."""
     trainer = config["trainer"]
     judged = monitor is not None and monitor[0].startswith("val/")
-    return L.Trainer(
-        max_epochs=trainer["max_epochs"],
-        accelerator=trainer["accelerator"],
-        devices=trainer["devices"],
-        precision=precision(trainer["precision"], trainer["accelerator"]),  # type: ignore[arg-type]
-        limit_train_batches=trainer["limit_train_batches"],
-        limit_val_batches=trainer["limit_val_batches"] if judged else 0,
-        gradient_clip_val=trainer["gradient_clip"],
-        use_distributed_sampler=False,  # ours knows rank and world
-        num_sanity_val_steps=0,
-        log_every_n_steps=1,
-        enable_model_summary=False,
-        default_root_dir=folder,
-        logger=loggers(config, folder, run_id),
-        callbacks=callbacks(config, folder, monitor),
-        plugins=[AtomicCheckpoints()],
-    )
+    arguments: dict[str, Any] = {
+        "num_sanity_val_steps": 0, "log_every_n_steps": 1, "enable_model_summary": False,
+        **further_arguments(trainer),
+        "max_epochs": trainer["max_epochs"],
+        "accelerator": trainer["accelerator"],
+        "devices": trainer["devices"],
+        "precision": precision(trainer["precision"], trainer["accelerator"]),
+        "limit_train_batches": trainer["limit_train_batches"],
+        "limit_val_batches": trainer["limit_val_batches"] if judged else 0,
+        "gradient_clip_val": trainer["gradient_clip"],
+    }  # fmt: skip
+    bar = [TQDMProgressBar()] if arguments.get("enable_progress_bar", True) else []
+    try:
+        return L.Trainer(
+            **arguments,
+            use_distributed_sampler=False,  # ours knows rank and world
+            default_root_dir=folder,
+            logger=loggers(config, folder, run_id),
+            callbacks=[*bar, *callbacks(config, folder, monitor)],
+            plugins=[AtomicCheckpoints()],
+        )
+    except (MisconfigurationException, ModuleNotFoundError, TypeError, ValueError) as error:
+        asked = {key: trainer[key] for key in ("accelerator", "devices")} | further_arguments(
+            trainer
+        )
+        raise ConfigError(f"Lightning refuses these settings of trainer: {error}",
+                          value=asked) from error  # fmt: skip
 
 
 def fit(

@@ -1,4 +1,4 @@
-"""Leads of a page begin and end where its columns do."""
+"""Snap the start and end of each lead to the columns of the page."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import torch
 from torch import Tensor
 
 PARTS = 12
-"""Equal parts of the window at whose ends leads may begin and end: a page has 1, 2, 3, 4, 6 or 12
-columns, each as wide as the others; our default."""
+"""Number of equal parts of the window at whose ends a lead may begin or end. Our default: a page
+has 1, 2, 3, 4, 6 or 12 columns of equal width."""
 
 PURE = 0.25
-"""A part is held to be printed wholly where less than this share of its samples seems not to be,
-and not at all where less than this does; our default, a fifth of a second of ten, twice what cells
-of 16 pixels are off by where one lead ends and another begins."""
+"""Threshold on the share of disagreeing samples in a part. Below it, a nearly printed part counts
+as printed to its ends, and a hardly printed part as not printed. Our default: a fifth of a second
+in a window of 10 s, twice the error of 16-pixel cells at the border between two leads."""
 
 SIDE = 1e-3
-"""How far on its side of a half a probability stands that was on the other; our default."""
+"""Distance from 0.5 of a probability that was moved across 0.5; our default."""
 
 
 def by_columns(presence: Tensor) -> Tensor:
-    """Probabilities that samples were printed, of which a part that is nearly all printed is
-    printed to its ends, and one that is hardly printed not at all. Others stay as they are.
+    """Snap presence probabilities to the parts of the window.
+
+    A part that is nearly all printed becomes printed to its ends, and a part that is hardly printed
+    becomes not printed. Other parts are unchanged.
 
     Shape:
         presence and the result: (B, 12, T).

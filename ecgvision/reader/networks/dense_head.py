@@ -1,4 +1,5 @@
-"""What each cell of a page's map says: whose trace runs here, where its 0 mV is, and when."""
+"""Dense head: predicts for each cell of a page's map the nearest trace, its 0 mV point and its
+time."""
 
 from __future__ import annotations
 
@@ -11,26 +12,27 @@ from ecgvision.core.ecg import LEADS
 from ecgvision.reader.networks.name_pointer import NamePointer
 
 INVERTED = len(LEADS)
-"""The answer "-aVR", as Cabrera's order prints it."""
+"""Class index of "-aVR", as printed in Cabrera's order."""
 
 NOTHING = len(LEADS) + 1
-"""The answer that no trace's 0 mV is near."""
+"""Class index of background: no 0 mV line of a trace is near."""
 
 RELATIVE_GAINS = (0.25, 0.5, 1.0, 2.0)
-"""How high a millivolt may be printed against 10 mm/mV at 25 mm/s: at 5, 10 and 20 mm/mV, and at 50
-mm/s half as much, as what is seen of a page without a grid is one against the other."""
+"""Classes of printed gain relative to 10 mm/mV at 25 mm/s. They cover 5, 10 and 20 mm/mV at 25
+mm/s, and half of that at 50 mm/s: on a page without a grid, only the ratio of height to width is
+visible."""
 
 
 class Cells(NamedTuple):
-    """Answers of all cells, N = rows * columns of them; G = len(`RELATIVE_GAINS`).
+    """Predictions of all N = rows * columns cells; G = len(`RELATIVE_GAINS`).
 
     Attributes:
-        logits: (B, 14, N): the leads, -aVR, nothing.
+        logits: (B, 14, N): the leads, -aVR, background.
         x, y: (B, N), the nearest point of the trace's 0 mV line, as fractions of the image.
-        time: (B, N), of that point, as a fraction of the window.
+        time: (B, N), time of that point, as a fraction of the window.
         gain: (B, G, N), logits of `RELATIVE_GAINS`.
-        stretch: (B, N), log of how many times higher a millivolt is than that: a picture taken
-            aslant shows it so.
+        stretch: (B, N), log of the ratio of the printed height of 1 mV to the height by `gain`; not
+            0 where the image was taken at an angle.
     """
 
     logits: Tensor
@@ -42,20 +44,24 @@ class Cells(NamedTuple):
 
 
 PARTS = [NOTHING + 1, 2, 1, 1, len(RELATIVE_GAINS)]
-"""Numbers of a cell's answer: names, place, time, stretch, gain."""
+"""Output channels of a cell: names, place, time, stretch, gain."""
 
 
 DOUBT = 0.01
-"""Probability of every other name where one is seen for sure; our default."""
+"""Probability added to every name, so that no name is ruled out where another is certain; our
+default."""
 
 
 def by_name(logits: Tensor, names: Tensor, trust: Tensor) -> Tensor:
-    """Names of cells by the page and by print: which lead is the product of both, and whether there
-    is any stays as it was.
+    """Combine the names predicted by the cells with the names printed on the page.
+
+    The probabilities of the leads become the product of both. The probability that there is any
+    lead is unchanged.
 
     Args:
-        logits: (B, 14, N); names: (B, 13, N) probabilities, of all none where nothing was printed.
-        trust: in print, a power.
+        logits: (B, 14, N), from the cells.
+        names: (B, 13, N), probabilities of printed names; all 0 where nothing was printed.
+        trust: exponent of the printed names.
     """
     leads, nothing = logits.split([NOTHING, 1], dim=1)
     printed = trust * (names + DOUBT).log()
@@ -64,11 +70,13 @@ def by_name(logits: Tensor, names: Tensor, trust: Tensor) -> Tensor:
 
 
 class DenseHead(nn.Module):
-    """From a map to `Cells`. A new head points at the cells themselves, as if the window took the
-    whole width.
+    """Predict `Cells` from a feature map.
+
+    Offsets are relative to a cell's own middle. A new head assumes that the window takes the full
+    width.
 
     Shape:
-        x: (B, width, rows, columns); names: (B, 13, 2 rows, 2 columns), of a `PrintNet`.
+        x: (B, width, rows, columns); names: (B, 13, 2 rows, 2 columns), from a `PrintNet`.
     """
 
     middle: Tensor

@@ -1,4 +1,5 @@
-"""Where on a page a trace was drawn, pixel by pixel, and how far each pixel is from its 0 mV."""
+"""Decoder for the trace mask: where a trace was drawn, and how far each pixel is from its 0 mV
+line."""
 
 from __future__ import annotations
 
@@ -11,11 +12,11 @@ from torch.nn import functional as F
 from ecgvision.nn.image_encoders.readnet import conv_unit
 
 RARE = -4.0
-"""Logit of a trace where learning starts; our default, about its share of a page's pixels."""
+"""Initial logit of a trace; our default, about the share of a page's pixels that are trace."""
 
 
 class _Join(nn.Module):
-    """A coarser map laid over a finer one, and a convolution for both."""
+    """Merge an upsampled coarse map with a finer one, then convolve."""
 
     def __init__(self, coarse: int, fine: int, width: int) -> None:
         super().__init__()
@@ -28,16 +29,17 @@ class _Join(nn.Module):
 
 
 class InkMap(nn.Module):
-    """The decoder of a U-Net (Ronneberger et al. 2015) whose finest map is of half resolution; each
-    of its cells answers for four pixels (Shi et al. 2016), at a quarter of the cost.
+    """U-Net decoder (Ronneberger et al. 2015) at half resolution with sub-pixel output.
+
+    Each cell of the finest map predicts four pixels (Shi et al. 2016), at a quarter of the cost.
 
     Args:
-        channels: of a `PageMap`'s maps.
+        channels: channels of the maps of a `PageMap`.
 
     Shape:
-        image: (B, 3, H, W) uint8; maps: of the page; result: (B, 1, H, W), the logit that a trace
-        was drawn at the pixel, and (B, 1, H / 2, W / 2), how far below the cell the 0 mV of its
-        trace lies, as a fraction of the image's height.
+        image: (B, 3, H, W) uint8; maps: those of the page; result: (B, 1, H, W), the logit that a
+        trace was drawn at the pixel, and (B, 1, H / 2, W / 2), how far below the cell the 0 mV line
+        of its trace is, as a fraction of the image's height.
     """
 
     def __init__(self, channels: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""The linear laws that limb leads obey: any three of them lie in one plane."""
+"""Linear relations between limb leads: any three of them lie in one plane."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from ecgvision.core.limb_leads import LIMB_FROM_I_II
 
 
 def _relations() -> Tensor:
-    """(20, 6): for every three limb leads the sum that is 0, its largest factor 1."""
+    """Return (20, 6): for every three limb leads the coefficients of a sum that is 0, the largest 1
+    in absolute value."""
     rows = []
     for trio in itertools.combinations(range(6), 3):
         a, b, c = (LIMB_FROM_I_II[i].astype(np.float64) for i in trio)
@@ -25,12 +26,15 @@ def _relations() -> Tensor:
 
 
 RELATIONS = _relations()
-"""Limb leads lie in one plane, so any three of them obey a linear law: Einthoven's
-I - II + III = 0, Goldberger's aVR + aVL + aVF = 0, and the eighteen between them."""
+"""Coefficients of the 20 linear relations, (20, 6).
+
+Limb leads lie in one plane, so any three of them obey a linear law: Einthoven's I - II + III = 0,
+Goldberger's aVR + aVL + aVF = 0, and 18 others."""
 
 
 def law_sums(signal: Tensor, printed: Tensor) -> tuple[Tensor, Tensor]:
-    """The absolute sum of every law at every sample, and whether its leads were printed there.
+    """Return the absolute sum of every law at every sample, and whether its three leads were
+    printed there.
 
     Shape:
         signal: (B, 12, T) mV; printed: (B, 12, T) bool; results: (B, 20, T) mV and bool.

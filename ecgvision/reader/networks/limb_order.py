@@ -1,4 +1,4 @@
-"""The order of a page's limb leads: the usual one or Cabrera's, one for the whole page."""
+"""Order of the limb leads, standard or Cabrera's, determined once per page."""
 
 from __future__ import annotations
 
@@ -18,39 +18,40 @@ AVR = LEAD_INDEX["aVR"]
 STANDARD = [LEAD_INDEX[lead] for lead in ("I", "II", "III", "aVR", "aVL", "aVF")]
 CABRERA = [LEAD_INDEX["aVL"], LEAD_INDEX["I"], INVERTED, LEAD_INDEX["II"], LEAD_INDEX["aVF"],
            LEAD_INDEX["III"]]  # fmt: skip
-"""What cells answer along the six places for limb leads, in the one order and in the other."""
+"""Class indices of the cells at the six places of limb leads, in each order."""
 
 ANSWERS = [*STANDARD, INVERTED]
 
 PLACE_IN_CABRERA = [CABRERA.index(INVERTED if lead == AVR else lead) for lead in STANDARD]
-"""The places of I, II, III, aVR, aVL, aVF there."""
+"""Places of I, II, III, aVR, aVL and aVF in Cabrera's order."""
 
 CHEST = list(range(LIMB_COUNT, len(LEADS)))
 TO_CABRERA = [*PLACE_IN_CABRERA, *CHEST]
-"""Whose row a lead is taken from where the usual names were wrong."""
+"""For each lead, the lead whose row it is taken from when a page that was read in standard order is
+in Cabrera's."""
 
 TO_STANDARD = [*(AVR if lead == INVERTED else lead for lead in CABRERA), *CHEST]
-"""The other way."""
+"""The same for a page that was read in Cabrera's order and is in standard order."""
 
 DOUBTS = (0.02, 0.25, 0.5, 0.75, 0.98)
-"""How Cabrera's the cells of a page may hold it to be; our default."""
+"""Candidate probabilities of Cabrera's order that the cells of a page may share; our default."""
 
 SLIP = 0.01
-"""Probability of an answer that neither order gives a place; our default."""
+"""Probability of an answer that neither order has at a place; our default."""
 
 CLEARER = 0.65
-"""What is read must miss Einthoven's law by no more than that share of what it misses it by in the
-order that the cells say, before the other is taken; our default. Of validation pages that were
-named wrongly none had more than .54, of the others none less than .8."""
+"""Ratio of law errors below which the other order is taken. The error in the other order must be at
+most this share of the error in the order that the cells predict. Our default: on validation pages
+with wrong names the ratio was at most .54, on all others at least .8."""
 
 
 class Named(NamedTuple):
-    """Which lead's trace each cell stands by.
+    """The lead of each cell.
 
     Attributes:
-        leads: (B, 12, N), the probability that the cell stands by each lead's 0 mV.
-        cabrera: (B,) bool, whether the limb leads are in Cabrera's order, aVR upside down.
-        sure: (B,) bool, whether the cells leave no doubt of that.
+        leads: (B, 12, N), the probability that each lead's 0 mV line is near the cell.
+        cabrera: (B,) bool, whether the limb leads are in Cabrera's order, with aVR inverted.
+        sure: (B,) bool, whether the cells leave no doubt about the order.
     """
 
     leads: Tensor
@@ -58,17 +59,17 @@ class Named(NamedTuple):
     sure: Tensor
 
     def sign(self) -> Tensor:
-        """(B, 12): -1 where the lead stands upside down."""
+        """Return (B, 12): -1 for a lead that is printed inverted, else 1."""
         return _sign(self.cabrera)
 
 
 def name_cells(cells: Cells) -> Named:
-    """Names on which all cells of a page agree.
+    """Name the leads of all cells in one order per page. Our own design.
 
-    Cells that cannot tell the orders apart answer with two names, half of each, and a lead would
-    then stand in two rows. So the question is first which of the six places a cell stands by, given
-    how much in doubt the page's cells are (the likeliest of `DOUBTS`), and then, once for the page,
-    which names the places have. Our own design.
+    Cells that cannot tell the orders apart give half their probability to each of two names, and a
+    lead would then be in two rows. So the first step determines at which of the six places a cell
+    is, given the uncertainty of the page's cells (the most likely of `DOUBTS`). The second step
+    determines, once per page, the names of the places.
     """
     shares = cells.logits.softmax(1)
     limb = shares[:, ANSWERS]  # (B, 7, N)
@@ -88,20 +89,22 @@ def name_cells(cells: Cells) -> Named:
 
 
 def by_einthoven(signal: Tensor, printed: Tensor, named: Named) -> tuple[Tensor, Tensor]:
-    """Whether what was read is in the order that it was taken for, where cells were in doubt of it
-    and three limb leads were printed at once: any three of them obey a linear law, which other
-    names break.
+    """Check the order of the limb leads against Einthoven's law, and correct it if the other order
+    fits.
+
+    The order is only changed where the cells were in doubt and three limb leads were printed at the
+    same time. Any three limb leads obey a linear law, which wrong names break.
 
     Args:
-        signal: (B, 12, T) mV, by these names.
+        signal: (B, 12, T) mV, by the predicted names.
         printed: (B, 12, T) bool.
 
     Returns:
-        (B, 12), the lead whose row each lead is to be taken from, and (B, 12), what its values are
-        to be multiplied by.
+        (B, 12), the lead whose row each lead is to be taken from, and (B, 12), the factor of its
+        values.
     """
     cabrera = named.cabrera
-    # len(signal) would fix the batch in an exported graph
+    # len(signal) would fix the batch size in an exported graph
     order = torch.arange(len(LEADS), device=signal.device).expand(signal.shape[0], -1)
     turned = torch.where(
         cabrera[:, None], order.new_tensor(TO_STANDARD), order.new_tensor(TO_CABRERA)
@@ -116,12 +119,12 @@ def by_einthoven(signal: Tensor, printed: Tensor, named: Named) -> tuple[Tensor,
 
 
 def of_rows(part: Tensor, row: Tensor) -> Tensor:
-    """(B, 12, …): of each lead what stands in its row, (B, 12)."""
+    """Select the rows of leads: (B, 12, …) indexed by `row`, (B, 12)."""
     return part.gather(1, row.reshape(*row.shape, *[1] * (part.ndim - 2)).expand_as(part))
 
 
 def _miss(signal: Tensor, printed: Tensor) -> tuple[Tensor, Tensor]:
-    """(B,): the mean of how far the limb leads miss their laws in mV, and of how many sums."""
+    """Return the mean error of the limb-lead laws in mV, (B,), and the number of sums, (B,)."""
     sums, told = law_sums(signal, printed)
     count = told.sum((1, 2))
     return (sums * told).sum((1, 2)) / count.clamp(min=1), count
@@ -133,7 +136,7 @@ def _sign(cabrera: Tensor) -> Tensor:
 
 
 def _table(doubts: Tensor) -> Tensor:
-    """(doubts, 6, 7): log of the probability of every answer at every place."""
+    """Return (doubts, 6, 7): log probability of every answer at every place."""
     eye = torch.eye(len(ANSWERS), device=doubts.device)
     usual, other = (eye[[ANSWERS.index(a) for a in order]] for order in (STANDARD, CABRERA))
     share = doubts[:, None, None]

@@ -1,4 +1,4 @@
-"""Six limb leads from two: what was read of all is brought to what two electrodes could make."""
+"""Project the limb leads that were read onto the plane spanned by I and II."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ from torch import Tensor
 from ecgvision.core.limb_leads import LIMB_FROM_I_II
 
 LAWFUL = 0.25
-"""Share of their size (both weighted root mean squares) by which limb leads may miss the plane and
-still be brought to it; our default. Four of five validation pages miss it by less than .2, and are
-half a decibel nearer to what was printed for it; those that miss it by more than .3 are not; leads
-that were recorded one after another miss it by .42 or more."""
+"""Maximum deviation from the plane for which limb leads are projected, relative to their size (both
+weighted root mean squares). Our default: four of five validation pages deviate by less than .2, and
+gain half a decibel. Pages that deviate by more than .3 do not gain. Leads that were recorded one
+after another deviate by .42 or more."""
 
 LEAST = 1e-6
-"""Square, in mV, that counts as no size at all."""
+"""Minimum of a squared size, in mV²."""
 
 
 def in_plane(signal: Tensor, log_scale: Tensor, printed: Tensor) -> Tensor:
-    """Limb leads as the sums of one I and one II that come nearest to all that was read of them.
+    """Replace limb leads by the combinations of I and II that fit all of them best.
 
-    Six readings of two unknowns, so what was misread of one lead is outvoted by the others (least
-    squares by each sample's own scale; Einthoven 1912, Goldberger 1942). A sample counts where
-    three limb leads or more are printed at that moment, and a page where its leads nearly obey the
-    law already: pages whose rows were not recorded at once stay as they were read.
+    Six readings determine two unknowns, so an error in one lead is outvoted by the others (least
+    squares, weighted by each sample's scale; Einthoven 1912, Goldberger 1942). Only samples at
+    which three limb leads or more are printed are changed. Only pages whose leads nearly obey the
+    law already are changed: rows that were not recorded at the same time stay as they were read.
 
     Args:
+        signal: mV.
         log_scale: log of each sample's Laplace scale.
         printed: bool.
 
     Shape:
-        signal, log_scale, printed and the result: (B, 12, T); signal in mV.
+        signal, log_scale, printed and the result: (B, 12, T).
     """
     limb, chest = signal[:, : len(LIMB_FROM_I_II)], signal[:, len(LIMB_FROM_I_II) :]
     shown = printed[:, : len(LIMB_FROM_I_II)]
@@ -51,6 +52,7 @@ def in_plane(signal: Tensor, log_scale: Tensor, printed: Tensor) -> Tensor:
 
 
 def _products(sums: Tensor) -> Tensor:
-    """(6, 3): of each lead's shares of I and II both squares, and between them the product."""
+    """Return (6, 3): for each lead the squares and the product of its coefficients of I and II, as
+    (aa, ab, bb)."""
     one, two = sums.unbind(1)
     return torch.stack([one * one, one * two, two * two], dim=1)

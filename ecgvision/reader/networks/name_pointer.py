@@ -1,4 +1,4 @@
-"""Which of the names that are printed on a page is a cell's own."""
+"""Pointer from each cell to the printed name of its lead."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 ABOVE, BELOW = 16, 8
-"""Of a cell's middle, in half cells of 8 pixels: where its lead's name may have been carried to,
-of a letter page at 576x768 47 mm above and 23 below. Names stand mostly above their traces, and a
-page taken aslant moves what is carried along it."""
+"""Vertical range of the pointer, in half cells of 8 pixels from a cell's middle: on a letter page
+at 576x768, 47 mm above and 23 mm below. Names are mostly above their traces, and on a page taken at
+an angle carried names drift vertically along the row."""
 
 
 class NamePointer(nn.Module):
-    """For each cell, how far above or below it its lead's name was carried to, and so which it is.
+    """Select the name of each cell's lead from the names carried along the rows above and below it.
 
-    Whose trace a cell stands by is printed on the page. A pointer to where (after Vinyals et al.
-    2015) takes names in whichever order they come. Our own design.
+    Every lead's name is printed on the page. Attention over vertical offsets (after the pointers of
+    Vinyals et al. 2015) works for names in any order. Our own design.
 
     Shape:
-        x: (B, width, rows, columns); names: (B, K, 2 rows, 2 columns), probabilities;
-        result: (B, K, rows, columns).
+        x: (B, width, rows, columns); names: (B, K, 2 rows, 2 columns), probabilities; result: (B,
+        K, rows, columns).
     """
 
     def __init__(self, width: int) -> None:

@@ -1,4 +1,4 @@
-"""Which ink of a strip is its row's where traces cross, told by all that stands around it."""
+"""Resolves overlapping traces: decides which pixels of a strip belong to its lead."""
 
 from __future__ import annotations
 
@@ -7,34 +7,35 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 CELL = (4, 2)
-"""Heights and columns that one cell of the network answers for; our default: a trace is about as
-thick, and every cell costs as much as all that it holds would for a network half as wide."""
+"""Height and width in pixels of one cell of the network. Our default: a trace is about as thick,
+and a cell costs as much as its pixels would in a network of half the width."""
 
 DILATIONS = (1, 2, 4, 1)
-"""Of its layers, along the heights; our default, so that a cell sees a whole lead's row."""
+"""Vertical dilation of each layer; our default, so that a cell sees the full height of a lead's
+row."""
 
 DOUBT = -4.0
-"""Logit of a pardon where learning starts: none, nearly."""
+"""Initial logit of the pardon: almost none."""
 
 SHOWN = (8.0, 4.0)
-"""Within which ink and rows are shown to the network; our defaults."""
+"""Clamps of the ink logits and of the row offsets in the network's input; our defaults."""
 
 
 class OverlapNet(nn.Module):
-    """A network over a strip, heights by columns.
+    """Convolutional network over a strip, heights by columns. Our own design.
 
-    A pixel is given one row. Where a tall stroke runs over the rows of other leads, it is given
-    theirs, and by itself would not count for its own. What is seen of the stroke above and below,
-    and beside it, tells that it does. Our own design.
+    The ink map assigns a pixel to a single row. Where a tall stroke crosses the rows of other
+    leads, its pixels are assigned to those rows and would not count for their own. The network sees
+    the stroke above, below and beside the crossing, and restores these pixels.
 
     Args:
         width: channels.
 
     Shape:
-        ink: (N, heights, columns) logits of a trace; off: (N, heights, columns), how far the row
-        that a pixel is given lies from the strip's, in units of what is held to be near. Heights
-        are multiples of `CELL`'s. Results, of the same shape: what a vote has more, and the share
-        of its penalty for the row that is forgiven.
+        ink: (N, heights, columns), logits of a trace; off: (N, heights, columns), distance between
+        the row assigned to a pixel and the row of the strip, in units of `TraceDecoder`'s learned
+        tolerance. The number of heights is a multiple of `CELL`'s. Results, of the same shape: a
+        term added to a pixel's vote, and the share of its row penalty that is waived.
     """
 
     def __init__(self, *, width: int = 16) -> None:
@@ -65,6 +66,6 @@ class OverlapNet(nn.Module):
 
 
 def _pixels(cells: Tensor) -> Tensor:
-    """(N, heights, columns) of (N, cell, heights / 4, columns / 2)."""
+    """Rearrange (N, cell, heights / 4, columns / 2) to (N, heights, columns)."""
     parts = cells.unflatten(1, CELL).permute(0, 3, 1, 4, 2)
     return parts.flatten(3, 4).flatten(1, 2)

@@ -1,4 +1,4 @@
-"""How a page lies in its picture: where time and rows run, agreed on by what all its cells say."""
+"""Fit of the page geometry: the 0 mV line of every lead, from the predictions of all cells."""
 
 from __future__ import annotations
 
@@ -11,50 +11,51 @@ from ecgvision.reader.networks.dense_head import Cells
 from ecgvision.reader.rectify.least_squares import least_squares
 
 FAR = 0.01
-"""How far a cell's answer may lie from where the others put it before it counts less: a hundredth
-of the page, our default, several times what a trained network is off by."""
+"""Residual at which a cell's weight is halved, as a fraction of the page; our default: several
+times the error of a trained network."""
 
 ROUNDS = 4
-"""How often the fit is repeated with the weights that its own residuals give; our default."""
+"""Number of fits, each but the first reweighted by the previous residuals; our default."""
 
 TURNED = 1e-4
-"""Variance of y over a page's rows, as a fraction of its height squared, below which a turn of the
-page is held to be none; our default. Three rows have 0.03."""
+"""Ridge on the rotation: variance of y over a page's rows, as a fraction of its height squared, far
+below which no rotation is fitted. Our default; three rows have 0.03."""
 
 BENT = 1e-4
-"""Variance of time times y, or of time squared, below which a bend is held to be none; our default.
-Time squared over a whole row has 0.0055."""
+"""Ridge on the bend: variance of time times y, or of time squared, far below which no bend is
+fitted. Our default; time squared over a full row has 0.0055."""
 
 FLOOR = 1e-6
-"""Weight of a cell that says another lead, our default, so that there always is a fit."""
+"""Minimum weight of a cell for a lead that it does not predict; our default, so that a fit always
+exists."""
 
 
 def fit_page(
     cells: Cells, leads: Tensor, time: Tensor, flat: Tensor | None = None, rounds: int = ROUNDS
 ) -> tuple[Tensor, Tensor]:
-    """One curve for each lead, (B, 12, T, 2), and the time_scale of time, (B,).
+    """Fit one curve per lead, (B, 12, T, 2), and the time scale of the page, (B,).
 
-    On a page that lies flat, x is one straight function of time for all leads, and y a constant of
-    each lead. A page that is turned adds to x a share of y, and to y a share of time; one that was
-    photographed from the side, or that bends, adds to y their product and time squared. All shares
-    are the page's, the same for all leads, so a lead of a few cells lies as well as one of many.
+    On a flat page, x is one linear function of time for all leads, and y is constant for each lead.
+    Rotation adds a share of y to x, and a share of time to y. Perspective and bends add to y a
+    share of time times y and of time squared. All shares are common to all leads of a page, so a
+    lead with few cells is located as accurately as one with many.
 
-    x is given no such bend: what cells say of time is off alike for neighbours, which a bend
-    follows, and on flat pages it cost a trained reader 5 dB. Straight x is 3 to 4 px of 768 off on
-    drawn photographs; where a grid is seen, a `Sheet` gives it its bend.
+    x has no bend terms. The errors of neighbouring cells' times are correlated, a bend would follow
+    them, and on flat pages that cost a trained reader 5 dB. A straight x is off by 3 to 4 px of 768
+    on drawn photographs; where a grid is visible, a `Sheet` models the bend of x.
 
     Least squares with the weights of Cauchy's estimator (iteratively reweighted, e.g. Holland and
-    Welsch 1977), so that cells that are mistaken do not pull the others.
+    Welsch 1977), so that outlying cells have little influence.
 
     Args:
-        cells: N answers of each page.
-        leads: (B, 12, N), the probability that a cell stands by a lead.
-        time: (T,), fractions of the window that are asked for.
-        flat: (B,), the time scale of a page that is known to lie flat, and NaN of others. On it
-            time has that scale, and no row a slope.
-        rounds: as `ROUNDS`; a rough answer needs two.
+        cells: N predictions per page.
+        leads: (B, 12, N), the probability that a cell belongs to a lead.
+        time: (T,), times of the curves, as fractions of the window.
+        flat: (B,), the known time scale of a flat page; NaN for other pages. On a flat page time
+            has that scale, and rows have no slope.
+        rounds: see `ROUNDS`; two are enough for a rough result.
     """
-    # sums of differences want all their digits, on whatever runs the exported graph
+    # double precision: sums of differences lose digits, also in the exported graph
     x, y, t = (v[:, None].double() for v in (cells.x, cells.y, cells.time))  # (B, 1, N)
     prior, time = leads.double().square() + FLOOR, time.double()
     weight = prior
@@ -85,13 +86,13 @@ def fit_page(
 
 
 def _along(t: Tensor, y: Tensor) -> Tensor:
-    """(B, 3, 12, N): what a row's height may have a share of."""
+    """Return (B, 3, 12, N): the terms of a row's y (time, time times y, time squared)."""
     t = t.expand(-1, y.shape[1], -1)
     return torch.stack([t, t * y, t.square()], dim=1)
 
 
 def _across(t: Tensor, y: Tensor) -> Tensor:
-    """(B, 2, 12, N): what x may have a share of."""
+    """Return (B, 2, 12, N): the terms of x (time, y)."""
     return torch.stack(torch.broadcast_tensors(t, y), dim=1)
 
 
@@ -104,7 +105,9 @@ def _sum(shares: Tensor, terms: Tensor) -> Tensor:
 
 
 def _shares(terms: Tensor, wanted: Tensor, weight: Tensor, least: Sequence[float]) -> Tensor:
-    """(B, K): of `terms` (B, K, 12, N), by least squares; a term whose variance is far below
-    `least` has none."""
+    """Return (B, K): coefficients of `terms`, (B, K, 12, N), by least squares.
+
+    The coefficient of a term whose variance is far below `least` is nearly 0.
+    """
     wanted = wanted.expand_as(weight).flatten(1)
     return least_squares(terms.flatten(2), wanted, weight.flatten(1), terms.new_tensor(least))

@@ -1,4 +1,5 @@
-"""A page as maps of features: fine ones of what is printed, and one that knows the whole page."""
+"""Feature maps of a page: fine ones of the print, and a coarse one with context from the full
+page."""
 
 from __future__ import annotations
 
@@ -18,18 +19,19 @@ from ecgvision.nn.image_encoders.readnet import STRIDE, ReadEncoder
 from ecgvision.reader.networks.print_net import Printed, PrintNet
 
 STRIDES = (4, 8, STRIDE)
-"""Of the maps, in pixels."""
+"""Strides of the maps, in pixels."""
 
 
 def _stages(network: nn.Module) -> Any:
-    """timm's table of a network's feature maps; torch types every attribute as a module."""
+    """Return timm's table of a network's feature maps; torch types every attribute as a module."""
     return network.feature_info
 
 
 def _at_strides(
     name: str, size: Sequence[int], *, pretrained: bool
 ) -> tuple[ImageEncoder, list[int]]:
-    """A timm encoder that gives its maps at `STRIDES` and its deepest, and their channels."""
+    """Return a timm encoder with maps at `STRIDES` and its deepest one, and the channels of the
+    maps."""
     encoder = ImageEncoder(name, size, pretrained=pretrained)
     strides = _stages(timm.create_model(name, features_only=True)).reduction()
     if not set(STRIDES) < set(strides):
@@ -40,17 +42,16 @@ def _at_strides(
     wanted = (*(strides.index(s) for s in STRIDES), len(strides) - 1)
     whole = timm.create_model(name, features_only=True, out_indices=wanted)
     whole.load_state_dict(encoder.backbone.state_dict())
-    # in the encoder's place, so that its weights keep the names that a diagnosis loads
+    # replaced in place, so that the weights keep the names that a classifier loads
     encoder.backbone = whole.to(memory_format=torch.channels_last)
     return encoder, [int(c) for c in _stages(whole).channels()]
 
 
 class _Top(nn.Module):
-    """A timm network's deepest map laid over the one at stride 16, and what a page needs to know of
-    itself.
+    """Add a timm network's deepest map to the one at stride 16, then apply a `PageContext`.
 
     Shape:
-        maps: four, of an `_at_strides`; beside, result: (B, width, rows, columns).
+        maps: the four of `_at_strides`; beside, result: (B, width, rows, columns).
     """
 
     def __init__(
@@ -66,10 +67,10 @@ class _Top(nn.Module):
 
 
 class PageMap(nn.Module):
-    """Maps of a page at strides 4, 8 and 16, the last of which knows what stands elsewhere.
+    """Feature maps of a page at strides 4, 8 and 16, the last one with context from the full page.
 
-    Every weight of `encoder` takes part, so that a diagnosis that starts from it starts from all
-    that was learned but for what a `PrintNet` finds, which it is not told.
+    All weights of `encoder` are used. A classifier that starts from them therefore starts from
+    everything that was learned, except the output of `PrintNet`, which it does not receive.
 
     Args:
         name: `readnet`, or a timm network with features at those strides.
@@ -77,9 +78,9 @@ class PageMap(nn.Module):
         width: channels of the last map.
 
     Shape:
-        image: (B, 3, height, width) uint8; result: three maps (B, channels, rows, columns), whose
-        channels are `channels` and whose last is of `grid` (rows, columns), and what a `PrintNet`
-        found.
+        image: (B, 3, height, width) uint8; result: three maps (B, channels, rows, columns) and the
+        `Printed` of a `PrintNet`. `channels` holds the channels of the maps, and `grid` the (rows,
+        columns) of the last one.
 
     Raises:
         ConfigError: for an unknown network, one without such features, or another size.

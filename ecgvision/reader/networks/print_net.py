@@ -1,4 +1,4 @@
-"""What is printed beside the traces, known where it stands: names of leads, calibration pulses."""
+"""Detector of printed marks: lead names and calibration pulses."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from ecgvision.nn.image_encoders.readnet import conv_unit
 from ecgvision.reader.data.marks import NAMES, NO_MARK, PULSES
 
 PRIOR = 4.0
-"""Log of how many times likelier a cell stands by no mark than learning with as many of either
-makes it, where learning starts; our default: e^4, one cell in some 55 stands by one."""
+"""Initial log prior odds of background, correcting for class-balanced training. Our default: e^4,
+one cell in some 55 is near a mark."""
 
 
 def carried(shares: Tensor) -> Tensor:
-    """What was last printed to the left of each cell, on its row, and how far away.
+    """Carry printed names to the right along each row of cells.
 
-    A name is printed where its lead begins and holds until the next on its row of cells. Where a
-    paper prints names at other heights, or a page is taken aslant, one may go on above or below
-    the next: which of them is a cell's own is for a `NamePointer` to say. Our own design.
+    A name is printed where its lead begins, and holds until the next name on its row of cells.
+    Where a paper prints names at other heights, or a page is taken at an angle, a carried name may
+    pass above or below the next one. A `NamePointer` selects which of them is a cell's own. Our own
+    design.
 
     Args:
-        shares: (B, K, rows, columns), the probabilities that each of K names stands in a cell.
+        shares: (B, K, rows, columns), the probabilities that each of K names is in a cell.
 
     Returns:
-        (B, K + 1, rows, columns): the probabilities that each was the last, and how far away it is,
-        0 where there was none, as a share of the page's width.
+        (B, K + 1, rows, columns): the probability of each name to be the last one at or left of the
+        cell, and the distance to it as a share of the page's width, 0 if there is none.
     """
     columns = shares.shape[-1]
     here = shares.sum(1)
@@ -42,12 +43,12 @@ def carried(shares: Tensor) -> Tensor:
 
 
 class Printed(NamedTuple):
-    """What stands beside the traces.
+    """Printed marks of a page.
 
     Attributes:
-        marks: (B, NO_MARK + 1, H / 8, W / 8), the logits of the marks a cell may stand by.
-        names: (B, 13, H / 8, W / 8), which name was last on a cell's row; see `carried`.
-        beside: (B, width, H / 16, W / 16), all that for a `PageContext`.
+        marks: (B, NO_MARK + 1, H / 8, W / 8), logits of the mark near each cell.
+        names: (B, 13, H / 8, W / 8), probabilities of the last name on a cell's row; see `carried`.
+        beside: (B, width, H / 16, W / 16), features of all marks for a `PageContext`.
     """
 
     marks: Tensor
@@ -56,15 +57,17 @@ class Printed(NamedTuple):
 
 
 class PrintNet(nn.Module):
-    """Small letters want fine features: convolutions from half the page's resolution to cells of 8
-    pixels, each of which sees 55 of them: of a letter page at 576x768, 20 mm, as wide as a name and
-    from the foot of a pulse up to its 10 mm. Our own design.
+    """Small convolutional network that finds lead names and calibration pulses. Our own design.
 
-    What it finds is laid before a `PageContext`: the features, which names were printed last along
-    a row, and which pulses stand anywhere. A new one says nothing there.
+    Small letters need fine features, so the convolutions begin at half the page's resolution and
+    end in cells of 8 pixels. The receptive field is 55 pixels: 20 mm of a letter page at 576x768,
+    the width of a name, or a pulse from its foot to its height of 10 mm.
+
+    A `PageContext` receives the features, the last name on each row, and the pulses found anywhere
+    on the page. A new network adds 0 to it.
 
     Args:
-        width: channels of what is laid there.
+        width: channels of the features for the `PageContext`.
 
     Shape:
         image: (B, 3, H, W) uint8; result: `Printed`.

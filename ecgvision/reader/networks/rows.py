@@ -1,7 +1,7 @@
-"""From what cells say to where each sample's 0 mV lies: as the whole page lies.
+"""Location of each sample's 0 mV point, from the predictions of all cells and one page geometry.
 
-A row that followed what cells say along it would take their noise, too: on photographs whose grid
-is seen that cost a trained reader two decibels, on clean pages nearly one.
+Rows are not fitted freely along their cells, which would add the noise of the cells: on photographs
+with a visible grid that cost a trained reader two decibels, on clean pages nearly one.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from ecgvision.reader.rectify.sheet import Sheet
 
 
 class Rows(NamedTuple):
-    """Where samples are.
+    """Positions of all samples on the page.
 
     Attributes:
-        points: (B, 12, T, 2), where each sample's 0 mV lies, x and y as fractions of the image.
-        time_scale: (B,), fraction of the sheet's width that the whole window takes.
+        points: (B, 12, T, 2), each sample's 0 mV point, x and y as fractions of the image.
+        time_scale: (B,), fraction of the sheet's width that the window takes.
         presence: (B, 12, T), the probability that the sample was printed; see `by_columns`.
-        sheet: how the page's sheet lies in the image.
+        sheet: the geometry of the page's sheet in the image.
     """
 
     points: Tensor
@@ -38,14 +38,15 @@ class Rows(NamedTuple):
 def find_rows(
     cells: Cells, leads: Tensor, grid: tuple[int, int], image: Tensor, length: int, seconds: float
 ) -> Rows:
-    """The rows of all leads: first as far as the cells know, and then, where the paper's grid is
-    seen, on the sheet laid flat.
+    """Find the rows of all leads: a rough fit of the cells, then a fit on the flattened sheet where
+    a grid is visible.
 
     Args:
         cells: of a map of `grid` (rows, columns).
-        leads: (B, 12, N), the probability that a cell stands by a lead.
-        image: (B, 3, H, W), of which the cells are.
-        length: samples of the window; seconds: of it.
+        leads: (B, 12, N), the probability that a cell belongs to a lead.
+        image: (B, 3, H, W), the image of the cells.
+        length: number of samples of the window.
+        seconds: duration of the window.
     """
     time = (torch.arange(length, device=leads.device) + 0.5) / length
     _, time_scale = fit_page(cells, leads, time, rounds=2)
@@ -58,7 +59,7 @@ def find_rows(
 
 
 def _along(leads: Tensor, grid: tuple[int, int], points: Tensor) -> Tensor:
-    """(B, 12, T): the probability of each lead along its own row."""
+    """Return (B, 12, T): the probability of each lead along its own row."""
     maps = leads.unflatten(2, grid).flatten(0, 1)[:, None]
     spots = 2 * points.flatten(0, 1)[:, None] - 1
     seen = F.grid_sample(maps, spots, align_corners=False)[:, 0, 0]

@@ -1,4 +1,4 @@
-"""From the map of ink to the height of the trace, column by column along a row."""
+"""Decoder from the ink map to the height of the trace, column by column along a row."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from torch.nn import functional as F
 from ecgvision.reader.networks.overlap_net import OverlapNet
 
 STEPS = 144
-"""Heights at which a column is looked at: 0.4 mm of a letter page, a pixel of 576 a page."""
+"""Number of heights at which a column is sampled, about one pixel apart at a page height of 576:
+0.4 mm of a letter page."""
 
 REACH = 0.139
-"""How far above and below 0 mV a trace is followed, as a fraction of the page's height; our
+"""Range above and below 0 mV in which a trace is followed, as a fraction of the page's height. Our
 default: 30 mm of a letter page, 3 mV at 10 mm/mV."""
 
 MARGIN = 8
-"""Columns read before and after what is asked, so that the first and the last sample have
-neighbours; our default, half of what the last network sees."""
+"""Extra columns read before and after the window, so that the first and last samples have
+neighbours; our default: half the receptive field of the last network."""
 
 NEAR = 0.02
-"""Where learning starts, how far (a standard deviation) a pixel's own 0 mV may seem to lie from the
-row and still be the row's; our default, 4 mm of a letter page."""
+"""Initial standard deviation of the difference between a pixel's predicted 0 mV line and the row,
+as a fraction of the page's height; our default: 4 mm of a letter page."""
 
 
 def more_points(points: Tensor, margin: int = MARGIN) -> Tensor:
-    """(B, L, T, 2) to (B, L, T + 2 margin, 2): both ends carried on by their own step."""
+    """Extrapolate both ends linearly, from (B, L, T, 2) to (B, L, T + 2 margin, 2)."""
     count = torch.arange(1, margin + 1, device=points.device)[:, None]
     first, last = points[:, :, :1], points[:, :, -1:]
     before = first - count.flip(0) * (points[:, :, 1:2] - first)
@@ -37,10 +38,11 @@ def more_points(points: Tensor, margin: int = MARGIN) -> Tensor:
 
 
 def look(heights: Tensor, maps: Sequence[Tensor], points: Tensor, up: Tensor) -> list[Tensor]:
-    """What maps say at each of `heights` above each of `points`, (B, leads, heights, columns).
+    """Sample maps at each of `heights` above each of `points`, (B, leads, heights, columns) per
+    map.
 
     Args:
-        maps: (B, 1, h, w) each; beyond a map its edge goes on.
+        maps: (B, 1, h, w) each; values beyond a map are those of its edge.
         points, up: see `TraceDecoder`.
     """
     column = heights[:, None, None] * up[:, :, None]
@@ -53,24 +55,26 @@ def look(heights: Tensor, maps: Sequence[Tensor], points: Tensor, up: Tensor) ->
 
 
 USUAL_MISS = 0.01
-"""Laplace scale where learning starts, as a fraction of the page's height: 0.2 mV on a letter page;
-our default."""
+"""Initial Laplace scale, as a fraction of the page's height; our default: 0.2 mV on a letter
+page."""
 
 
 class TraceDecoder(nn.Module):
-    """The trace's height in each column of a strip along a row.
+    """Read the height of the trace in each column of a strip along a row.
 
-    Each height of a column has a vote: how much of a trace the ink map sees there, less the more
-    its own 0 mV lies off this row, unless `OverlapNet` tell that it is the row's all the same. The
-    mean height of the votes is where the trace runs. A steep stroke fills a column from its foot to
-    its peak, where the mean says little: from mean, spread and skew of the votes in neighbouring
-    columns a small network restores what was sharp, and says how far off it may be.
+    Each height of a column has a vote. It is the trace logit of the ink map there, less a penalty
+    for the distance between the pixel's predicted 0 mV line and this row. `OverlapNet` waives the
+    penalty for pixels that belong to the row all the same. The height of the trace is the mean of
+    the heights weighted by their votes. A steep stroke fills a column from its foot to its peak,
+    where the mean is uninformative: a small network restores sharp edges from mean, spread and skew
+    of the votes in neighbouring columns, and predicts the scale of the error.
 
     Shape:
-        ink: (B, 1, H, W) logits, offset: (B, 1, H / 2, W / 2), both of an `InkMap`; points: (B,
-        leads, T + 2 MARGIN, 2), where the 0 mV of each column lies; up: of the same shape, where a
-        column runs to, for a page's height; None: upright. Result: (B, leads, T), height above 0 mV
-        as a fraction of the page's, and (B, leads, T), log of a Laplace scale of the same.
+        ink: (B, 1, H, W), logits, and offset: (B, 1, H / 2, W / 2), both from an `InkMap`; points:
+        (B, leads, T + 2 MARGIN, 2), the 0 mV point of each column; up: same shape, the displacement
+        in the image of a column that rises by one page height; None: upright. Result: (B, leads,
+        T), height above 0 mV as a fraction of the page's height, and (B, leads, T), log of its
+        Laplace scale.
     """
 
     heights: Tensor
@@ -98,18 +102,22 @@ class TraceDecoder(nn.Module):
     def forward(
         self, ink: Tensor, offset: Tensor, points: Tensor, up: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        with torch.autocast(ink.device.type, enabled=False):  # heights want all their digits
+        with torch.autocast(ink.device.type, enabled=False):  # heights need full precision
             up = points.new_tensor([0.0, -1.0]).expand_as(points) if up is None else up
             return self._read(ink.float(), offset.float(), points, up)
 
     def votes(
         self, ink: Tensor, offset: Tensor, points: Tensor, up: Tensor, *, crossed: bool = True
     ) -> Tensor:
-        """(B * leads, STEPS, columns), logits of the heights of every column; not `crossed`: with
-        every pixel counted to the one row that it is given."""
+        """Return (B * leads, STEPS, columns), logits of the heights of every column.
+
+        Args:
+            crossed: whether to apply `OverlapNet`; False counts every pixel for its predicted row
+                only.
+        """
         maps = look(self.heights, (ink, offset), points, up)
         read, own = (seen.flatten(0, 1) for seen in maps)
-        # 0 where the pixel's 0 mV is the row's
+        # 0 where the pixel's 0 mV line is that of the row
         off = (own - self.heights[:, None]) * (-self.log_near).exp()
         more, pardon = self.crossings(read, off) if crossed else (0.0, 0.0)
         return self.trust * read + more - 0.5 * off.square() * (1 - pardon)
@@ -126,8 +134,11 @@ class TraceDecoder(nn.Module):
         return parts[:, :, 0], parts[:, :, 1]
 
     def _moments(self, votes: Tensor) -> Tensor:
-        """(B * leads, 4, columns): of the votes' heights the mean, the spread, the third moment
-        over the second, all in tenths of the page, and how many votes there are in all."""
+        """Return (B * leads, 4, columns): moments of the votes' heights.
+
+        They are the mean, the spread, the third moment over the second (all in tenths of the page),
+        and a tenth of the log of the total vote.
+        """
         mass = votes.logsumexp(1, keepdim=True)
         mean, two, three = (self.powers @ (votes - mass).exp()).split(1, dim=1)
         square = (two - mean**2).clamp(min=0) + 1e-4
