@@ -1,7 +1,7 @@
 """Common parts of conditions: functions of a generator and a beat that return a beat and its codes.
 
-Durations, axes, voltages and ST criteria of the conditions are the textbook's (`heart-model.md`;
-Surawicz and Knilans, Chou's Electrocardiography, 6th ed.). How far a patient is beyond a criterion
+Durations, axes, voltages and ST criteria of the conditions are the textbook's
+(Surawicz and Knilans, Chou's Electrocardiography, 6th ed.). How far a patient is beyond a criterion
 is our default: ranges that are visible on a printed page and still overlap with normal variation.
 """
 

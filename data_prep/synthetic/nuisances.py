@@ -1,6 +1,6 @@
 """Recording noise: baseline wander, mains, muscle noise and electrode motion.
 
-All noise is a voltage at an electrode. Ranges are those of `heart-model.md`: wander below 0.5 Hz up
+All noise is a voltage at an electrode. Ranges are the textbook's: wander below 0.5 Hz up
 to 0.3 mV, mains up to 0.05 mV, muscle noise from 20 Hz. Other values are marked as our default.
 """
 

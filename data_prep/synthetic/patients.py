@@ -11,7 +11,7 @@ from data_prep.synthetic.rhythm import Rng
 
 # Waves of an average adult. Vectors are our default: in Dower's leads they give what textbooks call
 # normal (axis near 45 degrees, rS in V1, R growing to V5, small septal q in I, V5 and V6,
-# P upright in II, T upright except in aVR and often V1). Durations are those of heart-model.md.
+# P upright in II, T upright except in aVR and often V1). Durations are the textbook's.
 ATRIA = {
     "right": Wave(36, 15, 15, (0.035, 0.075, -0.045)),
     "left": Wave(66, 15, 16, (0.060, 0.055, 0.030)),

@@ -1,7 +1,7 @@
 """Rhythms: onsets of P waves and QRS complexes in sinus rhythm and arrhythmias.
 
 Sinus variability is respiratory (0.15-0.4 Hz) plus low-frequency (about 0.1 Hz) plus a little noise
-(`heart-model.md`). Rates per minute are textbook values: bradycardia under 60, tachycardia over
+(McSharry et al. 2003). Rates per minute are textbook values: bradycardia under 60, tachycardia over
 100, flutter 240-340, escape rhythm 30-45; fibrillatory waves have 4-9 Hz.
 """
 
@@ -105,7 +105,7 @@ def atrial_fibrillation(
     """Atrial fibrillation: no P waves and independent RR intervals.
 
     RR is 0.3 s (the AV node's refractory time) plus a gamma-distributed part. Its coefficient of
-    variation is 0.17-0.28 (our default: heart-model.md only says irregular).
+    variation is 0.17-0.28 (our default: sources only say irregular).
     """
     rate, cv = rng.uniform(65, 130), rng.uniform(0.17, 0.28)
     mean = 60 / rate - 0.3

@@ -1,8 +1,7 @@
 """Placement of a layout on paper: all lengths, and the map between pixels and (lead, time, mV).
 
 The rules are those of the public ecg-image-kit (commit 27b90f5). They are stated in millimetres so
-that they hold at any speed and gain; `specs/ecg-image-kit.md` section 3 has them in the kit's
-units.
+that they hold at any speed and gain.
 
 Pixel coordinates are continuous. (0, 0) is the top left corner of the page, and a point is in the
 pixel given by `floor`. Sizes are [height, width].

@@ -1,4 +1,4 @@
-"""How sure a reader is: of a lead, and of a page as a whole. Imports numpy only."""
+"""Confidence of a reading, per lead and per page. Imports numpy only."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 RIGHT_MV = 0.1
-"""A sample within this of the truth is read rightly: a millimetre of paper, our default."""
+"""Maximum error of a sample that counts as right; our default: a millimetre of paper."""
 
 LEAST_SECONDS = 1.0
-"""Of a lead that counts as found, our default: a beat of 60 a minute."""
+"""Minimum duration of a lead that counts as found; our default: a beat at 60 per minute."""
 
 
 def found_samples(presence: ArrayLike, rate: float) -> NDArray[np.bool_]:
-    """Which samples are more likely printed than not; none of a lead of which those are less than
-    `LEAST_SECONDS`.
+    """Return which samples are more likely printed than not, shaped like `presence`.
+
+    A lead with less than `LEAST_SECONDS` of such samples has none.
 
     Args:
         presence: (..., T) probabilities.
@@ -27,11 +28,11 @@ def found_samples(presence: ArrayLike, rate: float) -> NDArray[np.bool_]:
 
 
 def lead_confidence(presence: ArrayLike, scale: ArrayLike, rate: float) -> NDArray[np.float64]:
-    """(..., 12): the mean probability, over the samples found, that a sample was printed and is
-    right to within `RIGHT_MV`; 0 for a lead of which nothing was found.
+    """Return the raw confidence of each lead, (..., 12).
 
-    The error has a Laplace density of the scale that the reader answers, hence
-    P(|e| < m) = 1 - exp(-m / b).
+    It is the mean probability, over the samples found, that a sample was printed and is right to
+    within `RIGHT_MV`. It is 0 for a lead of which nothing was found. The error has a Laplace
+    density of the scale that the reader predicts, hence P(|e| < m) = 1 - exp(-m / b).
 
     Args:
         presence: (..., 12, T) probabilities.
@@ -45,12 +46,13 @@ def lead_confidence(presence: ArrayLike, scale: ArrayLike, rate: float) -> NDArr
 
 
 def calibrated(raw: ArrayLike, calibration: Sequence[float]) -> NDArray[np.float64]:
-    """What a raw confidence has meant on validation pages: sigmoid(slope * logit(raw) + offset)
-    (Platt 1999); 0 stays 0.
+    """Calibrate raw confidences: sigmoid(slope * logit(raw) + offset) (Platt 1999); 0 stays 0.
+
+    The parameters are fitted on validation pages.
 
     Args:
         raw: (...) `lead_confidence`, times the probability of the gain.
-        calibration: (slope, offset); (1, 0) leaves all as it is.
+        calibration: (slope, offset); (1, 0) changes nothing.
     """
     slope, offset = calibration
     values = np.asarray(raw, np.float64)
@@ -60,7 +62,7 @@ def calibrated(raw: ArrayLike, calibration: Sequence[float]) -> NDArray[np.float
 
 
 def page_confidence(leads: ArrayLike) -> NDArray[np.float64]:
-    """(...): the mean confidence of the leads that were found; 0 where none was."""
+    """Return the mean confidence of the leads that were found, (...); 0 if none was."""
     values = np.asarray(leads, np.float64)
     found = values > 0
     return np.asarray(values.sum(-1) / np.maximum(found.sum(-1), 1), np.float64)

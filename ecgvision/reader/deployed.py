@@ -1,4 +1,4 @@
-"""A trained reader as it is deployed: pages in; waveforms, expected errors and presence out."""
+"""A trained reader for deployment: from pages to waveforms, expected errors and presence."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from ecgvision.reader.page_reader import PageReader
 
 
 def laplace_scale(log_scale: Tensor) -> Tensor:
-    """The scale of the error in mV, of any shape, from a reader's `log_scale`."""
+    """Return the scale of the error in mV, of any shape, from a reader's `log_scale`."""
     return log_scale.clamp(*LOG_SCALES).exp()
 
 
 class DeployedReader(nn.Module):
-    """What `ecgvision digitize` runs; every step after the network is in the graph.
+    """The network that `ecgvision digitize` runs; the exported graph includes all postprocessing.
 
     Shape:
         image: (B, 3, H, W) uint8; result: `signal` (B, 12, T) mV; `scale` (B, 12, T) mV, the
-        Laplace scale, which is the mean absolute error to be expected; `presence` (B, 12, T),
-        probabilities; `trace` (B, 12, T, 2), where the ink was found, as fractions of the image;
-        `gain` (B, G), probabilities of `ecgvision.reader.networks.dense_head.RELATIVE_GAINS`.
+        Laplace scale, which is the expected absolute error; `presence` (B, 12, T), probabilities;
+        `trace` (B, 12, T, 2), where the ink was found, as fractions of the image; `gain` (B, G),
+        probabilities of `ecgvision.reader.networks.dense_head.RELATIVE_GAINS`.
     """
 
     def __init__(self, reader: PageReader) -> None:

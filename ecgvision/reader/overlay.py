@@ -1,4 +1,4 @@
-"""What was read, drawn over the page it was read from. Imports numpy and OpenCV only."""
+"""Overlay of a reading on the page that it was read from. Imports numpy and OpenCV only."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 COLOURS = ((213, 94, 0), (0, 114, 178), (0, 158, 115), (204, 121, 167))
-"""RGB of Okabe and Ito 2008, by the lead's number, so that neighbours differ."""
+"""RGB colours of Okabe and Ito 2008, by lead number, so that neighbours differ."""
 
 WHITE = (255, 255, 255)
 
 LETTERS = 0.7
-"""Of a lead's name on a page of `WIDEST`, as OpenCV scales its font: 15 pixels high."""
+"""OpenCV font scale of lead names on a page of width `WIDEST`: 15 pixels high."""
 
 WIDEST = 1600
 """Width in pixels that small pages are enlarged to, so that a line does not hide the trace."""
@@ -21,13 +21,13 @@ WIDEST = 1600
 def draw_reading(
     image: NDArray[np.uint8], trace: ArrayLike, found: ArrayLike, names: tuple[str, ...] = ()
 ) -> NDArray[np.uint8]:
-    """A page, paled, with the trace of each lead that was found.
+    """Draw the trace of each lead that was found over a paled page.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         trace: (12, T, 2), x and y as fractions of the image.
         found: (12, T) bool; only these samples are drawn.
-        names: of the leads; written where a lead begins, if given.
+        names: lead names, written where each lead begins; empty for none.
 
     Returns:
         (h, w, 3) uint8 RGB.
@@ -51,13 +51,13 @@ def draw_reading(
             x, y = (int(v) for v in points[lead, first[0]])
             size = width / WIDEST * LETTERS
             place = (x + 2, max(y - round(12 * size), round(24 * size)))
-            for ink, more in ((WHITE, 4), (colour, 0)):  # on a white rim it is read over the print
+            for ink, more in ((WHITE, 4), (colour, 0)):  # a white rim keeps it legible
                 cv2.putText(page, names[lead], place, cv2.FONT_HERSHEY_SIMPLEX, size, ink,
                             max(1, round(2 * size)) + more, cv2.LINE_AA)  # fmt: skip
     return np.asarray(page, np.uint8)
 
 
 def _runs(shown: NDArray[np.bool_]) -> list[slice]:
-    """The stretches of True."""
+    """Return the stretches of True."""
     edge = np.flatnonzero(np.diff(np.concatenate([[0], shown.astype(np.int8), [0]])))
     return [slice(int(a), int(b)) for a, b in zip(edge[::2], edge[1::2], strict=True)]

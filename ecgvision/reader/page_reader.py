@@ -1,10 +1,9 @@
-"""Read a page: from a picture to the waveform of every lead, and to what was printed at all.
+"""Page reader: the waveform of every lead, and which samples were printed, from an image.
 
-Each question is asked where it is easiest to answer. Cells of 16 pixels say whose trace runs by
-them, where its 0 mV is and when: a few hundred votes for every row, of whichever layout. The grid
-says how wide a second is, where there is one. A map of the whole page says which pixels a trace was
-drawn on. Along each row that the votes agree on, the columns of that map are read, one for each
-sample; and limb leads that were printed at once correct each other. Our own design.
+Cells of 16 pixels predict which trace is near, where its 0 mV line is, and its time: a few hundred
+votes for every row, in any layout. The grid, where there is one, determines the width of a second.
+A map of the full page marks the pixels of traces. Along each row, the columns of that map are read,
+one per sample. Limb leads that were printed at the same time correct each other. Our own design.
 """
 
 from __future__ import annotations
@@ -24,15 +23,19 @@ from ecgvision.reader.networks.rows import Rows, find_rows
 from ecgvision.reader.networks.trace_decoder import MARGIN, TraceDecoder, more_points
 
 PACE_TO_GAIN = 0.4
-"""Seconds of paper for a millivolt of height: 10 mm/mV over 25 mm/s."""
+"""Seconds of paper per millivolt of height: 10 mm/mV over 25 mm/s."""
 
 LEAST_VOLTAGE_SCALE = 0.005
-"""Of the page's height 1 mV takes at least so much, our default: a millimetre of a letter page."""
+"""Minimum height of 1 mV as a fraction of the page's height; our default: a millimetre of a letter
+page."""
 
 
 class Seen(NamedTuple):
-    """What there is before any row is read: `Cells`, an `InkMap`'s two maps, and of each cell of 8
-    pixels the logits of the marks it may stand by, (B, NO_MARK + 1, rows, columns)."""
+    """Intermediate results of a page before any row is read.
+
+    Holds the `Cells`, the two maps of an `InkMap`, and the logits of the marks near each cell of 8
+    pixels, (B, NO_MARK + 1, rows, columns).
+    """
 
     cells: Cells
     ink: Tensor
@@ -41,25 +44,26 @@ class Seen(NamedTuple):
 
 
 class PageReader(nn.Module):
-    """An image encoder's maps, cells that vote for rows, a map of ink, and columns read along rows.
+    """Reader of pages: image encoder, cells that vote for rows, ink map, and a decoder along the
+    rows.
 
     Args:
         name: the image encoder, `readnet` or a timm network; see `PageMap`.
         size: (height, width) of the pages.
-        length: samples of the window that is read of each lead.
-        seconds: of the window.
+        length: number of samples of the window that is read of each lead.
+        seconds: duration of the window.
         width: channels of the map.
         pretrained, dropout: see `PageMap`.
 
     Shape:
         image: (B, 3, height, width) uint8. Result, a dict with T = length: `signal` (B, 12, T) mV;
         `log_scale` (B, 12, T), log of a Laplace scale in mV; `presence` (B, 12, T), the logit that
-        the sample was printed; `points` (B, 12, T, 2), where each sample's 0 mV is, x and y as
-        fractions of the image; `trace` (B, 12, T, 2), where the ink of it was found; `gain` (B, G),
-        the probabilities of `RELATIVE_GAINS`.
+        the sample was printed; `points` (B, 12, T, 2), each sample's 0 mV point, x and y as
+        fractions of the image; `trace` (B, 12, T, 2), where its ink was found; `gain` (B, G), the
+        probabilities of `RELATIVE_GAINS`.
 
     Raises:
-        ConfigError: for a network or a size that makes no sense.
+        ConfigError: for an invalid network, size, length or duration.
     """
 
     def __init__(
@@ -78,13 +82,16 @@ class PageReader(nn.Module):
 
     @property
     def voltage_per_time_scale(self) -> float:
-        """The share of the height that 1 mV takes over the share of the width that the window
-        takes, where a millivolt is 10 mm and a second 25."""
+        """Height of 1 mV, as a share of the height, over the width of the window, as a share of the
+        width.
+
+        Holds for 10 mm/mV at 25 mm/s.
+        """
         height, width = self.image_size
         return PACE_TO_GAIN / self.seconds * width / height
 
     def see(self, image: Tensor, inked: int | None = None) -> Seen:
-        """The cells of pages, and the ink of the first `inked` of them; None: of all."""
+        """Return the cells of all pages, and the ink of the first `inked` pages (None: of all)."""
         maps, printed = self.page(image)
         cells = self.cells(maps[-1], printed.names)
         if inked is not None:
@@ -93,8 +100,11 @@ class PageReader(nn.Module):
         return Seen(cells, ink, offset, printed.marks)
 
     def rows(self, cells: Cells, leads: Tensor, image: Tensor) -> tuple[Rows, Tensor, Tensor]:
-        """Where the cells have the rows, by how much of the sheet's height 1 mV rises, (B,), and
-        the probabilities of `RELATIVE_GAINS`, (B, G), of which the likeliest was taken for that."""
+        """Return the rows, the voltage scale and the probabilities of the gains.
+
+        The voltage scale, (B,), is the share of the sheet's height that 1 mV takes, at the most
+        likely gain. The probabilities of `RELATIVE_GAINS` are (B, G).
+        """
         rows = find_rows(cells, leads, self.page.grid, image, self.length, self.seconds)
         weight = leads.sum(1).square()
         weight = weight / weight.sum(1, keepdim=True).clamp(min=1e-6)
@@ -110,14 +120,15 @@ class PageReader(nn.Module):
     def forward(
         self, image: Tensor, points: Tensor | None = None, up: Tensor | None = None
     ) -> dict[str, Tensor] | tuple[Seen, Tensor, Tensor]:
-        """What is read of pages.
+        """Read pages.
 
         Args:
-            points: in training, where samples truly are, (B, 12, L + 2 MARGIN, 2), so that columns
-                can be read before the rows are found. The result is then what was `Seen`, the
-                heights (B, 12, L) that were read there as fractions of the page's, and log scales
-                of the same. Of fewer pages than `image` holds: columns and ink of those alone.
-            up: where the columns there run to, see `TraceDecoder`.
+            points: for training, the true points of the samples, (B, 12, L + 2 MARGIN, 2), so that
+                the decoder can learn before rows are found. The result is then the `Seen`, the
+                heights read there, (B, 12, L), as fractions of the page's height, and the log of
+                their scales. If `points` holds fewer pages than `image`, columns and ink are read
+                for those pages only.
+            up: direction of the columns at `points`; see `TraceDecoder`.
         """
         if points is not None:
             seen = self.see(image, len(points))

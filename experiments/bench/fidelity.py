@@ -81,7 +81,7 @@ class Measures:
 
 WORST = Measures(0.01, 2.0, 0.5, 2.0, 0.95, 1.0)
 """Limits for every page; `ink_iou` is a lower bound. Points, grid and trace follow the rules of the
-kit as measured in `specs/ecg-image-kit.md`. Boxes are whole pixels in the kit's JSON, hence 1."""
+kit as measured on its own pages. Boxes are whole pixels in the kit's JSON, hence 1."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -75,7 +75,7 @@ def test_neighbouring_windows_share_no_sample_and_leave_none_out(name, rate, spe
 
 
 def test_lengths_of_the_kits_default_page() -> None:
-    # specs/ecg-image-kit.md section 3: baselines and first sample of 3x4+II at 200 dpi
+    # as the kit draws them: baselines and first sample of 3x4+II at 200 dpi
     page = Page(get_layout("3x4+II"))
     assert page.size == (1700, 2200)
     starts = [page.to_pixel(c, c.start, 0.0) for c in page.cells if c.column == 0]

@@ -1,5 +1,4 @@
-"""Dense head: predicts for each cell of a page's map the nearest trace, its 0 mV point and its
-time."""
+"""Dense head: the nearest trace, its 0 mV point and its time for each cell of a page's map."""
 
 from __future__ import annotations
 
@@ -31,8 +30,8 @@ class Cells(NamedTuple):
         x, y: (B, N), the nearest point of the trace's 0 mV line, as fractions of the image.
         time: (B, N), time of that point, as a fraction of the window.
         gain: (B, G, N), logits of `RELATIVE_GAINS`.
-        stretch: (B, N), log of the ratio of the printed height of 1 mV to the height by `gain`; not
-            0 where the image was taken at an angle.
+        stretch: (B, N), log of the printed height of 1 mV over its height by `gain`; an image taken
+            at an angle changes it.
     """
 
     logits: Tensor

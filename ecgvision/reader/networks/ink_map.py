@@ -1,5 +1,4 @@
-"""Decoder for the trace mask: where a trace was drawn, and how far each pixel is from its 0 mV
-line."""
+"""Decoder for the trace mask and for the distance of each pixel to its 0 mV line."""
 
 from __future__ import annotations
 

@@ -12,8 +12,10 @@ from ecgvision.core.limb_leads import LIMB_FROM_I_II
 
 
 def _relations() -> Tensor:
-    """Return (20, 6): for every three limb leads the coefficients of a sum that is 0, the largest 1
-    in absolute value."""
+    """Return (20, 6): for every three limb leads the coefficients of a sum that is 0.
+
+    The largest coefficient is 1 in absolute value.
+    """
     rows = []
     for trio in itertools.combinations(range(6), 3):
         a, b, c = (LIMB_FROM_I_II[i].astype(np.float64) for i in trio)
@@ -33,8 +35,7 @@ Goldberger's aVR + aVL + aVF = 0, and 18 others."""
 
 
 def law_sums(signal: Tensor, printed: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the absolute sum of every law at every sample, and whether its three leads were
-    printed there.
+    """Return the absolute sum of every law at every sample, and where its three leads were printed.
 
     Shape:
         signal: (B, 12, T) mV; printed: (B, 12, T) bool; results: (B, 20, T) mV and bool.

@@ -89,8 +89,7 @@ def name_cells(cells: Cells) -> Named:
 
 
 def by_einthoven(signal: Tensor, printed: Tensor, named: Named) -> tuple[Tensor, Tensor]:
-    """Check the order of the limb leads against Einthoven's law, and correct it if the other order
-    fits.
+    """Check the order of the limb leads by Einthoven's law, and return how to correct it.
 
     The order is only changed where the cells were in doubt and three limb leads were printed at the
     same time. Any three limb leads obey a linear law, which wrong names break.
@@ -98,10 +97,11 @@ def by_einthoven(signal: Tensor, printed: Tensor, named: Named) -> tuple[Tensor,
     Args:
         signal: (B, 12, T) mV, by the predicted names.
         printed: (B, 12, T) bool.
+        named: the predicted names.
 
     Returns:
-        (B, 12), the lead whose row each lead is to be taken from, and (B, 12), the factor of its
-        values.
+        (B, 12), the lead whose row each lead is to be taken from, and (B, 12), the factor that its
+        values are to be multiplied by.
     """
     cabrera = named.cabrera
     # len(signal) would fix the batch size in an exported graph

@@ -21,9 +21,10 @@ def in_plane(signal: Tensor, log_scale: Tensor, printed: Tensor) -> Tensor:
     """Replace limb leads by the combinations of I and II that fit all of them best.
 
     Six readings determine two unknowns, so an error in one lead is outvoted by the others (least
-    squares, weighted by each sample's scale; Einthoven 1912, Goldberger 1942). Only samples at
-    which three limb leads or more are printed are changed. Only pages whose leads nearly obey the
-    law already are changed: rows that were not recorded at the same time stay as they were read.
+    squares, weighted by the inverse of each sample's scale; Einthoven 1912, Goldberger 1942). Only
+    samples at which three limb leads or more are printed are changed. Only pages whose leads nearly
+    obey the law already are changed: rows that were not recorded at the same time stay as they were
+    read.
 
     Args:
         signal: mV.
@@ -52,7 +53,6 @@ def in_plane(signal: Tensor, log_scale: Tensor, printed: Tensor) -> Tensor:
 
 
 def _products(sums: Tensor) -> Tensor:
-    """Return (6, 3): for each lead the squares and the product of its coefficients of I and II, as
-    (aa, ab, bb)."""
+    """Return (6, 3): the products aa, ab and bb of each lead's coefficients a of I and b of II."""
     one, two = sums.unbind(1)
     return torch.stack([one * one, one * two, two * two], dim=1)

@@ -9,11 +9,11 @@ from torch.nn import functional as F
 ABOVE, BELOW = 16, 8
 """Vertical range of the pointer, in half cells of 8 pixels from a cell's middle: on a letter page
 at 576x768, 47 mm above and 23 mm below. Names are mostly above their traces, and on a page taken at
-an angle carried names drift vertically along the row."""
+an angle carried names shift vertically relative to their traces."""
 
 
 class NamePointer(nn.Module):
-    """Select the name of each cell's lead from the names carried along the rows above and below it.
+    """Select the name of each cell's lead among the names carried along rows above and below it.
 
     Every lead's name is printed on the page. Attention over vertical offsets (after the pointers of
     Vinyals et al. 2015) works for names in any order. Our own design.

@@ -15,7 +15,7 @@ DILATIONS = (1, 2, 4, 1)
 row."""
 
 DOUBT = -4.0
-"""Initial logit of the pardon: almost none."""
+"""Initial logit of the waived share of the penalty: nearly 0 is waived."""
 
 SHOWN = (8.0, 4.0)
 """Clamps of the ink logits and of the row offsets in the network's input; our defaults."""
@@ -33,9 +33,9 @@ class OverlapNet(nn.Module):
 
     Shape:
         ink: (N, heights, columns), logits of a trace; off: (N, heights, columns), distance between
-        the row assigned to a pixel and the row of the strip, in units of `TraceDecoder`'s learned
-        tolerance. The number of heights is a multiple of `CELL`'s. Results, of the same shape: a
-        term added to a pixel's vote, and the share of its row penalty that is waived.
+        the row assigned to a pixel and the row of the strip, in standard deviations (see `NEAR` of
+        `TraceDecoder`). The number of heights is a multiple of `CELL`'s. Results, of the same
+        shape: a term added to a pixel's vote, and the share of its row penalty that is waived.
     """
 
     def __init__(self, *, width: int = 16) -> None:

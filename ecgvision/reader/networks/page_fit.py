@@ -26,8 +26,7 @@ BENT = 1e-4
 fitted. Our default; time squared over a full row has 0.0055."""
 
 FLOOR = 1e-6
-"""Minimum weight of a cell for a lead that it does not predict; our default, so that a fit always
-exists."""
+"""Weight added to every cell, so that a fit always exists; our default."""
 
 
 def fit_page(

@@ -1,5 +1,4 @@
-"""Feature maps of a page: fine ones of the print, and a coarse one with context from the full
-page."""
+"""Feature maps of a page: fine ones of the print, and a coarse one with full-page context."""
 
 from __future__ import annotations
 
@@ -30,8 +29,7 @@ def _stages(network: nn.Module) -> Any:
 def _at_strides(
     name: str, size: Sequence[int], *, pretrained: bool
 ) -> tuple[ImageEncoder, list[int]]:
-    """Return a timm encoder with maps at `STRIDES` and its deepest one, and the channels of the
-    maps."""
+    """Return a timm encoder with maps at `STRIDES` and its deepest one, and the maps' channels."""
     encoder = ImageEncoder(name, size, pretrained=pretrained)
     strides = _stages(timm.create_model(name, features_only=True)).reduction()
     if not set(STRIDES) < set(strides):

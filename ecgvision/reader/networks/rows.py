@@ -38,8 +38,10 @@ class Rows(NamedTuple):
 def find_rows(
     cells: Cells, leads: Tensor, grid: tuple[int, int], image: Tensor, length: int, seconds: float
 ) -> Rows:
-    """Find the rows of all leads: a rough fit of the cells, then a fit on the flattened sheet where
-    a grid is visible.
+    """Find the rows of all leads.
+
+    A rough fit of the cells comes first. Where a grid is visible, the second fit is on the
+    flattened sheet.
 
     Args:
         cells: of a map of `grid` (rows, columns).

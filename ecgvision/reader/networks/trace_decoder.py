@@ -38,10 +38,10 @@ def more_points(points: Tensor, margin: int = MARGIN) -> Tensor:
 
 
 def look(heights: Tensor, maps: Sequence[Tensor], points: Tensor, up: Tensor) -> list[Tensor]:
-    """Sample maps at each of `heights` above each of `points`, (B, leads, heights, columns) per
-    map.
+    """Sample maps at each height above each point, (B, leads, heights, columns) per map.
 
     Args:
+        heights: (STEPS,), as fractions of the page's height.
         maps: (B, 1, h, w) each; values beyond a map are those of its edge.
         points, up: see `TraceDecoder`.
     """

@@ -1,11 +1,11 @@
-"""How the sheet lies in its picture, told by the grid that is printed on it.
+"""Geometry of the sheet in its image, from the printed grid.
 
-A grid is the same everywhere on paper: where its lines stand closer, or aslant, the paper lies
-farther away, or turned. Block by block the picture is asked for the period and the turn of its
-lines, the answers of all blocks are brought under one polynomial of the third degree, as a
-photograph from the side and a sheet that curls want it, and that is refined by the phases that the
-lines have in neighbouring blocks. Our own design; the phases are those of fringe analysis (Takeda,
-Ina and Kobayashi 1982).
+The grid is the same everywhere on the paper. Where its lines are closer together or tilted in the
+image, the paper is farther away or turned. Each block of the image yields the period and the tilt
+of its grid lines. A polynomial of the third degree is fitted to all blocks, which models
+perspective and curled sheets. It is refined by the phase differences of the lines between
+neighbouring blocks. Our own design; the phases are those of fringe analysis (Takeda, Ina and
+Kobayashi 1982).
 """
 
 from __future__ import annotations
@@ -21,58 +21,59 @@ from ecgvision.reader.rectify.least_squares import least_squares
 from ecgvision.reader.rectify.sheet import POWERS, Sheet, polynomial, powers, slope_terms
 
 SPEEDS = (25.0, 50.0)
-"""mm/s that papers run at; the one whose grid is seen better is taken."""
+"""Paper speeds in mm/s; the one whose grid is more visible is taken."""
 
 SQUARE_MM = 5.0
 
 REPEATS = (1, 2, 5)
-"""Thick lines and thin ones repeat once, twice and five times in 5 mm; our choice."""
+"""Number of periods of the grid lines per 5 mm, for thick and thin lines; our choice."""
 
 FINEST = 2.2
-"""Pixels of the finest lines that are looked for; finer than 2 shows as something coarser."""
+"""Minimum period of grid lines in pixels; lines finer than 2 pixels alias to coarser ones."""
 
 HOP = 48
 BLOCK = 2 * HOP
-"""Pixels of a block and from one to the next, our defaults: 40 mm of a page on 768 pixels. Blocks
-that do not overlap take half the time, and lose one grid in twenty."""
+"""Stride and size of the blocks in pixels; our defaults: a block is 40 mm of a page 768 pixels
+wide. Blocks without overlap take half the time, and miss one grid in twenty."""
 
 FEWEST = 3
-"""Blocks that must fit side by side into the picture either way: fewer say nothing of a bend."""
+"""Minimum number of blocks that fit side by side in either direction; fewer do not determine a
+bend."""
 
 WIDEST, TURN, STEP = 0.14, 0.14, 0.01
-"""How far from the given time scale a block's lines are looked for, and how far from upright, as a
-fraction of their frequency, and in which steps; our defaults, beyond what a camera held 20 degrees
-aslant does to a page."""
+"""Search range of the lines' frequency relative to the given time scale, search range of their tilt
+as a fraction of the frequency, and the step of both. Our defaults: more than the effect of a camera
+held 20 degrees off."""
 
 SHARP = 20.0
-"""The best of a block is the mean of a softmax over all, of their strength over the greatest, times
-this: our default. A greatest alone would jump from one to the next by the last digit."""
+"""Inverse temperature of the soft-argmax over a block's spectrum, relative to its maximum; our
+default. A hard argmax would jump between neighbours on rounding errors."""
 
 FAINT, LEVELS = 0.03, 15.0
-"""Share of a block's variance that lines must explain to count at all, and the levels of 255 that
-one pixel may count, so that print is no stronger than the grid; our defaults. Grids explain .1 or
-more, and what was mistaken for one up to .03."""
+"""Minimum share of a block's variance that lines must explain to count, and the clamp on a pixel in
+levels of 255, so that print is no stronger than the grid. Our defaults: grids explain .1 or more,
+and patterns mistaken for one up to .03."""
 
 REFINED = 2
-"""How often phases are read; our default: the second time changes the scale by .01 % or less."""
+"""Number of refinements by phase; our default: the second changes the scale by .01 % or less."""
 
 AGREED, SURPRISE, TOLD = 0.45, 3.5, 0.01
-"""A grid is held to be seen where that share of its answers agree in the end, and as many times the
-share that its scale is off the given one more, and where it explains that much of the variance
-beyond `FAINT`, in the mean over blocks; our defaults. Pages without a grid come to .4, and what is
-taken for a grid of another scale, to .65."""
+"""Conditions for a visible grid; our defaults. The share of answers that agree after the fit must
+exceed `AGREED` plus `SURPRISE` times the relative difference to the given scale. The mean variance
+that lines explain beyond `FAINT` must exceed `TOLD`. Pages without a grid reach an agreement of .4,
+and grids mistaken for another scale .65."""
 
 RIDGE = (0.0, 0.0, 2e-4, 2e-4, 2e-4, 1e-3, 1e-3, 1e-3, 1e-3)
-"""What holds each of them near 0 where few blocks tell; our default."""
+"""Ridge on each term of the polynomial, for pages where few blocks show a grid; our default."""
 
 
 class Fit(NamedTuple):
-    """How answers are brought under one polynomial.
+    """Settings of the robust polynomial fit.
 
     Attributes:
-        far: error of a slope at which an answer counts half.
-        rounds: fits, each with the weights that the residuals before give (Cauchy's).
-        ridge: how much of `RIDGE` holds it.
+        far: residual of a slope at which the weight of an answer is halved.
+        rounds: number of fits, each with the Cauchy weights of the previous residuals.
+        ridge: factor of `RIDGE`.
     """
 
     far: float
@@ -81,19 +82,19 @@ class Fit(NamedTuple):
 
 
 BLOCKS, PHASES = Fit(0.01, 5, 1.0), Fit(0.003, 3, 0.01)
-"""Of what blocks say by themselves, and of what the phases add; our defaults."""
+"""Settings for the blocks' own answers, and for the refinement by phase; our defaults."""
 
 
 def find_sheet(image: Tensor, time_scale: Tensor, seconds: float) -> Sheet:
-    """How the pages' sheets lie.
+    """Estimate the geometry of the pages' sheets.
 
     Args:
-        time_scale: the fraction of a sheet's width that the window takes, nearly: its points are
-            then of such a size that it is exactly so.
-        seconds: of the window.
+        time_scale: approximate fraction of a sheet's width that the window takes. The flat
+            coordinates are scaled so that it holds exactly.
+        seconds: duration of the window.
 
     Shape:
-        image: (B, 3, H, W); time_scale: (B,); the result is without gradient to the image.
+        image: (B, 3, H, W); time_scale: (B,); the result carries no gradient to the image.
     """
     height, width = image.shape[-2:]
     as_it_is = polynomial(torch.eye(2, len(POWERS), dtype=torch.float64, device=image.device))
@@ -119,14 +120,14 @@ def find_sheet(image: Tensor, time_scale: Tensor, seconds: float) -> Sheet:
 
 
 class Field(NamedTuple):
-    """What the blocks say of the slopes of the sheet's points.
+    """Slopes of the sheet's coordinates, as measured in the blocks.
 
     Attributes:
-        frequency: (B,), squares a pixel, where the slope is 1.
-        slopes: (1, 1, terms, M), of the terms, for each of M answers.
-        wanted: (B, 2, M), the slope of the sheet's point across, and down.
+        frequency: (B,), grid squares per pixel where the slope is 1.
+        slopes: (1, 1, terms, M), slopes of the polynomial's terms at each of M measurements.
+        wanted: (B, 2, M), measured slope of the sheet's coordinate across, and down.
         weight: (B, 2, M).
-        told: (B,), mean of the share of a block's variance that lines explain beyond `FAINT`.
+        told: (B,), mean share of a block's variance that lines explain beyond `FAINT`.
     """
 
     frequency: Tensor
@@ -137,11 +138,13 @@ class Field(NamedTuple):
 
 
 def _darkness(image: Tensor) -> Tensor:
-    """(B, H, W), levels of 255 that a pixel is darker than those around it, of the channel that
-    sees a coloured grid best."""
+    """Return (B, H, W): how much darker a pixel is than its surroundings, in levels of 255.
+
+    Of the three channels the darkest counts, in which a coloured grid is most visible.
+    """
     dark = (255 - image.float()).amax(1, keepdim=True)
     around = dark
-    for size in ((25, 1), (1, 25)):  # ONNX Runtime takes a second for both at once
+    for size in ((25, 1), (1, 25)):  # separable: in one step it takes ONNX Runtime a second
         padding = (size[0] // 2, size[1] // 2)
         around = F.avg_pool2d(around, size, stride=1, padding=padding, count_include_pad=False)
     return (dark - around).clamp(-LEVELS, LEVELS)[:, 0]
@@ -153,7 +156,8 @@ def _window(like: Tensor) -> Tensor:
 
 
 def _search(dark: Tensor, frequency: Tensor) -> Field:
-    """The period and turn of the lines of every block: the greatest power of its spectrum."""
+    """Find the period and tilt of the lines in every block, as the soft maximum of its power
+    spectrum."""
     blocks = _blocks(dark) * _window(dark)
     blocks = torch.stack([blocks, blocks.transpose(2, 3)], dim=1)  # lines down, lines across
     closer = torch.arange(-WIDEST, WIDEST + STEP / 2, STEP, device=dark.device)
@@ -182,8 +186,11 @@ def _search(dark: Tensor, frequency: Tensor) -> Field:
 
 
 def _phases(dark: Tensor, table: Tensor, frequency: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Slopes, what they ought to be more, and weights as in `Field`, from how the phase of the
-    lines differs between neighbouring blocks where it ought to be one."""
+    """Measure slopes from the phase differences of the lines between neighbouring blocks.
+
+    A perfect polynomial leaves no difference. Returns the slopes of the terms, the missing slope of
+    the coordinates, and weights, as in `Field`.
+    """
     height, width = dark.shape[1:]
     y, x = ((torch.arange(n, device=dark.device) - (n - 1) / 2) * (2 / width)
             for n in (height, width))  # fmt: skip
@@ -210,7 +217,8 @@ def _phases(dark: Tensor, table: Tensor, frequency: Tensor) -> tuple[Tensor, Ten
 
 
 def _agree(slopes: Tensor, wanted: Tensor, weight: Tensor, fit: Fit) -> tuple[Tensor, Tensor]:
-    """The polynomials, (B, 2, terms), and (B,), the share of the weight that agrees on them."""
+    """Return the polynomials, (B, 2, terms), and the share of the weight that agrees on them,
+    (B,)."""
     terms = slopes.expand(*wanted.shape[:2], -1, -1).flatten(0, 1).double()
     wanted, prior = wanted.flatten(0, 1).double(), weight.flatten(0, 1).double()
     ridge, counted = fit.ridge * terms.new_tensor(RIDGE) + 1e-9, prior
@@ -223,7 +231,7 @@ def _agree(slopes: Tensor, wanted: Tensor, weight: Tensor, fit: Fit) -> tuple[Te
 
 
 def _blocks(dark: Tensor) -> Tensor:
-    """(B, n, BLOCK, BLOCK): of tiles of half a block the four that meet in a corner."""
+    """Return (B, n, BLOCK, BLOCK): overlapping blocks, each of four tiles of half its size."""
     rows, columns = (n // HOP for n in dark.shape[1:])
     tiles = dark[:, : rows * HOP, : columns * HOP].unflatten(2, (columns, HOP))
     tiles = tiles.unflatten(1, (rows, HOP))  # (B, rows, HOP, columns, HOP)
@@ -233,7 +241,10 @@ def _blocks(dark: Tensor) -> Tensor:
 
 
 def _spots(dark: Tensor) -> Tensor:
-    """(rows, columns, 2), the middles of the blocks, from the picture's, in halves of its width."""
+    """Return (rows, columns, 2), the middles of the blocks relative to the middle of the image.
+
+    The unit is half the image's width.
+    """
     size = dark.shape[1:]
     y, x = ((torch.arange(HOP, n - HOP + 1, HOP, device=dark.device) - n / 2) * (2 / size[1])
             for n in size)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Least squares in plain operators, as ONNX has none for it."""
+"""Weighted least squares in basic operators, since ONNX has no solver."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import torch
 from torch import Tensor
 
 REFINED = 1
-"""Rounds of refinement by `cramer`: each adds six digits, less those that a matrix loses."""
+"""Number of refinements by `cramer`; each adds six digits, less those lost to the condition
+number."""
 
 
 def least_squares(terms: Tensor, wanted: Tensor, weight: Tensor, ridge: Tensor) -> Tensor:
-    """(B, K): the shares of `terms` whose sum comes nearest to `wanted`.
+    """Return (B, K): the coefficients of `terms` whose sum is closest to `wanted`.
 
     Args:
-        ridge: (K,), added to the weighted mean square of each term: what holds its share near 0
-            where the data says little.
+        ridge: (K,), added to the weighted mean square of each term; keeps its coefficient near 0
+            where the data do not determine it.
 
     Shape:
         terms: (B, K, N); wanted, weight: (B, N).
@@ -27,8 +28,9 @@ def least_squares(terms: Tensor, wanted: Tensor, weight: Tensor, ridge: Tensor) 
 
 
 def solve(matrix: Tensor, right: Tensor) -> Tensor:
-    """What `matrix`, symmetric and positive definite, takes to `right`; 0 for a row of zeros. In a
-    graph that is exported it is `cramer` who finds it.
+    """Solve linear systems with a symmetric positive definite matrix; a row of zeros yields 0.
+
+    Exported graphs use `cramer`.
 
     Shape:
         matrix: (B, K, K); right and result: (B, K).
@@ -45,9 +47,11 @@ def solve(matrix: Tensor, right: Tensor) -> Tensor:
 
 
 def cramer(matrix: Tensor, right: Tensor) -> Tensor:
-    """What `matrix` takes to `right` by Cramer's rule, in single precision as ONNX Runtime has
-    determinants in, and by more of it on what is left, which brings the digits of `right` back.
-    Its gradient is none: determinants have none where the answer is 0.
+    """Solve linear systems by Cramer's rule with iterative refinement.
+
+    Determinants are in single precision, as in ONNX Runtime. Refinement on the residual restores
+    the precision of `right`. Not differentiable: determinants have no gradient where the answer is
+    0.
 
     Shape:
         as `solve`.

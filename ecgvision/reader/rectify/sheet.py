@@ -1,4 +1,4 @@
-"""From points of a picture to points of its sheet, laid flat, and back: a polynomial."""
+"""Polynomial map between points of an image and points of the flattened sheet."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from torch import Tensor
 from torch.nn import functional as F
 
 POWERS = ((1, 0), (0, 1), (2, 0), (1, 1), (0, 2), (3, 0), (2, 1), (1, 2), (0, 3))
-"""Of x and y, the terms of the polynomial: third degree, as a photograph from the side and a sheet
-that curls want it."""
+"""Powers of x and y in the terms of the polynomial; the third degree models perspective and curled
+sheets."""
 
 ORDERS = 1 + max(max(power) for power in POWERS)
-"""Powers of each, from 0."""
+"""Number of powers of each coordinate, from 0."""
 
 NEWTON = 4
-"""Steps from a point of the paper to the picture's; each doubles the digits."""
+"""Number of Newton steps from a point of the sheet to the image; each doubles the correct
+digits."""
 
 
 class Sheet(NamedTuple):
-    """From points of pictures to points of their sheets, laid flat, and back.
+    """Map between points of images and points of their flattened sheets, in both directions.
 
-    Points of both are fractions of the picture's width and height, the same at its middle.
+    Points of both are fractions of the image's width and height, and are the same at its middle.
 
     Attributes:
-        table: (B, 2, ORDERS, ORDERS), for across and down the paper: the shares that the powers of
-            x (rows) times those of y (columns) have, from the picture's middle in halves of its
-            width.
-        seen: (B,) bool, whether a grid told them. Where none did, both points are the same.
-        ratio: the picture's height over its width.
+        table: (B, 2, ORDERS, ORDERS), for the coordinates across and down the sheet: coefficients
+            of the powers of x (rows) times those of y (columns). x and y are measured from the
+            image's middle, in halves of its width.
+        seen: (B,) bool, whether a grid was found. If not, both points are the same.
+        ratio: the image's height over its width.
     """
 
     table: Tensor
@@ -37,11 +38,11 @@ class Sheet(NamedTuple):
     ratio: float
 
     def flat(self, points: Tensor) -> Tensor:
-        """(B, ..., 2), on the sheet."""
+        """Return the points on the sheet, (B, ..., 2)."""
         return self._fractions(self._told(*_both(self._centred(points))))
 
     def bent(self, points: Tensor) -> Tensor:
-        """(B, ..., 2), in the picture; by Newton's method."""
+        """Return the points in the image, (B, ..., 2), by Newton's method."""
         wanted = self._centred(points)
         found = wanted
         for _ in range(NEWTON):
@@ -49,13 +50,13 @@ class Sheet(NamedTuple):
         return self._fractions(found)
 
     def up(self, points: Tensor) -> Tensor:
-        """(B, ..., 2), how the picture's point moves when the sheet's moves up by its height."""
+        """Return the displacement in the image, (B, ..., 2), for a rise by the sheet's height."""
         height = torch.zeros_like(points)
         height[..., 1] = -2 * self.ratio
         return self._undone(self._centred(points), height) / self._size(points)
 
     def _undone(self, centred: Tensor, moved: Tensor) -> Tensor:
-        """How the picture's point moves where the sheet's moves."""
+        """Return the displacement in the image for a displacement on the sheet."""
         x, y = _both(centred)
         a, c = self._told(_slopes(x), y).unbind(-1)
         b, d = self._told(x, _slopes(y)).unbind(-1)
@@ -63,7 +64,7 @@ class Sheet(NamedTuple):
         return torch.stack([d * u - b * v, a * v - c * u], dim=-1) / (a * d - b * c)[..., None]
 
     def _told(self, x: Tensor, y: Tensor) -> Tensor:
-        """(B, ..., 2) of (B, ..., ORDERS) each."""
+        """Evaluate the polynomial, (B, ..., 2), from powers (B, ..., ORDERS) of each coordinate."""
         flat = torch.einsum("bcij,bni,bnj->bnc", self.table.to(x), x.flatten(1, -2),
                             y.flatten(1, -2))  # fmt: skip
         return flat.reshape(*x.shape[:-1], 2)
@@ -79,7 +80,7 @@ class Sheet(NamedTuple):
 
 
 def polynomial(shares: Tensor) -> Tensor:
-    """(..., ORDERS, ORDERS) of (..., terms): see `Sheet`."""
+    """Arrange coefficients (..., terms) as (..., ORDERS, ORDERS); see `Sheet`."""
     place = torch.zeros(len(POWERS), ORDERS, ORDERS, dtype=shares.dtype)
     for k, (i, j) in enumerate(POWERS):
         place[k, i, j] = 1
@@ -87,23 +88,23 @@ def polynomial(shares: Tensor) -> Tensor:
 
 
 def _both(points: Tensor) -> tuple[Tensor, Tensor]:
-    """(..., ORDERS) each, of x and of y."""
+    """Return the powers of x and of y, (..., ORDERS) each."""
     return powers(points[..., 0]), powers(points[..., 1])
 
 
 def powers(values: Tensor) -> Tensor:
-    """(..., ORDERS) of (...)."""
+    """Return the powers of (...) as (..., ORDERS)."""
     return values[..., None] ** torch.arange(ORDERS, device=values.device)
 
 
 def _slopes(powers: Tensor) -> Tensor:
-    """Of powers (..., ORDERS)."""
+    """Return the derivatives of powers, (..., ORDERS)."""
     order = torch.arange(1, ORDERS, device=powers.device)
     return F.pad(order * powers[..., :-1], (1, 0))
 
 
 def slope_terms(points: Tensor) -> Tensor:
-    """(2, terms, ...) of (..., 2): of every term the slope by x, and by y."""
+    """Return (2, terms, ...): the derivatives of every term by x and by y at points (..., 2)."""
     x, y = _both(points)
     i, j = (list(order) for order in zip(*POWERS, strict=True))
     both = [_slopes(x)[..., i] * y[..., j], x[..., i] * _slopes(y)[..., j]]
