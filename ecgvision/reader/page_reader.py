@@ -44,8 +44,7 @@ class Seen(NamedTuple):
 
 
 class PageReader(nn.Module):
-    """Reader of pages: image encoder, cells that vote for rows, ink map, and a decoder along the
-    rows.
+    """Reader of pages: image encoder, cells that vote for rows, ink map and trace decoder.
 
     Args:
         name: the image encoder, `readnet` or a timm network; see `PageMap`.
@@ -82,8 +81,7 @@ class PageReader(nn.Module):
 
     @property
     def voltage_per_time_scale(self) -> float:
-        """Height of 1 mV, as a share of the height, over the width of the window, as a share of the
-        width.
+        """Ratio of the height of 1 mV to the width of the window, both as shares of the image.
 
         Holds for 10 mm/mV at 25 mm/s.
         """

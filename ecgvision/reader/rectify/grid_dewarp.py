@@ -43,7 +43,7 @@ bend."""
 WIDEST, TURN, STEP = 0.14, 0.14, 0.01
 """Search range of the lines' frequency relative to the given time scale, search range of their tilt
 as a fraction of the frequency, and the step of both. Our defaults: more than the effect of a camera
-held 20 degrees off."""
+at an angle of 20 degrees."""
 
 SHARP = 20.0
 """Inverse temperature of the soft-argmax over a block's spectrum, relative to its maximum; our
@@ -156,8 +156,7 @@ def _window(like: Tensor) -> Tensor:
 
 
 def _search(dark: Tensor, frequency: Tensor) -> Field:
-    """Find the period and tilt of the lines in every block, as the soft maximum of its power
-    spectrum."""
+    """Find the period and tilt of the lines in every block: the soft maximum of its spectrum."""
     blocks = _blocks(dark) * _window(dark)
     blocks = torch.stack([blocks, blocks.transpose(2, 3)], dim=1)  # lines down, lines across
     closer = torch.arange(-WIDEST, WIDEST + STEP / 2, STEP, device=dark.device)
@@ -217,8 +216,7 @@ def _phases(dark: Tensor, table: Tensor, frequency: Tensor) -> tuple[Tensor, Ten
 
 
 def _agree(slopes: Tensor, wanted: Tensor, weight: Tensor, fit: Fit) -> tuple[Tensor, Tensor]:
-    """Return the polynomials, (B, 2, terms), and the share of the weight that agrees on them,
-    (B,)."""
+    """Return the polynomials, (B, 2, terms), and the share of weight that agrees on them, (B,)."""
     terms = slopes.expand(*wanted.shape[:2], -1, -1).flatten(0, 1).double()
     wanted, prior = wanted.flatten(0, 1).double(), weight.flatten(0, 1).double()
     ridge, counted = fit.ridge * terms.new_tensor(RIDGE) + 1e-9, prior
