@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from ecgvision.core.errors import ConfigError
 from ecgvision.reader.networks.dense_head import RELATIVE_GAINS, Cells, DenseHead
 from ecgvision.reader.networks.ink_map import InkMap
-from ecgvision.reader.networks.limb_order import by_einthoven, name_cells, of_rows
-from ecgvision.reader.networks.limb_plane import in_plane
+from ecgvision.reader.networks.limb_order import by_einthoven, name_cells, select_rows
+from ecgvision.reader.networks.limb_plane import project_to_plane
 from ecgvision.reader.networks.page_map import PageMap
 from ecgvision.reader.networks.rows import Rows, find_rows
 from ecgvision.reader.networks.trace_decoder import MARGIN, TraceDecoder, more_points
@@ -145,7 +145,7 @@ class PageReader(nn.Module):
         read = {"signal": signal, "presence": presence,
                 "log_scale": log_scale - voltage_scale.log(), "points": rows.points,
                 "trace": rows.points + above}  # fmt: skip
-        read = {key: of_rows(part, row) for key, part in read.items()}
+        read = {key: select_rows(part, row) for key, part in read.items()}
         signal = read["signal"] * factor[..., None]
-        plane = in_plane(signal, read["log_scale"], read["presence"] > 0)
+        plane = project_to_plane(signal, read["log_scale"], read["presence"] > 0)
         return read | {"signal": plane, "gain": gain}

@@ -46,7 +46,7 @@ def fit_confidence(table: pd.DataFrame) -> tuple[float, float]:
     return float(best.x[0]), float(best.x[1])
 
 
-def settle(table: pd.DataFrame, calibration: tuple[float, ...]) -> pd.DataFrame:
+def add_confidence(table: pd.DataFrame, calibration: tuple[float, ...]) -> pd.DataFrame:
     """Return the table with two more columns: `lead_confidence`, and `confidence` of the page.
 
     Both are as `digitize` reports them.
@@ -61,7 +61,7 @@ def least_confidence(table: pd.DataFrame) -> float:
     """Return the confidence below which a page is refused; see `READABLE`.
 
     Args:
-        table: of the validation pages, after `settle`.
+        table: of the validation pages, after `add_confidence`.
     """
     pages = table.groupby(PAGE)["confidence"].first()
     return float(READABLE * np.percentile(pages, 5))

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ecgvision.core.ecg import LEAD_INDEX
-from ecgvision.reader.networks.dense_head import INVERTED, NOTHING, RELATIVE_GAINS, Cells
+from ecgvision.reader.networks.dense_head import BACKGROUND, INVERTED, RELATIVE_GAINS, Cells
 
 BESIDE = 1.2
 """Maximum distance in rows of cells at which a cell is assigned to a 0 mV line: two cells of a
@@ -19,10 +19,10 @@ LEAST = 8
 """Minimum number of samples of a lead in a column of cells for its cells to be assigned to it, of
 23 at 576 x 768 pixels and 100 Hz; our default."""
 
-QUIET = 0.5
+BACKGROUND_WEIGHT = 0.5
 """Weight of background cells; our default: nine of ten cells are background."""
 
-KNEE = 0.05
+SMOOTH_L1_BETA = 0.05
 """`beta` of the smooth L1 loss, in cells for place and time and in log units for the gain. Our
 default: less than a pixel, and a hundredth of a second."""
 
@@ -79,7 +79,7 @@ def cell_truth(
     chosen = means[:, :, :, None].expand(-1, -1, -1, rows, -1)
     chosen = chosen.gather(2, lead[None, :, None].expand(4, -1, -1, -1, -1))[:, :, 0]
     answer = torch.where((chosen[3] < 0) & (lead == LEAD_INDEX["aVR"]), INVERTED, lead)
-    answer = torch.where(near, answer, NOTHING)
+    answer = torch.where(near, answer, BACKGROUND)
     time_scale = _time_scale(place, shown)[:, None, None]
     height = (chosen[3].abs() / (to_gain * time_scale).clamp(min=1e-6)).clamp(min=1e-3).log()
     gains = torch.tensor(RELATIVE_GAINS, device=place.device).log()
@@ -115,13 +115,15 @@ def cell_losses(cells: Cells, truth: CellTruth, grid: tuple[int, int]) -> dict[s
     Returns:
         `lead`, `place`, `time`, `gain`: scalars, float32.
     """
-    weight = torch.ones(NOTHING + 1, device=cells.logits.device)
-    weight[NOTHING] = QUIET
+    weight = torch.ones(BACKGROUND + 1, device=cells.logits.device)
+    weight[BACKGROUND] = BACKGROUND_WEIGHT
     lead = F.cross_entropy(cells.logits.float(), truth.answer, weight=weight)
     count = truth.near.sum().clamp(min=1)
 
     def error(given: Tensor, wanted: Tensor, scale: float) -> Tensor:
-        terms = F.smooth_l1_loss(scale * given.float(), scale * wanted, reduction="none", beta=KNEE)
+        terms = F.smooth_l1_loss(
+            scale * given.float(), scale * wanted, reduction="none", beta=SMOOTH_L1_BETA
+        )
         return torch.where(truth.near, terms, 0.0).sum() / count
 
     rows, columns = grid

@@ -57,11 +57,11 @@ and patterns mistaken for one up to .03."""
 REFINED = 2
 """Number of refinements by phase; our default: the second changes the scale by .01 % or less."""
 
-AGREED, SURPRISE, TOLD = 0.45, 3.5, 0.01
+AGREED, SCALE_PENALTY, TOLD = 0.45, 3.5, 0.01
 """Conditions for a visible grid; our defaults. The share of answers that agree after the fit must
-exceed `AGREED` plus `SURPRISE` times the relative difference to the given scale. The mean variance
-that lines explain beyond `FAINT` must exceed `TOLD`. Pages without a grid reach an agreement of .4,
-and grids mistaken for another scale .65."""
+exceed `AGREED` plus `SCALE_PENALTY` times the relative difference to the given scale. The mean
+variance that lines explain beyond `FAINT` must exceed `TOLD`. Pages without a grid
+reach an agreement of .4, and grids mistaken for another scale .65."""
 
 RIDGE = (0.0, 0.0, 2e-4, 2e-4, 2e-4, 1e-3, 1e-3, 1e-3, 1e-3)
 """Ridge on each term of the polynomial, for pages where few blocks show a grid; our default."""
@@ -114,7 +114,7 @@ def find_sheet(image: Tensor, time_scale: Tensor, seconds: float) -> Sheet:
             more, agreed = _agree(slopes, wanted, weight, PHASES)
             shares = shares + more
         far = (shares[:, 0, 0] - 1).abs()
-        seen = (field.told > TOLD) & (agreed > AGREED + SURPRISE * far)
+        seen = (field.told > TOLD) & (agreed > AGREED + SCALE_PENALTY * far)
         table = torch.where(seen[:, None, None, None], polynomial(shares), as_it_is)
     return Sheet(table, seen, height / width)
 

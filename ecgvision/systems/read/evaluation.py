@@ -12,7 +12,7 @@ from ecgvision.core.run_folder import BEST, METRICS, read_config, read_metrics, 
 from ecgvision.data.module import EcgDataModule
 from ecgvision.deploy.reader_card import read_reader_card
 from ecgvision.reader.data.folders import FolderPages
-from ecgvision.reader.judge.calibrate import settle
+from ecgvision.reader.judge.calibrate import add_confidence
 from ecgvision.reader.judge.read_split import read_split
 from ecgvision.reader.judge.summary import summarise, write_reading
 from ecgvision.shipped import NAME, READER
@@ -72,7 +72,7 @@ def evaluate_reader(system: System, run: Path, options: EvaluationOptions, *, co
     table, shown = read_split(opened.task, pages_of, "test", rate=float(data["signal_rate"]),
                               accelerator=options.accelerator)  # fmt: skip
     card = read_reader_card(run / "bundle")
-    table = settle(table, tuple(card["calibration"]))
+    table = add_confidence(table, tuple(card["calibration"]))
     result = {
         "exp": config["exp"], "version": ecgvision.__version__, "code": code,
         "run_code": read_metrics(run).get("code"),

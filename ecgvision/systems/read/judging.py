@@ -14,7 +14,7 @@ from ecgvision.deploy.export_reader import export_reader
 from ecgvision.evaluate.report.summary import run_facts
 from ecgvision.nn.training.task import BaseTask
 from ecgvision.reader.deployed import DeployedReader
-from ecgvision.reader.judge.calibrate import fit_confidence, least_confidence, settle
+from ecgvision.reader.judge.calibrate import add_confidence, fit_confidence, least_confidence
 from ecgvision.reader.judge.read_split import read_split
 from ecgvision.reader.judge.summary import summarise, write_reading
 from ecgvision.reader.page_reader import PageReader
@@ -44,7 +44,7 @@ def judge_reader(
             limit=trainer[f"limit_{split}_batches"],
         )  # fmt: skip
     calibration = fit_confidence(tables["val"])
-    tables = {split: settle(table, calibration) for split, table in tables.items()}
+    tables = {split: add_confidence(table, calibration) for split, table in tables.items()}
     least = least_confidence(tables["val"])
     read = {split: summarise(table, least) for split, table in tables.items()}
     result = run_facts(config, data, code=training.code) | {
