@@ -1,4 +1,4 @@
-"""A teacher that is the moving average of its student."""
+"""A teacher network that is the exponential moving average of its student."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ecgvision.core.errors import ConfigError
 
 
 def cosine_momentum(step: int, steps: int, *, base: float = 0.996, final: float = 1.0) -> float:
-    """From `base` at step 0 to `final` at `steps` along half a cosine (Grill et al. 2020, BYOL).
+    """Compute a momentum that goes from `base` to `final` along half a cosine (Grill et al. 2020).
 
     Args:
-        step: steps done; beyond `steps` the value stays at `final`.
-        steps: of the whole training.
-        base: 0.996 (Grill et al.; Caron et al. 2021). `final` = `base` keeps it fixed, as Phan
-            et al. (arXiv 2210.06297) do.
+        step: steps done; beyond `steps` the momentum stays at `final`.
+        steps: steps of the whole training.
+        base: 0.996 (Grill et al.; Caron et al. 2021). With `final` equal to `base` the momentum is
+            constant, as in Phan et al. (arXiv 2210.06297).
 
     Raises:
-        ConfigError: for a momentum outside [0, 1], or counts that make no sense.
+        ConfigError: for a momentum outside [0, 1], `steps` below 1 or a negative `step`.
     """
     _check(base)
     _check(final)
@@ -38,16 +38,15 @@ def _check(momentum: float) -> None:
 
 
 class EMATeacher(nn.Module):
-    """A copy of the student that follows it: parameters as a moving average, buffers as copies.
+    """Copy of a student whose parameters are a moving average and whose buffers are copies.
 
-    The copy has no gradients and belongs outside the optimizer and DDP. Like any module it follows
-    `train()` and `eval()`; in training mode its batch norms use the statistics of their batch, as
-    the public code of DINO does with convolutional networks, and its running statistics are
-    always the student's, since every update copies them.
+    The copy has no gradients and must stay outside the optimizer and DDP. In training mode, its
+    batch norms use the statistics of their batch, as in the public code of DINO with convolutional
+    networks. Its running statistics are those of the student, since every update copies them.
 
     Args:
-        student: any module; later changes of it reach the teacher through `update` only.
-        momentum: m of `update` where it is not given: 0.996 (Phan et al., arXiv 2210.06297).
+        student: any module. Later changes reach the teacher only through `update`.
+        momentum: m of `update` where none is given; 0.996 (Phan et al., arXiv 2210.06297).
 
     Raises:
         ConfigError: for a momentum outside [0, 1].
@@ -61,10 +60,10 @@ class EMATeacher(nn.Module):
 
     @torch.no_grad()
     def update(self, student: nn.Module, momentum: float | None = None) -> None:
-        """Each parameter becomes `m teacher + (1 - m) student`; each buffer the student's.
+        """Set each parameter to `m teacher + (1 - m) student` and each buffer to the student's.
 
         Raises:
-            ConfigError: for a momentum outside [0, 1], or a student that is built otherwise.
+            ConfigError: for a momentum outside [0, 1], or a student of another structure.
         """
         m = self.momentum if momentum is None else momentum
         _check(m)
@@ -75,7 +74,7 @@ class EMATeacher(nn.Module):
             raise ConfigError(
                 "student and teacher are built differently",
                 value=[name for name, _ in different[:3]],
-                remedy="Give the very module that the teacher was made from",
+                remedy="Pass the module that the teacher was copied from",
             )
         mine: list[Tensor] = list(ours.values())
         torch._foreach_mul_(mine, m)

@@ -1,7 +1,7 @@
-"""Losses of two views without prototypes: SimCLR's NT-Xent and BYOL's regression.
+"""Losses of two views without prototypes: NT-Xent of SimCLR and the regression of BYOL.
 
-Both agree with lightly's, and stay in float32 under mixed precision, where at a temperature of 0.1
-bfloat16 would round logits near 10 to steps of 0.06.
+Both agree with those of the package lightly, and stay in float32 under mixed precision: at a
+temperature of 0.1, bfloat16 would round logits near 10 to steps of 0.06.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ def _check(*pairs: Tensor) -> None:
 
 
 def ntxent(first: Tensor, second: Tensor, *, temperature: float = 0.1) -> Tensor:
-    """Normalised temperature-scaled cross-entropy (Chen et al. 2020, arXiv 2002.05709, eq. 1).
+    """Compute the normalised temperature-scaled cross-entropy (Chen et al. 2020, eq. 1).
 
-    Each of the 2 B projections must find its record's other view among all others, by cosine.
-    In a distributed run the others are those of all processes, and gradients that are averaged
-    over processes, as DDP does, are those of one process with the whole batch.
+    For each of the 2 B projections, the loss classifies which of all others is the other view of
+    the same record, by cosine similarity. In a distributed run, the others are those of all
+    processes. Gradients that are averaged over processes, as DDP does, then equal those of one
+    process with the whole batch. Source: arXiv 2002.05709.
 
     Args:
-        temperature: 0.1 (Phan et al., arXiv 2210.06297, their public code).
+        temperature: 0.1 (Phan et al., arXiv 2210.06297, public code).
 
     Shape:
         first, second: (B, D), of the same records in the same order, two records or more over
@@ -56,14 +57,14 @@ def ntxent(first: Tensor, second: Tensor, *, temperature: float = 0.1) -> Tensor
 
 
 def byol(predictions: tuple[Tensor, Tensor], targets: tuple[Tensor, Tensor]) -> Tensor:
-    """BYOL's regression (Grill et al. 2020, arXiv 2006.07733, eq. 2), both ways round.
+    """Compute the symmetric regression loss of BYOL (Grill et al. 2020, arXiv 2006.07733, eq. 2).
 
-    The mean over records of `2 - 2 cos(prediction of one view, target of the other)`, summed over
-    the two ways. Targets get no gradient.
+    The loss is the mean over records of `2 - 2 cos(prediction of one view, target of the other)`,
+    summed over the two assignments of the views. Targets get no gradient.
 
     Args:
-        predictions: of the online network's predictor for the first and second view.
-        targets: of the target network's projector for the first and second view.
+        predictions: outputs of the online network's predictor for the first and second view.
+        targets: outputs of the target network's projector for the first and second view.
 
     Shape:
         each: (B, D); result: scalar.
@@ -73,8 +74,8 @@ def byol(predictions: tuple[Tensor, Tensor], targets: tuple[Tensor, Tensor]) -> 
     """
     _check(*predictions, *targets)
     with torch.autocast(predictions[0].device.type, enabled=False):
-        ways = [
+        both = [
             2 - 2 * F.cosine_similarity(p.float(), t.detach().float(), dim=-1).mean()
             for p, t in zip(predictions, reversed(targets), strict=True)
         ]
-        return ways[0] + ways[1]
+        return both[0] + both[1]

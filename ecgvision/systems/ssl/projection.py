@@ -1,4 +1,4 @@
-"""Heads that self-supervised training puts on an encoder and takes off again."""
+"""Projection heads that an encoder has during self-supervised training only."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from torch.nn import functional as F
 
 
 class Prototypes(nn.Linear):
-    """A linear layer without bias whose rows have length 1: weight norm with its gain fixed at 1.
+    """Linear layer without bias whose rows have length 1: weight norm with the gain fixed at 1.
 
-    `direction` is what is trained; every use scales its rows to length 1. As a plain parameter it
-    is copied, averaged and saved like any other, which wrapped weight norm is not.
+    The rows of `weight` are trained without constraint and scaled to length 1 in every use. Unlike
+    torch's weight norm, `weight` is a plain parameter, which is copied, averaged and saved as such.
 
     Shape:
         x: (..., inputs); result: (..., outputs).
@@ -21,7 +21,7 @@ class Prototypes(nn.Linear):
 
     @property
     def unit_weight(self) -> Tensor:
-        """(outputs, inputs), rows of length 1."""
+        """The weight that is used, (outputs, inputs), with rows of length 1."""
         return F.normalize(self.weight.float(), dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -29,13 +29,15 @@ class Prototypes(nn.Linear):
 
 
 class DINOHead(nn.Module):
-    """Linear, GELU, Linear, GELU, Linear; to length 1; prototypes of length 1. No batch norm.
+    """Head of DINO: a multilayer perceptron without batch norm, normalised, then prototypes.
+
+    The layers are Linear, GELU, Linear, GELU and Linear. Their output is scaled to length 1.
 
     Args:
-        inputs: features of the encoder.
-        outputs: prototypes. Phan et al. (arXiv 2210.06297, their public code) have 65 536; our
-            default is smaller because that exceeds the number of records of most data.
-        hidden, bottleneck: 512 and 128 (as there).
+        inputs: number of features of the encoder.
+        outputs: number of prototypes. Phan et al. (arXiv 2210.06297, public code) use 65 536. Our
+            default is smaller because most data sets have fewer records than that.
+        hidden, bottleneck: 512 and 128 (Phan et al.).
 
     Shape:
         features: (..., inputs); result: (..., outputs), each a cosine.
@@ -63,11 +65,14 @@ class DINOHead(nn.Module):
 
 
 def simclr_head(inputs: int, outputs: int = 128, *, hidden: int | None = None) -> nn.Sequential:
-    """Linear, ReLU, Linear (Chen et al. 2020, section 2.1): (..., inputs) to (..., outputs).
+    """Build the head of SimCLR: Linear, ReLU, Linear (Chen et al. 2020, section 2.1).
 
     Args:
-        outputs: 128 (as there, and Phan et al.).
-        hidden: default as many as inputs.
+        outputs: 128 (Chen et al.; Phan et al.).
+        hidden: equal to `inputs` by default.
+
+    Shape:
+        features: (..., inputs); result: (..., outputs).
     """
     hidden = inputs if hidden is None else hidden
     return nn.Sequential(
@@ -76,12 +81,15 @@ def simclr_head(inputs: int, outputs: int = 128, *, hidden: int | None = None) -
 
 
 def byol_head(inputs: int, outputs: int = 128, *, hidden: int = 512) -> nn.Sequential:
-    """Linear, batch norm, ReLU, Linear (Grill et al. 2020): (B, inputs) to (B, outputs).
+    """Build a projector or predictor of BYOL: Linear, batch norm, ReLU, Linear (Grill et al. 2020).
 
-    Projector and predictor alike; the predictor's inputs are the projector's outputs.
+    The inputs of the predictor are the outputs of the projector.
 
     Args:
-        outputs, hidden: 128 and 512 (Phan et al., arXiv 2210.06297, their public code).
+        outputs, hidden: 128 and 512 (Phan et al., arXiv 2210.06297, public code).
+
+    Shape:
+        features: (B, inputs); result: (B, outputs).
     """
     return nn.Sequential(
         nn.Linear(inputs, hidden),

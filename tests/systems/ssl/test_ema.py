@@ -1,7 +1,8 @@
-"""The averaging teacher: exact, without gradient, apart from its student."""
+"""The averaging teacher: exact, as lightly's, without gradient, apart from its student."""
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 
@@ -9,6 +10,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lightly.models.utils import update_momentum
+from lightly.utils.scheduler import cosine_schedule
 from torch import nn
 
 from ecgvision.core.errors import ConfigError
@@ -45,6 +48,20 @@ def test_updates_are_exact(momenta):
                                        check_dtype=False)  # fmt: skip
         for ours, right in zip(teacher.model.buffers(), net.buffers(), strict=True):
             assert torch.equal(ours, right)
+
+
+def test_parameters_follow_as_with_lightly_and_buffers_too():
+    """lightly leaves the buffers; ours takes the student's, so that both standardise alike in evaluation."""
+    net = student()
+    ours, theirs = EMATeacher(net), copy.deepcopy(net)
+    for i, m in enumerate((0.9, 0.5, 0.996)):
+        change(net, i)
+        ours.update(net, m)
+        update_momentum(net, theirs, m)
+    for mine, other in zip(ours.model.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(mine, other)
+    assert torch.equal(ours.model[1].running_mean, net[1].running_mean)
+    assert torch.equal(theirs[1].running_mean, student()[1].running_mean)
 
 
 def test_the_default_momentum_is_the_published_one():
@@ -97,6 +114,14 @@ def test_the_schedule_is_half_a_cosine():
     assert values[100] == cosine_momentum(500, 100) == 1.0
     assert all(a < b for a, b in itertools.pairwise(values))
     assert cosine_momentum(37, 100, base=0.9, final=0.9) == 0.9
+
+
+@pytest.mark.parametrize("steps", [1, 7, 100])
+def test_the_schedule_is_that_of_lightly_a_step_later(steps):
+    """lightly reaches the end at its last step but one; in the paper it is reached after `steps`."""
+    for step in range(steps + 1):
+        theirs = cosine_schedule(step, steps + 1, start_value=0.9, end_value=1.0)
+        assert cosine_momentum(step, steps, base=0.9) == pytest.approx(theirs, abs=1e-12)
 
 
 @pytest.mark.parametrize("wrong", [-0.1, 1.1, float("nan")])

@@ -1,4 +1,4 @@
-"""NT-Xent and BYOL's regression against plain loops."""
+"""NT-Xent and BYOL's regression against plain loops and lightly's."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lightly.loss.negative_cosine_similarity import NegativeCosineSimilarity
+from lightly.loss.ntx_ent_loss import NTXentLoss
 
 from ecgvision.core.errors import ConfigError, DataError
 from ecgvision.systems.ssl.ntxent import byol, ntxent
@@ -35,6 +37,27 @@ def test_ntxent_equals_the_plain_loop(seed, batch, temperature):
     expected = plain_ntxent(first.double().numpy(), second.double().numpy(), temperature)
     ours = float(ntxent(first, second, temperature=temperature))
     assert ours == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [0.1, 0.5])
+@pytest.mark.parametrize("batch", [2, 9])
+def test_ntxent_and_its_gradient_are_those_of_lightly(batch, temperature):
+    views = pair(11, batch).requires_grad_()
+    ours = ntxent(*views, temperature=temperature)
+    theirs = NTXentLoss(temperature=temperature)(*views)
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(*(torch.autograd.grad(x, views)[0] for x in (ours, theirs)))
+
+
+def test_byol_is_lightlys_similarity_as_the_distance_of_the_paper():
+    """lightly has the negative cosine; the paper's squared distance of unit vectors is 2 - 2 cos."""
+    predictions, targets = pair(12).requires_grad_(), pair(13)
+    ours = byol(tuple(predictions), tuple(targets))
+    negative = NegativeCosineSimilarity()
+    theirs = negative(predictions[0], targets[1]) + negative(predictions[1], targets[0])
+    torch.testing.assert_close(ours, 4 + 2 * theirs)
+    gradients = [torch.autograd.grad(x, predictions)[0] for x in (ours, theirs)]
+    torch.testing.assert_close(gradients[0], 2 * gradients[1])
 
 
 def test_ntxent_of_views_without_any_likeness():
