@@ -20,7 +20,7 @@ from ecgvision.reader.page_reader import PageReader
 from ecgvision.runs import build
 from ecgvision.runs.reevaluate import evaluate_run
 from ecgvision.systems import get_system
-from ecgvision.systems.page_input.build import adopt_reader
+from ecgvision.systems.page_input.adopt import adopt_reader
 from ecgvision.systems.page_input.network import PageNet
 from ecgvision.systems.patchecg.network import PatchECG
 from experiments import stages
