@@ -44,7 +44,7 @@ from ecgvision.store.packed import Store, check_store
 if TYPE_CHECKING:
     from data_prep.drawn_pages import Folder
 
-HOPELESS = 10  # our default: give up after this many failures without a single page
+MAX_FIRST_FAILURES = 10  # our default: give up after this many failures without a single page
 Backend = OurBackend | KitBackend
 Skip = dict[str, Any]
 
@@ -123,7 +123,7 @@ def _fill(
             bar.update(count)
             drawn += count - len(failed)
             skipped += failed
-            if not drawn and len(skipped) >= HOPELESS:
+            if not drawn and len(skipped) >= MAX_FIRST_FAILURES:
                 raise ConfigError(
                     f"the first {len(skipped)} pages all failed; the last: {skipped[-1]['why']}",
                     remedy="See what the kit says of one record with its own script",

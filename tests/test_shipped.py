@@ -71,7 +71,7 @@ def test_a_page_is_read_without_naming_a_reader(
 
 
 def test_where_a_run_is_asked_for_its_name_will_do() -> None:
-    from ecgvision.systems.page_input.build import adopt_reader
+    from ecgvision.systems.page_input.adopt import adopt_reader
     from experiments.configure import configure
 
     config = configure(["+exp=signal", "input=page", f"model.reader={NAME}"])

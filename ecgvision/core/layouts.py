@@ -156,20 +156,22 @@ RANDOM_LAYOUTS = ("3x4", "3x4+II", "3x4+II+V1", "6x2", "6x2+II", "12x1")
 ANY = "any"
 """Layout name that stands for leads in any number, order and arrangement; see `any_layout`."""
 
-MANY = (RANDOM, ANY)
+WILDCARD_LAYOUTS = (RANDOM, ANY)
 """Names that stand for more than one layout."""
 
-WHOLE = ((12, 1), (6, 2), (4, 3), (3, 4), (2, 6))
+FULL_GRIDS = ((12, 1), (6, 2), (4, 3), (3, 4), (2, 6))
 """(rows, columns) of the grids that hold all leads."""
 
-PARTS = ((1, 1), (2, 1), (3, 1), (4, 1), (6, 1), (8, 1), (2, 2), (3, 2), (4, 2), (2, 3), (3, 3),
-         (1, 4), (2, 4))  # fmt: skip
+PARTIAL_GRIDS = (
+    (1, 1), (2, 1), (3, 1), (4, 1), (6, 1), (8, 1), (2, 2), (3, 2), (4, 2), (2, 3), (3, 3), (1, 4),
+    (2, 4),
+)  # fmt: skip
 """(rows, columns) of the grids that hold some of the leads."""
 
 STRIPS = (0, 0, 0, 1, 1, 2, 3)
 """Numbers of rhythm strips that `any` draws from."""
 
-MOST_BANDS = 12
+MAX_BANDS = 12
 """Maximum number of rows and rhythm strips together in `any` (our default): more would overlap."""
 
 
@@ -191,13 +193,13 @@ def any_layout(rng: np.random.Generator) -> str:
     random order. The rhythm strips show any leads. Such a page can only be read by its printed lead
     names.
     """
-    shapes = WHOLE if rng.random() < 0.5 else PARTS
+    shapes = FULL_GRIDS if rng.random() < 0.5 else PARTIAL_GRIDS
     rows, columns = shapes[int(rng.integers(len(shapes)))]
     chosen = rng.permutation(len(LEADS))[: rows * columns]
     if rng.random() < 0.5:
         chosen = np.sort(chosen)
     leads = [LEADS[i] for i in chosen]
-    strips = min(STRIPS[int(rng.integers(len(STRIPS)))], MOST_BANDS - rows)
+    strips = min(STRIPS[int(rng.integers(len(STRIPS)))], MAX_BANDS - rows)
     below = [LEADS[i] for i in rng.permutation(len(LEADS))[:strips]]
     return write_layout([leads[c * rows : (c + 1) * rows] for c in range(columns)], below)
 

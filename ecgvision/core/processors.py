@@ -15,7 +15,7 @@ from typing import Any
 
 from ecgvision.core.errors import ConfigError
 
-MOST_WORKERS = 16
+MAX_WORKERS = 16
 """Maximum number of workers per process if none is configured (our default).
 
 Each worker holds batches and a copy of the libraries in memory, and all of them are started for
@@ -51,7 +51,7 @@ def loader_workers(given: Any, devices: Any = 1) -> int:
         ConfigError: if `given` is not a whole number from 0.
     """
     if given is None:
-        return min(MOST_WORKERS, max(1, usable_cores() // _processes(devices)))
+        return min(MAX_WORKERS, max(1, usable_cores() // _processes(devices)))
     if not isinstance(given, int) or isinstance(given, bool) or given < 0:
         raise ConfigError("data.num_workers must be a whole number from 0, or null", value=given)
     return given

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 
 from ecgvision.core.errors import ConfigError, about_setting
-from ecgvision.core.layouts import ANY, MANY, RANDOM, RANDOM_LAYOUTS, get_layout
+from ecgvision.core.layouts import ANY, RANDOM, RANDOM_LAYOUTS, WILDCARD_LAYOUTS, get_layout
 from ecgvision.core.page import Page
 from ecgvision.render import artefacts
 from ecgvision.render.papers.named import Paper, check_style
@@ -64,7 +64,7 @@ class PageSettings:
                               value=(self.signal_rate, self.seconds))  # fmt: skip
         if not all(isinstance(dpi, (int, float)) and dpi > 0 for dpi in self.train_dpi):
             raise ConfigError("data.train_dpi are positive numbers", value=list(self.train_dpi))
-        named = set(self.layouts).difference(MANY)
+        named = set(self.layouts).difference(WILDCARD_LAYOUTS)
         if RANDOM in self.layouts:
             named |= set(RANDOM_LAYOUTS)
         if ANY in self.layouts:

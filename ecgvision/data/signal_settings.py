@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ecgvision.core.errors import ConfigError, about_setting
-from ecgvision.core.layouts import MANY, get_layout
+from ecgvision.core.layouts import WILDCARD_LAYOUTS, get_layout
 from ecgvision.core.page import Page
 
 
@@ -38,7 +38,7 @@ class SignalSettings:
                               value=list(self.layouts))  # fmt: skip
         with about_setting("data.layouts"):
             for name in self.layouts:
-                if name not in MANY:
+                if name not in WILDCARD_LAYOUTS:
                     self.page(name)
 
     @property

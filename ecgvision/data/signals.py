@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from ecgvision.core.errors import DataError
-from ecgvision.core.layouts import MANY, RANDOM, RANDOM_LAYOUTS, pick_layout
+from ecgvision.core.layouts import RANDOM, RANDOM_LAYOUTS, WILDCARD_LAYOUTS, pick_layout
 from ecgvision.data.augment import SignalAugment
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.masks import layout_mask
@@ -70,7 +70,7 @@ class SignalDataset(Dataset[dict[str, Any]], Generic[Settings]):
         sizes |= {(round(settings.seconds * s.rate), s.rate) for s in cohort.stores}
         self._shown = {
             (name, *size): self._mask(name, *size)
-            for name in (() if train else {*settings.layouts, *names}.difference(MANY))
+            for name in (() if train else {*settings.layouts, *names}.difference(WILDCARD_LAYOUTS))
             for size in sizes
         }
 

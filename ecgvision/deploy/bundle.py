@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ecgvision.core.errors import BundleError
 from ecgvision.deploy.card import OUTPUTS, model_notes, read_card
-from ecgvision.deploy.card_file import AGAIN, CARD, INPUT, MODEL
+from ecgvision.deploy.card_file import CARD, INPUT, MODEL, REEXPORT
 
 
 class Bundle:
@@ -128,7 +128,7 @@ def read_files(path: Path, card: dict[str, Any]) -> bytes:
             content = (path / name).read_bytes()
         except OSError as error:
             raise BundleError(
-                "a file of the bundle is missing", file=path / name, remedy=AGAIN
+                "a file of the bundle is missing", file=path / name, remedy=REEXPORT
             ) from error
         found = hashlib.sha256(content).hexdigest()
         if found != expected:
@@ -136,7 +136,7 @@ def read_files(path: Path, card: dict[str, Any]) -> bytes:
                 "the file differs from the one exported (sha256)",
                 file=path / name,
                 value=found,
-                remedy=AGAIN,
+                remedy=REEXPORT,
             )
         if name == MODEL:
             model = content
@@ -183,13 +183,13 @@ def _check_model(session: Any, card: dict[str, Any], file: Path) -> None:
                 f"model and card disagree on {key.removeprefix('ecgvision.')}",
                 file=file,
                 value=notes.get(key),
-                remedy=AGAIN,
+                remedy=REEXPORT,
             )
     inputs, outputs = session.get_inputs(), [value.name for value in session.get_outputs()]
     shape = inputs[0].shape[1:]
     if [value.name for value in inputs] != [INPUT] or inputs[0].type != "tensor(uint8)":
-        raise BundleError(f"the model's input is not uint8 {INPUT!r}", file=file, remedy=AGAIN)
+        raise BundleError(f"the model's input is not uint8 {INPUT!r}", file=file, remedy=REEXPORT)
     if shape != [3, *card["input"]["size"]] or outputs != list(OUTPUTS):
         raise BundleError(
-            "model and card disagree on shapes", file=file, value=(shape, outputs), remedy=AGAIN
+            "model and card disagree on shapes", file=file, value=(shape, outputs), remedy=REEXPORT
         )

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ecgvision.core.errors import BundleError, LabelError
-from ecgvision.deploy.card_file import AGAIN, CARD, STUDENT, open_card, refuse_faults, seal
+from ecgvision.deploy.card_file import CARD, REEXPORT, STUDENT, open_card, refuse_faults, seal
 from ecgvision.labels.schemes import LabelScheme
 
 INTENDED_USE = (
@@ -117,11 +117,11 @@ def _check_labels(labels: dict[str, Any], file: Path) -> None:
         found = scheme.hash
     except (TypeError, LabelError) as error:
         raise BundleError(
-            "the label scheme is damaged", file=file, value=str(error), remedy=AGAIN
+            "the label scheme is damaged", file=file, value=str(error), remedy=REEXPORT
         ) from error
     if found != labels["hash"] or scheme.codes != tuple(labels["codes"]):
         raise BundleError(
-            "the label hash differs from the label scheme", file=file, value=found, remedy=AGAIN
+            "the label hash differs from the label scheme", file=file, value=found, remedy=REEXPORT
         )
 
 

@@ -29,7 +29,7 @@ OPSET = 20
 
 INPUT = "image"
 FIT = "letterbox: area averaging, aspect kept, white margins (ecgvision.data.network_input)"
-AGAIN = "Export the bundle again, or copy it again as a whole"
+REEXPORT = "Export the bundle again, or copy it again as a whole"
 FIELDS = {
     "format": str, "version": int, "input": dict, "outputs": list, "metrics": dict, "info": dict,
     "files": dict, "versions": dict, "intended_use": str, "digest": str,
@@ -121,14 +121,14 @@ def open_card(
     try:
         card = json.loads(file.read_bytes())
     except FileNotFoundError:
-        raise BundleError("the bundle has no card", file=file, remedy=AGAIN) from None
+        raise BundleError("the bundle has no card", file=file, remedy=REEXPORT) from None
     except (OSError, ValueError, RecursionError) as error:
-        raise BundleError("cannot be read", file=file, value=str(error), remedy=AGAIN) from error
+        raise BundleError("cannot be read", file=file, value=str(error), remedy=REEXPORT) from error
     found = card.get("format") if isinstance(card, dict) else None
     if found != kind:
         other = USES.get(found) if isinstance(found, str) else None
         raise BundleError(f"not the card of an {kind}", file=file, value=found,
-                          remedy=f"This bundle is for {other}" if other else AGAIN)  # fmt: skip
+                          remedy=f"This bundle is for {other}" if other else REEXPORT)  # fmt: skip
     if card.get("version") != VERSION:
         raise BundleError(
             f"this version of ecgvision reads bundle version {VERSION}", file=file,
@@ -137,10 +137,10 @@ def open_card(
         )  # fmt: skip
     for field, wanted in {**FIELDS, **own}.items():
         if not isinstance(card.get(field), wanted):
-            raise BundleError(f"the card lacks {field!r}", file=file, remedy=AGAIN)
+            raise BundleError(f"the card lacks {field!r}", file=file, remedy=REEXPORT)
     if digest(card) != card["digest"]:
         raise BundleError("the card was altered after export", file=file, value=card["digest"],
-                          remedy=AGAIN)  # fmt: skip
+                          remedy=REEXPORT)  # fmt: skip
     size = card["input"].get("size")
     refuse_faults(file, {
         "input.size must be [height, width]": not isinstance(size, list)
@@ -160,7 +160,7 @@ def refuse_faults(file: Path, faults: Mapping[str, bool]) -> None:
     """
     for fault, present in faults.items():
         if present:
-            raise BundleError(fault, file=file, remedy=AGAIN)
+            raise BundleError(fault, file=file, remedy=REEXPORT)
 
 
 def _finite(value: Any) -> Any:

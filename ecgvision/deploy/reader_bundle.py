@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import BundleError
 from ecgvision.deploy.bundle import answers, load_model, read_files
-from ecgvision.deploy.card_file import AGAIN, INPUT, MODEL
+from ecgvision.deploy.card_file import INPUT, MODEL, REEXPORT
 from ecgvision.deploy.reader_card import OUTPUTS, read_reader_card, reader_notes
 
 
@@ -86,7 +86,7 @@ class ReaderBundle:
             or inputs[0].shape[1:] != [3, *card["input"]["size"]]
             or outputs != list(OUTPUTS)
         ):
-            raise BundleError("model and card disagree", file=path, value=outputs, remedy=AGAIN)
+            raise BundleError("model and card disagree", file=path, value=outputs, remedy=REEXPORT)
         return cls(path, card, session)
 
     def run(self, batch: NDArray[np.uint8]) -> Reading:
@@ -113,6 +113,6 @@ class ReaderBundle:
                 "the model answers in another shape than its card says",
                 file=self.folder,
                 value=reading.signal.shape,
-                remedy=AGAIN,
+                remedy=REEXPORT,
             )
         return reading

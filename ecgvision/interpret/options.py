@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ecgvision.core.errors import ConfigError
-from ecgvision.core.layouts import MANY, get_layout
+from ecgvision.core.layouts import WILDCARD_LAYOUTS, get_layout
 from ecgvision.core.run_folder import read_config, read_metrics
-from ecgvision.systems import get_system  # imports nothing slow
 
 
 def check_options(run: str | Path, *, layout: str, method: str, out: Path) -> None:
@@ -18,6 +17,8 @@ def check_options(run: str | Path, *, layout: str, method: str, out: Path) -> No
             does not support, or an output file that is not a PNG.
         LayoutError: for an unknown layout.
     """
+    from ecgvision.systems import get_system
+
     if out.suffix.lower() != ".png":
         raise ConfigError("the picture is written as PNG", file=out, remedy="Name it ….png")
     config = read_config(run)
@@ -27,6 +28,6 @@ def check_options(run: str | Path, *, layout: str, method: str, out: Path) -> No
     if method not in methods:
         raise ConfigError(f"a run of {exp} is not explained by {method}", file=run, value=method,
                           remedy=f"Take {' or '.join(methods)}")  # fmt: skip
-    if layout not in MANY:
+    if layout not in WILDCARD_LAYOUTS:
         get_layout(layout)
     read_metrics(run)

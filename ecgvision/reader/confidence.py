@@ -31,8 +31,8 @@ def lead_confidence(presence: ArrayLike, scale: ArrayLike, rate: float) -> NDArr
     """Return the raw confidence of each lead, (..., 12).
 
     It is the mean probability, over the samples found, that a sample was printed and is right to
-    within `RIGHT_MV`. It is 0 for a lead of which nothing was found. The error has a Laplace
-    density of the scale that the reader predicts, hence P(|e| < m) = 1 - exp(-m / b).
+    within `RIGHT_MV`. It is 0 for a lead without found samples. The error has a Laplace density of
+    the scale that the reader predicts, hence P(|e| < m) = 1 - exp(-m / b).
 
     Args:
         presence: (..., 12, T) probabilities.

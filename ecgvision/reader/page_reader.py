@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from ecgvision.core.errors import ConfigError
 from ecgvision.reader.networks.dense_head import RELATIVE_GAINS, Cells, DenseHead
 from ecgvision.reader.networks.ink_map import InkMap
-from ecgvision.reader.networks.limb_order import by_einthoven, name_cells, of_rows
-from ecgvision.reader.networks.limb_plane import in_plane
+from ecgvision.reader.networks.limb_order import by_einthoven, name_cells, select_rows
+from ecgvision.reader.networks.limb_plane import project_to_plane
 from ecgvision.reader.networks.page_map import PageMap
 from ecgvision.reader.networks.rows import Rows, find_rows
 from ecgvision.reader.networks.trace_decoder import MARGIN, TraceDecoder, more_points
@@ -44,8 +44,7 @@ class Seen(NamedTuple):
 
 
 class PageReader(nn.Module):
-    """Reader of pages: image encoder, cells that vote for rows, ink map, and a decoder along the
-    rows.
+    """Reader of pages: image encoder, cells that vote for rows, ink map and trace decoder.
 
     Args:
         name: the image encoder, `readnet` or a timm network; see `PageMap`.
@@ -82,8 +81,7 @@ class PageReader(nn.Module):
 
     @property
     def voltage_per_time_scale(self) -> float:
-        """Height of 1 mV, as a share of the height, over the width of the window, as a share of the
-        width.
+        """Ratio of the height of 1 mV to the width of the window, both as shares of the image.
 
         Holds for 10 mm/mV at 25 mm/s.
         """
@@ -147,7 +145,7 @@ class PageReader(nn.Module):
         read = {"signal": signal, "presence": presence,
                 "log_scale": log_scale - voltage_scale.log(), "points": rows.points,
                 "trace": rows.points + above}  # fmt: skip
-        read = {key: of_rows(part, row) for key, part in read.items()}
+        read = {key: select_rows(part, row) for key, part in read.items()}
         signal = read["signal"] * factor[..., None]
-        plane = in_plane(signal, read["log_scale"], read["presence"] > 0)
+        plane = project_to_plane(signal, read["log_scale"], read["presence"] > 0)
         return read | {"signal": plane, "gain": gain}

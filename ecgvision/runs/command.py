@@ -99,7 +99,7 @@ def check(args: argparse.Namespace) -> None:
         StoreError: for a folder that is not a store.
         DataError: for a folder without drawn pages.
     """
-    from ecgvision.core.layouts import MANY, get_layout
+    from ecgvision.core.layouts import WILDCARD_LAYOUTS, get_layout
     from ecgvision.core.run_folder import read_config, read_metrics
     from ecgvision.data.drawn_pages import read_manifest
     from ecgvision.store.packed import check_store
@@ -112,7 +112,7 @@ def check(args: argparse.Namespace) -> None:
         system.check_evaluation(EvaluationOptions(**_options(args)), folder)
         read_metrics(path)
     for layout in args.layouts:
-        if layout not in MANY:
+        if layout not in WILDCARD_LAYOUTS:
             get_layout(layout)
     if args.artefacts:
         from ecgvision.render.artefacts import check_name

@@ -26,7 +26,7 @@ Config = Mapping[str, Any]
 
 INPUTS = ("signal", "page")
 
-KEYS = ("reader", "reader_frozen", "weights")
+NON_NETWORK_KEYS = ("reader", "reader_frozen", "weights")
 """Keys of the section `model` that are not arguments of the network."""
 
 
@@ -257,8 +257,8 @@ def reads_pages(config: Config) -> bool:
 
 
 def network_arguments(config: Config) -> dict[str, Any]:
-    """Return the section `model` without `KEYS`."""
-    return {key: value for key, value in config["model"].items() if key not in KEYS}
+    """Return the section `model` without `NON_NETWORK_KEYS`."""
+    return {key: value for key, value in config["model"].items() if key not in NON_NETWORK_KEYS}
 
 
 def base_arguments(config: Config) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     for store in args.store:
         check_store(store)
     from ecgvision.nn.training.quiet import silence_lightning
-    from ecgvision.reader.judge.calibrate import settle
+    from ecgvision.reader.judge.calibrate import add_confidence
     from ecgvision.reader.judge.read_split import read_split
     from ecgvision.reader.judge.summary import summarise
     from ecgvision.reader.page_reader import PageReader
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         network.add_module("strips", way)
         table, _ = read_split(opened.task, opened.data, "val", rate=config["data"]["signal_rate"],
                               accelerator="cpu")  # fmt: skip
-        told = summarise(settle(table, (1.0, 0.0)), 0.0)
+        told = summarise(add_confidence(table, (1.0, 0.0)), 0.0)
         figures[name] = {
             kind.partition(":")[2] or "all": {
                 "pages": told[kind]["pages"], "snr_db": told[kind]["snr_db"]["median"],

@@ -21,11 +21,11 @@ def check_plan(plan: Plan, configs: Mapping[str, Mapping[str, Any]]) -> None:
             other views of the records than the reference.
         LayoutError: for an unknown layout.
     """
-    from ecgvision.core.layouts import MANY, get_layout
+    from ecgvision.core.layouts import WILDCARD_LAYOUTS, get_layout
     from ecgvision.systems import get_system  # imports nothing slow until `check`
 
     for layout in plan.layouts:
-        if layout not in MANY:
+        if layout not in WILDCARD_LAYOUTS:
             get_layout(layout)
     for arm in plan.arms:
         config = configs[arm.name]

@@ -9,7 +9,7 @@ import pytest
 
 from ecgvision.core import processors
 from ecgvision.core.errors import ConfigError
-from ecgvision.core.processors import MOST_WORKERS, loader_workers, usable_cores
+from ecgvision.core.processors import MAX_WORKERS, loader_workers, usable_cores
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +67,7 @@ def test_cores_by_affinity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ("usable", "devices", "expected"),
     [
         (2, 1, 2), (1, 1, 1), (8, 2, 4), (8, [0, 1, 2], 2), (2, 4, 1), (8, "2", 4), (8, "0,3", 4),
-        (64, 1, MOST_WORKERS), (64, 8, 8), (8, "auto", 4), (8, -1, 4), (8, "-1", 4),
+        (64, 1, MAX_WORKERS), (64, 8, 8), (8, "auto", 4), (8, -1, 4), (8, "-1", 4),
     ],
 )  # fmt: skip
 def test_workers_share_the_cores(

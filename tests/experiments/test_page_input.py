@@ -15,12 +15,12 @@ from ecgvision.cli import main
 from ecgvision.core import run_folder
 from ecgvision.core.errors import ConfigError, LabelError
 from ecgvision.nn.signal_net import SignalNet
-from ecgvision.reader.networks.dense_head import NOTHING
+from ecgvision.reader.networks.dense_head import BACKGROUND
 from ecgvision.reader.page_reader import PageReader
 from ecgvision.runs import build
 from ecgvision.runs.reevaluate import evaluate_run
 from ecgvision.systems import get_system
-from ecgvision.systems.page_input.build import adopt_reader
+from ecgvision.systems.page_input.adopt import adopt_reader
 from ecgvision.systems.page_input.network import PageNet
 from ecgvision.systems.patchecg.network import PatchECG
 from experiments import stages
@@ -54,8 +54,8 @@ def reader(trained_reader: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     of one half would be decided by the last digit."""
     folder = Path(shutil.copytree(trained_reader, tmp_path_factory.mktemp("read") / "run"))
     state = torch.load(folder / run_folder.BEST, weights_only=True)
-    state["state_dict"]["model.cells.answer.weight"][: NOTHING + 1] = 0
-    state["state_dict"]["model.cells.answer.bias"][: NOTHING + 1] = -8
+    state["state_dict"]["model.cells.answer.weight"][: BACKGROUND + 1] = 0
+    state["state_dict"]["model.cells.answer.bias"][: BACKGROUND + 1] = -8
     state["state_dict"]["model.cells.answer.bias"][1] = 8
     torch.save(state, folder / run_folder.BEST)
     return folder

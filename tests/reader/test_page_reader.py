@@ -12,7 +12,7 @@ from ecgvision.core.errors import ConfigError
 from ecgvision.nn.image_encoders.image_encoder import ImageEncoder, image_encoder
 from ecgvision.nn.image_encoders.page_context import PageContext, sine_positions
 from ecgvision.reader.data.marks import NO_MARK
-from ecgvision.reader.networks.dense_head import NOTHING, RELATIVE_GAINS
+from ecgvision.reader.networks.dense_head import BACKGROUND, RELATIVE_GAINS
 from ecgvision.reader.networks.limb_order import name_cells
 from ecgvision.reader.networks.page_map import PageMap
 from ecgvision.reader.networks.trace_decoder import MARGIN
@@ -43,7 +43,7 @@ def test_contract(name: str) -> None:
     assert seen.ink.shape == (2, 1, *SIZE)
     assert seen.offset.shape == (2, 1, SIZE[0] // 2, SIZE[1] // 2)
     assert seen.marks.shape == (2, NO_MARK + 1, SIZE[0] // 8, SIZE[1] // 8)
-    assert seen.cells.logits.shape == (2, NOTHING + 1, 48)
+    assert seen.cells.logits.shape == (2, BACKGROUND + 1, 48)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,7 +13,10 @@ from ecgvision.evaluate.metrics.operating_points import OperatingPoints
 from ecgvision.evaluate.metrics.scores import evaluate
 
 
-def run_facts(config: Mapping[str, Any], data: EcgDataModule, *, code: str) -> dict[str, Any]:
+def run_facts(
+    config: Mapping[str, Any], data: EcgDataModule, *, code: str,
+    splits: Sequence[str] = ("train", "val", "test"),
+) -> dict[str, Any]:  # fmt: skip
     """The head of every metrics.json: what was run, by which code, on which data.
 
     Figures are added by the system that judges; the tables of operating points and of test
@@ -23,6 +26,7 @@ def run_facts(config: Mapping[str, Any], data: EcgDataModule, *, code: str) -> d
         config: the run's configuration.
         data: what the run learned from and is judged on.
         code: digest of the code that made it.
+        splits: those that the run uses.
     """
     cohort = data.cohort
     return {
@@ -32,7 +36,7 @@ def run_facts(config: Mapping[str, Any], data: EcgDataModule, *, code: str) -> d
         "data": {
             "name": config["data"]["name"],
             "hash": cohort.hash,
-            **{split: len(data.positions(split)) for split in ("train", "val", "test")},
+            **{split: len(data.positions(split)) for split in splits},
             "dropped_unlabelled": cohort.dropped,
         },
         "labels": list(cohort.scheme.codes),

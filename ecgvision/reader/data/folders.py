@@ -1,4 +1,4 @@
-"""Pages that were drawn beforehand, for a reader to be judged on."""
+"""Evaluation pages of a reader from folders of images that were drawn beforehand."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ecgvision.data.paired import PairedDataModule
 
 
 class FolderPages(PairedDataModule):
-    """Every record of a split in every layout that its folder holds; no label is looked at.
+    """Every record of a split, in every layout of its folder; labels are ignored.
 
     Args:
         folders: of `data_prep.render_images`, one for each store of the cohort.
-        pages: at most so many of a split, of records spread over it; None takes all.
+        pages: maximum number of pages of a split, of records spaced evenly over it; None takes all.
         Others: see `PairedDataModule`.
 
     Raises:
-        ConfigError: for fewer pages than a record has.
+        ConfigError: if `pages` is less than the number of pages per record.
     """
 
     needs_labels = False

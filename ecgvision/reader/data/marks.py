@@ -1,4 +1,4 @@
-"""What a page says of itself in print: the names of its leads, and pulses that show its scale."""
+"""Targets of printed marks: lead names, and calibration pulses that show the page's scale."""
 
 from __future__ import annotations
 
@@ -14,27 +14,33 @@ from ecgvision.render.page_annotations import labels
 from ecgvision.render.style import Style
 
 NAMES = (*LEADS, "-aVR")
-"""Of leads, as printed."""
+"""Names of leads, as printed."""
 
 PULSES = tuple((gain, speed) for gain in GAINS for speed in SPEEDS)
-"""mm/mV and mm/s that a calibration pulse of 1 mV and 0.2 s can show."""
+"""(mm/mV, mm/s) of the calibration pulses, each 1 mV high and 0.2 s wide."""
 
 NO_MARK = len(NAMES) + len(PULSES)
-"""The answer that there is neither; names and pulses are counted before it."""
+"""Class index of background; names and pulses have the indices before it."""
 
 MOST = 32
-"""Marks of a page: each cell's name and each row's pulse."""
+"""Maximum number of marks on a page: one name per cell and one pulse per row."""
 
 
 def page_marks(
     page: Page, style: Style, warp: Warp
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Where marks stand, (MOST, 2) x, y in pixels of the picture that the warp leads to, NaN of
-    those that it does not show and beyond the last, and which of `NAMES` and `PULSES` they are,
-    (MOST,), `NO_MARK` beyond the last.
+    """Return the positions and classes of the marks of a page.
 
-    A name stands at its middle, a pulse at the middle of its foot, from where its height and its
-    width are seen. What no count stands for is no mark.
+    The position of a name is its middle. The position of a pulse is the middle of its foot, from
+    where both its height and its width are visible. Names not in `NAMES` and scales not in `PULSES`
+    are ignored.
+
+    Args:
+        warp: from the page to the image.
+
+    Returns:
+        (MOST, 2) x, y in pixels of the image, NaN for marks outside it and for unused entries; and
+        (MOST,) indices into `NAMES` and then `PULSES`, `NO_MARK` for unused entries.
     """
     spots: list[tuple[float, float]] = []
     kinds: list[int] = []

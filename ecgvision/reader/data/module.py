@@ -1,4 +1,4 @@
-"""Loaders of pages to learn reading from; an epoch is a number of pages, whatever the stores."""
+"""Data module for the training of readers; an epoch has a fixed number of pages."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ def _order(seed: int, turn: int, length: int) -> NDArray[np.int64]:
 
 
 class EndlessPages(Dataset[dict[str, Any]]):
-    """`pages` of a `ReadingDataset` an epoch: one turn of all records after another, each turn in
-    an order of its own and with pages of its own. What an item is depends on (seed, epoch, item).
+    """`pages` items of a `ReadingDataset` per epoch, from an endless sequence of passes over it.
+
+    Every pass has its own order of records and its own pages. An item is a pure function of (seed,
+    epoch, item).
     """
 
     def __init__(self, records: ReadingDataset, pages: int, *, seed: int) -> None:
@@ -42,19 +44,19 @@ class EndlessPages(Dataset[dict[str, Any]]):
 
 
 class ReadingDataModule(EcgDataModule):
-    """Endless training pages, and fixed ones of the validation and test folds.
+    """Endless training pages, and fixed pages of the validation and test folds.
 
     Args:
-        cohort: its stores and folds; no label is looked at.
+        cohort: its stores and folds; labels are ignored.
         settings: which pages.
-        pages: of each split: of an epoch in training, at most so many in `val` and `test`, where a
-            record gives one.
+        pages: number of pages by split: per epoch for `train`, and the maximum for `val` and
+            `test`, where each record gives one page.
         variation: of the training signals; None shows them as recorded.
-        beyond: what pages in training are beyond the mix; None: nothing.
+        beyond: variation of training pages beyond the mix; None for no such variation.
         Others: see `EcgDataModule`.
 
     Raises:
-        ConfigError: for fewer training pages than one batch, or no others.
+        ConfigError: if the training pages do not fill one batch, or if there are no others.
     """
 
     needs_labels = False
@@ -84,7 +86,7 @@ class ReadingDataModule(EcgDataModule):
         return self.settings.artefacts
 
     def check_training(self) -> None:
-        """Refuse a training split without a record; pages there are without end."""
+        """Refuse a training split without records; their number may be less than a batch."""
         self.positions("train")
 
     def setup(self, stage: str | None = None) -> None:
@@ -92,7 +94,7 @@ class ReadingDataModule(EcgDataModule):
         self.check_training()
 
     def dataset(self, split: str) -> Dataset[dict[str, Any]]:
-        """`EndlessPages` of `train`; a `ReadingDataset` of `val` or `test`."""
+        """Return the `EndlessPages` of `train`, or the `ReadingDataset` of `val` or `test`."""
         if split not in self._made:
             train = split == SPLITS[0]
             records = ReadingDataset(

@@ -1,4 +1,4 @@
-"""Pages beyond the usual: what only who learns to read is shown."""
+"""Page variation for the training of readers, beyond the mix of layouts, papers and artefacts."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from ecgvision.core.layouts import ANY, pick_layout
 from ecgvision.core.page import Page
 
 GAINS, SPEEDS = (5.0, 10.0, 20.0), (25.0, 50.0)
-"""mm/mV and mm/s that devices can be set to."""
+"""Settings of devices in mm/mV and mm/s."""
 
 FAST = 0.25
-"""Probability of the greater speed, our default: it is the rarer one."""
+"""Probability of the higher speed; our default: it is the rarer one."""
 
 
 @dataclass(frozen=True)
 class PageVariation:
-    """Shares of training pages that are not of the mix, in [0, 1) each.
+    """Shares of training pages that differ from the mix, each in [0, 1).
 
     Attributes:
-        arrangement: whose leads stand in any number and order, so that names must be read.
-        scale: printed at another gain and speed than the paper's own, as far as the page fits.
-        unreadable: that are one of `spoil.spoil`, of which nothing is to be read; without any, a
-            reader finds leads on whatever it is shown.
-        cut: of which a side is lost, so that leads lie elsewhere than on a whole page.
+        arrangement: pages with any number and order of leads, so that names must be read.
+        scale: pages printed at another gain and speed than the paper's own, if they fit on it.
+        unreadable: pages made unreadable by `unreadable.spoil`; without any, a reader finds leads
+            in every image.
+        cut: pages that lost a side, so that leads are elsewhere than on a complete page.
 
     Raises:
-        ConfigError: for another share.
+        ConfigError: for a share outside this range.
     """
 
     arrangement: float = 0.0
@@ -44,14 +44,14 @@ class PageVariation:
                 raise ConfigError(f"data.{name} must lie in [0, 1)", value=share)
 
     def layout(self, name: str, rng: np.random.Generator) -> str:
-        """The layout of the mix, or any."""
+        """Return the name of the given layout, or of any arrangement."""
         return pick_layout(ANY if _lot(self.arrangement, rng) else name, rng)
 
     def page(self, make: Callable[..., Page], rng: np.random.Generator) -> Page:
-        """A page, or the same at another scale.
+        """Return a page at its own scale, or at another one.
 
         Args:
-            make: takes `speed` and `gain`, or neither.
+            make: makes the page; takes `speed` and `gain`, or neither.
         """
         if _lot(self.scale, rng):
             try:
@@ -62,14 +62,14 @@ class PageVariation:
         return make()
 
     def cuts(self, rng: np.random.Generator) -> bool:
-        """Whether the page is to lose a side."""
+        """Return whether the page is to lose a side."""
         return _lot(self.cut, rng)
 
     def spoils(self, rng: np.random.Generator) -> bool:
-        """Whether the page is to be spoilt."""
+        """Return whether the page is to be made unreadable."""
         return _lot(self.unreadable, rng)
 
 
 def _lot(share: float, rng: np.random.Generator) -> bool:
-    """Whether a page is one of a share; of none, nothing is drawn, and all else stays as it was."""
+    """Return True with probability `share`; for 0 the random state stays unchanged."""
     return share > 0 and bool(rng.random() < share)

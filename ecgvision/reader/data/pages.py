@@ -1,7 +1,7 @@
-"""Pages to learn reading from: any signal on any page, and what the page shows of it.
+"""Training pages for readers: any signal on any page, with the visible samples as targets.
 
-No label is needed, so pages have no end: each epoch draws every record anew, varied far beyond
-what a diagnosis would bear.
+No labels are needed, so the number of pages is unlimited: each epoch draws every record anew, with
+more variation than a diagnosis would tolerate.
 """
 
 from __future__ import annotations
@@ -37,33 +37,40 @@ from ecgvision.store.packed import Store
 
 
 class ReadingDataset(Dataset[dict[str, Any]]):
-    """Pages of records of some stores, in layouts of a mix.
+    """Pages of the records of some stores, in the layouts of a mix.
 
-    In training a page is a pure function of (seed, epoch, record): another stretch, varied,
-    another layout, paper, resolution and artefact. In evaluation a record has one page, of its
-    first seconds as they are, in the layout and with the artefact that its number falls on, the
-    same in every run.
+    In training, a page is a pure function of (seed, epoch, record): window, signal variation,
+    layout, paper, resolution and artefact are drawn at random. In evaluation, a record has one
+    page, of its first seconds without variation. Its layout and artefact follow from its position
+    in the dataset, the same in every run.
 
     Args:
-        stores: in order; labels are not looked at.
+        stores: in order; labels are ignored.
         settings: which pages; `style="mixed"` draws another paper for each.
-        rows: of the records over all stores, as `Cohort.index` counts them; None takes all.
+        rows: of the records over all stores, as in `Cohort.index`; None takes all.
         train: see above.
         seed: of training.
-        limit: at most so many records, spread evenly; None takes all.
+        limit: maximum number of records, spaced evenly; None takes all.
         variation: of signals in training; None shows records as they are.
-        beyond: of pages in training; None shows those of the mix.
+        beyond: variation of pages in training beyond the mix; None for none.
 
     Item:
-        image: uint8 (3, H, W) · signal: float32 (12, T) mV at `settings.signal_rate`, 0 where not
-        printed · printed: bool (12, T), what the page shows, at its true time · place: float32
-        (12, T, 2), where the 0 mV of each sample lies, x and y as fractions of the image, NaN where
-        not printed · voltage_scale: float32 (12, T, 2), the step from 1 mV to 0 mV: its height
-        is below 0 where a lead is printed upside down; NaN where not printed · trace: uint8
-        (1, H, W) and below: float16 (1, H / 2, W / 2), see `trace_mask` · index: the record's row
-        over all stores · layout, artefact: which of the mix · paper: its name · gain, speed:
-        mm/mV and mm/s · mark: int64 (MOST,), what
-        is printed beside the traces, and mark_place: float32 (MOST, 2), where; see `page_marks`.
+        image: uint8 (3, H, W).
+        signal: float32 (12, T) mV at `settings.signal_rate`, 0 where not printed.
+        printed: bool (12, T), the samples on the page, at their true time.
+        place: float32 (12, T, 2), each sample's 0 mV point, x and y as fractions of the image, NaN
+            where not printed.
+        voltage_scale: float32 (12, T, 2), the displacement from 1 mV to 0 mV, NaN where not
+            printed; its y is below 0 where a lead is printed inverted.
+        trace: uint8 (1, H, W); see `trace_mask`.
+        below: float16 (1, H / 2, W / 2); see `trace_mask`.
+        index: the record's row over all stores.
+        layout: index into `settings.layouts`.
+        artefact: index into `settings.artefacts`.
+        paper: its name.
+        gain, speed: mm/mV and mm/s.
+        mark: int64 (MOST,), classes of the printed marks; see `page_marks`.
+        mark_place: float32 (MOST, 2), their positions as fractions of the image.
 
     Raises:
         DataError: if no record is left.
@@ -94,12 +101,12 @@ class ReadingDataset(Dataset[dict[str, Any]]):
         return len(self.places)
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
-        """The page of (epoch, item); the epoch counts in training only."""
+        """Return the page of (epoch, item); the epoch matters in training only."""
         epoch, item = key
         number, row, index = (int(v) for v in self.places[item])
         views = self.settings.views
         if self.train:
-            rng = np.random.default_rng([self.seed, epoch, index, 2])  # 1: of PairedDataset
+            rng = np.random.default_rng([self.seed, epoch, index, 2])  # PairedDataset uses 1
             layout, artefact = views[int(rng.integers(len(views)))]
             dpi = float(rng.choice(self.settings.train_dpi))
         else:

@@ -1,4 +1,4 @@
-"""Where a page shows each sample: in pixels of its picture, and in fractions of the network's."""
+"""Position of each sample on a page: in pixels of its image, and as fractions of network input."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from ecgvision.render.artefacts import Warp
 
 
 def sample_places(page: Page, length: int, rate: float, warp: Warp) -> NDArray[np.float64]:
-    """Where 0 and 1 mV would stand at each sample: (2, 12, length, 2) x, y in pixels.
+    """Return the points of 0 and 1 mV at each sample: (2, 12, length, 2) x, y in pixels.
 
-    NaN where the picture does not show the 0 mV. Where it shows it twice, the rhythm strip counts.
+    NaN where the 0 mV point is not in the image. If a sample is printed twice, the rhythm strip
+    counts.
 
     Args:
-        warp: from the page to the picture.
+        warp: from the page to the image.
     """
     places = np.full((2, len(LEADS), length, 2), np.nan)
     for cell in page.cells:  # strips come last
@@ -33,19 +34,19 @@ def sample_places(page: Page, length: int, rate: float, warp: Warp) -> NDArray[n
 
 
 def inside(points: NDArray[np.float64], picture: tuple[int, int]) -> NDArray[np.bool_]:
-    """(...): which of the points (..., 2) x, y in pixels a picture of (height, width) shows."""
+    """Return which points (..., 2) x, y in pixels are in an image of (height, width), as (...)."""
     return np.asarray(((points >= 0) & (points <= picture[::-1])).all(-1))
 
 
 def network_fractions(
     points: NDArray[np.float64], picture: tuple[int, int], size: Sequence[int]
 ) -> NDArray[np.float32]:
-    """Points (..., 2) of a picture as fractions of the network's width and height.
+    """Convert points (..., 2) of an image to fractions of the network's width and height.
 
-    The way of `to_network`.
+    Matches `to_network`.
 
     Args:
-        picture: (height, width) of the picture.
+        picture: (height, width) of the image.
         size: [height, width] of the network.
     """
     inner = placement(picture, size)

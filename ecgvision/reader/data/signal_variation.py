@@ -1,7 +1,7 @@
-"""Signals without end: what a page may show, whether or not a heart could have made it.
+"""Signal augmentation for the training of readers, without regard to physiology.
 
-Who learns to read a page needs curves of every size, speed and shape under every lead's name, and
-no label has to survive. Only Einthoven's law does, because every page obeys it.
+A reader must see curves of every size, speed and shape under every lead name, and no label has to
+stay valid. Only Einthoven's law is kept, because every page obeys it.
 """
 
 from __future__ import annotations
@@ -22,20 +22,22 @@ Read = Callable[[int, int], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class SignalVariation:
-    """A stretch of a record, turned into another curve of the same kind. Our defaults.
+    """Random window of a record with random amplitude, tempo, lead mixing and signs. Our defaults.
 
     Attributes:
-        amplitude: smallest and largest factor of all leads, drawn evenly on a log scale: from low
-            voltage to hypertrophy at the record's own size.
-        tempo: smallest and largest factor of the speed, drawn alike: 60 beats a minute become 42
+        amplitude: minimum and maximum factor of all leads, log-uniform: from low voltage to
+            hypertrophy, relative to the record.
+        tempo: minimum and maximum factor of the speed, log-uniform: 60 beats per minute become 42
             to 84.
-        recombine: probability that leads are mixed: the limb leads by a random turn, stretch and
-            mirror of the frontal plane, the chest leads by another order and a share of all others.
-        flip: probability that the limb leads together, and each chest lead, change their sign.
-        share: standard deviation of what every lead adds to a recombined chest lead.
+        recombine: probability that leads are mixed. Limb leads get a random rotation, scaling and
+            reflection of the frontal plane. Chest leads get another order and a share of all other
+            leads.
+        flip: probability of a sign change, drawn once for all limb leads and once for each chest
+            lead.
+        share: standard deviation of the coefficients of the other leads in a recombined chest lead.
 
     Raises:
-        ConfigError: for a range or a probability that is none.
+        ConfigError: for an invalid range or probability.
     """
 
     amplitude: tuple[float, float] = (0.3, 3.0)
@@ -59,18 +61,18 @@ class SignalVariation:
     def __call__(
         self, signal: NDArray[np.float32], length: int, rng: np.random.Generator
     ) -> NDArray[np.float32]:
-        """(12, T) mV, NaN where missing, to (12, length) mV."""
+        """Convert (12, T) mV, NaN where missing, to (12, length) mV."""
         return self.of(lambda start, n: signal[:, start : start + n], signal.shape[1], length, rng)
 
     def of(
         self, read: Read, samples: int, length: int, rng: np.random.Generator
     ) -> NDArray[np.float32]:
-        """As a call with the whole record, of which only the stretch that is drawn is read.
+        """Vary a record, reading only the drawn window.
 
         Args:
             read: from first sample and number of samples to (12, number) mV.
-            samples: of the record.
-            length: of the result.
+            samples: length of the record.
+            length: length of the result.
         """
         out = _stretch(read, samples, length, _log_uniform(self.tempo, rng), rng)
         out *= np.float32(_log_uniform(self.amplitude, rng))
@@ -89,26 +91,32 @@ def _log_uniform(ends: tuple[float, float], rng: np.random.Generator) -> float:
 def _stretch(
     read: Read, samples: int, length: int, tempo: float, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """`length` samples from anywhere, `tempo` times as fast. Where the record is too short it runs
-    on backwards from its end, which is continuous and leaves no part of the page empty."""
+    """Resample a random window to `length` samples, `tempo` times as fast.
+
+    A record that is too short continues backwards from its end, which is continuous and leaves no
+    part of the page empty.
+    """
     last = samples - 1
     spare = last - (length - 1) * tempo
     at = rng.uniform(0, spare if spare >= 0 else last) + np.arange(length) * tempo
     at = last - np.abs(np.mod(at, max(2 * last, 1)) - last)
-    # a sample more than is needed, so that a missing one there tells as in the whole record
+    # one extra sample, so that a NaN beyond the window acts as in the full record
     first, end = int(at.min()), min(int(at.max()) + 2, samples)
     time, part = np.arange(first, end), read(first, end - first)
     return np.stack([np.interp(at, time, lead) for lead in part]).astype(np.float32)
 
 
 def _mix(signal: NDArray[np.float32], share: float, rng: np.random.Generator) -> None:
-    """Mix the leads of (12, T) in place; a lead of which a part is missing then misses it too."""
+    """Mix the leads of (12, T) in place.
+
+    Samples missing in a source lead are missing in its mixtures.
+    """
     order = 6 + rng.permutation(len(LEADS) - 6)
     shares = rng.normal(0, share, (6, 8)).astype(np.float32)
     turn = rng.normal(0, math.sqrt(0.5), (2, 2)).astype(np.float32)  # keeps the mean power
     independent = [0, 1, *range(6, 12)]
     present = np.asarray(np.isfinite(signal[independent]).any(axis=1))
-    # a lead that is not there has no share
+    # an absent lead contributes nothing
     others = np.where(present[:, None], signal[independent], 0)
     signal[6:] = signal[order] + shares @ others
     if present[:2].all():

@@ -1,4 +1,4 @@
-"""The truth of a page's ink: which pixels a trace was drawn on, and where each has its 0 mV."""
+"""Target of the ink map: pixels on which a trace was drawn, and the 0 mV line of each."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ from ecgvision.reader.data.places import network_fractions
 from ecgvision.render.artefacts import Warp
 
 FRACTION = 4
-"""Binary digits of a pixel that a line's ends are given in; OpenCV's `shift`."""
+"""Fractional bits of the coordinates of lines; OpenCV's `shift`."""
 
 
 def trace_mask(
     page: Page, signal: NDArray[np.float32], rate: float, warp: Warp, size: Sequence[int],
 ) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:  # fmt: skip
-    """Every trace of a page as a line of one pixel, in every cell where it stands.
+    """Draw every trace of a page as a line one pixel wide, in every cell where it is printed.
 
     Args:
         signal: (12, T) mV at `rate` Hz, NaN where nothing is drawn.
-        warp: from the page to the picture.
+        warp: from the page to the image.
         size: [height, width] of the network.
 
     Returns:
-        (H, W) uint8, 255 on a line; and (H / 2, W / 2) float16, how far below each cell of 2 x 2
-        pixels the 0 mV of the trace through it lies as a fraction of the height, NaN where none is.
+        (H, W) uint8, 255 on a line; and (H / 2, W / 2) float16, the distance from each cell of 2 x
+        2 pixels down to the 0 mV line of its trace as a fraction of the height, NaN where there is
+        no trace.
     """
     height, width = int(size[0]), int(size[1])
     mask = np.zeros((height, width), np.uint8)
-    inner = placement(warp.size, size)  # where the picture ends, so do its traces
+    inner = placement(warp.size, size)  # traces are clipped to the image
     corner = np.array([inner.left, inner.top])
     below = np.full((height // 2, width // 2), np.nan, np.float16)
     for cell in page.cells:
@@ -53,7 +54,7 @@ def trace_mask(
         inked = np.flatnonzero(drawn.any(1))
         if not len(inked):
             continue
-        band = slice(inked[0], inked[-1] + 1)  # a tenth of the page, to be searched and joined
+        band = slice(inked[0], inked[-1] + 1)  # for speed: a tenth of the page
         np.maximum(mask[band], drawn[band], out=mask[band])
         y, x = np.nonzero(drawn[: height // 2 * 2, : width // 2 * 2][band] > 127)
         y += band.start
@@ -64,6 +65,6 @@ def trace_mask(
 
 
 def _runs(there: NDArray[np.bool_]) -> list[slice]:
-    """The stretches of True that are longer than one."""
+    """Return the stretches of True that are longer than one."""
     edges = np.flatnonzero(np.diff(there.astype(np.int8), prepend=0, append=0))
     return [slice(a, b) for a, b in edges.reshape(-1, 2) if b - a > 1]

@@ -1,4 +1,4 @@
-"""Pictures of which no lead can be read, made of pages of which some could."""
+"""Unreadable images made from readable pages, as negative examples."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ecgvision.render.artefacts.parts import Image
 
 
 def spoil(image: Image, rng: np.random.Generator) -> Image:
-    """A picture of which no lead can be read, in one of the `WAYS`.
+    """Turn a page into an image without readable leads, in one of the `WAYS`.
 
     Args:
         image: (h, w, 3) uint8 page.
-        rng: which of them; two pages at once are twice as frequent as another.
+        rng: selects the way; "two pages" is twice as frequent as any other.
 
     Returns:
-        (h, w, 3), (w, h, 3), or of more than the height or the width, uint8.
+        uint8 (h, w, 3), (w, h, 3), or with a larger height or width.
     """
     names = [*WAYS, "two pages"]
     return WAYS[names[int(rng.integers(len(names)))]](image, rng)
@@ -33,7 +33,7 @@ def _on_its_side(image: Image, rng: np.random.Generator) -> Image:
 
 
 def _empty(image: Image, rng: np.random.Generator) -> Image:
-    """The paper, its ink smeared out of it."""
+    """Magnify a corner of the page, which smears out its ink."""
     height, width = image.shape[:2]
     tile = image[: height // 8, : width // 8]
     return np.asarray(cv2.resize(tile, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
@@ -51,7 +51,7 @@ def _mirrored(image: Image, rng: np.random.Generator) -> Image:
 
 
 def _two(image: Image, rng: np.random.Generator) -> Image:
-    """One after the other on a sheet of the paper's colour that they need not fill."""
+    """Put two copies next to or below each other on a sheet of the paper's colour, with margins."""
     pair = np.concatenate([image, image], axis=int(rng.integers(2)))
     edges = [int(rng.uniform(0, 0.3) * n) for n in (*pair.shape[:2], *pair.shape[:2])]
     colour = np.median(image.reshape(-1, 3), axis=0).astype(int).tolist()
@@ -68,4 +68,4 @@ WAYS: Mapping[str, Callable[[Image, np.random.Generator], Image]] = {
     "mirrored": _mirrored,
     "two pages": _two,
 }
-"""Our choice of what is met beside pages that stand upright."""
+"""Unreadable images that a reader may be given instead of upright pages; our choice."""

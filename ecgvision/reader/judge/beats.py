@@ -1,4 +1,4 @@
-"""What a reader of a digitised curve measures on it: how tall waves are, how far apart beats."""
+"""Clinical measurements on a digitised curve: errors of wave amplitudes and beat intervals."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from scipy.signal import find_peaks
 from ecgvision.reader.judge.snr import check_curves
 
 TALL = 0.5
-"""Share of the greatest deflection that a wave has at least to be measured; our default. Those are
-the QRS complexes, and a T wave as tall."""
+"""Minimum height of a measured wave, relative to the largest deflection. Our default: it selects
+QRS complexes, and T waves as tall."""
 
 APART = 0.3
-"""Seconds between two waves that are measured; our default, a heart rate of 200 a minute."""
+"""Minimum seconds between two measured waves; our default: a heart rate of 200 per minute."""
 
 NEAR = 0.06
-"""Seconds either way of where a wave is in which it is looked for on the curve that was read; our
-default, half of a wide QRS complex. An interval is off by no more than twice that."""
+"""Seconds to either side of a wave in which it is searched for on the reading. Our default: half of
+a wide QRS complex. The error of an interval is at most twice that."""
 
 
 class BeatErrors(NamedTuple):
@@ -27,7 +27,7 @@ class BeatErrors(NamedTuple):
 
     Attributes:
         amplitude_mv: of the peaks of waves.
-        interval_s: of the times from each to the next.
+        interval_s: of the intervals between neighbouring waves.
     """
 
     amplitude_mv: float
@@ -35,7 +35,7 @@ class BeatErrors(NamedTuple):
 
 
 def find_waves(curve: ArrayLike, rate: float) -> NDArray[np.int64]:
-    """Samples of the tallest waves of a curve, above or below its median.
+    """Return the samples of the tallest waves of a curve, above or below its median.
 
     Args:
         curve: (T,) mV, NaN where missing.
@@ -53,18 +53,18 @@ def find_waves(curve: ArrayLike, rate: float) -> NDArray[np.int64]:
 
 
 def beat_errors(reference: ArrayLike, read: ArrayLike, rate: float) -> BeatErrors:
-    """Amplitude and interval errors, at the waves of the reference.
+    """Return the amplitude and interval errors at the waves of the reference.
 
-    A wave is looked for on the curve that was read as the greatest deflection to the same side near
-    where it is; one of whose surroundings any sample is missing on either curve is left out, and so
-    are the intervals from and to it.
+    A wave is searched for on the reading as the largest deflection to the same side near its true
+    position. Waves with a missing sample nearby on either curve are left out, and so are the
+    intervals next to them.
 
     Args:
         reference, read: (T,) mV at one rate, NaN where missing, after alignment.
         rate: Hz.
 
     Raises:
-        DataError: for curves of different lengths, or of none.
+        DataError: for curves of different lengths, or empty ones.
     """
     x, y = check_curves(reference, read)
     waves, near = find_waves(x, rate), max(1, round(NEAR * rate))

@@ -1,4 +1,4 @@
-"""What a reader's confidence is worth: settled on validation pages."""
+"""Calibration of a reader's confidence on validation pages."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from scipy.optimize import minimize
 from ecgvision.reader.confidence import calibrated, page_confidence
 
 PAGE = ["record_id", "layout", "artefact"]
-"""What names a page in a reader's table."""
+"""Columns that identify a page in a reader's table."""
 
 PRIOR = 1.0
-"""How much a slope of 1 and an offset of 0 are held to, so that few pages do not bend them; our
-default."""
+"""Strength of the pull of the slope to 1 and of the offset to 0, for few pages; our default."""
 
 LEAST_SLOPE = 0.05
-"""So that more confidence never comes to mean less; our default."""
+"""Minimum slope, so that the calibrated confidence increases with the raw one; our default."""
 
 READABLE = 0.5
-"""A page is refused whose confidence is below this share of the 5th percentile of the validation
-pages' confidence; our default, so that worse pages than those of validation are still read."""
+"""A page is refused if its confidence is below this share of the 5th percentile of the validation
+pages. Our default, so that pages worse than those of validation are still read."""
 
 
 def fit_confidence(table: pd.DataFrame) -> tuple[float, float]:
-    """Slope and offset of `confidence.calibrated` that make the raw confidence of a lead the share
-    of its samples that are right, by cross-entropy (Platt 1999).
+    """Fit the slope and offset of `confidence.calibrated`.
+
+    The calibrated confidence of a lead estimates the share of its samples that are right. The fit
+    is by cross-entropy (Platt 1999).
 
     Args:
-        table: of validation pages, as `reading.read_split` gives it. Leads that were found though
-            they were not printed count as wrong.
+        table: of validation pages, as from `read_split`. Leads that were found but not printed
+            count as wrong.
     """
     found = table.dropna(subset="right")
     raw = found["raw_confidence"].to_numpy(np.float64)
@@ -45,9 +46,11 @@ def fit_confidence(table: pd.DataFrame) -> tuple[float, float]:
     return float(best.x[0]), float(best.x[1])
 
 
-def settle(table: pd.DataFrame, calibration: tuple[float, ...]) -> pd.DataFrame:
-    """The table with two columns more, as `digitize` tells them: `lead_confidence`, and of the page
-    `confidence`."""
+def add_confidence(table: pd.DataFrame, calibration: tuple[float, ...]) -> pd.DataFrame:
+    """Return the table with two more columns: `lead_confidence`, and `confidence` of the page.
+
+    Both are as `digitize` reports them.
+    """
     told = calibrated(table["raw_confidence"].to_numpy(), calibration)
     out = table.assign(lead_confidence=told)
     pages = out.groupby(PAGE, sort=False)["lead_confidence"]
@@ -55,10 +58,10 @@ def settle(table: pd.DataFrame, calibration: tuple[float, ...]) -> pd.DataFrame:
 
 
 def least_confidence(table: pd.DataFrame) -> float:
-    """The confidence below which a page is refused; see `READABLE`.
+    """Return the confidence below which a page is refused; see `READABLE`.
 
     Args:
-        table: of the validation pages, settled.
+        table: of the validation pages, after `add_confidence`.
     """
     pages = table.groupby(PAGE)["confidence"].first()
     return float(READABLE * np.percentile(pages, 5))

@@ -1,4 +1,4 @@
-"""How well waveforms were read off pages: what is told of every lead."""
+"""Metrics of digitised waveforms, for every lead."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from ecgvision.reader.judge.snr import Curve, align, check_records, lead_snr
 
 FIGURES = ("snr_db", "snr_official_db", "correlation", "rmse_mv", "amplitude_error_mv",
            "interval_error_s", "time_shift_s", "presence_accuracy")  # fmt: skip
-"""Of every lead: the SNR by our rule and by the Challenge's own scorer (see `snr`); correlation,
-root mean square error, and errors of amplitudes and intervals (see `beats`), all after our
-alignment; by how much that moved it in time; and the share of samples of which it was rightly said
-whether they were printed."""
+"""Metrics of every lead.
+
+The SNR by our rule and by the Challenge's own scorer (see `snr`); correlation, root mean square
+error, and errors of amplitudes and intervals (see `beats`), all after our alignment; the absolute
+time shift of that alignment; and the share of samples correctly classified as printed or not."""
 
 
 def digitisation(
     reference: ArrayLike, read: ArrayLike, rate: float, *, printed: ArrayLike, found: ArrayLike
 ) -> dict[str, Curve]:
-    """Every figure of `FIGURES`, (N, 12) each, NaN where it is not defined.
+    """Return every metric of `FIGURES`, (N, 12) each, NaN where it is not defined.
 
     Args:
         reference, read: (N, 12, T) mV, NaN where not printed or not read.
         rate: Hz.
-        printed, found: (N, 12, L) bool, of any rate.
+        printed, found: (N, 12, L) bool, at any rate.
 
     Raises:
         DataError: for other shapes or types.
@@ -42,9 +43,10 @@ def digitisation(
 
 
 def correlation(reference: ArrayLike, read: ArrayLike) -> Curve:
-    """(N, 12): Pearson's correlation over the samples present in both, as they lie.
+    """Return (N, 12): Pearson's correlation over the samples present in both, without alignment.
 
-    NaN where fewer than two are, or the reference is flat; 0 where only the reading is flat.
+    NaN where fewer than two are present, or the reference is flat; 0 where only the reading is
+    flat.
 
     Raises:
         DataError: for shapes other than (N, 12, T), both the same.
@@ -61,13 +63,16 @@ def correlation(reference: ArrayLike, read: ArrayLike) -> Curve:
 
 
 def _waves(values: Curve, both: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(N, 12): whether any two of the values that count differ; sums of squares would round."""
+    """Return (N, 12): whether any two of the values that count differ.
+
+    Unlike sums of squares, the comparison is exact.
+    """
     low = np.where(both, values, np.inf).min(-1)
     return np.where(both, values, -np.inf).max(-1) > low
 
 
 def rmse(reference: ArrayLike, read: ArrayLike) -> Curve:
-    """(N, 12) mV: root mean square error over the samples present in both; NaN if none.
+    """Return (N, 12) mV: root mean square error over the samples present in both; NaN if none.
 
     Raises:
         DataError: for shapes other than (N, 12, T), both the same.
@@ -79,7 +84,7 @@ def rmse(reference: ArrayLike, read: ArrayLike) -> Curve:
 
 
 def presence_accuracy(printed: ArrayLike, found: ArrayLike) -> Curve:
-    """(N, 12): fraction of samples of which it was rightly said whether they were printed.
+    """Return (N, 12): fraction of samples that were correctly classified as printed or not.
 
     Args:
         printed, found: (N, 12, T) bool.
@@ -95,7 +100,7 @@ def presence_accuracy(printed: ArrayLike, found: ArrayLike) -> Curve:
 
 
 def _common(reference: ArrayLike, read: ArrayLike) -> tuple[Curve, Curve, NDArray[np.bool_]]:
-    """Both with 0 where either is missing, and which samples (N, 12, T) both have."""
+    """Return both with 0 where either is missing, and which samples both have, (N, 12, T)."""
     x, y = check_records(reference, read)
     both = np.isfinite(x) & np.isfinite(y)
     return np.where(both, x, 0), np.where(both, y, 0), both

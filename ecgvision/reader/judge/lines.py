@@ -1,4 +1,4 @@
-"""What a reader reads, in a few lines for people. Needs no training stack."""
+"""Text summary of a reader's metrics. Needs no training stack."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 UNITS = {"layout": "", "artefact": "", "gain": "mm/mV", "speed": "mm/s"}
-"""What is told apart, and in what."""
+"""Properties by which pages are grouped, and their units."""
 
 
 def _other_rules(figures: Mapping[str, Any]) -> list[str]:
-    """The mean SNR by every rule; none of a reader that was judged before there were several."""
+    """Return the mean SNR by every rule; empty for older metrics without the other rules."""
     if "snr_kaggle_db" not in figures:
         return []
     rules = {"ours": figures["snr_db"]["mean"],
@@ -21,10 +21,10 @@ def _other_rules(figures: Mapping[str, Any]) -> list[str]:
 
 
 def lines(found: Mapping[str, Any]) -> str:
-    """How well each layout was read, with each artefact and at each gain and speed, for people.
+    """Return the metrics by layout, artefact, gain and speed as lines of text.
 
     Args:
-        found: as `reading_summary.summarise` gives it.
+        found: as from `summary.summarise`.
     """
     out = ["Read on the test folds:"]
     for key in ["all", *(k for k in found if k.partition(":")[0] in UNITS)]:

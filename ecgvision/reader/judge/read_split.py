@@ -1,4 +1,4 @@
-"""How well a trained reader reads the pages of a split: each lead of each page."""
+"""Evaluation of a trained reader on the pages of a split, by page and lead."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from ecgvision.reader.judge import snr_kaggle
 from ecgvision.reader.judge.digitisation import FIGURES, digitisation
 
 JUDGED_RATE = 500.0
-"""Hz that curves are brought to before their SNR is taken: the Challenge's records have it, and its
-alignment by whole samples would be as coarse as a QRS is steep at 100 Hz. What was read is held
-against the record as its store has it, not as the network's rate would leave it."""
+"""Sampling rate in Hz at which the SNR is computed. It is that of the Challenge's records: at 100
+Hz, an alignment by entire samples would be too coarse for a steep QRS. The reference is the record
+as stored, not resampled to the network's rate."""
 
 COLUMNS = ("record_id", "patient_id", "layout", "artefact", "paper", "gain", "speed", "lead",
            "printed", "raw_confidence", "right", *snr_kaggle.COLUMNS)  # fmt: skip
-"""Of the table that says how each page was read, before its `FIGURES`."""
+"""Columns of the table of readings, before its `FIGURES`."""
 
 EXAMPLES = 6
-"""Pages that are kept to be shown, spread over the split."""
+"""Number of example pages to keep, evenly spaced over the split."""
 
 
 def read_split(
@@ -42,18 +42,23 @@ def read_split(
     """Read every page of a split once, in float32 whatever the training's precision.
 
     Args:
-        task: a `ReadTask`; data: a `ReadingDataModule` or `FolderPages`.
-        rate: Hz of its signals.
-        accelerator, limit: as `inference.one_device` takes them.
+        task: a `ReadTask`.
+        data: a `ReadingDataModule` or `FolderPages`.
+        rate: sampling rate of its signals in Hz.
+        accelerator, limit: see `inference.one_device`.
 
     Returns:
-        A table with a row for each page and lead that was printed or found: record_id, patient_id
-        ("" where unknown), layout, artefact, the paper's name ("" where unknown), mm/mV and mm/s it
-        was drawn at (NaN where unknown), lead, whether it was printed, how sure the reader says it
-        is (see `reading_confidence`), the share of the samples found that are `RIGHT_MV` or less
-        off, NaN where none was found, the powers of `snr_kaggle.COLUMNS`, and of leads that were
-        printed the `FIGURES` at the Challenge's 500 Hz; and some pages to look at, with `image`
-        (3, H, W), `trace` (12, T, 2), `found` (12, T), `record_id`, `layout`, `artefact`.
+        A table and some example pages.
+
+        The table has a row for each page and lead that was printed or found: record_id, patient_id
+        ("" where unknown), layout, artefact, the paper's name ("" where unknown), mm/mV and mm/s of
+        the page (NaN where unknown), lead, whether it was printed, the raw confidence (see
+        `reader.confidence`), the share of the samples found with an error of at most `RIGHT_MV`
+        (NaN where none was found), the powers of `snr_kaggle.COLUMNS`, and for printed leads the
+        `FIGURES` at the Challenge's 500 Hz.
+
+        The examples have `image` (3, H, W), `trace` (12, T, 2), `found` (12, T), `record_id`,
+        `layout` and `artefact`.
     """
     judge = _BatchJudge(data, rate)
     trainer = one_device(accelerator, limit, callbacks=[judge])
@@ -63,7 +68,7 @@ def read_split(
 
 
 class _BatchJudge(L.Callback):
-    """Judges each batch as soon as it is read, so that no more than a batch is held.
+    """Evaluates each batch as soon as it is read, so that only one batch is in memory.
 
     Attributes:
         tables, examples: see `read_split`.
@@ -107,7 +112,7 @@ class _BatchJudge(L.Callback):
         self._read += len(views)
 
     def _record(self, position: int, printed: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """(12, T) mV at `JUDGED_RATE`: of the record what was printed, as its store has it."""
+        """Return (12, T) mV at `JUDGED_RATE`: the printed samples of the record as stored."""
         seconds = printed.shape[-1] / self.rate
         window, own = self.data.cohort.window(position, seconds)
         true = fit_length(resample(window, own, JUDGED_RATE), round(seconds * JUDGED_RATE))
@@ -117,7 +122,10 @@ class _BatchJudge(L.Callback):
 
 
 def _view(data: EcgDataModule, batch: Mapping[str, Any], item: int) -> dict[str, Any]:
-    """How a page was drawn; of pages drawn beforehand layout and artefact alone are known."""
+    """Return the properties of a page.
+
+    For pages drawn beforehand, only layout and artefact are known.
+    """
     drawn = {key: batch[key][item] for key in ("paper", "gain", "speed") if key in batch}
     return {
         "layout": data.layouts[batch["layout"][item]],
@@ -131,9 +139,12 @@ def _judge(
     answer: Mapping[str, torch.Tensor], true: NDArray[np.float32], printed: NDArray[np.bool_],
     whose: pd.DataFrame, views: Sequence[Mapping[str, Any]], rate: float,
 ) -> pd.DataFrame:  # fmt: skip
-    """A row for each page and lead; `true` (B, 12, T) has `JUDGED_RATE`, others `rate`."""
+    """Return a table with a row for each page and lead.
+
+    `true`, (B, 12, T), has `JUDGED_RATE`, the others have `rate`.
+    """
     presence = answer["presence"].cpu().sigmoid().numpy()
-    found = found_samples(presence, rate)  # what `ecgvision digitize` would write
+    found = found_samples(presence, rate)  # as `ecgvision digitize` writes it
     signal = np.where(found, answer["signal"].cpu().numpy(), np.float32(np.nan))
     read = np.stack([resample(page, rate, JUDGED_RATE) for page in signal])
     scale = laplace_scale(answer["log_scale"]).cpu().numpy()

@@ -1,25 +1,25 @@
-"""Signal-to-noise ratios of a waveform that was read off a page, by three rules.
+"""Signal-to-noise ratios of a digitised waveform, by three rules.
 
-`snr_db`, ours, follows the George B. Moody PhysioNet Challenge 2024. Of each record and lead:
+`snr_db`, ours, follows the George B. Moody PhysioNet Challenge 2024. For each record and lead:
 
-1. Both curves are drawn into pictures of one row for each of 256 levels, from the least to the
-   greatest value of either, and one column for each sample, and smoothed by a Gaussian of half a
-   cell. The place of the pictures' greatest cross-correlation gives a shift in time and in voltage.
-2. The reading is moved by it; what leaves or enters is missing. A shift of more than 0.5 s or 1 mV
-   is not made.
+1. Both curves are drawn as images with 256 rows, from the minimum to the maximum value of either,
+   and one column per sample, then smoothed by a Gaussian of half a cell. The maximum of the images'
+   cross-correlation gives a shift in time and in voltage.
+2. The reading is shifted by it; samples that leave or enter are missing. A shift of more than 0.5 s
+   or 1 mV is not applied.
 3. SNR = 10 log10(mean x^2 / mean (x - y)^2) dB over the samples present in both, times the fraction
-   of the reference's samples that were read. Nothing read counts 0 dB.
+   of the reference's samples that were read. A lead of which nothing was read counts 0 dB.
 
-`snr_official_db` is what the Challenge's scorer computes (public repository
-`physionetchallenges/evaluation-2024` at commit 1a51354). It differs in step 2 where a reading is
-early: of a reading that is early by k samples the scorer keeps the first k samples and drops all
-others. Early readings therefore score far lower by it than by ours.
+`snr_official_db` is the result of the Challenge's scorer (public repository
+`physionetchallenges/evaluation-2024` at commit 1a51354). It differs in step 2 for early readings:
+of a reading that is early by k samples, the scorer keeps the first k samples and drops all others.
+Early readings therefore score far lower by it than by ours.
 
-In both, the score of a test set is the mean over records and leads, without leads that have no
-noise or no signal (NaN).
+By both rules, the score of a test set is the mean over records and leads, without leads that have
+no noise or no signal (NaN).
 
-The third, of the Kaggle competition "PhysioNet - Digitization of ECG Images" (2025), is in
-`snr_kaggle`. Figures of two rules must not be compared.
+The third rule, that of the Kaggle competition "PhysioNet - Digitization of ECG Images" (2025), is
+in `snr_kaggle`. Values of different rules must not be compared.
 """
 
 from __future__ import annotations
@@ -39,26 +39,27 @@ LEVELS = 256
 SMOOTHING = 0.5  # standard deviation in cells
 LONGEST_SHIFT = 0.5  # seconds
 HIGHEST_SHIFT = 1.0  # mV
-"""All four: the Challenge's."""
+"""All four constants are the Challenge's."""
 
 SPREAD = 2
-"""Cells that the smoothing carries a curve on: `gaussian_filter`'s four deviations."""
+"""Reach of the smoothing in cells: `gaussian_filter` cuts off at four standard deviations."""
 
 Curve = NDArray[np.float64]
 
 
 class Shift(NamedTuple):
-    """How far a curve lies from its reference: later by `samples`, higher by `mv`."""
+    """Shift of a curve relative to its reference: later by `samples`, higher by `mv`."""
 
     samples: int
     mv: float
 
 
 def find_shift(reference: ArrayLike, read: ArrayLike) -> Shift:
-    """The Challenge's estimate of how far a curve was moved when it was read.
+    """Estimate the shift of a curve relative to its reference, by the Challenge's method.
 
     Args:
-        reference, read: (T,) mV at one rate, NaN where missing; 0 and 0 where either is empty.
+        reference, read: (T,) mV at one rate, NaN where missing. If either is empty, the shift is 0
+            and 0.
 
     Raises:
         DataError: for curves of different lengths.
@@ -81,8 +82,10 @@ def find_shift(reference: ArrayLike, read: ArrayLike) -> Shift:
 
 
 def _picture(curve: Curve, low: float, high: float) -> NDArray[np.float32]:
-    """(LEVELS, T): 1 where the curve passes, smoothed. In single precision: the transforms then
-    take less than half the time, and find the same place."""
+    """Draw a curve as (LEVELS, T): 1 where it passes, then smoothed.
+
+    In single precision, the transforms take less than half the time and find the same maximum.
+    """
     seen = np.flatnonzero(np.isfinite(curve))
     level = np.round((curve[seen] - low) / (high - low) * (LEVELS - 1)).astype(int)
     picture = np.zeros((LEVELS, len(curve)), np.float32)
@@ -91,7 +94,9 @@ def _picture(curve: Curve, low: float, high: float) -> NDArray[np.float32]:
 
 
 def unshifted(read: ArrayLike, shift: Shift, rate: float) -> Curve:
-    """(T,): a curve moved back by its shift, NaN where nothing has moved to; unmoved where too far.
+    """Undo the shift of a curve: (T,), NaN where no sample remains.
+
+    The curve is unchanged if the shift is too large.
 
     Args:
         rate: Hz.
@@ -108,10 +113,10 @@ def unshifted(read: ArrayLike, shift: Shift, rate: float) -> Curve:
 
 
 def unshifted_official(read: ArrayLike, shift: Shift, rate: float) -> Curve:
-    """(T,): `unshifted` as the Challenge's scorer does it, which differs for early readings.
+    """Undo the shift as the Challenge's scorer does it, which differs for early readings: (T,).
 
-    Of a reading that is early by k samples the first k are kept, moved k samples on; the rest is
-    missing. What would lie beyond the curve's end is cut off: the reference has no sample there.
+    Of a reading that is early by k samples the first k are kept, moved k samples later; the rest is
+    missing. Samples beyond the end of the curve are cut off: the reference has none there.
     """
     y = np.asarray(read, np.float64)
     early = -shift.samples
@@ -124,18 +129,18 @@ def unshifted_official(read: ArrayLike, shift: Shift, rate: float) -> Curve:
 
 
 def _too_far(shift: Shift, rate: float) -> bool:
-    """Whether a shift is beyond what the Challenge makes up for."""
+    """Return whether a shift is larger than the Challenge corrects."""
     return abs(shift.samples) > round(LONGEST_SHIFT * rate) or abs(shift.mv) > HIGHEST_SHIFT
 
 
 class Aligned(NamedTuple):
-    """Readings moved onto their references.
+    """Readings aligned with their references.
 
     Attributes:
         moved: (N, 12, T) mV, each reading after its shift.
         official: (N, 12, T) mV, the same by the Challenge's scorer.
-        late: (N, 12) seconds by which each was late, made up for or not; NaN where either curve is
-            empty.
+        late: (N, 12) seconds by which each reading was late, corrected or not; NaN where either
+            curve is empty.
     """
 
     moved: Curve
@@ -144,14 +149,14 @@ class Aligned(NamedTuple):
 
 
 def align(reference: ArrayLike, read: ArrayLike, rate: float) -> Aligned:
-    """Every lead moved onto its reference, as steps 1 and 2 of the Challenge's rule say.
+    """Align every lead with its reference: steps 1 and 2 of the Challenge's rule.
 
     Args:
         reference, read: (N, 12, T) mV, NaN where not printed or not read.
         rate: Hz of both.
 
     Raises:
-        DataError: for other shapes, or a rate that is none.
+        DataError: for other shapes, or an invalid rate.
     """
     check_rate(rate)
     x, y = check_records(reference, read)
@@ -166,10 +171,10 @@ def align(reference: ArrayLike, read: ArrayLike, rate: float) -> Aligned:
 
 
 def snr_db(reference: ArrayLike, read: ArrayLike) -> float:
-    """The SNR in dB of a curve that needs no more shift; step 3 above.
+    """Return the SNR in dB of a curve that is already aligned; step 3 above.
 
     Returns:
-        NaN where the reference is empty or 0 throughout, or the reading is without any error.
+        NaN where the reference is empty or 0 throughout, or the reading has no error.
 
     Raises:
         DataError: for curves of different lengths.
@@ -191,7 +196,9 @@ def snr_db(reference: ArrayLike, read: ArrayLike) -> float:
 def challenge_snr(
     reference: ArrayLike, read: ArrayLike, rate: float, *, official: bool = False
 ) -> Curve:
-    """(N, 12) dB: the SNR of every record and lead after alignment. The score is its `nanmean`.
+    """Return (N, 12) dB: the SNR of every record and lead after alignment.
+
+    The score is its `nanmean`.
 
     Args:
         reference, read: (N, 12, T) mV, NaN where not printed or not read.
@@ -199,7 +206,7 @@ def challenge_snr(
         official: by the Challenge's own scorer, which drops most of an early reading.
 
     Raises:
-        DataError: for other shapes, or a rate that is none.
+        DataError: for other shapes, or an invalid rate.
     """
     x, _ = check_records(reference, read)
     aligned = align(x, read, rate)
@@ -207,7 +214,7 @@ def challenge_snr(
 
 
 def lead_snr(reference: Curve, moved: Curve) -> Curve:
-    """(N, 12) dB: `snr_db` of every record and lead."""
+    """Return (N, 12) dB: `snr_db` of every record and lead."""
     out = np.empty(reference.shape[:2])
     for place in np.ndindex(*out.shape):
         out[place] = snr_db(reference[place], moved[place])
@@ -215,7 +222,7 @@ def lead_snr(reference: Curve, moved: Curve) -> Curve:
 
 
 def check_rate(rate: float) -> None:
-    """Refuse a rate that is no positive number of Hz.
+    """Refuse a rate that is not a positive number of Hz.
 
     Raises:
         DataError: naming it.
@@ -225,7 +232,7 @@ def check_rate(rate: float) -> None:
 
 
 def check_curves(reference: ArrayLike, read: ArrayLike) -> tuple[Curve, Curve]:
-    """Both as float64.
+    """Return both curves as float64.
 
     Raises:
         DataError: if they are not (T,), both of one length.
@@ -238,7 +245,7 @@ def check_curves(reference: ArrayLike, read: ArrayLike) -> tuple[Curve, Curve]:
 
 
 def check_records(reference: ArrayLike, read: ArrayLike) -> tuple[Curve, Curve]:
-    """Both as float64.
+    """Return both records as float64.
 
     Raises:
         DataError: if they are not (N, 12, T), both of one shape.

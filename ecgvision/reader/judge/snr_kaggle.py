@@ -1,16 +1,16 @@
 """The score of the Kaggle competition "PhysioNet - Digitization of ECG Images" (2025).
 
-Of each picture and lead, over the stretch that is printed:
+For each image and lead, over the printed stretch:
 
-1. The reading is moved in time by the lag within 0.2 s at which its cross-correlation with the
-   reference, both without their means, is greatest; of equal lags the shortest counts.
-2. A constant is taken off, so that the squared error over the samples it now covers is least.
-3. Signal power is the sum of x^2, noise power the sum of (x - y)^2; samples without a reading
-   count as 0 mV.
+1. The reading is shifted in time by the lag within 0.2 s that maximises its cross-correlation with
+   the reference, both without their means. Of equal lags the shortest counts.
+2. The constant that minimises the squared error over the samples it then covers is subtracted.
+3. Signal power is the sum of x^2, noise power the sum of (x - y)^2. Samples without a reading count
+   as 0 mV.
 
-A picture's ratio is the sum of its leads' signal powers over the sum of their noise powers, at
-most 384. The score is 10 log10 of the mean ratio over pictures. Competitors hand in a number for
-every sample, so a sample that was not read counts as 0 mV from the start.
+An image's ratio is the sum of its leads' signal powers over the sum of their noise powers, at most
+384. The score is 10 log10 of the mean ratio over images. Competitors submit a number for every
+sample, so a sample that was not read counts as 0 mV from the start.
 
 Source: the competition's public metric notebook ("PhysioNet ECG signal extraction metric").
 """
@@ -27,21 +27,24 @@ from ecgvision.reader.judge.snr import Curve, check_curves, check_rate, check_re
 
 LONGEST_SHIFT = 0.2  # seconds
 GREATEST_RATIO = 384.0
-"""Both: the competition's. A picture read without any error has the greatest ratio, 25.8 dB."""
+"""Both constants are the competition's. An image read without any error has the maximum ratio, 25.8
+dB."""
 
 COLUMNS = ("kaggle_signal", "kaggle_noise")
 """Names of the two powers in a table of leads."""
 
 
 def lead_powers(reference: ArrayLike, read: ArrayLike, rate: float) -> tuple[float, float]:
-    """Signal and noise power (mV^2, summed over samples) of one lead; 0 and 0 if none is printed.
+    """Return the signal and noise power of one lead; 0 and 0 if none is printed.
+
+    Powers are in mV^2, summed over samples.
 
     Args:
         reference, read: (T,) mV at one rate, NaN where not printed or not read.
         rate: Hz.
 
     Raises:
-        DataError: for curves of different lengths, or a rate that is none.
+        DataError: for curves of different lengths, or an invalid rate.
     """
     check_rate(rate)
     x, y = check_curves(reference, read)
@@ -60,7 +63,7 @@ def lead_powers(reference: ArrayLike, read: ArrayLike, rate: float) -> tuple[flo
 
 
 def _lag(x: Curve, y: Curve, longest: int) -> int:
-    """Samples by which `y` has to be moved on; gaps of `x` take no part."""
+    """Return the number of samples by which `y` has to be delayed; gaps of `x` are ignored."""
     a = np.nan_to_num(x - np.nanmean(x), nan=0.0)
     match = correlate(a, y - y.mean(), mode="full")
     lags = np.arange(-len(y) + 1, len(x))
@@ -81,10 +84,10 @@ def _moved(x: Curve, y: Curve, lag: int) -> Curve:
 def powers(
     reference: ArrayLike, read: ArrayLike, rate: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(N, 12) each: `lead_powers` of every record and lead.
+    """Return `lead_powers` of every record and lead, (N, 12) each.
 
     Raises:
-        DataError: for shapes other than (N, 12, T), both the same, or a rate that is none.
+        DataError: for shapes other than (N, 12, T), both the same, or an invalid rate.
     """
     x, y = check_records(reference, read)
     signal, noise = np.empty(x.shape[:2]), np.empty(x.shape[:2])
@@ -94,14 +97,17 @@ def powers(
 
 
 def ratios(signal: ArrayLike, noise: ArrayLike) -> NDArray[np.float64]:
-    """(N,): the ratio of each picture from (N,) sums of its leads' powers."""
+    """Return the ratio of each image, (N,), from (N,) sums of its leads' powers."""
     s, n = np.asarray(signal, np.float64), np.asarray(noise, np.float64)
     ratio = np.divide(s, n, out=np.full(s.shape, GREATEST_RATIO), where=n > 0)
     return np.minimum(ratio, GREATEST_RATIO)
 
 
 def score_db(ratio: ArrayLike) -> float:
-    """The score of pictures with these ratios in dB; NaN of none, minus infinity of no signal."""
+    """Return the score in dB of images with these ratios.
+
+    NaN for no images, minus infinity for no signal.
+    """
     values = np.asarray(ratio, np.float64)
     if not values.size:
         return math.nan
@@ -110,14 +116,14 @@ def score_db(ratio: ArrayLike) -> float:
 
 
 def kaggle_snr(reference: ArrayLike, read: ArrayLike, rate: float) -> float:
-    """The competition's score of N pictures in dB.
+    """Return the competition's score of N images in dB.
 
     Args:
         reference, read: (N, 12, T) mV, NaN where not printed or not read.
         rate: Hz of both.
 
     Raises:
-        DataError: for other shapes, or a rate that is none.
+        DataError: for other shapes, or an invalid rate.
     """
     signal, noise = powers(reference, read, rate)
     return score_db(ratios(signal.sum(-1), noise.sum(-1)))

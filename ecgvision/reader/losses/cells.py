@@ -1,4 +1,4 @@
-"""What the answers of a page's cells should be, and what it costs where they are not."""
+"""Targets and losses of the cells of a page."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ecgvision.core.ecg import LEAD_INDEX
-from ecgvision.reader.networks.dense_head import INVERTED, NOTHING, RELATIVE_GAINS, Cells
+from ecgvision.reader.networks.dense_head import BACKGROUND, INVERTED, RELATIVE_GAINS, Cells
 
 BESIDE = 1.2
-"""Rows of cells above and below a trace's 0 mV that stand by it: two, at times three of each
-column; our default."""
+"""Maximum distance in rows of cells at which a cell is assigned to a 0 mV line: two cells of a
+column, at times three; our default."""
 
 LEAST = 8
-"""Samples that a column of cells must show of a lead to stand by it, of 23 at 576 x 768 pixels and
-100 Hz; our default."""
+"""Minimum number of samples of a lead in a column of cells for its cells to be assigned to it, of
+23 at 576 x 768 pixels and 100 Hz; our default."""
 
-QUIET = 0.5
-"""Weight of a cell that stands by no trace, our default: nine of ten are such."""
+BACKGROUND_WEIGHT = 0.5
+"""Weight of background cells; our default: nine of ten cells are background."""
 
-KNEE = 0.05
-"""Where the absolute error's tip is rounded: cells, less than a pixel and a hundredth of a second,
-and powers of e of the gain; our default."""
+SMOOTH_L1_BETA = 0.05
+"""`beta` of the smooth L1 loss, in cells for place and time and in log units for the gain. Our
+default: less than a pixel, and a hundredth of a second."""
 
 
 class CellTruth(NamedTuple):
-    """Attributes as of `Cells`, (B, N) each, but `gain`, which is the number of the nearest of
-    `RELATIVE_GAINS`, and `answer`, of the name, both int64; `near` (B, N) bool."""
+    """Targets of `Cells`, (B, N) each.
+
+    The attributes are those of `Cells`, except: `answer`, int64, class of the name; `gain`, int64,
+    index of the nearest of `RELATIVE_GAINS`; `near`, bool, whether a trace is near.
+    """
 
     answer: Tensor
     x: Tensor
@@ -43,12 +46,14 @@ class CellTruth(NamedTuple):
 def cell_truth(
     place: Tensor, voltage_scale: Tensor, grid: tuple[int, int], *, to_gain: float
 ) -> CellTruth:
-    """For every cell the trace whose 0 mV is nearest, above or below its middle.
+    """Return the targets of every cell, from the trace with the nearest 0 mV line.
+
+    The distance is vertical, from the cell's middle.
 
     Args:
-        place: (B, 12, T, 2), where each sample's 0 mV lies as fractions of the image, NaN where
-            not printed.
-        voltage_scale: (B, 12, T, 2), from where 1 mV stands to 0 mV.
+        place: (B, 12, T, 2), each sample's 0 mV point as fractions of the image, NaN where not
+            printed.
+        voltage_scale: (B, 12, T, 2), the displacement from 1 mV to 0 mV.
         grid: (rows, columns).
         to_gain: `PageReader.voltage_per_time_scale`.
     """
@@ -74,7 +79,7 @@ def cell_truth(
     chosen = means[:, :, :, None].expand(-1, -1, -1, rows, -1)
     chosen = chosen.gather(2, lead[None, :, None].expand(4, -1, -1, -1, -1))[:, :, 0]
     answer = torch.where((chosen[3] < 0) & (lead == LEAD_INDEX["aVR"]), INVERTED, lead)
-    answer = torch.where(near, answer, NOTHING)
+    answer = torch.where(near, answer, BACKGROUND)
     time_scale = _time_scale(place, shown)[:, None, None]
     height = (chosen[3].abs() / (to_gain * time_scale).clamp(min=1e-6)).clamp(min=1e-3).log()
     gains = torch.tensor(RELATIVE_GAINS, device=place.device).log()
@@ -85,7 +90,10 @@ def cell_truth(
 
 
 def _time_scale(place: Tensor, shown: Tensor) -> Tensor:
-    """(B,): fraction of the width that the whole window takes, from leads as far as printed."""
+    """Return (B,): fraction of the width that the full window takes.
+
+    It is extrapolated from the printed parts of the leads.
+    """
     length = place.shape[2]
     index = torch.arange(length, device=place.device)
     first = torch.where(shown, index, length - 1).amin(2, keepdim=True)
@@ -98,20 +106,24 @@ def _time_scale(place: Tensor, shown: Tensor) -> Tensor:
 
 
 def cell_losses(cells: Cells, truth: CellTruth, grid: tuple[int, int]) -> dict[str, Tensor]:
-    """Cross-entropy of the names; of the cells that stand by a trace the mean errors of place in
-    cells and of time in cells too (as if the window took all of a row), and of gain the
-    cross-entropy and the error of its stretch.
+    """Compute the losses of the cells.
+
+    Cross-entropy of the names, over all cells. For cells near a trace, the mean errors of place and
+    of time, both in cells (time as if the window took a full row), and for the gain the
+    cross-entropy and the error of the stretch.
 
     Returns:
         `lead`, `place`, `time`, `gain`: scalars, float32.
     """
-    weight = torch.ones(NOTHING + 1, device=cells.logits.device)
-    weight[NOTHING] = QUIET
+    weight = torch.ones(BACKGROUND + 1, device=cells.logits.device)
+    weight[BACKGROUND] = BACKGROUND_WEIGHT
     lead = F.cross_entropy(cells.logits.float(), truth.answer, weight=weight)
     count = truth.near.sum().clamp(min=1)
 
     def error(given: Tensor, wanted: Tensor, scale: float) -> Tensor:
-        terms = F.smooth_l1_loss(scale * given.float(), scale * wanted, reduction="none", beta=KNEE)
+        terms = F.smooth_l1_loss(
+            scale * given.float(), scale * wanted, reduction="none", beta=SMOOTH_L1_BETA
+        )
         return torch.where(truth.near, terms, 0.0).sum() / count
 
     rows, columns = grid

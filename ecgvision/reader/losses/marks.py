@@ -1,4 +1,4 @@
-"""What it costs where names and pulses are not known for what they are."""
+"""Targets and loss for printed lead names and calibration pulses."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from torch.nn import functional as F
 from ecgvision.reader.data.marks import NO_MARK
 
 BESIDE = 1.0
-"""Cells to either side, above and below the middle of a mark that know it: four, our default."""
+"""Maximum distance in cells, across and down, at which a cell is assigned to a mark: four cells per
+mark; our default."""
 
 
 def mark_truth(place: Tensor, mark: Tensor, grid: tuple[int, int]) -> Tensor:
-    """(B, rows, columns) int64: which mark each cell stands by, `NO_MARK` of none.
+    """Return (B, rows, columns) int64: the mark of each cell, `NO_MARK` for none.
 
     Args:
-        place: (B, M, 2), x and y as fractions of the image, NaN of no mark.
-        mark: (B, M) int64, which it is.
+        place: (B, M, 2), x and y as fractions of the image, NaN for no mark.
+        mark: (B, M) int64, class of each mark.
         grid: (rows, columns).
     """
     rows, columns = grid
@@ -33,8 +34,9 @@ def mark_truth(place: Tensor, mark: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 def mark_loss(logits: Tensor, place: Tensor, mark: Tensor) -> Tensor:
-    """Cross-entropy of cells that stand by a mark, and of those that do not, each in the mean, as
-    one cell of a hundred does.
+    """Class-balanced cross-entropy: mean over cells near a mark plus mean over all others.
+
+    Only one cell of a hundred is near a mark.
 
     Args:
         logits: (B, NO_MARK + 1, rows, columns).

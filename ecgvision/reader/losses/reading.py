@@ -1,4 +1,4 @@
-"""What reading a page costs: the waveform, the ink of it, and Einthoven's law."""
+"""Losses of a reading: waveform, ink, and Einthoven's law."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from ecgvision.core.errors import DataError
 from ecgvision.reader.networks.limb_laws import law_sums
 
 LOG_SCALES = (-5.0, 3.0)
-"""The log of a Laplace scale in mV is held between these, our default: 0.007 mV is below a tenth
-of a pixel of any page, and 20 mV beyond any lead; outside, gradients only grow."""
+"""Clamp on the log of a Laplace scale in mV; our default: 0.007 mV is below a tenth of a pixel of
+any page, and 20 mV is beyond any lead. Outside this range only the gradients grow."""
 
 
 def laplace_nll(signal: Tensor, log_scale: Tensor, target: Tensor, printed: Tensor) -> Tensor:
-    """Mean over printed samples of `|e| / b + log 2b`, the negative log of a Laplace density.
+    """Negative log-likelihood of a Laplace density, averaged over printed samples.
 
-    The heavy tails of the density forgive the sample that was read from a neighbour's trace
-    (Kendall and Gal 2017, section 3, use it for regression on pictures). No printed sample: 0.
+    A sample costs `|e| / b + log 2b`. Heavy tails tolerate samples that were read from a
+    neighbour's trace (Kendall and Gal 2017, section 3, use the density for regression on images). 0
+    if no sample is printed.
 
     Args:
-        signal: what was read, in mV.
-        log_scale: log b, held within `LOG_SCALES`.
-        target: what was printed, in mV; of no account where nothing was.
+        signal: the signal that was read, in mV.
+        log_scale: log b, clamped to `LOG_SCALES`.
+        target: the printed signal, in mV; ignored where nothing was printed.
         printed: bool.
 
     Shape:
         all (B, 12, T); result: scalar, float32.
 
     Raises:
-        DataError: for shapes that differ.
+        DataError: if the shapes differ.
     """
     _same(signal=signal, log_scale=log_scale, target=target, printed=printed)
     log_b = log_scale.float().clamp(*LOG_SCALES)
@@ -43,22 +44,22 @@ def laplace_nll(signal: Tensor, log_scale: Tensor, target: Tensor, printed: Tens
 
 
 LEAST_POWER = 1e-4
-"""Sum of squares in mV² that neither a signal nor an error counts less than; our default: that of
-one sample which is 0.01 mV off."""
+"""Constant added to the sums of squares of signals and errors, in mV². Our default: one sample with
+an error of 0.01 mV."""
 
 
 def noise_ratio(signal: Tensor, target: Tensor, printed: Tensor) -> Tensor:
-    """Mean over leads of the log10 of the error's power over the signal's: minus a tenth of the
-    SNR that readings are judged by, before any alignment.
+    """Mean over leads of log10 of the error's power over the signal's.
 
-    `laplace_nll` forgives a lead that is read wrongly altogether, and forgets it; here every lead
-    counts, however wrong. No lead with a signal: 0.
+    This is minus a tenth of the SNR by which readings are evaluated, without alignment.
+    `laplace_nll` tolerates a lead that is entirely wrong: as its scale grows, its gradient shrinks.
+    Here every lead counts, however wrong. 0 if no lead has a signal.
 
     Shape:
         as `laplace_nll`.
 
     Raises:
-        DataError: for shapes that differ.
+        DataError: if the shapes differ.
     """
     _same(signal=signal, target=target, printed=printed)
     noise = _error(signal, target, printed).square().sum(2)
@@ -68,10 +69,10 @@ def noise_ratio(signal: Tensor, target: Tensor, printed: Tensor) -> Tensor:
 
 
 def einthoven(signal: Tensor, printed: Tensor) -> Tensor:
-    """How far the limb leads that were read miss their laws: mean absolute sum in mV.
+    """Deviation of the limb leads that were read from their linear laws: mean absolute sum in mV.
 
-    A law counts at a sample where its three leads were printed at that moment; there the true sum
-    is 0, so the loss needs no target. No such sample: 0.
+    A law counts at a sample where its three leads were printed at the same time. The true sum is
+    then 0, so the loss needs no target. 0 if there is no such sample.
 
     Shape:
         signal: (B, 12, T) mV; printed: (B, 12, T) bool; result: scalar, float32.
@@ -81,7 +82,7 @@ def einthoven(signal: Tensor, printed: Tensor) -> Tensor:
 
 
 def trace_bce(logits: Tensor, trace: Tensor) -> Tensor:
-    """Binary cross-entropy of every pixel: was a trace drawn on it? Over the pixels that were.
+    """Binary cross-entropy of the trace mask, summed over pixels and divided by the area of traces.
 
     Args:
         trace: uint8, 255 on a trace, less where it covers a pixel in part.
@@ -91,11 +92,13 @@ def trace_bce(logits: Tensor, trace: Tensor) -> Tensor:
     """
     share = trace.float() / 255
     terms = F.binary_cross_entropy_with_logits(logits.float(), share, reduction="sum")
-    return terms / share.sum().clamp(min=share[0, 0, 0].numel())  # of an empty page, over a line
+    return terms / share.sum().clamp(min=share[0, 0, 0].numel())  # at least one line of pixels
 
 
 def below_error(offset: Tensor, below: Tensor) -> Tensor:
-    """Mean error of how far below a trace its 0 mV lies, in fiftieths of the page (4 mm).
+    """Mean absolute error of the distance from a trace down to its 0 mV line.
+
+    The unit is a fiftieth of the page (4 mm).
 
     Shape:
         offset, below: (B, 1, h, w), NaN where there is no trace; result: scalar, float32.
@@ -105,7 +108,7 @@ def below_error(offset: Tensor, below: Tensor) -> Tensor:
 
 
 def _error(signal: Tensor, target: Tensor, printed: Tensor) -> Tensor:
-    # nothing may come of a NaN, not even a gradient times 0
+    # masked before the loss: a NaN would spoil the gradient even times 0
     return torch.where(printed, signal.float() - target.float().nan_to_num(), 0.0)
 
 

@@ -18,7 +18,7 @@ SIDE = 1e-3
 """Distance from 0.5 of a probability that was moved across 0.5; our default."""
 
 
-def by_columns(presence: Tensor) -> Tensor:
+def snap_to_columns(presence: Tensor) -> Tensor:
     """Snap presence probabilities to the parts of the window.
 
     A part that is nearly all printed becomes printed to its ends, and a part that is hardly printed

@@ -13,7 +13,7 @@ from ecgvision.reader.networks.name_pointer import NamePointer
 INVERTED = len(LEADS)
 """Class index of "-aVR", as printed in Cabrera's order."""
 
-NOTHING = len(LEADS) + 1
+BACKGROUND = len(LEADS) + 1
 """Class index of background: no 0 mV line of a trace is near."""
 
 RELATIVE_GAINS = (0.25, 0.5, 1.0, 2.0)
@@ -42,7 +42,7 @@ class Cells(NamedTuple):
     stretch: Tensor
 
 
-PARTS = [NOTHING + 1, 2, 1, 1, len(RELATIVE_GAINS)]
+PARTS = [BACKGROUND + 1, 2, 1, 1, len(RELATIVE_GAINS)]
 """Output channels of a cell: names, place, time, stretch, gain."""
 
 
@@ -62,7 +62,7 @@ def by_name(logits: Tensor, names: Tensor, trust: Tensor) -> Tensor:
         names: (B, 13, N), probabilities of printed names; all 0 where nothing was printed.
         trust: exponent of the printed names.
     """
-    leads, nothing = logits.split([NOTHING, 1], dim=1)
+    leads, nothing = logits.split([BACKGROUND, 1], dim=1)
     printed = trust * (names + DOUBT).log()
     both = (leads + printed).log_softmax(1) + leads.logsumexp(1, keepdim=True)
     return torch.cat([both, nothing], dim=1)

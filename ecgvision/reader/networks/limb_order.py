@@ -39,7 +39,7 @@ DOUBTS = (0.02, 0.25, 0.5, 0.75, 0.98)
 SLIP = 0.01
 """Probability of an answer that neither order has at a place; our default."""
 
-CLEARER = 0.65
+MAX_ERROR_RATIO = 0.65
 """Ratio of law errors below which the other order is taken. The error in the other order must be at
 most this share of the error in the order that the cells predict. Our default: on validation pages
 with wrong names the ratio was at most .54, on all others at least .8."""
@@ -111,14 +111,14 @@ def by_einthoven(signal: Tensor, printed: Tensor, named: Named) -> tuple[Tensor,
     )
     factor = _sign(cabrera).gather(1, turned) * _sign(~cabrera)
     own, own_count = _miss(signal, printed)
-    other, other_count = _miss(of_rows(signal, turned) * factor[..., None],
-                               of_rows(printed, turned))  # fmt: skip
+    other, other_count = _miss(select_rows(signal, turned) * factor[..., None],
+                               select_rows(printed, turned))  # fmt: skip
     known = (own_count > 0) & (other_count > 0)
-    flip = (known & ~named.sure & (other < CLEARER * own))[:, None]
+    flip = (known & ~named.sure & (other < MAX_ERROR_RATIO * own))[:, None]
     return torch.where(flip, turned, order), torch.where(flip, factor, torch.ones_like(factor))
 
 
-def of_rows(part: Tensor, row: Tensor) -> Tensor:
+def select_rows(part: Tensor, row: Tensor) -> Tensor:
     """Select the rows of leads: (B, 12, …) indexed by `row`, (B, 12)."""
     return part.gather(1, row.reshape(*row.shape, *[1] * (part.ndim - 2)).expand_as(part))
 

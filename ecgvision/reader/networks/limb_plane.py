@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ecgvision.core.limb_leads import LIMB_FROM_I_II
 
-LAWFUL = 0.25
+MAX_DEVIATION = 0.25
 """Maximum deviation from the plane for which limb leads are projected, relative to their size (both
 weighted root mean squares). Our default: four of five validation pages deviate by less than .2, and
 gain half a decibel. Pages that deviate by more than .3 do not gain. Leads that were recorded one
@@ -17,7 +17,7 @@ LEAST = 1e-6
 """Minimum of a squared size, in mV²."""
 
 
-def in_plane(signal: Tensor, log_scale: Tensor, printed: Tensor) -> Tensor:
+def project_to_plane(signal: Tensor, log_scale: Tensor, printed: Tensor) -> Tensor:
     """Replace limb leads by the combinations of I and II that fit all of them best.
 
     Six readings determine two unknowns, so an error in one lead is outvoted by the others (least
@@ -47,7 +47,7 @@ def in_plane(signal: Tensor, log_scale: Tensor, printed: Tensor) -> Tensor:
     plane = torch.einsum("ibt,li->blt", torch.stack([one, two]), sums)
     told = shown & (shown.sum(1, keepdim=True) > 2)
     missed, whole = ((told * weight * part.square()).sum((1, 2)) for part in (plane - limb, limb))
-    lawful = missed < LAWFUL**2 * whole.clamp(min=LEAST)
+    lawful = missed < MAX_DEVIATION**2 * whole.clamp(min=LEAST)
     limb = torch.where(told & lawful[:, None, None], plane, limb)
     return torch.cat([limb, chest], dim=1)
 

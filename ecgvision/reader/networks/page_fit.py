@@ -17,11 +17,11 @@ times the error of a trained network."""
 ROUNDS = 4
 """Number of fits, each but the first reweighted by the previous residuals; our default."""
 
-TURNED = 1e-4
+ROTATION_RIDGE = 1e-4
 """Ridge on the rotation: variance of y over a page's rows, as a fraction of its height squared, far
 below which no rotation is fitted. Our default; three rows have 0.03."""
 
-BENT = 1e-4
+BEND_RIDGE = 1e-4
 """Ridge on the bend: variance of time times y, or of time squared, far below which no bend is
 fitted. Our default; time squared over a full row has 0.0055."""
 
@@ -68,11 +68,11 @@ def fit_page(
         dt, dy = t - mean_t, lead_y - mean_y
         along = _along(dt, dy)
         middle = (weight[:, None] * along).sum(3, keepdim=True) / total[:, None]
-        slopes = _shares(along - middle, y - lead_y, weight, (0.0, BENT, BENT))
+        slopes = _shares(along - middle, y - lead_y, weight, (0.0, BEND_RIDGE, BEND_RIDGE))
         slopes = torch.where(lies, 0.0, slopes)
         across = _across(dt, dy)
         centre = (weight[:, None] * across).sum((2, 3), keepdim=True) / total.sum(1)[:, None, None]
-        time_scales = _shares(across - centre, x - mean_x, weight, (0.0, TURNED))
+        time_scales = _shares(across - centre, x - mean_x, weight, (0.0, ROTATION_RIDGE))
         time_scales = torch.where(lies, even, time_scales)
         if turn + 1 < rounds:
             miss_x = x - mean_x - _sum(time_scales, across - centre)

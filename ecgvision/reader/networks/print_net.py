@@ -34,7 +34,7 @@ def carried(shares: Tensor) -> Tensor:
     here = shares.sum(1)
     held = (1 - here).clamp(min=1e-4).log().cumsum(-1)  # (B, rows, columns)
     index = torch.arange(columns, device=shares.device)
-    away = index[:, None] - index  # from where, to the right
+    away = index[:, None] - index  # distance to the right
     kept = held[..., :, None] - held[..., None, :]
     kept = torch.where(away >= 0, kept, -torch.inf).exp()
     last = torch.einsum("brxt,bkrt->bkrx", kept, shares)

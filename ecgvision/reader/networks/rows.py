@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ecgvision.reader.networks.columns import by_columns
+from ecgvision.reader.networks.columns import snap_to_columns
 from ecgvision.reader.networks.dense_head import Cells
 from ecgvision.reader.networks.page_fit import fit_page
 from ecgvision.reader.rectify.grid_dewarp import find_sheet
@@ -25,7 +25,7 @@ class Rows(NamedTuple):
     Attributes:
         points: (B, 12, T, 2), each sample's 0 mV point, x and y as fractions of the image.
         time_scale: (B,), fraction of the sheet's width that the window takes.
-        presence: (B, 12, T), the probability that the sample was printed; see `by_columns`.
+        presence: (B, 12, T), the probability that the sample was printed; see `snap_to_columns`.
         sheet: the geometry of the page's sheet in the image.
     """
 
@@ -57,7 +57,7 @@ def find_rows(
     known = torch.where(sheet.seen, time_scale, torch.nan)
     points, time_scale = fit_page(cells._replace(x=x, y=y), leads, time, known)
     points = sheet.bent(points)
-    return Rows(points, time_scale, by_columns(_along(leads, grid, points)), sheet)
+    return Rows(points, time_scale, snap_to_columns(_along(leads, grid, points)), sheet)
 
 
 def _along(leads: Tensor, grid: tuple[int, int], points: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ bend."""
 WIDEST, TURN, STEP = 0.14, 0.14, 0.01
 """Search range of the lines' frequency relative to the given time scale, search range of their tilt
 as a fraction of the frequency, and the step of both. Our defaults: more than the effect of a camera
-held 20 degrees off."""
+at an angle of 20 degrees."""
 
 SHARP = 20.0
 """Inverse temperature of the soft-argmax over a block's spectrum, relative to its maximum; our
@@ -57,11 +57,11 @@ and patterns mistaken for one up to .03."""
 REFINED = 2
 """Number of refinements by phase; our default: the second changes the scale by .01 % or less."""
 
-AGREED, SURPRISE, TOLD = 0.45, 3.5, 0.01
+AGREED, SCALE_PENALTY, TOLD = 0.45, 3.5, 0.01
 """Conditions for a visible grid; our defaults. The share of answers that agree after the fit must
-exceed `AGREED` plus `SURPRISE` times the relative difference to the given scale. The mean variance
-that lines explain beyond `FAINT` must exceed `TOLD`. Pages without a grid reach an agreement of .4,
-and grids mistaken for another scale .65."""
+exceed `AGREED` plus `SCALE_PENALTY` times the relative difference to the given scale. The mean
+variance that lines explain beyond `FAINT` must exceed `TOLD`. Pages without a grid
+reach an agreement of .4, and grids mistaken for another scale .65."""
 
 RIDGE = (0.0, 0.0, 2e-4, 2e-4, 2e-4, 1e-3, 1e-3, 1e-3, 1e-3)
 """Ridge on each term of the polynomial, for pages where few blocks show a grid; our default."""
@@ -114,7 +114,7 @@ def find_sheet(image: Tensor, time_scale: Tensor, seconds: float) -> Sheet:
             more, agreed = _agree(slopes, wanted, weight, PHASES)
             shares = shares + more
         far = (shares[:, 0, 0] - 1).abs()
-        seen = (field.told > TOLD) & (agreed > AGREED + SURPRISE * far)
+        seen = (field.told > TOLD) & (agreed > AGREED + SCALE_PENALTY * far)
         table = torch.where(seen[:, None, None, None], polynomial(shares), as_it_is)
     return Sheet(table, seen, height / width)
 
@@ -156,8 +156,7 @@ def _window(like: Tensor) -> Tensor:
 
 
 def _search(dark: Tensor, frequency: Tensor) -> Field:
-    """Find the period and tilt of the lines in every block, as the soft maximum of its power
-    spectrum."""
+    """Find the period and tilt of the lines in every block: the soft maximum of its spectrum."""
     blocks = _blocks(dark) * _window(dark)
     blocks = torch.stack([blocks, blocks.transpose(2, 3)], dim=1)  # lines down, lines across
     closer = torch.arange(-WIDEST, WIDEST + STEP / 2, STEP, device=dark.device)
@@ -217,8 +216,7 @@ def _phases(dark: Tensor, table: Tensor, frequency: Tensor) -> tuple[Tensor, Ten
 
 
 def _agree(slopes: Tensor, wanted: Tensor, weight: Tensor, fit: Fit) -> tuple[Tensor, Tensor]:
-    """Return the polynomials, (B, 2, terms), and the share of the weight that agrees on them,
-    (B,)."""
+    """Return the polynomials, (B, 2, terms), and the share of weight that agrees on them, (B,)."""
     terms = slopes.expand(*wanted.shape[:2], -1, -1).flatten(0, 1).double()
     wanted, prior = wanted.flatten(0, 1).double(), weight.flatten(0, 1).double()
     ridge, counted = fit.ridge * terms.new_tensor(RIDGE) + 1e-9, prior

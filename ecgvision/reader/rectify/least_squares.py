@@ -37,7 +37,7 @@ def solve(matrix: Tensor, right: Tensor) -> Tensor:
     """
     size = matrix.diagonal(dim1=1, dim2=2)
     empty = size <= 0
-    scale = torch.where(empty, 0.0, torch.where(empty, 1.0, size).rsqrt())  # a diagonal of 1
+    scale = torch.where(empty, 0.0, torch.where(empty, 1.0, size).rsqrt())  # unit diagonal
     eye = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
     even = scale.unsqueeze(2) * matrix * scale.unsqueeze(1) + eye * empty.unsqueeze(1)
     left = scale * right

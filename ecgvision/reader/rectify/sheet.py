@@ -56,7 +56,7 @@ class Sheet(NamedTuple):
         return self._undone(self._centred(points), height) / self._size(points)
 
     def _undone(self, centred: Tensor, moved: Tensor) -> Tensor:
-        """Return the displacement in the image for a displacement on the sheet."""
+        """Return the displacement in the image for one on the sheet, by the inverse Jacobian."""
         x, y = _both(centred)
         a, c = self._told(_slopes(x), y).unbind(-1)
         b, d = self._told(x, _slopes(y)).unbind(-1)

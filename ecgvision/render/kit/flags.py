@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from ecgvision.core.errors import ConfigError
 
-ELSEWHERE = {
+REPLACED = {
     ("-i", "--input_file", "--input_directory"): "name a store",
     ("-hea", "--header_file"): "name a store",
     ("-o", "--output_directory"): "use --out",
@@ -25,7 +25,7 @@ ELSEWHERE = {
 }
 """Flags that are refused, because this project has its own option."""
 
-DEAD = {
+NO_EFFECT = {
     "--num_leads": "the kit ignores it",
     "--deterministic_rot": "the kit ignores it",
     "--deterministic_crop": "the kit ignores it",
@@ -137,14 +137,14 @@ def check(words: Sequence[str]) -> KitFlags:
         ConfigError: if the kit does not know a flag, if it would fail on a value, or if this
             project has its own option (naming it).
     """
-    for names, remedy in ELSEWHERE.items():
+    for names, remedy in REPLACED.items():
         for word in words:
             if word.partition("=")[0] in names:
                 raise ConfigError(
                     "this flag of ecg-image-kit is not passed on", value=word, remedy=remedy
                 )
     tool = parser()
-    for name in DEAD:
+    for name in NO_EFFECT:
         dest = "dead" + name.replace("-", "_")
         if name == "--store_config":
             tool.add_argument(name, dest=dest, nargs="?", const="1")
@@ -155,7 +155,7 @@ def check(words: Sequence[str]) -> KitFlags:
     given = vars(tool.parse_args(list(words)))
     warnings = [
         f"{name} has no effect: {why}"
-        for name, why in DEAD.items()
+        for name, why in NO_EFFECT.items()
         if given.pop("dead" + name.replace("-", "_")) is not None
     ]
     for key in ("config_file", "link"):

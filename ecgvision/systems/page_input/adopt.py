@@ -8,7 +8,7 @@ from ecgvision.core.errors import ConfigError
 from ecgvision.core.run_folder import checkpoint_file, read_config
 from ecgvision.systems.base import reads_pages
 
-TAKEN = ("image_size", "artefacts", "style", "dpi", "train_dpi", "speed", "gain")
+ADOPTED_KEYS = ("image_size", "artefacts", "style", "dpi", "train_dpi", "speed", "gain")
 """Keys of the section `data` that a run adopts from its reader unless it sets them itself."""
 
 
@@ -51,7 +51,7 @@ def adopt_reader(config: dict[str, Any]) -> None:
     if data.get("image_size", theirs["data"]["image_size"]) != theirs["data"]["image_size"]:
         raise ConfigError("the reader was trained on pages of another data.image_size", file=path,
                           value=theirs["data"]["image_size"])  # fmt: skip
-    for key in TAKEN:
+    for key in ADOPTED_KEYS:
         data.setdefault(key, theirs["data"][key])
     data.setdefault("images", None)
     data.setdefault("signal_window", "record")

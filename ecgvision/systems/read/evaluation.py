@@ -1,4 +1,4 @@
-"""Evaluating a finished reader again: in other layouts, with other artefacts, of other records."""
+"""Re-evaluation of a finished reader: with other layouts, artefacts or records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ecgvision.core.run_folder import BEST, METRICS, read_config, read_metrics, 
 from ecgvision.data.module import EcgDataModule
 from ecgvision.deploy.reader_card import read_reader_card
 from ecgvision.reader.data.folders import FolderPages
-from ecgvision.reader.judge.calibrate import settle
+from ecgvision.reader.judge.calibrate import add_confidence
 from ecgvision.reader.judge.read_split import read_split
 from ecgvision.reader.judge.summary import summarise, write_reading
 from ecgvision.shipped import NAME, READER
@@ -21,27 +21,27 @@ from ecgvision.systems.evaluation import FOLDER, choose_views, evaluation_id
 from ecgvision.systems.read.system import reader_settings
 
 OUT = Path("runs") / "read" / NAME
-"""Where evaluations of the package's reader go: it has no run directory of its own."""
+"""Directory of evaluations of the packaged reader, which has no run directory."""
 
 
 def evaluate_reader(system: System, run: Path, options: EvaluationOptions, *, code: str) -> Path:
     """Evaluate a reader on pages of records of its test folds, evenly spaced over them.
 
     Args:
-        run: a run directory, or the package's reader.
+        run: a run directory, or the packaged reader.
 
     Returns:
         The folder with reading.parquet, metrics.json and report.html.
 
     Raises:
-        ConfigError: if the run is not finished, or no store is named for the package's reader.
-        LayoutError, StoreError, DataError: for an unknown layout, or a store or a folder of pages
-            that is none.
+        ConfigError: if the run is not finished, or no store is named for the packaged reader.
+        LayoutError, StoreError, DataError: for an unknown layout, or an invalid store or folder of
+            pages.
     """
     shipped = run == READER
     gain, speed, images, pages = options.gain, options.speed, options.images, options.pages
     config: dict[str, Any] = copy.deepcopy(read_config(run))
-    read_metrics(run)  # it has finished
+    read_metrics(run)  # refuses an unfinished run
     data = config["data"]
     drawn = choose_views(data, options.layouts, options.artefacts, images)
     data["store"] = list(options.stores) or data["store"]
@@ -72,7 +72,7 @@ def evaluate_reader(system: System, run: Path, options: EvaluationOptions, *, co
     table, shown = read_split(opened.task, pages_of, "test", rate=float(data["signal_rate"]),
                               accelerator=options.accelerator)  # fmt: skip
     card = read_reader_card(run / "bundle")
-    table = settle(table, tuple(card["calibration"]))
+    table = add_confidence(table, tuple(card["calibration"]))
     result = {
         "exp": config["exp"], "version": ecgvision.__version__, "code": code,
         "run_code": read_metrics(run).get("code"),

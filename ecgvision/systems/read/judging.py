@@ -1,4 +1,4 @@
-"""From the best weights of a reader to its figures on the test folds, report and bundle."""
+"""Evaluation of a reader's best weights on the test folds, with report and bundle."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ecgvision.deploy.export_reader import export_reader
 from ecgvision.evaluate.report.summary import run_facts
 from ecgvision.nn.training.task import BaseTask
 from ecgvision.reader.deployed import DeployedReader
-from ecgvision.reader.judge.calibrate import fit_confidence, least_confidence, settle
+from ecgvision.reader.judge.calibrate import add_confidence, fit_confidence, least_confidence
 from ecgvision.reader.judge.read_split import read_split
 from ecgvision.reader.judge.summary import summarise, write_reading
 from ecgvision.reader.page_reader import PageReader
@@ -22,15 +22,16 @@ from ecgvision.systems.base import Config, Training
 from ecgvision.systems.pretrained_encoder import READER_BACKBONE
 
 CHECKED = 12
-"""Validation pages on which the exported graph is compared with the reader."""
+"""Number of validation pages on which the exported graph is compared with the reader."""
 
 
 def judge_reader(
     config: Config, task: BaseTask, data: EcgDataModule, training: Training
 ) -> dict[str, Any]:
-    """Write reading.parquet, report.html, bundle/ and, as the last, metrics.json.
+    """Write reading.parquet, report.html, bundle/ and, last, metrics.json.
 
-    The test folds are read once; what is refused is settled on validation pages.
+    The test folds are read once. Calibration and the threshold for refusal come from validation
+    pages.
     """
     network, rate = task.model, float(config["data"]["signal_rate"])
     assert isinstance(network, PageReader)
@@ -43,7 +44,7 @@ def judge_reader(
             limit=trainer[f"limit_{split}_batches"],
         )  # fmt: skip
     calibration = fit_confidence(tables["val"])
-    tables = {split: settle(table, calibration) for split, table in tables.items()}
+    tables = {split: add_confidence(table, calibration) for split, table in tables.items()}
     least = least_confidence(tables["val"])
     read = {split: summarise(table, least) for split, table in tables.items()}
     result = run_facts(config, data, code=training.code) | {
@@ -66,7 +67,7 @@ def judge_reader(
 
 
 def check_pages(data: EcgDataModule) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """(N, 3, H, W) uint8 validation pages, spread over the split."""
+    """Return (N, 3, H, W) uint8 validation pages, evenly spaced over the split."""
     dataset: Any = data.dataset("val")
     chosen = evenly_spaced(CHECKED, len(dataset))
     return np.stack([dataset[(0, int(i))]["image"].numpy() for i in chosen])

@@ -1,4 +1,4 @@
-"""Learning to read pages: from a picture to the waveform of each lead, without a label."""
+"""The system `read`: trains readers, from pages to the waveform of each lead, without labels."""
 
 from __future__ import annotations
 
@@ -31,16 +31,19 @@ if TYPE_CHECKING:
 
 
 def reader_settings(config: Config) -> PageSettings:
-    """The pages of the configuration; every record whole, as there is no signal stream."""
+    """Return the page settings of a configuration.
+
+    Records are used in full, as there is no signal stream.
+    """
     data = {**config["data"], "signal_window": "record", "images": None}
     return page_settings({**config, "data": data}, images=True)
 
 
 def make_reader(config: Config, *, pretrained: bool) -> PageReader:
-    """A new reader of a configuration of `+exp=read`.
+    """Return a new reader for a configuration of `+exp=read`.
 
     Args:
-        pretrained: whether the hub's weights may be fetched.
+        pretrained: whether the hub's weights may be downloaded.
 
     Raises:
         ConfigError: as `PageReader`.
@@ -56,7 +59,7 @@ def make_reader(config: Config, *, pretrained: bool) -> PageReader:
 
 
 class Read(System):
-    """`+exp=read`."""
+    """The page reader, `+exp=read`."""
 
     needs_labels = False
 
@@ -89,7 +92,7 @@ class Read(System):
         from ecgvision.systems.warm_start import start_from_weights
 
         loss: dict[str, Any] = {"mark": WEIGHTS["mark"], "snr": WEIGHTS["snr"], **config["loss"]}
-        share = loss.pop("share", 1.0)  # runs of earlier versions have no such keys
+        share = loss.pop("share", 1.0)  # older runs lack these keys
         if set(loss) != set(WEIGHTS):
             raise ConfigError(f"the parts of reading's loss are {', '.join(WEIGHTS)}",
                               value=sorted(loss))  # fmt: skip
@@ -124,7 +127,7 @@ class Read(System):
 
 
 def _pages(config: Config) -> dict[str, int]:
-    """How many pages an epoch, a validation and the test take."""
+    """Return the number of pages per epoch, for validation and for the test."""
     data = config["data"]
     if data.get("images"):
         raise ConfigError("pages to learn reading from are drawn as they are needed",
@@ -138,6 +141,6 @@ def _pages(config: Config) -> dict[str, int]:
 
 
 def _variation(config: Config) -> PageVariation:
-    """What of the pages is beyond the usual; runs of earlier versions lack some."""
+    """Return the page variation beyond the mix; older runs lack some of its keys."""
     data = config["data"]
     return PageVariation(**{f.name: data[f.name] for f in fields(PageVariation) if f.name in data})

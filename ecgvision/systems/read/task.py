@@ -1,4 +1,4 @@
-"""Training of a network that reads pages; it needs no label."""
+"""Training of page readers, without labels."""
 
 from __future__ import annotations
 
@@ -22,31 +22,35 @@ from ecgvision.systems.read.windows import Windows, draw_windows
 
 WEIGHTS = {"lead": 1.0, "place": 1.0, "time": 1.0, "gain": 1.0, "mark": 1.0, "trace": 1.0,
            "below": 0.2, "waveform": 1.0, "snr": 1.0, "einthoven": 0.1}  # fmt: skip
-"""Our defaults: every part is then of the order of 1 in the first steps and none outweighs the
-waveform at the end."""
+"""Weights of the loss terms. Our defaults: every term is then of the order of 1 in the first steps,
+and none outweighs the waveform at the end."""
 
 WINDOW = 256
-"""Samples of each lead whose columns are read in a training step; our default, a lead of 3x4."""
+"""Number of samples of each lead that are decoded in a training step; our default: a lead of
+3x4."""
 
 
 class ReadTask(BaseTask):
-    """A `PageReader` and the parts of its loss; validation logs what was read of printed samples.
+    """Training task of a `PageReader`; validation logs metrics over printed samples.
 
-    In training columns are read where the rows truly are, a few pixels too high or too low as rows
-    that are found would be, so that reading is learned while finding is. In validation a page is
-    read as in use. Logs `val/read_correlation`, the mean over pages and leads of the correlation of
-    read and printed samples, `val/read_rmse` in mV and `val/presence_accuracy`.
+    In training, columns are decoded along the true rows, shifted by a few pixels up or down to
+    imitate the error of rows that are found. The decoder thus learns in parallel with the search
+    for rows. In validation a page is read as in deployment. Logs `val/read_correlation`, the mean
+    over pages and leads of the correlation of read and printed samples, `val/read_rmse` in mV and
+    `val/presence_accuracy`.
 
     Args:
         model: a reader of the pages' window.
-        weights: of the parts, over `WEIGHTS`; 0 leaves a part out.
-        share: of a training batch whose ink and columns are learned, in (0, 1]. The other pages
-            teach to find rows alone, which takes more pages to learn and less than half the time.
-        frozen: modules of the reader that stay as they are, their batch norms too.
+        weights: of the loss terms, overriding `WEIGHTS`; 0 leaves a term out.
+        share: share of a training batch on which ink and columns are learned, in (0, 1]. The other
+            pages train the search for rows only, which takes more pages to learn and less than half
+            the time.
+        frozen: names of modules of the reader that stay unchanged, including their batch norms.
         Others: see `BaseTask`.
 
     Raises:
-        ConfigError: for an unknown part, a weight below 0 or an unknown module.
+        ConfigError: for an unknown term, a weight below 0, a share outside its range, or an unknown
+            module.
     """
 
     def __init__(
@@ -70,7 +74,7 @@ class ReadTask(BaseTask):
                 remedy=f"They are {', '.join(name for name in modules if name.count('.') < 3)}",
             )  # fmt: skip
         self.frozen = [modules[name].requires_grad_(False) for name in frozen]
-        self.sums = np.zeros(6)  # of the split under validation, in all digits
+        self.sums = np.zeros(6)  # over the validation split, in double precision
 
     def on_train_epoch_start(self) -> None:
         super().on_train_epoch_start()
@@ -78,7 +82,11 @@ class ReadTask(BaseTask):
             module.eval()
 
     def compute(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """No logits, and the weighted parts of the loss on pages whose truth is known."""
+        """Return no logits, and the weighted loss terms on pages whose truth is known.
+
+        Raises:
+            DataError: if pages hold another number of samples than the network reads.
+        """
         model = self.model
         assert isinstance(model, PageReader)
         if batch["signal"].shape[-1] != model.length:
@@ -105,7 +113,7 @@ class ReadTask(BaseTask):
     def _waveform(self, height: Tensor, log_scale: Tensor, windows: Windows) -> dict[str, Tensor]:
         voltage_scale = windows.voltage_scale[..., None]
         log_scale = log_scale - voltage_scale.abs().log()
-        # what was read stands over the row as it was told, the truth over the row as it is
+        # heights were read above the shifted row, the truth is above the true row
         read = (height - windows.moved[..., None]) / voltage_scale
         return {
             "waveform": reading.laplace_nll(read, log_scale, windows.signal, windows.printed),

@@ -1,4 +1,4 @@
-"""Stretches of a page's leads whose columns are read in a training step."""
+"""Random windows of a page's leads that are decoded in a training step."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from ecgvision.nn.training.task import Batch
 from ecgvision.reader.networks.trace_decoder import MARGIN
 
 ROW_PX = 2.0
-"""By how much rows are told wrong, in pixels (a standard deviation) of a page 576 high; our
-default, a few times what a trained search is off by."""
+"""Standard deviation of the row error added in training, in pixels of a page 576 high. Our default:
+a few times the error of a trained search."""
 
 
 class Windows(NamedTuple):
-    """L samples of each lead, from where it is printed.
+    """Windows of L samples, one per lead, within its printed part.
 
     Attributes:
-        points: (B, 12, L + 2 MARGIN, 2), where each sample's 0 mV is said to lie.
-        up: of the same shape, where a page's height of column runs to: aslant on a page that is
-            turned.
-        moved: (B, 12), by how much too low that is, as a fraction of the page's height.
+        points: (B, 12, L + 2 MARGIN, 2), the shifted 0 mV point of each sample.
+        up: same shape, the displacement of a column that rises by the page's height; tilted on a
+            page that is turned.
+        moved: (B, 12), downward shift of the points, as a fraction of the page's height.
         voltage_scale: (B, 12), fraction of the height that 1 mV takes; 1 where nothing is printed.
-        signal: (B, 12, L) mV; printed: (B, 12, L) bool.
-        first: (B, 12), the window's first sample; length: of the whole.
+        signal: (B, 12, L) mV.
+        printed: (B, 12, L) bool.
+        first: (B, 12), the window's first sample.
+        length: number of samples of the full signal.
     """
 
     points: Tensor
@@ -38,16 +40,16 @@ class Windows(NamedTuple):
     length: int
 
     def spread(self, values: Tensor) -> Tensor:
-        """(B, 12, L) at its place in (B, 12, length), 0 elsewhere."""
+        """Put (B, 12, L) at its place in (B, 12, length), with 0 elsewhere."""
         out = values.new_zeros(*values.shape[:2], self.length)
         index = self.first[..., None] + torch.arange(values.shape[-1], device=values.device)
         return out.scatter(2, index, values)
 
 
 def draw_windows(batch: Batch, length: int) -> Windows:
-    """A window of each lead of a batch of a `ReadingDataset`, at random within what is printed.
+    """Draw a random window within the printed part of each lead of a `ReadingDataset` batch.
 
-    The row is carried on in its own step beyond what is printed.
+    Beyond the printed part the row is extrapolated linearly.
     """
     place, printed, signal = batch["place"], batch["printed"], batch["signal"]
     whole = printed.shape[-1]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ecgvision.core.errors import ConfigError, about_setting
-from ecgvision.core.layouts import MANY, get_layout
+from ecgvision.core.layouts import WILDCARD_LAYOUTS, get_layout
 from ecgvision.data.patch_settings import FLAT_MV, PatchSettings
 from ecgvision.nn.encoder_names import check_signal_encoder, lead_names
 from ecgvision.nn.losses.names import check_masked_loss
@@ -111,7 +111,7 @@ class MaskedSystem(LabelledSystem):
         else:
             with about_setting("data.layouts"):
                 for name in names(config["data"]["layouts"]):
-                    if name not in MANY:
+                    if name not in WILDCARD_LAYOUTS:
                         get_layout(name)
 
     def data(self, config: Config, cohort: Cohort) -> EcgDataModule:

@@ -47,7 +47,9 @@ class MaskedTask(BaseTask):
         z, target = logits[self.streams[0]], batch["target"]
         if self.name == "bce":
             return {"bce": F.binary_cross_entropy_with_logits(z.float(), target)}
-        return {"focal": focal(z, target, alpha=self.alpha, gamma=self.gamma)}
+        if self.name == "focal":
+            return {"focal": focal(z, target, alpha=self.alpha, gamma=self.gamma)}
+        raise NotImplementedError(f"the loss {self.name} is named, but not computed here")
 
 
 class PageTask(MaskedTask):

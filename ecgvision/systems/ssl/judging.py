@@ -46,7 +46,7 @@ def judge_pretraining(
         raise ConfigError("the run has no log to report from", file=folder,
                           remedy="Repeat it with force=true")  # fmt: skip
     spread, used, unsure, _ = (None if v != v else round(v, 4) for v in task.figures.tolist())
-    result = run_facts(config, data, code=training.code) | {
+    result = run_facts(config, data, code=training.code, splits=("train",)) | {
         "seen": training.seen,
         "pretraining": {
             "method": config["ssl"]["method"],

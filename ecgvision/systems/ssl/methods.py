@@ -17,7 +17,7 @@ from ecgvision.systems.ssl.projection import byol_head
 from ecgvision.systems.ssl.self_distillation import DINOLoss
 
 
-class Answer(NamedTuple):
+class MethodOutput(NamedTuple):
     """Result of a method for one batch.
 
     Attributes:
@@ -35,7 +35,7 @@ class Answer(NamedTuple):
 class Method(nn.Module):
     """Base class of the methods."""
 
-    def forward(self, branch: Branch, views: Tensor) -> Answer:
+    def forward(self, branch: Branch, views: Tensor) -> MethodOutput:
         """Compute the loss of views (V, B, ...)."""
         raise NotImplementedError
 
@@ -64,14 +64,14 @@ class Dino(Method):
         self.momentum = (momentum, final_momentum)
         cosine_momentum(0, 1, base=momentum, final=final_momentum)  # refuses invalid values
 
-    def forward(self, branch: Branch, views: Tensor) -> Answer:
+    def forward(self, branch: Branch, views: Tensor) -> MethodOutput:
         batch = views.shape[1]
         features, said = branch(views.flatten(0, 1))
         _, asked = self.teacher(views[: self.global_views].flatten(0, 1))
         asked = asked.unflatten(0, (self.global_views, batch))
         assignments = self.loss.probabilities(asked[0])
         loss = self.loss(asked, said.unflatten(0, views.shape[:2]))
-        return Answer(loss, features[:batch].detach(), assignments)
+        return MethodOutput(loss, features[:batch].detach(), assignments)
 
     def follow(self, branch: Branch, step: int, steps: int) -> None:
         base, final = self.momentum
@@ -89,11 +89,11 @@ class SimClr(Method):
         super().__init__()
         self.temperature = temperature
 
-    def forward(self, branch: Branch, views: Tensor) -> Answer:
+    def forward(self, branch: Branch, views: Tensor) -> MethodOutput:
         features, projections = branch(views.flatten(0, 1))
         first, second = projections.unflatten(0, views.shape[:2])
         loss = ntxent(first, second, temperature=self.temperature)
-        return Answer(loss, features[: views.shape[1]].detach(), None)
+        return MethodOutput(loss, features[: views.shape[1]].detach(), None)
 
 
 class Byol(Method):
@@ -114,14 +114,14 @@ class Byol(Method):
         self.predictor = byol_head(outputs, outputs, hidden=hidden)
         self.momentum = momentum
 
-    def forward(self, branch: Branch, views: Tensor) -> Answer:
+    def forward(self, branch: Branch, views: Tensor) -> MethodOutput:
         batch = views.shape[1]
         flat = views.flatten(0, 1)
         features, projections = branch(flat)
         predictions = self.predictor(projections).split(batch)
         targets = self.target(flat)[1].split(batch)
         loss = byol((predictions[0], predictions[1]), (targets[0], targets[1]))
-        return Answer(loss, features[:batch].detach(), None)
+        return MethodOutput(loss, features[:batch].detach(), None)
 
     def follow(self, branch: Branch, step: int, steps: int) -> None:
         self.target.update(branch, cosine_momentum(step, steps, base=self.momentum))

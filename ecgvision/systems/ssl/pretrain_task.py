@@ -21,7 +21,7 @@ from ecgvision.nn.training.task import BaseTask, Batch
 from ecgvision.systems.ssl.methods import Method
 from ecgvision.systems.ssl.pretrain_inputs import Branch
 
-WATCHED = 512
+COLLAPSE_RECORDS = 512
 """Records checked for collapse, the last of each epoch: our default.
 
 Twice the number that `collapse` needs."""
@@ -67,7 +67,7 @@ class PretrainTask(BaseTask):
         seed = int(np.random.SeedSequence(parts).generate_state(1)[0])
         answer = self.method(self.model, self.input(batch, seed))
         self._seen.append((answer.features, answer.assignments))
-        if sum(len(f) for f, _ in self._seen[1:]) >= WATCHED:
+        if sum(len(f) for f, _ in self._seen[1:]) >= COLLAPSE_RECORDS:
             self._seen.pop(0)
         return {}, {"pretraining": answer.loss}
 
@@ -102,10 +102,10 @@ class PretrainTask(BaseTask):
             )
 
     def _watched(self) -> Collapse:
-        features = torch.cat([f.float() for f, _ in self._seen])[-WATCHED:]
+        features = torch.cat([f.float() for f, _ in self._seen])[-COLLAPSE_RECORDS:]
         given = [a for _, a in self._seen if a is not None]
         if given:
-            return collapse(features, torch.cat(given)[-WATCHED:])
+            return collapse(features, torch.cat(given)[-COLLAPSE_RECORDS:])
         check_finite(features)
         spread = float(feature_std(features).mean()) * math.sqrt(features.shape[1])
         verdict: Verdict = "healthy" if spread >= SPREAD else "constant features"

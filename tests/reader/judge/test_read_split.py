@@ -12,7 +12,12 @@ import torch
 
 from ecgvision.data.resample import resample
 from ecgvision.reader.confidence import calibrated, lead_confidence, page_confidence
-from ecgvision.reader.judge.calibrate import READABLE, fit_confidence, least_confidence, settle
+from ecgvision.reader.judge.calibrate import (
+    READABLE,
+    add_confidence,
+    fit_confidence,
+    least_confidence,
+)
 from ecgvision.reader.judge.digitisation import FIGURES
 from ecgvision.reader.judge.read_split import _judge
 from ecgvision.reader.judge.snr import snr_db
@@ -132,7 +137,7 @@ def test_a_reader_is_judged_by_what_it_would_write() -> None:
     assert set(table["paper"]) == {"kit"}
     sure = 0.6 * lead_confidence(presence.sigmoid(), np.full(true.shape, math.exp(-2)), 100)
     assert table["raw_confidence"].to_numpy() == pytest.approx(sure[0])
-    settled = settle(table, (0.7, -0.2))
+    settled = add_confidence(table, (0.7, -0.2))
     wanted = calibrated(sure[0], (0.7, -0.2))
     assert settled["lead_confidence"].to_numpy() == pytest.approx(wanted)
     assert settled["confidence"].to_numpy() == pytest.approx(np.full(12, page_confidence(wanted)))

@@ -11,7 +11,7 @@ from torch.nn.functional import one_hot
 from ecgvision.data.pages import PageSettings
 from ecgvision.reader.data.pages import ReadingDataset
 from ecgvision.reader.losses.cells import BESIDE, LEAST, cell_losses, cell_truth
-from ecgvision.reader.networks.dense_head import INVERTED, NOTHING, RELATIVE_GAINS, Cells
+from ecgvision.reader.networks.dense_head import BACKGROUND, INVERTED, RELATIVE_GAINS, Cells
 from ecgvision.reader.networks.limb_order import name_cells
 from ecgvision.reader.networks.rows import find_rows
 from ecgvision.reader.page_reader import PACE_TO_GAIN, PageReader
@@ -36,7 +36,7 @@ def test_truth_by_loop(tiny_store, layout: str) -> None:
     named = 0
     for r in range(GRID[0]):
         for c in range(GRID[1]):
-            best = (math.inf, NOTHING, 0.0, 0.0)
+            best = (math.inf, BACKGROUND, 0.0, 0.0)
             for lead in range(12):
                 inside = (x[lead] >= c) & (x[lead] < c + 1)
                 if int(inside.sum()) < LEAST:
@@ -47,7 +47,7 @@ def test_truth_by_loop(tiny_store, layout: str) -> None:
                     best = (abs(middle - r - 0.5), lead, middle, when)
             n = r * GRID[1] + c
             if best[0] >= BESIDE:
-                assert truth.answer[0, n] == NOTHING
+                assert truth.answer[0, n] == BACKGROUND
                 assert not truth.near[0, n]
                 continue
             named += 1
@@ -62,7 +62,7 @@ def test_truth_by_loop(tiny_store, layout: str) -> None:
 
 
 def answers(truth) -> Cells:
-    logits = torch.full((1, NOTHING + 1, truth.x.shape[1]), -30.0)
+    logits = torch.full((1, BACKGROUND + 1, truth.x.shape[1]), -30.0)
     gain = 60 * one_hot(truth.gain, len(RELATIVE_GAINS)).mT.float()
     return Cells(logits.scatter(1, truth.answer[:, None], 30.0), *truth[1:4], gain, truth.stretch)
 
@@ -120,6 +120,6 @@ def test_an_empty_page_asks_for_nothing(tiny_store) -> None:
     item = page(tiny_store, "3x4")
     empty = torch.full_like(item["place"], math.nan)
     truth = cell_truth(empty, empty, GRID, to_gain=TO_GAIN)
-    assert (truth.answer == NOTHING).all()
+    assert (truth.answer == BACKGROUND).all()
     parts = cell_losses(answers(truth), truth, GRID)
     assert [parts[k].item() for k in ("place", "time", "gain")] == [0.0] * 3

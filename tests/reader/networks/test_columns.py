@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgvision.reader.networks.columns import PARTS, by_columns
+from ecgvision.reader.networks.columns import PARTS, snap_to_columns
 
 
 @settings(max_examples=40, deadline=None)
@@ -27,7 +27,7 @@ def test_edges_that_are_off_by_a_sixth_of_a_second_are_straightened(
     first, last = column / columns, (column + 1) / columns
     true = (time >= first[:, None]) & (time < last[:, None])
     ragged = (time >= (first + off[:12])[:, None]) & (time < (last + off[12:])[:, None])
-    found = by_columns(torch.where(ragged, 0.9, 0.05)[None])[0]
+    found = snap_to_columns(torch.where(ragged, 0.9, 0.05)[None])[0]
     assert torch.equal(found > 0.5, true)
     same = ragged == true
     torch.testing.assert_close(found[same], torch.where(ragged, 0.9, 0.05)[same])
@@ -36,10 +36,10 @@ def test_edges_that_are_off_by_a_sixth_of_a_second_are_straightened(
 def test_what_ends_inside_a_column_stays() -> None:
     presence = torch.full((1, 12, 600), 0.9)
     presence[..., 325:] = 0.02  # half of a part
-    torch.testing.assert_close(by_columns(presence), presence)
+    torch.testing.assert_close(snap_to_columns(presence), presence)
 
 
 @pytest.mark.parametrize("length", [2, PARTS - 1, PARTS + 1])
 def test_short_windows(length: int) -> None:
     presence = torch.rand(2, 12, length, generator=torch.Generator().manual_seed(0))
-    assert by_columns(presence).isfinite().all()
+    assert snap_to_columns(presence).isfinite().all()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ecgvision.core.ecg import LEAD_INDEX, LEADS
-from ecgvision.reader.networks.dense_head import INVERTED, NOTHING, Cells
+from ecgvision.reader.networks.dense_head import BACKGROUND, INVERTED, Cells
 from ecgvision.reader.networks.limb_order import Named, by_einthoven, name_cells
 
 STANDARD = ("I", "II", "III", "aVR", "aVL", "aVF")
@@ -21,7 +21,7 @@ def answer(name: str) -> int:
 def cells(doubt: float) -> Cells:
     """Twelve rows with some cells each, which hold the limb rows' names to be Cabrera's with that
     probability; and cells by no trace."""
-    shares = torch.full((1, NOTHING + 1, 13 * VOTES), 1e-4)
+    shares = torch.full((1, BACKGROUND + 1, 13 * VOTES), 1e-4)
     for row in range(12):
         these = slice(row * VOTES, (row + 1) * VOTES)
         if row < 6:
@@ -29,7 +29,7 @@ def cells(doubt: float) -> Cells:
             shares[0, answer(CABRERA[row]), these] += doubt
         else:
             shares[0, row, these] += 1
-    shares[0, NOTHING, 12 * VOTES :] += 1
+    shares[0, BACKGROUND, 12 * VOTES :] += 1
     empty = torch.zeros(1, 13 * VOTES)
     return Cells((shares / shares.sum(1, keepdim=True)).log(), *[empty] * 5)
 
@@ -56,9 +56,9 @@ def test_all_rows_get_names_of_one_order(doubt: float) -> None:
 
 def test_cells_that_are_sure_keep_their_answer() -> None:
     torch.manual_seed(0)
-    sure = torch.randint(0, NOTHING + 1, (2, 40))
-    sure[sure == INVERTED] = NOTHING
-    logits = torch.full((2, NOTHING + 1, 40), -9.0).scatter(1, sure[:, None], 9.0)
+    sure = torch.randint(0, BACKGROUND + 1, (2, 40))
+    sure[sure == INVERTED] = BACKGROUND
+    logits = torch.full((2, BACKGROUND + 1, 40), -9.0).scatter(1, sure[:, None], 9.0)
     named = name_cells(Cells(logits, *[torch.zeros(2, 40)] * 5))
     wanted = logits.softmax(1)[:, :12]
     torch.testing.assert_close(named.leads, wanted, atol=0.02, rtol=0)
@@ -66,7 +66,7 @@ def test_cells_that_are_sure_keep_their_answer() -> None:
 
 
 def test_a_page_without_limb_leads_has_the_usual_order() -> None:
-    logits = torch.full((1, NOTHING + 1, 30), -9.0)
+    logits = torch.full((1, BACKGROUND + 1, 30), -9.0)
     logits[:, 8] = 9.0
     named = name_cells(Cells(logits, *[torch.zeros(1, 30)] * 5))
     assert not named.cabrera.any()

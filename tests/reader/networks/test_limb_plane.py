@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgvision.core.limb_leads import LIMB_FROM_I_II
-from ecgvision.reader.networks.limb_plane import in_plane
+from ecgvision.reader.networks.limb_plane import project_to_plane
 
 LENGTH = 40
 
@@ -30,7 +30,7 @@ def test_it_is_the_weighted_fit_of_two_leads(seed: int, shown: set[int]) -> None
     printed = torch.zeros_like(read, dtype=torch.bool)
     printed[:, sorted(shown)] = True
     scale = torch.tensor(np.random.default_rng(seed + 1).uniform(-4, -2, read.shape))
-    given_back = in_plane(read, scale, printed)
+    given_back = project_to_plane(read, scale, printed)
     for t in range(0, LENGTH, 7):
         rows = sorted(shown)
         root = np.exp(-0.5 * scale[0, rows, t].numpy())[:, None]
@@ -45,7 +45,7 @@ def test_it_is_the_weighted_fit_of_two_leads(seed: int, shown: set[int]) -> None
 
 def test_six_readings_of_two_leads_leave_a_third_of_the_error() -> None:
     true, read = leads(0, 0.05)
-    back = in_plane(read, torch.zeros_like(read), torch.ones_like(read, dtype=torch.bool))
+    back = project_to_plane(read, torch.zeros_like(read), torch.ones_like(read, dtype=torch.bool))
     before, after = ((part - true)[:, :6].square().mean() for part in (read, back))
     assert float(after / before) == pytest.approx(1 / 3, abs=0.08)
 
@@ -55,7 +55,7 @@ def test_a_lead_that_says_it_may_be_wrong_is_outvoted() -> None:
     read[:, 4, 10:20] += 2.0
     scale = torch.full_like(read, -3.0)
     scale[:, 4, 10:20] = 1.0
-    back = in_plane(read, scale, torch.ones_like(read, dtype=torch.bool))
+    back = project_to_plane(read, scale, torch.ones_like(read, dtype=torch.bool))
     assert float((back - true).abs().max()) < 0.05
 
 
@@ -65,10 +65,12 @@ def test_two_leads_and_pages_that_break_the_law_stay_as_they_were_read() -> None
     two = printed.clone()
     two[:, 2:6] = False
     scale = torch.zeros_like(read)
-    torch.testing.assert_close(in_plane(read, scale, two), read)
+    torch.testing.assert_close(project_to_plane(read, scale, two), read)
     later = true.clone()  # rows that were recorded one after another
     later[:, :6] = torch.stack([true[:, lead].roll(5 * lead, dims=-1) for lead in range(6)], dim=1)
-    both = in_plane(torch.cat([later, read]), scale.expand(2, -1, -1), printed.expand(2, -1, -1))
+    both = project_to_plane(
+        torch.cat([later, read]), scale.expand(2, -1, -1), printed.expand(2, -1, -1)
+    )
     torch.testing.assert_close(both[:1], later)
     assert float((both[1:] - read).abs().max()) > 0.01
 
@@ -76,8 +78,8 @@ def test_two_leads_and_pages_that_break_the_law_stay_as_they_were_read() -> None
 def test_nothing_printed_is_nothing_changed_and_gradients_are_finite() -> None:
     _, read = leads(3, 0.1)
     nothing = torch.zeros_like(read, dtype=torch.bool)
-    torch.testing.assert_close(in_plane(read, torch.zeros_like(read), nothing), read)
+    torch.testing.assert_close(project_to_plane(read, torch.zeros_like(read), nothing), read)
     read = read.requires_grad_()
-    in_plane(read, torch.zeros_like(read), ~nothing).square().sum().backward()
+    project_to_plane(read, torch.zeros_like(read), ~nothing).square().sum().backward()
     assert read.grad is not None
     assert read.grad.isfinite().all()

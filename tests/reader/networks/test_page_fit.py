@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from ecgvision.reader.networks.dense_head import NOTHING, Cells
-from ecgvision.reader.networks.page_fit import BENT, FAR, FLOOR, ROUNDS, TURNED, fit_page
+from ecgvision.reader.networks.dense_head import BACKGROUND, Cells
+from ecgvision.reader.networks.page_fit import (
+    BEND_RIDGE,
+    FAR,
+    FLOOR,
+    ROTATION_RIDGE,
+    ROUNDS,
+    fit_page,
+)
 
 TIME = (torch.arange(200).double() + 0.5) / 200
 
@@ -28,7 +35,7 @@ def page(tilt: float, *, noise: float = 0.0, votes: int = 60) -> tuple[Cells, to
     t = np.tile((np.arange(votes) + 0.5) / votes, 12)
     x, y = camera(t, (lead + 1) / 13)
     x, y, told = (v + noise * rng.standard_normal(len(v)) for v in (x, y, t))
-    logits = torch.zeros(1, NOTHING + 1, len(t))
+    logits = torch.zeros(1, BACKGROUND + 1, len(t))
     named = torch.zeros(1, 12, len(t), dtype=torch.float64)
     named[0, lead, np.arange(len(t))] = 1.0
     values = (torch.from_numpy(v)[None] for v in (x, y, told))
@@ -99,8 +106,8 @@ def by_numpy(cells: Cells, leads: np.ndarray) -> np.ndarray:
         along, across = terms(t)
         middle = (weight * along).sum(2, keepdims=True) / weight.sum(1)[:, None]
         centre = (weight * across).sum((1, 2), keepdims=True) / weight.sum()
-        slopes = fit(along - middle, y - lead_y[:, None], [0, BENT, BENT])
-        time_scales = fit(across - centre, np.tile(x - mean_x, (12, 1)), [0, TURNED])
+        slopes = fit(along - middle, y - lead_y[:, None], [0, BEND_RIDGE, BEND_RIDGE])
+        time_scales = fit(across - centre, np.tile(x - mean_x, (12, 1)), [0, ROTATION_RIDGE])
         if turn + 1 < ROUNDS:
             off_x = x - mean_x - np.tensordot(time_scales, across - centre, 1)
             off_y = y - lead_y[:, None] - np.tensordot(slopes, along - middle, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ecgvision.reader.networks.dense_head import NOTHING, Cells
+from ecgvision.reader.networks.dense_head import BACKGROUND, Cells
 from ecgvision.reader.networks.limb_order import name_cells
 from ecgvision.reader.networks.rows import Rows, find_rows
 
@@ -34,8 +34,8 @@ def page(angle: float = 0.0, *, bend: float = 0.0, columns: int = 1) -> tuple[Ce
         (torch.arange(rows).double() + 0.5) / rows, (torch.arange(cols).double() + 0.5) / cols,
         indexing="ij",
     )  # fmt: skip
-    logits = torch.full((NOTHING + 1, rows * cols), -12.0, dtype=torch.float64)
-    logits[NOTHING] = 0
+    logits = torch.full((BACKGROUND + 1, rows * cols), -12.0, dtype=torch.float64)
+    logits[BACKGROUND] = 0
     x, y, when = middle_x.flatten().clone(), middle_y.flatten().clone(), torch.zeros(rows * cols)
     when = when.double()
     for n in range(rows * cols):
@@ -80,7 +80,7 @@ def test_cells_that_lie_do_not_pull_the_others(columns: int) -> None:
     cells, truth = page(0.01, columns=columns)
     g = torch.Generator().manual_seed(0)
     noise = 0.003 * torch.randn(2, *cells.x.shape, generator=g)
-    named = cells.logits.argmax(1) < NOTHING
+    named = cells.logits.argmax(1) < BACKGROUND
     liars = named & (torch.rand(cells.x.shape, generator=g) < 0.15)
     wild = torch.rand(3, *cells.x.shape, generator=g)
     logits = torch.where(liars[:, None], cells.logits.roll(3, 1), cells.logits)
@@ -102,7 +102,7 @@ def test_what_bends_is_followed() -> None:
 def test_a_page_of_which_nothing_is_known_has_rows_all_the_same() -> None:
     cells, _ = page()
     empty = torch.full_like(cells.logits, -30.0)
-    empty[:, NOTHING] = 30.0
+    empty[:, BACKGROUND] = 30.0
     rows = found(cells._replace(logits=empty))
     assert rows.points.isfinite().all()
     assert rows.presence.max() < 0.01

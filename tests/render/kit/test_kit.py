@@ -467,9 +467,9 @@ def test_every_flag_of_the_specification_has_its_place() -> None:
     everything: dict[str, Any] = {}
     for action in kit_flags.parser()._actions:
         everything |= dict.fromkeys(action.option_strings, "passed")
-    for names in kit_flags.ELSEWHERE:
+    for names in kit_flags.REPLACED:
         everything |= dict.fromkeys(names, "refused")
-    everything |= dict.fromkeys(kit_flags.DEAD, "dead")
+    everything |= dict.fromkeys(kit_flags.NO_EFFECT, "dead")
     known = [
         "-se",
         "--max_num_images",
