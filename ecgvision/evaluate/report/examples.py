@@ -1,4 +1,4 @@
-"""Example pages of the report, each beside what every stream said of it."""
+"""Example pages of the report, each beside the answers of every stream."""
 
 from __future__ import annotations
 
@@ -9,72 +9,73 @@ import numpy as np
 import pandas as pd
 
 from ecgvision.evaluate.predictions import select
-from ecgvision.evaluate.report.html import Markup, picture, table, tag
+from ecgvision.evaluate.report.html import picture_uri
+
+FEW_LABELS, MOST_PROBABLE = 12, 8
+"""Up to so many labels all are shown; of more, the true and so many of the most probable."""
 
 
-def examples_section(
+def example_values(
     examples: Sequence[Mapping[str, Any]],
     tables: Mapping[str, pd.DataFrame],
     metrics: Mapping[str, Any],
-) -> Markup:
-    """The section of example pages; nothing where there is none.
+) -> list[dict[str, Any]]:
+    """Return the values of each example in the template.
 
     Args:
-        examples: as `report.write_report` takes them.
+        examples: see `run.write_report`.
         tables: test rows of each stream, with `p_` columns.
-        metrics: the object of metrics.json, for the thresholds.
+        metrics: content of metrics.json, for the thresholds.
+
+    Returns:
+        For each example `name`, `uri` of the picture, `text`, the `streams` that answered it, and
+        `rows`: `code`, whether it is `true`, and `answers` of the streams in order, each with
+        `probability` and whether it is `predicted`.
     """
-    if not examples:
-        return Markup("")
-    caption = "Bold: called, the probability reaches the threshold of its label. ✓: true label."
-    shown = [_example(e, tables, metrics) for e in examples]
-    return tag("section", tag("h2", "Example pages"), tag("p", caption, class_="soft"), *shown)
+    return [_example(example, tables, metrics) for example in examples]
 
 
 def _example(
     example: Mapping[str, Any],
     tables: Mapping[str, pd.DataFrame],
     metrics: Mapping[str, Any],
-) -> Markup:
+) -> dict[str, Any]:
     record = str(example["record_id"])
     view = {key: example[key] for key in ("layout", "artefact") if example.get(key)}
     answers = {s: _answer(t, record, view) for s, t in tables.items()}
     found = {s: row for s, row in answers.items() if row is not None}
-    body = []
-    if found:
-        rows = [_example_row(code, found, metrics) for code in _worth_showing(found, metrics)]
-        body.append(table(["label", "true", *found], rows, numeric=range(2, 2 + len(found))))
-    body.append(tag("p", example.get("text", ""), class_="soft"))
-    name = ", ".join([f"record {record}", *view.values()])
-    image = picture(np.asarray(example["image"]), name)
-    return tag("div", image, tag("div", tag("h3", name), *body), class_="example")
+    codes = _shown_codes(found, metrics) if found else []
+    return {
+        "name": ", ".join([f"record {record}", *view.values()]),
+        "uri": picture_uri(np.asarray(example["image"])),
+        "text": example.get("text", ""),
+        "streams": list(found),
+        "rows": [_row(code, found, metrics) for code in codes],
+    }
 
 
 def _answer(answers: pd.DataFrame, record: str, view: Mapping[str, str]) -> pd.Series | None:
-    """The row of a record: that of the layout and artefact where there is one, else the first."""
+    """A record's row with the layout and artefact of the view, or its first; None without rows."""
     rows = select(answers[answers["record_id"].astype(str) == record])
     exact = select(rows, **view)
     rows = rows if exact.empty else exact
     return None if rows.empty else rows.iloc[0]
 
 
-def _worth_showing(found: Mapping[str, pd.Series], metrics: Mapping[str, Any]) -> list[str]:
-    """All labels where they are few, else the true ones and the eight most probable."""
+def _shown_codes(found: Mapping[str, pd.Series], metrics: Mapping[str, Any]) -> list[str]:
     codes = list(metrics["labels"])
-    if len(codes) <= 12:
+    if len(codes) <= FEW_LABELS:
         return codes
-    best = sorted(codes, key=lambda c: -max(row[f"p_{c}"] for row in found.values()))[:8]
+    ranked = sorted(codes, key=lambda c: -max(row[f"p_{c}"] for row in found.values()))
     true = [c for c in codes if next(iter(found.values()))[f"y_{c}"] == 1]
-    return [c for c in codes if c in best or c in true]
+    return [c for c in codes if c in ranked[:MOST_PROBABLE] or c in true]
 
 
-def _example_row(
-    code: str, found: Mapping[str, pd.Series], metrics: Mapping[str, Any]
-) -> list[Any]:
-    cells = []
+def _row(code: str, found: Mapping[str, pd.Series], metrics: Mapping[str, Any]) -> dict[str, Any]:
+    answers = []
     for stream, row in found.items():
-        p = float(row[f"p_{code}"])
-        called = p >= metrics["test"][stream]["per_class"][code]["threshold"]
-        cells.append(tag("b" if called else "span", f"{p:.2f}"))
+        probability = float(row[f"p_{code}"])
+        threshold = metrics["test"][stream]["per_class"][code]["threshold"]
+        answers.append({"probability": probability, "predicted": probability >= threshold})
     true = next(iter(found.values()))[f"y_{code}"] == 1
-    return [code, "✓" if true else "", *cells]
+    return {"code": code, "true": bool(true), "answers": answers}

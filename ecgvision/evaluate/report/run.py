@@ -1,8 +1,7 @@
-"""report.html: what a run found, in one file that refers to nothing outside itself."""
+"""report.html of a run: metrics, curves, calibration and example pages."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.errors import DataError
 from ecgvision.evaluate.metrics import curves
 from ecgvision.evaluate.predictions import (
@@ -21,8 +19,10 @@ from ecgvision.evaluate.predictions import (
     validate,
 )
 from ecgvision.evaluate.report import figures
-from ecgvision.evaluate.report.examples import examples_section
-from ecgvision.evaluate.report.html import Markup, facts, figure, page, table, tag
+from ecgvision.evaluate.report.examples import example_values
+from ecgvision.evaluate.report.html import svg_figure, thousands, write_page
+
+TEMPLATE = Path(__file__).with_name("run.html.j2")
 
 COLUMNS = {"auroc": "AUROC", "auprc": "AUPRC", "f1": "F1", "precision": "Precision",
            "recall": "Recall"}  # fmt: skip
@@ -38,22 +38,22 @@ def write_report(
     examples: Sequence[Mapping[str, Any]],
     draws: int = curves.BAND_DRAWS,
 ) -> None:
-    """Writes the report; the file appears whole or not at all.
+    """Write the report; the file appears whole or not at all.
 
     Args:
-        path: where.
+        path: the file.
         config: the run's configuration, plain containers.
-        metrics: the object of metrics.json.
-        predictions: the run's table with its `p_` columns; test rows are shown.
-        history: one row an epoch (several are merged): epoch, train/loss, val/loss,
-            val/<stream>_auroc, lr...; what is there is plotted.
+        metrics: content of metrics.json.
+        predictions: the run's table with its `p_` columns; its test rows are shown.
+        history: one row for each epoch, or several, which are merged: epoch, train/loss, val/loss,
+            val/<stream>_auroc, lr and others. Columns that are there are plotted.
         examples: pages to show: {"image": uint8 RGB (H, W, 3), "record_id", and optionally
-            "layout" and "artefact" (which of the record's answers to show) and "text" (a sentence
-            below it)}.
-        draws: bootstrap draws of the curves' bands.
+            "layout" and "artefact", which choose among the record's answers, and "text", a
+            sentence below the answers}.
+        draws: bootstrap draws for the bands of the curves.
 
     Raises:
-        DataError: if the table has no probabilities, or none of a stream that metrics names.
+        DataError: if the table has no probabilities, or no test rows of a stream in the metrics.
     """
     validate(predictions)
     if f"p_{codes_of(predictions)[0]}" not in predictions.columns:
@@ -62,143 +62,65 @@ def write_report(
     tables = {s: select(predictions, split="test", stream=s) for s in streams}
     if empty := [s for s, t in tables.items() if t.empty]:
         raise DataError("metrics name streams without test rows", value=empty)
-    title = f"{metrics.get('exp') or 'ecgvision'}: test report"
-    document = page(
-        title,
-        _head(title, metrics),
-        _headline(metrics),
-        _by_class(metrics, tables),
-        _curves(tables, draws),
-        _calibration(tables),
-        _training(history),
-        examples_section(examples, tables, metrics),
-        _configuration(config),
-    )
-    with atomic_file(path) as part:
-        part.write_text(document, encoding="utf-8")
+    write_page(
+        path,
+        TEMPLATE,
+        title=f"{metrics.get('exp') or 'ecgvision'}: test report",
+        facts=_facts(metrics),
+        skipped=metrics.get("skipped") or [],
+        columns=COLUMNS,
+        colours=figures.colours(streams),
+        test=metrics["test"],
+        intervals=svg_figure(
+            figures.intervals(metrics["test"], metrics["labels"]),
+            "AUROC by label and stream, with 95 % intervals over patients.",
+        ),
+        by_label={code: _label(c, code, metrics, tables)
+                  for c, code in enumerate(metrics["labels"])},
+        curves=_curves(tables, draws),
+        reliability=svg_figure(
+            figures.reliability(tables),
+            "All labels pooled, in bins of equal numbers of answers. On the dotted line, 70 % of "
+            "the answers with a probability of 70 % are positive. ECE is the mean over labels.",
+        ),
+        training=None if history is None else svg_figure(figures.training(history), "By epoch."),
+        examples=example_values(examples, tables, metrics),
+        config=config,
+    )  # fmt: skip
 
 
-def _number(figure: Mapping[str, Any]) -> Markup:
-    """0.934 with its interval in small print."""
-    if figure["value"] is None:
-        return tag("small", "not defined")
-    low, high = figure["ci95"]
-    if low is None:
-        return tag("span", f"{figure['value']:.3f}")
-    return tag("span", f"{figure['value']:.3f} ", tag("small", f"{low:.3f}–{high:.3f}"))
-
-
-def _head(title: str, metrics: Mapping[str, Any]) -> Markup:
+def _facts(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Name and text of the boxes below the title; those without a text are left out."""
     data = metrics.get("data", {})
-    pairs = [("data", data.get("name", "")), ("labels", len(metrics["labels"]))]
-    pairs += [(f"{k} records", f"{data[k]:,}") for k in ("train", "val", "test") if k in data]
+    pairs = [("data", data.get("name", "")), ("labels", str(len(metrics["labels"])))]
+    pairs += [(f"{k} records", thousands(data[k])) for k in ("train", "val", "test") if k in data]
     if seconds := metrics.get("wall_seconds"):
         minutes, rest = divmod(round(seconds), 60)
         pairs.append(("wall time", f"{minutes} min {rest} s" if minutes else f"{rest} s"))
     pairs.append(("code", metrics.get("code", "")))
-    skipped = metrics.get("skipped") or []
-    note = ""
-    if skipped:
-        note = tag(
-            "p",
-            "Left out of macro figures, having no positives or no negatives in test: "
-            + ", ".join(skipped),
-        )
-    return tag("header", tag("h1", title), facts(p for p in pairs if p[1] != ""), note)
+    return [pair for pair in pairs if pair[1] != ""]
 
 
-def _stream_name(key: str, colour: Mapping[str, str]) -> Markup:
-    dot = tag("span", "", class_="swatch", style=f"background:{colour[key.split('@')[0]]}")
-    return tag("span", dot, key)
+def _label(
+    c: int, code: str, metrics: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]
+) -> list[dict[str, Any]]:
+    """Rows of one label: of each stream its figures, and the counts TP, FP, FN and TN."""
+    rows = []
+    for stream, answers in tables.items():
+        found = metrics["test"][stream]["per_class"][code]
+        predicted = probabilities_of(answers)[:, c] >= found["threshold"]
+        y = targets_of(answers)[:, c] == 1
+        counts = (predicted & y, predicted & ~y, ~predicted & y, ~predicted & ~y)
+        rows.append({"stream": stream, "found": found,
+                     "counts": [int(np.count_nonzero(n)) for n in counts]})  # fmt: skip
+    return rows
 
 
-def _headline(metrics: Mapping[str, Any]) -> Markup:
-    colour = figures.colours([k for k in metrics["test"] if "@" not in k])
-    rows = [
-        [
-            _stream_name(key, colour),
-            f"{entry['n']:,}",
-            f"{entry['patients']:,}",
-            *(_number(entry[f"macro_{m}"]) for m in COLUMNS),
-            f"{entry['brier']:.3f}",
-            f"{entry['ece']:.3f}",
-        ]
-        for key, entry in metrics["test"].items()
-    ]
-    caption = (
-        "Means over the labels on the test split, with 95 % intervals from resampling patients. "
-        "n counts answers: a record shown in several layouts or artefacts counts once for "
-        "each. Temperature "
-        "and thresholds were fitted on validation only."
-    )
-    head = ["stream", "n", "patients", *COLUMNS.values(), "Brier", "ECE"]
-    return tag(
-        "section",
-        tag("h2", "At a glance"),
-        table(head, rows, numeric=(1, 2), caption=caption),
-        figure(
-            figures.intervals(metrics["test"], metrics["labels"]),
-            "AUROC by label and stream, with 95 % intervals over patients.",
-        ),
-    )
-
-
-def _by_class(metrics: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Markup:
-    colour = figures.colours(list(tables))
-    rows: list[list[Any]] = []
-    lead: list[int] = []
-    for c, code in enumerate(metrics["labels"]):
-        lead.append(len(rows))
-        for i, (stream, answers) in enumerate(tables.items()):
-            entry = metrics["test"][stream]["per_class"][code]
-            called = probabilities_of(answers)[:, c] >= entry["threshold"]
-            y = targets_of(answers)[:, c] == 1
-            counts = (called & y, called & ~y, ~called & y, ~called & ~y)
-            rows.append(
-                [
-                    tag("b", code) if i == 0 else "",
-                    _stream_name(stream, colour),
-                    f"{entry['positives']:,}",
-                    *(_number(entry[m]) for m in COLUMNS),
-                    f"{entry['threshold']:.3f}",
-                    *(f"{int(np.count_nonzero(n)):,}" for n in counts),
-                ]
-            )
-    head = ["label", "stream", "positives", *COLUMNS.values(), "threshold", "TP", "FP", "FN", "TN"]
-    caption = "A label is called where its calibrated probability reaches the threshold."
-    body = table(head, rows, numeric=(2, 8, 9, 10, 11, 12), lead=lead, caption=caption)
-    return tag("section", tag("h2", "By label"), body)
-
-
-def _curves(tables: Mapping[str, pd.DataFrame], draws: int) -> Markup:
+def _curves(tables: Mapping[str, pd.DataFrame], draws: int) -> dict[str, str] | None:
     answers = next(iter(tables.values()))
     codes = figures.shown_codes(answers)
-    caption = "Left ROC, right precision and recall; bands hold 95 % of patient draws pointwise."
+    caption = ("Left ROC, right precision and recall. Each point of a band holds 95 % of the "
+               "bootstrap draws of patients.")  # fmt: skip
     if len(codes) < len(codes_of(answers)):
         caption += f" The {len(codes)} labels with most positives are shown."
-    svg = figures.roc_and_pr(tables, codes, draws)
-    return tag("section", tag("h2", "ROC and precision-recall curves"), figure(svg, caption))
-
-
-def _calibration(tables: Mapping[str, pd.DataFrame]) -> Markup:
-    caption = (
-        "All labels pooled, in bins of equal mass; on the dotted line, of the answers given "
-        "with 70 %, 70 % are right. ECE is the mean over labels."
-    )
-    return tag("section", tag("h2", "Reliability"), figure(figures.reliability(tables), caption))
-
-
-def _training(history: pd.DataFrame | None) -> Markup:
-    svg = None if history is None else figures.training(history)
-    if svg is None:
-        return Markup("")
-    return tag("section", tag("h2", "Training"), figure(svg, "By epoch."))
-
-
-def _configuration(config: Mapping[str, Any]) -> Markup:
-    content = tag("pre", json.dumps(config, indent=2, default=str))
-    return tag(
-        "section",
-        tag("h2", "Configuration"),
-        tag("details", tag("summary", "Every value of this run"), content),
-    )
+    return svg_figure(figures.roc_and_pr(tables, codes, draws), caption)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,27 +12,28 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ecgvision.evaluate.report.figures import PALETTE, new_figure
-from ecgvision.evaluate.report.html import Markup, facts, figure, page, table, tag
+from ecgvision.evaluate.report.html import render, svg_figure, thousands
 from ecgvision.evaluate.study import figures as plots
 from ecgvision.evaluate.study.folds import CrossValidation, mean_of_seeds
-from ecgvision.evaluate.study.folds_challenge import ChallengeFolds
 from ecgvision.evaluate.study.latex import escape, tabular
-from ecgvision.evaluate.study.report import report_folder, section, write_files
+from ecgvision.evaluate.study.report import report_folder, write_files
 from ecgvision.evaluate.study.values import Measure
 
+TEMPLATE = Path(__file__).with_name("folds.html.j2")
 POOLED, MEAN = "pooled", "mean of folds"
 
 
 def write_folds(
     folder: str | Path, found: CrossValidation, *, title: str, remarks: tuple[str, ...] = ()
 ) -> None:
-    """Writes the report; each file appears whole or not at all.
+    """Write the report; each file appears whole or not at all.
 
     Args:
-        folder: where; it is made if need be, and files of an earlier report there are replaced.
-        found: what `study_folds.cross_validate` found.
-        title: of the page.
-        remarks: what else a reader must know.
+        folder: the folder of the report. It is created if needed; files of an earlier report in it
+            are replaced.
+        found: result of `folds.cross_validate`.
+        title: title of the page.
+        remarks: further notes for readers.
 
     Raises:
         ConfigError: if the folder is a file.
@@ -49,37 +51,40 @@ def write_folds(
 
 
 def notes(found: CrossValidation) -> list[str]:
-    """What a reader must know to take the figures for no more than they are."""
+    """Return what readers must know to interpret the figures."""
     pooled = found.pooled
     lines = [
         f"Cross-validation over {len(found.folds)} folds: {found.total:,} records of "
-        f"{pooled.patients:,} patients, each judged once, by the run that tests on its fold. "
-        "Checkpoint, temperature and thresholds come from that run's validation fold, the one "
-        "before its test fold (of the first the last); it was trained on all others.",
-        f"Pooled: macro AUROC over all folds' test records, each fold's logits divided by the "
-        "temperature of its own run, with the 2.5 and 97.5 % percentiles of "
-        f"{pooled.draws:,} draws of patients. Ranking the scores of different networks against "
-        "one another is an approximation; the mean of folds does without it. Its SD is over folds "
-        "(n - 1), whose training sets overlap: no standard error. Both are of the mean of seeds.",
+        f"{pooled.patients:,} patients. Each record is judged once, by the run that tests on its "
+        "fold. Checkpoint, temperature and thresholds of a run come from its validation fold, "
+        "which is the one before its test fold (for the first fold, the last). The run is trained "
+        "on all other folds.",
+        "Pooled: macro AUROC over the test records of all folds. The logits of each fold are "
+        "divided by the temperature of its own run. The interval is the 2.5 and 97.5 % percentiles "
+        f"of {pooled.draws:,} bootstrap draws of patients. Pooling ranks the scores of different "
+        "networks against one another, which is an approximation; the mean of folds does not. "
+        "The SD of the mean is over folds (n - 1). It is not a standard error, because the "
+        "training sets of the folds overlap. All figures are means over seeds.",
     ]
     for fold, codes in zip(found.folds, found.skipped, strict=True):
         if codes:
-            lines.append(f"Left out of macro in fold {fold.name}, having no positives or no "
-                         f"negatives: {', '.join(codes)}.")  # fmt: skip
+            lines.append(f"Left out of macro figures in fold {fold.name}, because they have no "
+                         f"positives or no negatives: {', '.join(codes)}.")  # fmt: skip
     if left := sorted({code for codes in pooled.skipped.values() for code in codes}):
-        lines.append(f"Left out of macro where folds are pooled: {', '.join(left)}.")
+        lines.append(f"Left out of macro figures where folds are pooled: {', '.join(left)}.")
     if found.challenge:
         lines.append("The Challenge metric is of decisions at thresholds that each run chose on "
-                     "its own validation fold, all views of a stream together.")  # fmt: skip
+                     "its own validation fold, with all views of a stream together.")  # fmt: skip
     return lines
 
 
 def frame(found: CrossValidation) -> pd.DataFrame:
-    """Long form, one row a stream, figure and fold, then the mean of folds and all pooled.
+    """Return the figures in long form: a row for each stream, figure and fold.
 
-    Columns: stream, metric, kind and view (as in other studies), fold, value (of the seeds' mean),
-    low and high (95 %, pooled only), sd (over folds, or over seeds where pooled), values (of each
-    seed, by `;`), records, patients, skipped, draws, draws_seed.
+    The folds of a figure are followed by their mean and by all folds pooled. Columns: stream,
+    metric, kind and view (as in other studies), fold, value (mean over seeds), low and high (95 %
+    interval, pooled only), sd (over folds, or over seeds where pooled), values (of each seed,
+    separated by `;`), records, patients, skipped, draws, draws_seed.
     """
     rows = []
     pooled = found.pooled
@@ -142,7 +147,7 @@ Row = tuple[str, tuple[float, float], float, tuple[float, float] | None]
 
 
 def figures(found: CrossValidation, stream: str) -> list[Row]:
-    """Name, mean and SD over folds, pooled value and interval of all figures of a stream."""
+    """Return the figures of a stream: name, mean and SD over folds, pooled value and interval."""
     pooled = found.pooled
     rows: list[Row] = []
     for measure in pooled.shown:
@@ -161,58 +166,43 @@ def _name(found: CrossValidation, measure: Measure) -> str:
 
 
 def html(found: CrossValidation, title: str, said: list[str]) -> str:
-    """The page; it refers to nothing outside itself."""
+    """Render the page, which refers to nothing outside itself."""
     pooled = found.pooled
-    pairs = [
-        ("folds", len(found.folds)),
-        ("records", f"{found.total:,}"),
-        ("patients", f"{pooled.patients:,}"),
-        ("labels", len(pooled.codes)),
-        ("seeds", len(next(iter(found.values.values())))),
-        ("draws", f"{pooled.draws:,}"),
+    facts = [
+        ("folds", str(len(found.folds))),
+        ("records", thousands(found.total)),
+        ("patients", thousands(pooled.patients)),
+        ("labels", str(len(pooled.codes))),
+        ("seeds", str(len(next(iter(found.values.values()))))),
+        ("draws", thousands(pooled.draws)),
     ]
-    caption = "Macro AUROC of every fold, the seeds' mean, and their spread."
-    return page(
-        title,
-        tag("header", tag("h1", title), facts(pairs)),
-        section("All folds", _summary(found), figure(plots.svg(partial(by_fold, found)), caption)),
-        section("Fold by fold", _each(found)),
-        section("How to read this", *(tag("p", line) for line in said)),
-    )
+    summary = [
+        {"stream": stream, "name": name, "mean": mean, "sd": sd, "pooled": value, "ci95": ci95}
+        for stream in pooled.arms
+        for name, (mean, sd), value, ci95 in figures(found, stream)
+    ]
+    caption = "Macro AUROC of every fold (mean of the seeds), their mean, and all folds pooled."
+    return render(
+        TEMPLATE, title=title, facts=facts, summary=summary,
+        by_fold=svg_figure(plots.svg(partial(by_fold, found)), caption),
+        columns=_columns(found), folds=found.folds, records=found.records, notes=said,
+    )  # fmt: skip
 
 
-def _summary(found: CrossValidation) -> Markup:
-    rows = []
+def _columns(found: CrossValidation) -> list[dict[str, Any]]:
+    """Columns of the table of folds: `stream`, `name`, and `values` by fold."""
+    columns = []
     for stream in found.pooled.arms:
-        for name, (mean, sd), value, ci95 in figures(found, stream):
-            below = [tag("small", f"{ci95[0]:.3f}–{ci95[1]:.3f}")] if ci95 else []
-            rows.append([stream, name, tag("span", f"{mean:.3f}", tag("small", f"SD {sd:.3f}")),
-                         tag("span", f"{value:.3f}", *below)])  # fmt: skip
-    head = ["stream", "figure", "mean of folds", "pooled"]
-    caption = "SD over folds; 95 % intervals over patients."
-    return table(head, rows, caption=caption)
-
-
-def _each(found: CrossValidation) -> Markup:
-    pooled = found.pooled
-    columns: list[tuple[str, str, NDArray[np.float64]]] = []
-    for stream in pooled.arms:
-        columns += [(stream, pooled.title(m), found.by_fold(stream, m)) for m in pooled.shown]
-        challenge: ChallengeFolds | None = found.challenge.get(stream)
-        if challenge is not None:
-            columns.append((stream, "Challenge metric", mean_of_seeds(challenge.values)))
-    head = ["test fold", "validation", "records"]
-    names = [tag("span", stream, tag("small", name)) for stream, name, _ in columns]
-    rows = [
-        [fold.name, "+".join(map(str, fold.val)), f"{found.records[k]:,}",
-         *(f"{values[k]:.3f}" for _, _, values in columns)]
-        for k, fold in enumerate(found.folds)
-    ]  # fmt: skip
-    return table([*head, *names], rows, numeric=tuple(range(2, 3 + len(columns))))
+        columns += [{"stream": stream, "name": found.pooled.title(m),
+                     "values": found.by_fold(stream, m)} for m in found.pooled.shown]  # fmt: skip
+        if (challenge := found.challenge.get(stream)) is not None:
+            columns.append({"stream": stream, "name": "Challenge metric",
+                            "values": mean_of_seeds(challenge.values)})  # fmt: skip
+    return columns
 
 
 def by_fold(found: CrossValidation) -> Figure:
-    """The headline figure: a row a stream, with folds as strokes, their mean, and all pooled."""
+    """Plot the headline figure with a row for each stream: folds as strokes, mean, and pooled."""
     pooled = found.pooled
     drawn = new_figure(6.4, 1.3 + 0.55 * len(pooled.arms))
     axes = drawn.subplots()

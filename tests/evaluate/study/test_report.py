@@ -61,8 +61,8 @@ class Page(HTMLParser):
         self.open = self.open and tag not in ("td", "th")
 
     def handle_data(self, data):
-        if self.open:
-            self.cells[-1].append(data)
+        if self.open and data.strip():
+            self.cells[-1].append(data.strip())
 
 
 def test_the_report_is_whole_and_says_what_the_table_says(make_study, tmp_path):
