@@ -18,14 +18,7 @@ import yaml
 
 from ecgvision.core.atomic_io import atomic_folder, write_json
 from ecgvision.core.errors import ConfigError, EcgVisionError
-from ecgvision.core.run_folder import (
-    BEST,
-    CONFIG_FILE,
-    METRICS,
-    read_config,
-    read_metrics,
-    weights_hash,
-)
+from ecgvision.core.run_folder import BEST, CONFIG_FILE, METRICS, read_config, read_metrics
 from ecgvision.shipped import READER
 from ecgvision.store.packed import Store, check_store
 
@@ -52,6 +45,7 @@ def release(run: Path, target: Path = READER, *, note: str = "") -> Path:
     import torch  # what has been said so far needs nothing slow
 
     from ecgvision.deploy.reader_bundle import ReaderBundle
+    from ecgvision.nn.checkpoints import read_weights
     from ecgvision.systems.leakage import seen_of, write_seen_records
 
     ReaderBundle.open(run / "bundle")
@@ -65,9 +59,8 @@ def release(run: Path, target: Path = READER, *, note: str = "") -> Path:
                                         encoding="utf-8")  # fmt: skip
         write_json(made / METRICS, kept)
         (made / BEST).parent.mkdir()
-        state = torch.load(run / BEST, map_location="cpu", weights_only=True)
-        lean = {key: state[key] for key in ("state_dict", "label_hash")}
-        torch.save(lean, made / BEST)
+        weights = read_weights(run / BEST)
+        torch.save({"state_dict": weights.state, "label_hash": weights.label_hash}, made / BEST)
         text = card(kept, config, [store.manifest["source"] for store in stores], made, note)
         (made / CARD).write_text(text, encoding="utf-8")
     return target
@@ -86,6 +79,7 @@ def card(
 ) -> str:  # fmt: skip
     """The model card, in Markdown."""
     from ecgvision.deploy.card_file import MODEL
+    from ecgvision.nn.checkpoints import weights_hash
 
     data, folds = metrics["data"], config["data"]["folds"]
     rows = [_row(name.partition(":")[2] or "all", found)
@@ -102,7 +96,7 @@ def card(
         f"{', '.join(map(str, folds['train']))}; chosen on pages of {data['val']}, folds "
         f"{', '.join(map(str, folds['val']))}; no label was used. {note}".rstrip(),
         f"- Pages: {', '.join(metrics['layouts'])}; {', '.join(metrics['artefacts'])}.",
-        f"- Weights: `{weights_hash(folder / BEST)}` (`ecgvision.core.run_folder.weights_hash`).",
+        f"- Weights: `{weights_hash(folder / BEST)}` (`ecgvision.nn.checkpoints.weights_hash`).",
         f"- Bundle: sha256 `{digest}` of `{MODEL}`.", "",
         "Drawn pages of records of the test folds "
         f"({', '.join(map(str, folds['test']))}), read once; SNR after alignment as in the "

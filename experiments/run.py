@@ -80,6 +80,7 @@ def run(config: dict[str, Any]) -> Path:
 
     from ecgvision.core import run_folder
     from ecgvision.core.atomic_io import atomic_file, remove_unfinished
+    from ecgvision.nn.checkpoints import load_weights
     from ecgvision.nn.training.quiet import silence_lightning
     from ecgvision.runs import build
     from ecgvision.systems import get_system
@@ -134,7 +135,7 @@ def run(config: dict[str, Any]) -> Path:
         if trainer.interrupted:
             raise ConfigError("interrupted; the same command goes on from the last whole epoch",
                               file=folder)  # fmt: skip
-        run_folder.load_weights(task, folder / run_folder.BEST, label_hash=cohort.scheme.hash)
+        load_weights(task, folder / run_folder.BEST, label_hash=cohort.scheme.hash)
         training = Training(folder, code(), started, history(folder),
                             seen=stages.seen(config, cohort, folder))  # fmt: skip
         result = system.judge(config, task, data, training)

@@ -149,7 +149,8 @@ def prepare(config: dict[str, Any], train: Callable[[dict[str, Any]], Path]) -> 
         ConfigError: if a checkpoint is missing, or the settings of the run or of a stage make no
             sense.
     """
-    from ecgvision.core.run_folder import BEST, weights_hash
+    from ecgvision.core.run_folder import BEST
+    from ecgvision.nn.checkpoints import weights_hash
     from ecgvision.systems import get_system
     from ecgvision.systems.page_input.adopt import adopt_reader
 
@@ -194,7 +195,7 @@ def predecessors(config: Mapping[str, Any]) -> dict[str, Path]:
 
 def weights_hashes(config: Mapping[str, Any]) -> list[str]:
     """`NAME:HASH` of each of the `predecessors`."""
-    from ecgvision.core.run_folder import weights_hash
+    from ecgvision.nn.checkpoints import weights_hash
 
     return [f"{name}:{config.get(name, {}).get('weights') or weights_hash(path)}"
             for name, path in predecessors(config).items()]  # fmt: skip

@@ -19,7 +19,7 @@ from ecgvision.core.layouts import get_layout
 from ecgvision.core.page import Page
 from ecgvision.data.resample import resample
 from ecgvision.deploy.card_file import MODEL
-from ecgvision.nn.checkpoints import load_pretrained
+from ecgvision.nn.checkpoints import load_weights, weights_hash
 from ecgvision.reader.judge.snr import challenge_snr
 from ecgvision.records.reading import read_record
 from ecgvision.render.draw import draw
@@ -30,7 +30,7 @@ from ecgvision.systems.read.system import make_reader
 
 def test_the_files_are_those_of_the_card() -> None:
     card = (READER / "CARD.md").read_text(encoding="utf-8")
-    assert run_folder.weights_hash(run_folder.checkpoint_file(NAME)) in card
+    assert weights_hash(run_folder.checkpoint_file(NAME)) in card
     assert hashlib.sha256((READER / "bundle" / MODEL).read_bytes()).hexdigest() in card
     assert sum(f.stat().st_size for f in READER.rglob("*") if f.is_file()) < 12e6
     for file in (MODEL, run_folder.BEST):
@@ -42,7 +42,7 @@ def test_the_files_are_those_of_the_card() -> None:
 
 def test_its_weights_are_those_of_the_network() -> None:
     reader = make_reader(run_folder.read_config(READER), pretrained=False)
-    load_pretrained(reader, run_folder.checkpoint_file(NAME), prefix="model.")
+    load_weights(reader, run_folder.checkpoint_file(NAME), prefix="model.")
 
 
 def test_a_page_is_read_without_naming_a_reader(

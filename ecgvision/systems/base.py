@@ -227,7 +227,8 @@ class System(ABC):
         Raises:
             ConfigError, LabelError, StoreError: if a part is missing or does not fit.
         """
-        from ecgvision.core.run_folder import BEST, load_weights, read_config
+        from ecgvision.core.run_folder import BEST, read_config
+        from ecgvision.nn.checkpoints import load_weights
 
         config = dict(read_config(folder) if config is None else config)
         cohort = self.cohort(config)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ecgvision.core.atomic_io import write_json
 from ecgvision.core.errors import ConfigError
-from ecgvision.core.run_folder import BEST, METRICS, read_config, read_metrics, weights_hash
+from ecgvision.core.run_folder import BEST, METRICS, read_config, read_metrics
 from ecgvision.data.drawn_pages import DrawnPages
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.patches import network_signal
@@ -26,6 +26,7 @@ from ecgvision.evaluate.metrics import operating_points
 from ecgvision.evaluate.metrics.operating_points import OperatingPoints
 from ecgvision.evaluate.report.run import write_report
 from ecgvision.evaluate.report.summary import describe
+from ecgvision.nn.checkpoints import weights_hash
 from ecgvision.nn.training.task import Batch
 from ecgvision.render.artefacts import CLEAN
 from ecgvision.systems.base import EvaluationOptions, System

@@ -13,7 +13,7 @@ from ecgvision.core.errors import ConfigError
 from ecgvision.core.evenly_spaced import evenly_spaced
 from ecgvision.core.run_folder import checkpoint_file, read_config, read_metrics
 from ecgvision.data.cohort import Cohort
-from ecgvision.nn.checkpoints import load_pretrained
+from ecgvision.nn.checkpoints import load_weights
 from ecgvision.nn.standardise import Standardise, estimate
 from ecgvision.systems.base import Config
 from ecgvision.systems.leakage import refuse_leakage
@@ -61,7 +61,7 @@ def load_backbone(
     if theirs["exp"] == "read" and modality == "image":
         _check_reader(theirs, config, path)
         refuse_leakage(path, cohort, who="the reader", judged="this run")
-        load_pretrained(encoder, path, prefix=READER_BACKBONE)
+        load_weights(encoder, path, prefix=READER_BACKBONE)
         return
     if theirs["exp"] != "ssl_pretrain":
         also = " or of +exp=read" if modality == "image" else ""
@@ -81,9 +81,9 @@ def load_backbone(
     if (verdict := found["pretraining"]["collapse"]["verdict"]) != "healthy":
         print(f"Warning: the pretraining of {modality} collapsed ({verdict}); little can come of "
               f"it: {path.parent.parent}", flush=True)  # fmt: skip
-    load_pretrained(encoder, path, prefix=BACKBONE)
+    load_weights(encoder, path, prefix=BACKBONE)
     if standardise is not None:
-        load_pretrained(standardise, path, prefix=STANDARDISE)
+        load_weights(standardise, path, prefix=STANDARDISE)
 
 
 def _check_reader(theirs: Config, config: Config, path: Path) -> None:

@@ -9,8 +9,9 @@ from torch import nn
 
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import ConfigError
-from ecgvision.core.run_folder import checkpoint_file, load_weights, read_config, weights_hash
+from ecgvision.core.run_folder import checkpoint_file, read_config
 from ecgvision.data.module import EcgDataModule
+from ecgvision.nn.checkpoints import load_weights, weights_hash
 from ecgvision.nn.signal_net import SignalNet
 from ecgvision.nn.training.teacher import Teacher
 from ecgvision.systems.base import Config, reads_pages

@@ -7,7 +7,7 @@ from torch import nn
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.run_folder import checkpoint_file, read_config
 from ecgvision.data.cohort import Cohort
-from ecgvision.nn.checkpoints import load_pretrained
+from ecgvision.nn.checkpoints import load_weights
 from ecgvision.systems.base import Config, reads_pages
 from ecgvision.systems.leakage import refuse_leakage
 
@@ -33,4 +33,4 @@ def start_from_weights(network: nn.Module, config: Config, cohort: Cohort) -> No
         raise ConfigError("model.weights are of another system", file=path, value=theirs["exp"],
                           remedy=f"This run is {config['exp']}")  # fmt: skip
     refuse_leakage(path, cohort, who="the run of model.weights", judged="this run")
-    load_pretrained(network, path, prefix="model.network." if reads_pages(theirs) else "model.")
+    load_weights(network, path, prefix="model.network." if reads_pages(theirs) else "model.")

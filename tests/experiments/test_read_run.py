@@ -17,6 +17,7 @@ from ecgvision.core.errors import BundleError, ConfigError, EcgVisionError
 from ecgvision.data.resample import resample
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.reader_bundle import ReaderBundle
+from ecgvision.nn.checkpoints import weights_hash
 from ecgvision.reader.data.module import ReadingDataModule
 from ecgvision.reader.deployed import DeployedReader
 from ecgvision.reader.judge.read_split import read_split
@@ -250,10 +251,9 @@ def test_a_reader_is_shipped_whole_and_without_paths(
         assert store not in text.read_text()
     card = (target / "CARD.md").read_text()
     assert "Records of nobody." in card
-    assert run_folder.weights_hash(target / run_folder.BEST) == run_folder.weights_hash(
-        trained_reader / run_folder.BEST
-    )
-    assert run_folder.weights_hash(target / run_folder.BEST) in card
+    digest = weights_hash(target / run_folder.BEST)
+    assert digest == weights_hash(trained_reader / run_folder.BEST)
+    assert digest in card
     assert "| all | 3 |" in card
     start = reader_config(tiny_store, tmp_path, f"model.weights={target}")
     data = build.build_data(start, build.build_cohort(start))

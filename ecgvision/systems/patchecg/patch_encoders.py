@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ecgvision.core.errors import ConfigError
-from ecgvision.nn.checkpoints import read_state
+from ecgvision.nn.checkpoints import read_weights
 from ecgvision.nn.encoder_names import unknown_patch_encoder
 from ecgvision.nn.signal_encoders.net1d import Net1D
 
@@ -106,7 +106,7 @@ def load_net1d(path: str | Path) -> Net1D:
     Raises:
         ConfigError: if the file cannot be read as tensors only, or holds another network.
     """
-    loaded = read_state(path)
+    loaded = read_weights(path).state
     state = {_our_name(str(key)): value for key, value in loaded.items()}
     seen = state.get("first_bn.num_batches_tracked")
     normalise = seen is not None and bool(seen > 0)

@@ -8,9 +8,10 @@ from typing import Any
 
 import ecgvision
 from ecgvision.core.errors import ConfigError
-from ecgvision.core.run_folder import BEST, METRICS, read_config, read_metrics, weights_hash
+from ecgvision.core.run_folder import BEST, METRICS, read_config, read_metrics
 from ecgvision.data.module import EcgDataModule
 from ecgvision.deploy.reader_card import read_reader_card
+from ecgvision.nn.checkpoints import weights_hash
 from ecgvision.reader.data.folders import FolderPages
 from ecgvision.reader.judge.calibrate import add_confidence
 from ecgvision.reader.judge.read_split import read_split

@@ -3,7 +3,7 @@
 Phan et al. (arXiv 2210.06297) and their public code. Differences: their encoders contain an unused
 classifier for 1000 classes (0.51 M parameters each, part of the 23.9 M saved); their stems have a
 bias before batch norm, which has no effect; and their loading of pretrained encoders silently skips
-keys whose names differ, which `load_pretrained` refuses.
+keys whose names differ, which `load_weights` refuses.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class GatedNet(nn.Module):
     """Time encoder, spectrogram encoder, gate and heads.
 
     Includes the spectrogram and both standardisations, so its input is in mV. Pretrained encoders
-    are loaded with `load_pretrained(net.time_encoder, file)`; likewise `net.spectrogram_encoder`.
+    are loaded with `load_weights(net.time_encoder, file)`; likewise `net.spectrogram_encoder`.
 
     Args:
         labels: number of labels C.

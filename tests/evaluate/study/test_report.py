@@ -135,6 +135,9 @@ def test_latex_marks_the_best_and_keeps_its_columns(make_study):
     study = make_study({"weak": 0.3, "strong": 3.0, "[b]": 1.0}, reference="weak")
     text = tex(study, ["a\nnote"])
     assert text.startswith("% a note\n")
+    assert text.endswith("\\bottomrule\n\\end{tabular}\n")
+    assert r"\begin{table}" not in text  # which the document has, around \input
+    assert text.count("\n\\addlinespace\n") == 2
     lines = [line for line in text.splitlines() if line.endswith(r" \\")]
     columns = len(re.search(r"tabular}{(\w+)}", text)[1])
     assert {line.count("&") + 1 for line in lines} == {columns} == {2 + 5 + 1}
