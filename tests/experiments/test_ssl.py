@@ -263,7 +263,7 @@ def test_a_finished_run_is_judged_in_other_layouts(probed, pretrained):
     )
     same_logits = map(torch.tensor, map(predictions.logits_of, (first, second)))
     torch.testing.assert_close(*same_logits, atol=1e-5, rtol=0)
-    with pytest.raises(DataError, match="training folds"):
+    with pytest.raises(ConfigError, match="without labels"):
         evaluate_run(pretrained, layouts=["12x1"], accelerator="cpu")
 
 
