@@ -1,9 +1,9 @@
-"""The Challenge's scores of a run, from its predictions table alone.
+"""PhysioNet Challenge scores of a run, from its predictions table alone.
 
     python -m ecgvision.evaluate.challenge.report runs/vizecg/<run id>/predictions.parquet
 
-Temperature and thresholds are fitted for the Challenge metric on the rows whose split is "val";
-rows whose split is "test" are read once, with these.
+Temperature and thresholds are fitted for the Challenge metric on the rows of the split "val". With
+these, the rows of the split "test" are scored.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:  # slow to import, as all that the functions below do
 
 
 def challenge_of(table: pd.DataFrame) -> Challenge:
-    """The Challenge whose classes the table holds, in their order.
+    """Return the Challenge whose classes are the labels of the table, in the same order.
 
     Raises:
-        DataError: if they are no Challenge's.
+        DataError: if the labels are not a Challenge's.
     """
     from ecgvision.evaluate.challenge.scores import CHALLENGES
     from ecgvision.evaluate.predictions import codes_of
@@ -38,27 +38,28 @@ def challenge_of(table: pd.DataFrame) -> Challenge:
         if challenge.codes == codes:
             return challenge
     raise DataError(
-        "these labels are no Challenge's",
+        "these labels are not a Challenge's",
         value=codes,
         remedy=f"Train with data.labels one of {', '.join(CHALLENGES)}",
     )
 
 
 def evaluate(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> dict[str, Any]:
-    """The Challenge's scores of every stream on its test rows.
+    """Compute the Challenge scores of every stream on its test rows.
 
-    All layouts and artefacts of a stream are pooled, as in `metrics.evaluate`.
+    All layouts and artefacts of a stream are pooled, as in `ecgvision.evaluate.metrics.scores`.
 
     Args:
         table: a predictions table of a run with data.labels cinc2020 or cinc2021.
         draws: bootstrap draws over patients for the interval of the Challenge metric.
+        seed: seed of the draws.
 
     Returns:
         {"challenge": name, "test": {stream: {"n", "challenge_metric": {"value", "ci95"},
         "accuracy", "macro_f1", "macro_f2", "macro_g2", "thresholds": {code: threshold}}}}.
 
     Raises:
-        DataError: if the labels are no Challenge's, or a stream lacks validation or test rows.
+        DataError: if the labels are not a Challenge's, or a stream lacks validation or test rows.
     """
     from ecgvision.evaluate import predictions
     from ecgvision.evaluate.challenge.points import fit_points
@@ -93,7 +94,7 @@ def evaluate(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> dict[s
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the scores as JSON; 0, or 2 after one line on what the user can put right."""
+    """Print the scores as JSON and return 0; return 2 after one line on a mistake of the user."""
     parser = argparse.ArgumentParser(
         prog="python -m ecgvision.evaluate.challenge.report",
         description=__doc__,

@@ -1,4 +1,4 @@
-"""The figures of the report, each as the text of an SVG document."""
+"""Figures of the report, each as the text of an SVG document."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ecgvision.evaluate.metrics import calibration, curves
 from ecgvision.evaluate.metrics.bootstrap import patients_of
 from ecgvision.evaluate.predictions import codes_of, logits_of, probabilities_of, targets_of
 
-# Okabe and Ito 2008: told apart by readers with any colour vision.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Colours that readers with any colour vision can distinguish (Okabe and Ito 2008)."""
 INK = "#333333"
 STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -42,17 +42,17 @@ MAX_PANELS = 12
 
 
 def colours(streams: Sequence[str]) -> dict[str, str]:
-    """One colour a stream, in the order given."""
+    """Assign a colour to each stream, in the order given."""
     return {s: PALETTE[i % len(PALETTE)] for i, s in enumerate(streams)}
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure; inches."""
+    """Create an empty figure of a size in inches."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def as_svg(figure: Figure) -> str:
-    """The text of an SVG element, the same for the same figure."""
+    """Return the text of an SVG element; equal figures give equal text."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
@@ -60,14 +60,14 @@ def as_svg(figure: Figure) -> str:
 
 
 def shown_codes(table: pd.DataFrame) -> list[str]:
-    """The labels that get a panel: at most `MAX_PANELS`, those with most positives, in order."""
+    """Return the labels that get a panel: the `MAX_PANELS` with most positives, in table order."""
     codes, positives = codes_of(table), targets_of(table).sum(axis=0)
     kept = np.sort(np.argsort(-positives.astype(np.int64), kind="stable")[:MAX_PANELS])
     return [codes[i] for i in kept]
 
 
 def intervals(test: Mapping[str, Any], codes: Sequence[str], metric: str = "auroc") -> str:
-    """A dot with its interval for each label and stream, the macro figure on top."""
+    """Plot each label and stream as a dot with its interval, with macro figures on top."""
     streams = [key for key in test if "@" not in key]
     colour = colours(streams)
     with matplotlib.rc_context(STYLE):
@@ -94,7 +94,7 @@ def intervals(test: Mapping[str, Any], codes: Sequence[str], metric: str = "auro
 
 
 def roc_and_pr(tables: Mapping[str, pd.DataFrame], codes: Sequence[str], draws: int) -> str:
-    """A pair of panels for each label, ROC on the left and PR on the right, all streams in both."""
+    """Plot a pair of panels for each label, ROC left and PR right, with all streams in both."""
     colour = colours(list(tables))
     across = 2 if len(codes) > 1 else 1
     rows = -(-len(codes) // across)
@@ -141,7 +141,7 @@ def _curves_of_label(
 
 
 def reliability(tables: Mapping[str, pd.DataFrame]) -> str:
-    """Observed against predicted, all labels pooled, with and without the fitted temperature."""
+    """Plot observed against predicted, labels pooled, with and without the fitted temperature."""
     with matplotlib.rc_context(STYLE):
         figure = new_figure(max(4.4, 2.9 * len(tables)), 3.1)
         panels = figure.subplots(1, len(tables), squeeze=False, sharex=True, sharey=True)[0]
@@ -162,7 +162,11 @@ def reliability(tables: Mapping[str, pd.DataFrame]) -> str:
 
 
 def training(history: pd.DataFrame) -> str | None:
-    """Losses and validation scores by epoch: a panel for each kind that the history holds."""
+    """Plot losses, validation scores and others by epoch, with a panel for each kind.
+
+    Returns:
+        None if the history has no epochs or none of the kinds.
+    """
     if "epoch" not in history.columns:
         return None
     names = [

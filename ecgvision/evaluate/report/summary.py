@@ -1,4 +1,4 @@
-"""What metrics.json says of a run, from its data and its judged table."""
+"""Content of metrics.json for a run, from its data and its predictions table."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def run_facts(
     config: Mapping[str, Any], data: EcgDataModule, *, code: str,
     splits: Sequence[str] = ("train", "val", "test"),
 ) -> dict[str, Any]:  # fmt: skip
-    """The head of every metrics.json: what was run, by which code, on which data.
+    """Return the beginning of every metrics.json: experiment, code and data.
 
-    Figures are added by the system that judges; the tables of operating points and of test
-    figures are empty here.
+    The tables of operating points and of test figures are empty; the system that judges the run
+    adds its figures.
 
     Args:
         config: the run's configuration.
-        data: what the run learned from and is judged on.
-        code: digest of the code that made it.
-        splits: those that the run uses.
+        data: the data that the run is trained and judged on.
+        code: digest of the code that made the run.
+        splits: splits that the run uses.
     """
     cohort = data.cohort
     return {
@@ -53,12 +53,12 @@ def describe(
     config: Mapping[str, Any], data: EcgDataModule, table: pd.DataFrame,
     points: Mapping[str, OperatingPoints], *, code: str,
 ) -> dict[str, Any]:  # fmt: skip
-    """`run_facts` with the figures of a predictions table.
+    """Return `run_facts` with the figures of a predictions table.
 
     Args:
         config, data, code: see `run_facts`.
         table: predictions; its test rows are judged.
-        points: each stream's operating points.
+        points: operating points of each stream.
     """
     return run_facts(config, data, code=code) | {
         "operating_points": {stream: p.to_dict() for stream, p in points.items()},
@@ -68,7 +68,7 @@ def describe(
 
 
 def lines(test: Mapping[str, Any]) -> str:
-    """Each stream's macro AUROC with n and interval, for people."""
+    """Return the macro AUROC of each stream with n and interval, as text for the terminal."""
     width = max(14, *(len(stream) + 1 for stream in test))
     out = ["Test:"]
     for stream, figures in test.items():

@@ -1,4 +1,4 @@
-"""The plots of a study. Intervals are of 95 %, over patients."""
+"""Plots of a study, with 95 % intervals over patients."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from ecgvision.evaluate.report.figures import PALETTE, STYLE, as_svg, new_figure
 from ecgvision.evaluate.study.values import Difference, Entry, StudyTable
 
 MARKERS = "osD^vPX"
-"""Seven, turned over by each round of the seven colours, so that 49 arms look different."""
+"""Each round of the seven colours starts with another marker, so that 49 arms look different."""
 DPI = 200
 LOG_FROM = 20
-"""Ratio of the largest to the smallest x from which a curve's axis is logarithmic (our default:
-shares of 1, 10 and 100 % would else lie on one another)."""
+"""Ratio of the largest to the smallest x from which a curve's axis is logarithmic; our default.
+
+On a linear axis, shares of 1, 10 and 100 % would lie on one another."""
 GREY = "#888888"
 
 
 def svg(draw: Callable[[], Figure]) -> str:
-    """The text of an SVG document."""
+    """Return a plot as the text of an SVG document."""
     with matplotlib.rc_context(STYLE):
         return as_svg(draw())
 
 
 def png(draw: Callable[[], Figure]) -> bytes:
-    """A PNG file; the same study gives the same bytes."""
+    """Return a plot as a PNG file; the same study gives the same bytes."""
     out = io.BytesIO()
     with matplotlib.rc_context(STYLE):
         draw().savefig(out, format="png", dpi=DPI, metadata={"Software": None})
@@ -39,12 +40,12 @@ def png(draw: Callable[[], Figure]) -> bytes:
 
 
 def has_curve(table: StudyTable) -> bool:
-    """Whether arms stand at two or more different x."""
+    """Whether the arms have two or more different x."""
     return len({x for x in table.xs.values() if x is not None}) > 1
 
 
 def main(table: StudyTable, x_label: str) -> Figure:
-    """The one plot to show: the curve if there is one, else by layout, else by arm."""
+    """Draw the main plot: the curve if there is one, else by layout, else by arm."""
     if has_curve(table):
         return curve(table, x_label)
     return by_view(table) if len(table.views) > 1 else by_arm(table)
@@ -62,19 +63,19 @@ def _looks(table: StudyTable) -> dict[str, dict[str, Any]]:
 
 
 def _bar(entry: Entry | Difference) -> list[list[float]]:
-    """The interval as what errorbar draws; drawn as lines, it may lie beside its value."""
+    """Ends of the interval as a line; unlike an error bar, it need not contain the value."""
     low, high = entry.ci95 or (np.nan, np.nan)
     return [[low], [high]]
 
 
 def by_view(table: StudyTable) -> Figure:
-    """A dot with its interval for each arm and view, an arm's dots joined; right, the mean."""
+    """Plot each arm and view as a dot with its interval, with the mean over views on the right."""
     looks, count = _looks(table), len(table.arms)
     measures = [m for m in table.measures if m[0] != "range"]
     figure = new_figure(max(5.5, 2.2 + len(measures) * max(0.8, 0.16 * count)), 4.2)
     axes = figure.subplots()
     for i, arm in enumerate(table.arms):
-        # an arm's dots lie a little beside the next arm's
+        # beside the dots of the other arms, so that none hides another
         at = np.arange(len(measures)) + (0.7 * (i + 0.5) / count - 0.35)
         at[-1] += 0.4
         entries = [table.entry(arm, m) for m in measures]
@@ -95,7 +96,7 @@ def by_view(table: StudyTable) -> Figure:
 
 
 def by_arm(table: StudyTable) -> Figure:
-    """A dot with its interval for each arm, and its seeds, for a single view."""
+    """Plot each arm of a single view as a dot with its interval, and its seeds as strokes."""
     figure = new_figure(6.4, 1.1 + 0.34 * len(table.arms))
     axes = figure.subplots()
     for row, arm in enumerate(table.arms):
@@ -110,7 +111,7 @@ def by_arm(table: StudyTable) -> Figure:
 
 
 def forest(table: StudyTable) -> Figure:
-    """Differences to the reference: a panel for each figure, the mean and the range first."""
+    """Plot differences to the reference, with a panel for each figure, mean and range first."""
     order = table.shown
     across = min(4, len(order))
     down = -(-len(order) // across)
@@ -137,7 +138,7 @@ def forest(table: StudyTable) -> Figure:
 
 
 def curve(table: StudyTable, x_label: str) -> Figure:
-    """The headline figure over x, a line with its band for each group; other arms as levels."""
+    """Plot the headline figure over x, a line and band for each group; other arms as levels."""
     figure = new_figure(6.6, 4.2)
     axes = figure.subplots()
     placed = {a: x for a, x in table.xs.items() if x is not None}

@@ -1,20 +1,21 @@
-"""Cross-validation: every record judged once, by the network that has not seen its fold.
+"""Cross-validation: every record is judged once, by the network that has not seen its fold.
 
-Each fold's network is an own one with an own scale of logits. Two kinds of figure follow:
+Each fold has a network of its own, whose logits have a scale of their own. There are two kinds of
+figure:
 
-    mean of folds   macro AUROC within each fold, then mean and standard deviation over folds: no
-                    score of one network is ever ranked against another's
-    pooled          macro AUROC over the test rows of all folds together, with a 95 % interval of
+    mean of folds   macro AUROC within each fold, then mean and standard deviation over folds;
+                    scores of different networks are never ranked against one another
+    pooled          macro AUROC over the test rows of all folds together, with a 95 % interval from
                     the bootstrap over patients
 
-Pooling is an approximation: it ranks the scores of different networks against one another. They
-are put on one scale first, each fold's logits divided by the temperature fitted on that fold's own
-validation rows, which leaves the AUROC within a fold as it is; what calibration does not align
-lowers (seldom raises) the pooled figure against the mean of folds (Forman and Scholz 2010,
-Apples-to-apples in cross-validation studies, SIGKDD Explorations 12:49). Its interval speaks of
-other patients and not of networks trained again. Training sets of folds overlap, so the standard
-deviation over folds is no standard error either (Bengio and Grandvalet 2004, No unbiased estimator
-of the variance of k-fold cross-validation, JMLR 5:1089).
+Pooling is an approximation, because it ranks the scores of different networks against one another.
+To put them on one scale, the logits of each fold are divided by the temperature fitted on its own
+validation rows; this does not change the AUROC within a fold. Differences that remain lower (seldom
+raise) the pooled figure compared with the mean of folds (Forman and Scholz 2010, Apples-to-apples
+in cross-validation studies, SIGKDD Explorations 12:49). The interval covers other patients, but not
+other trainings. Because training sets of folds overlap, the standard deviation over folds is not a
+standard error either (Bengio and Grandvalet 2004, No unbiased estimator of the variance of k-fold
+cross-validation, JMLR 5:1089).
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Fold:
     """One fold of a cross-validation.
 
     Attributes:
-        test, val: folds of the data that its run tests on, and those for validation.
+        test, val: folds of the data for testing and for validation.
     """
 
     test: tuple[int, ...]
@@ -49,21 +50,22 @@ class Fold:
 
     @property
     def name(self) -> str:
-        """As the report shows it: "3", or "5+6"."""
+        """Name in the report: "3", or "5+6"."""
         return "+".join(map(str, self.test))
 
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """What `cross_validate` found.
+    """Result of `cross_validate`.
 
     Attributes:
-        pooled: the streams as arms, on the test rows of all folds.
-        folds: in order.
-        records: of each fold.
-        skipped: by fold, label codes left out of its macro for want of positives or negatives.
+        pooled: figures with the streams as arms, on the test rows of all folds.
+        folds: the folds in order.
+        records: number of test records of each fold.
+        skipped: for each fold, label codes left out of its macro figure because they have no
+            positives or no negatives.
         values: by stream and measure, (seeds, folds) macro AUROC within each fold.
-        challenge: by stream, where the labels are a Challenge's; else empty.
+        challenge: by stream, the Challenge metric; empty if the labels are not a Challenge's.
     """
 
     pooled: StudyTable
@@ -79,17 +81,17 @@ class CrossValidation:
         return sum(self.records)
 
     def by_fold(self, stream: str, measure: Measure) -> NDArray[np.float64]:
-        """(folds,) the seeds' means."""
+        """Return (folds,) means over seeds."""
         return mean_of_seeds(self.values[stream, measure])
 
     def spread(self, stream: str, measure: Measure) -> tuple[float, float]:
-        """Mean over folds of the seeds' means, and their standard deviation (n - 1)."""
+        """Return mean and standard deviation (n - 1) over folds of the means over seeds."""
         found = self.by_fold(stream, measure)
         return float(found.mean()), float(found.std(ddof=1))
 
 
 def mean_of_seeds(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(...,) mean of (seeds, ...)."""
+    """Return (...,) means of (seeds, ...)."""
     return np.asarray(values.mean(axis=0))
 
 
@@ -97,13 +99,13 @@ def cross_validate(
     tables: Sequence[Sequence[pd.DataFrame]], folds: Sequence[Fold], *,
     draws: int = 1000, seed: int = 0,
 ) -> CrossValidation:  # fmt: skip
-    """Figures of a cross-validation, by fold and pooled.
+    """Compute the figures of a cross-validation, by fold and pooled.
 
     Args:
-        tables: by seed and fold, predictions tables with validation and test rows; those of one
-            fold hold the same records in all seeds.
-        folds: two or more, as the tables are ordered.
-        draws, seed: of the bootstrap over patients.
+        tables: by seed and fold, predictions tables with validation and test rows. Tables of one
+            fold hold the same records for all seeds.
+        folds: two or more folds in the order of the tables.
+        draws, seed: number of draws and seed of the bootstrap over patients.
 
     Raises:
         DataError: if a table holds rows of another fold than it should, a record is judged twice,
@@ -121,8 +123,8 @@ def cross_validate(
     pooled = study_table(arms, reference=None, draws=draws, seed=seed)
     within, skipped, records = [], [], []
     for k, fold in enumerate(folds):
-        # the machinery of studies again, without a bootstrap worth the name: the same matching of
-        # records and the same macro figures as of the pooled table
+        # as a study of one fold, whose records are matched and whose macro figures are computed
+        # as those of the pooled table; its bootstrap is not used
         parts = [Arm(a, [of_seed[k] for of_seed in scaled], a) for a in streams]
         try:
             within.append(study_table(parts, reference=None, views=pooled.views, draws=1))
@@ -143,7 +145,7 @@ def cross_validate(
 
 
 def _check_folds(table: pd.DataFrame, fold: Fold) -> None:
-    """Every row stands in the folds that its split should hold."""
+    """Refuse rows of a fold that does not belong to their split."""
     validate(table)
     wanted: Mapping[str, tuple[int, ...]] = {"test": fold.test, "val": fold.val}
     for split, numbers in wanted.items():
@@ -161,7 +163,7 @@ def _check_folds(table: pd.DataFrame, fold: Fold) -> None:
 
 
 def _scaled(table: pd.DataFrame) -> pd.DataFrame:
-    """The test rows, each stream's logits over the temperature of its own validation rows."""
+    """Test rows, with the logits of each stream divided by its temperature on validation rows."""
     points = operating_points.fit_from_table(table)
     codes = codes_of(table)
     rows = select(table, split="test")

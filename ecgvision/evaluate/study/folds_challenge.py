@@ -1,8 +1,8 @@
-"""The Challenge metric of a cross-validation.
+"""Challenge metric of a cross-validation.
 
-Each fold's run has operating points of its own, fitted for the metric on its own validation rows;
-decisions, unlike scores, mean the same whichever network made them, so pooling them is exact. All
-layouts and artefacts of a stream are pooled, as in `challenge_report`.
+The run of each fold has operating points of its own, fitted for the metric on its validation rows.
+Decisions, unlike scores, have the same meaning for all networks, so pooling them is exact. All
+layouts and artefacts of a stream are pooled, as in `ecgvision.evaluate.challenge.report`.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from ecgvision.evaluate.predictions import codes_of, logits_of, select, targets_
 
 @dataclass(frozen=True)
 class ChallengeFolds:
-    """The Challenge metric of one stream.
+    """Challenge metric of one stream.
 
     Attributes:
         challenge: "cinc2020" or "cinc2021".
-        values: (seeds, folds) within each fold.
-        pooled: (seeds,) over the rows of all folds.
-        ci95: of the mean of `pooled`, over patients; None if no draw is defined.
+        values: (seeds, folds) metric within each fold.
+        pooled: (seeds,) metric over the rows of all folds.
+        ci95: interval of the mean of `pooled`, over patients; None if no draw is defined.
     """
 
     challenge: str
@@ -46,12 +46,12 @@ class ChallengeFolds:
 def challenge_folds(
     tables: Sequence[Sequence[pd.DataFrame]], streams: Sequence[str], *, draws: int, seed: int
 ) -> dict[str, ChallengeFolds]:
-    """The metric by stream; empty where the labels are no Challenge's.
+    """Compute the metric of each stream; empty if the labels are not a Challenge's.
 
     Args:
-        tables: by seed and fold, with validation and test rows.
-        streams: that every table holds.
-        draws, seed: of the bootstrap over patients.
+        tables: by seed and fold, predictions tables with validation and test rows.
+        streams: streams that every table holds.
+        draws, seed: number of draws and seed of the bootstrap over patients.
     """
     codes = codes_of(tables[0][0])
     challenge = next((c for c in CHALLENGES.values() if c.codes == codes), None)
@@ -88,7 +88,7 @@ def _stream(
 def _decide(
     table: pd.DataFrame, stream: str, challenge: Challenge
 ) -> tuple[pd.DataFrame, NDArray[np.uint8], NDArray[np.bool_]]:
-    """Test rows, their targets, and the calls at the operating points of the validation rows."""
+    """Test rows, their targets, and decisions at the operating points of the validation rows."""
     val, test = (select(table, split=split, stream=stream) for split in ("val", "test"))
     points = fit_points(logits_of(val), targets_of(val), challenge)
     called = points.decisions(points.probabilities(logits_of(test)))

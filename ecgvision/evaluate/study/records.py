@@ -1,7 +1,7 @@
-"""The answers of a study's arms on the same records, row beside row.
+"""Answers of a study's arms on the same records, in the same order.
 
-Arms are compared on the same records and patients or not at all: what one arm lacks is an error,
-unless the records common to all are asked for.
+Arms are compared on the same records and patients only. A record that one arm lacks is an error,
+unless the study is restricted to common records.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class Arm:
     """One arm of a study: the same run from several seeds.
 
     Attributes:
-        name: what the reports call it.
-        tables: predictions tables, one a seed, in the same order of seeds for every arm.
-        stream: which of their streams.
-        x: where the arm stands on a curve (a share of labels, a number of pages).
-        group: the line of the curve to which it belongs.
+        name: name in the reports.
+        tables: predictions tables, one for each seed, with the same order of seeds in every arm.
+        stream: stream of the tables to take.
+        x: position of the arm on a curve (a share of labels, a number of pages).
+        group: line of the curve to which the arm belongs.
     """
 
     name: str
@@ -39,15 +39,15 @@ class Arm:
 
 @dataclass(frozen=True)
 class View:
-    """One view of the records by every arm.
+    """Answers of every arm in one view of the records.
 
     Attributes:
-        name: `layout`, or `layout@artefact` where the study has several artefacts.
-        records: N record ids, in order.
-        patients: (N,) number of each record's patient among those of the study.
+        name: `layout`, or `layout@artefact` if the study has several artefacts.
+        records: N record ids in order.
+        patients: (N,) index of each record's patient among those of the study.
         targets: (N, C) of 0 and 1.
         logits: by arm and seed, (N, C) raw logits.
-        left_out: records that some table lacks.
+        left_out: number of records that some table lacks.
     """
 
     name: str
@@ -60,7 +60,7 @@ class View:
 
 @dataclass(frozen=True)
 class Matched:
-    """Everything that arms answered: label codes, number of patients, views in order."""
+    """Answers of all arms: label codes, number of patients and views in order."""
 
     codes: tuple[str, ...]
     patients: int
@@ -69,16 +69,17 @@ class Matched:
 
 
 def match(arms: Sequence[Arm], *, views: Sequence[str] | None, split: str, common: bool) -> Matched:
-    """Brings the tables of all arms into one order of records.
+    """Bring the tables of all arms into the same order of records.
 
     Args:
-        arms: with tables as of `predictions.build`.
-        views: names of views, in order; None takes all, which every table must then hold.
-        split: the rows to take.
-        common: take the records that all tables hold; else one that a table lacks is an error.
+        arms: arms with tables as built by `predictions.build`.
+        views: names of views in order; None takes all, and every table must hold them.
+        split: split of the rows to take.
+        common: take only the records that all tables hold. By default, a record that a table lacks
+            is an error.
 
     Raises:
-        ConfigError: if there are no arms, an arm has no table, or two share a name or a place.
+        ConfigError: if there are no arms, an arm has no table, or two share a name or a position.
         DataError: where labels, views, records, patients or targets differ.
     """
     _check(arms)
@@ -151,7 +152,7 @@ def _rows(arm: Arm, i: int, split: str) -> pd.DataFrame:
 
 
 def _by_view(table: pd.DataFrame, several: bool) -> dict[str, pd.DataFrame]:
-    """Rows by view, in the order they first stand in, each by rising record id."""
+    """Rows by view, in order of first appearance, each sorted by record id."""
     names = table["layout"].astype(str)
     if several:
         names = names + "@" + table["artefact"].astype(str)
@@ -211,7 +212,7 @@ def _each(
 
 
 def _agreed_patients(rows: dict[str, list[pd.DataFrame]], titles: Sequence[str]) -> pd.Series:
-    """Each record's patient, from whichever table knows it; "" where none does."""
+    """The patient of each record from the tables that know it; "" if none does."""
     told = pd.concat([t["patient_id"].fillna("").astype(str) for _, t in _each(rows, titles)])
     told = told.iloc[np.argsort((told == "").to_numpy(), kind="stable")]  # known ones first
     agreed = told[~told.index.duplicated()]

@@ -1,17 +1,17 @@
-"""One table over many runs: arms × seeds, judged on the same draws of the same patients.
+"""Table of a study: arms and seeds, judged on the same bootstrap draws of the same patients.
 
-Three kinds of figure, all of macro AUROC averaged over an arm's seeds:
+There are three kinds of figure, all of macro AUROC averaged over the seeds of an arm:
 
     view    in one view of the records (a layout, or layout@artefact)
     mean    mean over the views
-    range   largest less smallest over the views: how much the layout matters
+    range   largest minus smallest over the views: how much the layout matters
 
-Intervals are percentiles of the bootstrap over patients, the same patients for every arm, seed and
-view. They say how the figures of these trained networks would vary with other patients; what
-training again would change is the standard deviation over seeds.
+Intervals are percentiles of the bootstrap over patients, with the same draws for every arm, seed
+and view. They describe how the figures of these trained networks would vary with other patients.
+The standard deviation over seeds describes the variation between trainings.
 
-Resampling adds noise of its own to a largest and a smallest value, so ranges of draws lie too
-high, the more so the less the views differ. `Entry.bias` says by how much (mean of the draws less
+Resampling adds noise to the largest and the smallest value, so ranges of draws are too large,
+especially if the views differ little. `Entry.bias` estimates by how much (mean of the draws minus
 the value: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 10).
 """
 
@@ -45,19 +45,20 @@ def study_table(
     split: str = "test",
     common: bool = False,
 ) -> StudyTable:
-    """Macro AUROC of every arm in every view, with intervals and differences.
+    """Compute the macro AUROC of every arm in every view, with intervals and differences.
 
     Args:
-        arms: the study.
-        reference: the arm to which the others are compared; None compares none.
-        views: names of views, in order; None takes all.
-        draws, seed: of the bootstrap. With one seed an arm and one view, figures are those of
-            `compare.paired` with the same two.
-        split: the rows to take.
-        common: leave out records that some table lacks, and count them; else they are an error.
+        arms: arms of the study.
+        reference: name of the arm with which the others are compared; None for no comparison.
+        views: names of views in order; None takes all.
+        draws, seed: number of draws and seed of the bootstrap. For one view and one training seed
+            per arm, the figures are those of `compare.paired` with the same values.
+        split: split of the rows to take.
+        common: leave out records that some table lacks, and count them. By default, they are an
+            error.
 
     Raises:
-        ConfigError: for an unknown reference, no draws, or arms that make no study.
+        ConfigError: for an unknown reference, no draws, or invalid arms.
         DataError: if the arms do not hold the same records, or no label is defined in a view.
     """
     if reference is not None and reference not in [a.name for a in arms]:
@@ -107,21 +108,21 @@ def study_table(
 
 
 def _figures(auroc: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(M, ...) the measures, in order, of macro AUROC (V, ...) by view."""
+    """The measures (M, ...) in order, from macro AUROC (V, ...) by view."""
     if len(auroc) == 1:
         return auroc
     return np.concatenate([auroc, auroc.mean(axis=0)[None], np.ptp(auroc, axis=0)[None]])
 
 
 def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the last axis, the seeds, whose order does not change a single bit of it."""
+    """Mean over the last axis, the seeds; sorted, so that their order changes no bit of it."""
     return np.sort(values, axis=-1).mean(axis=-1)
 
 
 def _measure(
     matched: Matched, draws: int, seed: int
 ) -> tuple[list[NDArray[np.float64]], NDArray[np.float64], dict[str, tuple[str, ...]]]:
-    """By arm: macro AUROC (V, S) of each view and seed, and (V, draws) of seeds' means; skipped."""
+    """Macro AUROC by arm, (V, S) over views and seeds; draws of means (arms, V, draws); skipped."""
     scores = [[[Scores(z, v.targets) for z in arm] for arm in v.logits] for v in matched.views]
     skipped = {}
     for view, of_view in zip(matched.views, scores, strict=True):

@@ -1,4 +1,4 @@
-"""What a study found: figures by arm, kind and view."""
+"""Figures of a study, by arm, kind and view."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ import pandas as pd
 
 Kind = Literal["view", "mean", "range"]
 Measure = tuple[Kind, str]
-"""A kind and, for "view", the view's name; else ""."""
+"""A kind and the name of the view, which is "" for kinds other than "view"."""
 
 
 def measures_of(views: Sequence[str]) -> list[Measure]:
-    """The figures that there are for these views, in order."""
+    """Return the measures of a study with these views, in order."""
     measures: list[Measure] = [("view", name) for name in views]
     return measures + [("mean", ""), ("range", "")] if len(views) > 1 else measures
 
 
 @dataclass(frozen=True)
 class Difference:
-    """An arm's figure less that of the reference.
+    """Figure of an arm minus that of the reference.
 
     Attributes:
-        value, ci95: with the interval of the paired draws; None if no draw is defined.
-        p: two-sided, as of `compare.p_value`; not adjusted for the number of comparisons.
-        sd: standard deviation over seeds of the seeds' own differences (n - 1); None for a single
-            seed or where the arms have not equally many.
+        value: the difference.
+        ci95: interval from paired draws; None if no draw is defined.
+        p: two-sided p-value of `compare.p_value`, not adjusted for the number of comparisons.
+        sd: standard deviation (n - 1) over the differences of single seeds; None for one seed, or
+            if the arms have different numbers of seeds.
     """
 
     value: float
@@ -41,12 +42,12 @@ class Entry:
     """One figure of one arm.
 
     Attributes:
-        value: of the seeds' mean macro AUROC; a range is that of the means shown for the views.
-        ci95: its interval; None if no draw is defined.
-        seeds: the same figure of each seed by itself.
-        sd: their standard deviation (n - 1); None for a single seed.
-        bias: mean of the draws less the value; None if no draw is defined.
-        difference: to the reference; None for the reference, or without one.
+        value: figure of the mean macro AUROC over seeds; a range is that of the views' means.
+        ci95: interval; None if no draw is defined.
+        seeds: the same figure of each single seed.
+        sd: standard deviation (n - 1) of `seeds`; None for one seed.
+        bias: mean of the draws minus the value; None if no draw is defined.
+        difference: difference to the reference; None for the reference itself or without one.
     """
 
     value: float
@@ -59,18 +60,21 @@ class Entry:
 
 @dataclass(frozen=True)
 class StudyTable:
-    """What `study_table` found.
+    """Result of `study_table`.
 
     Attributes:
-        arms: names, in order.
-        streams, xs, groups, seeds: by arm: stream, place on a curve, its line, number of seeds.
-        views: names, in order.
-        records, left_out, skipped: by view: number of records, of those left out because some
-            table lacks them, and label codes left out of macro for want of positives or negatives.
-        same_records: whether every view holds the same records.
-        several_artefacts: whether a view is layout@artefact rather than layout.
-        patients: number of patients drawn from.
-        entries: every figure, by (arm, kind, view).
+        arms: names in order.
+        streams, xs, groups, seeds: by arm, its stream, position on a curve, line of the curve and
+            number of seeds.
+        views: names in order.
+        records: by view, number of records.
+        left_out: by view, number of records left out because some table lacks them.
+        skipped: by view, label codes left out of macro figures because they have no positives or
+            no negatives.
+        same_records: whether all views hold the same records.
+        several_artefacts: whether a view is layout@artefact instead of layout.
+        patients: number of patients in the bootstrap.
+        entries: all figures by (arm, kind, view).
     """
 
     arms: tuple[str, ...]
@@ -94,40 +98,40 @@ class StudyTable:
 
     @property
     def measures(self) -> list[Measure]:
-        """What every arm has a figure for, in order."""
+        """Measures of every arm in order."""
         return measures_of(self.views)
 
     @property
     def headline(self) -> Measure:
-        """The one figure by which to order arms: the mean over views, or the only view."""
+        """Main measure: the mean over views, or the only view."""
         return self.measures[len(self.views) if len(self.views) > 1 else 0]
 
     @property
     def shown(self) -> list[Measure]:
-        """The measures as a wide table shows them: mean and range first, lest they be cut off."""
+        """Measures in the order of a wide table: mean and range first, where they are visible."""
         return sorted(self.measures, key=lambda measure: measure[0] == "view")
 
     @property
     def compared(self) -> tuple[str, ...]:
-        """The arms that have a difference: all but the reference; none without one."""
+        """Arms with a difference: all but the reference; none if there is no reference."""
         return tuple(a for a in self.arms if self.reference is not None and a != self.reference)
 
     @property
     def over(self) -> str:
-        """What the views are."""
+        """Plural noun for the views."""
         return "views" if self.several_artefacts else "layouts"
 
     def title(self, measure: Measure) -> str:
-        """What reports call a figure."""
+        """Return the name of a measure in reports."""
         kind, view = measure
         return (view or "layout not stated") if kind == "view" else f"{kind} over {self.over}"
 
     def entry(self, arm: str, measure: Measure) -> Entry:
-        """One arm's figure."""
+        """Return a figure of an arm."""
         return self.entries[(arm, *measure)]
 
     def frame(self) -> pd.DataFrame:
-        """Long form, one row an arm and figure; what is not defined is missing."""
+        """Return all figures in long form, a row for each arm and figure; NaN for undefined."""
         return pd.DataFrame([self._row(arm, m) for arm in self.arms for m in self.measures])
 
     def _row(self, arm: str, measure: Measure) -> dict[str, object]:

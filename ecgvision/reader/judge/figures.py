@@ -1,4 +1,4 @@
-"""The figures of a reader's report, as the text of SVG documents."""
+"""Figures of a reader's report, as the text of SVG documents."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from ecgvision.evaluate.report.figures import INK, STYLE, as_svg, colours, new_f
 
 
 def snr_by_layout(table: pd.DataFrame) -> str | None:
-    """A box for each layout and artefact, and a dot for each lead of each page; None of no SNR.
+    """Plot the SNR as a box for each layout and artefact, with a dot for each lead of each page.
 
     Args:
         table: layout, artefact and snr_db of each page and lead.
+
+    Returns:
+        None if no lead has an SNR.
     """
     seen = table.dropna(subset="snr_db")
     if seen.empty:
@@ -51,11 +54,13 @@ def snr_by_layout(table: pd.DataFrame) -> str | None:
 
 
 def confidence_diagram(table: pd.DataFrame) -> str | None:
-    """Of the leads found, how much is right against how much was said to be, by artefact; None if
-    none was found.
+    """Plot the share of samples that are right against the confidence of the lead, by artefact.
 
     Args:
         table: artefact, lead_confidence and right of each page and lead.
+
+    Returns:
+        None if no lead was found.
     """
     found = table.dropna(subset="right")
     if found.empty:

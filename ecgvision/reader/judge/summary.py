@@ -1,4 +1,4 @@
-"""What a reader's table says: by layout, artefact and lead, with intervals over patients."""
+"""Summary of how well a reader reads, by layout, artefact and lead, with intervals."""
 
 from __future__ import annotations
 
@@ -21,30 +21,34 @@ from ecgvision.reader.judge.digitisation import FIGURES
 from ecgvision.reader.judge.report import write_reading_report
 
 DRAWS = 1000
-"""Of the bootstrap; our default."""
+"""Number of bootstrap draws; our default."""
 
 KEYS = ("layout", "artefact", "paper", "gain", "speed", "lead")
-"""What pages are told apart by, where a table has several."""
+"""Columns by which rows are grouped."""
 
 
 def summarise(table: pd.DataFrame, least_confidence: float) -> dict[str, dict[str, Any]]:
-    """Of all rows (`all`), of each layout (`layout:…`), artefact (`artefact:…`), paper, gain, speed
-    and lead, and, where there are several layouts and artefacts, of each pair of them
-    (`view:LAYOUT, ARTEFACT`): the pages, how many of them are refused, how sure the reader is and
-    how often it is right, and of each figure its median over leads and pages with a 95 % interval
-    over patients (`ci95`), mean, 10th and 90th percentile; and the score of the Kaggle competition
-    with such an interval (`snr_kaggle_db`). A figure that no row has is None.
+    """Compute the figures of all rows and of each group of rows.
+
+    Groups are `all`, `layout:NAME`, `artefact:NAME` and `lead:NAME`; paper, gain and speed if there
+    are several; and `view:LAYOUT, ARTEFACT` if there are several of both.
 
     Args:
-        table: as `reading_confidence.settle` leaves it.
-        least_confidence: of a page, below which it is refused.
+        table: table with confidences, as `calibrate.settle` returns it.
+        least_confidence: confidence below which a page is refused.
+
+    Returns:
+        For each group, `pages`, `leads` and `refused` (numbers); `confidence` (see `_confidence`);
+        `snr_kaggle_db`, the score of the Kaggle competition (`value`, `ci95`); and for each of
+        `FIGURES` its `median` over leads and pages with a 95 % interval over patients (`ci95`),
+        `mean`, `p10` and `p90`. Values of a figure that no row has are None.
     """
     groups: dict[str, pd.DataFrame] = {"all": table}
     for key in KEYS:
         parts = {name: part for name, part in table.groupby(key, sort=False) if name != ""}
         if len(parts) > 1 or key in ("layout", "artefact", "lead"):
-            told = "{:g}" if key in ("gain", "speed") else "{}"
-            groups |= {f"{key}:{told.format(name)}": part for name, part in parts.items()}
+            form = "{:g}" if key in ("gain", "speed") else "{}"
+            groups |= {f"{key}:{form.format(name)}": part for name, part in parts.items()}
     if table["layout"].nunique() > 1 and table["artefact"].nunique() > 1:
         pairs = table.groupby(["layout", "artefact"], sort=False)
         groups |= {f"view:{layout}, {artefact}": part for (layout, artefact), part in pairs}
@@ -73,8 +77,10 @@ def _figures(part: pd.DataFrame, least_confidence: float) -> dict[str, Any]:
 
 
 def _confidence(part: pd.DataFrame) -> dict[str, float | None]:
-    """Of the leads found: the mean confidence (`said`), the mean share of samples that are right
-    (`right`), and the expected calibration error of the one for the other (`ece`)."""
+    """Mean confidence (`said`) and mean share of right samples (`right`) of the leads found.
+
+    `ece` is the expected calibration error between the two.
+    """
     found = part.dropna(subset="right")
     if found.empty:
         return dict.fromkeys(("said", "right", "ece"))
@@ -84,7 +90,7 @@ def _confidence(part: pd.DataFrame) -> dict[str, float | None]:
 
 
 def _kaggle(part: pd.DataFrame) -> dict[str, Any]:
-    """Score of the pages in dB (see `snr_kaggle`), and its interval by bootstrap over patients."""
+    """Score of the pages in dB (see `snr_kaggle`), with its bootstrap interval over patients."""
     printed = part[part["printed"]]
     if printed.empty:
         return {"value": None, "ci95": None}
@@ -95,15 +101,18 @@ def _kaggle(part: pd.DataFrame) -> dict[str, Any]:
     total, count = groups.sum().to_numpy(), groups.count().to_numpy()
     draws = np.random.default_rng(0).integers(len(total), size=(DRAWS, len(total)))
     means = total[draws].sum(1) / count[draws].sum(1)
-    with np.errstate(divide="ignore"):  # of pages without any signal
+    with np.errstate(divide="ignore"):  # log of 0, for pages without any signal
         low, high = np.percentile(10 * np.log10(means), [2.5, 97.5])
     return {"value": round(snr_kaggle.score_db(ratio), 4),
             "ci95": [round(float(low), 4), round(float(high), 4)]}  # fmt: skip
 
 
 def _intervals(part: pd.DataFrame) -> dict[str, list[float]]:
-    """Of each figure's median the percentile interval of a bootstrap over patients: leads of one
-    page, and pages of one patient, are read well or badly together."""
+    """Percentile intervals of the medians from a bootstrap over patients.
+
+    Patients are drawn because leads of one page, and pages of one patient, are read well or badly
+    together.
+    """
     values = part[list(FIGURES)].to_numpy(np.float64)
     rows = list(part.groupby(patients_of(part)).indices.values())
     rng = np.random.default_rng(0)
@@ -112,15 +121,17 @@ def _intervals(part: pd.DataFrame) -> dict[str, list[float]]:
         chosen = rng.integers(len(rows), size=len(rows))
         medians[draw] = column_medians(values[np.concatenate([rows[i] for i in chosen])])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of a figure that nothing drawn has
+        warnings.simplefilter("ignore", RuntimeWarning)  # a figure that no drawn row has
         low, high = np.nanpercentile(medians, [2.5, 97.5], axis=0)
     return {name: [round(float(a), 4), round(float(b), 4)]
             for name, a, b in zip(FIGURES, low, high, strict=True)}  # fmt: skip
 
 
 def column_medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(K,): what `np.nanmedian(values, axis=0)` gives of (N, K), many times faster where N is small
-    or values are missing; NaN where all of a column are."""
+    """Compute `np.nanmedian(values, axis=0)` of (N, K) values, NaN for columns without any.
+
+    This is many times faster than NumPy's function if N is small or values are missing.
+    """
     ordered = np.sort(values, axis=0)  # NaN comes last
     count = (~np.isnan(ordered)).sum(0)
     lower, upper = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, len(ordered) - 1)
@@ -132,12 +143,13 @@ def write_reading(
     folder: Path, metrics: Mapping[str, Any], judged: pd.DataFrame, *, config: Mapping[str, Any],
     history: pd.DataFrame | None, examples: Sequence[Mapping[str, Any]],
 ) -> None:  # fmt: skip
-    """Write reading.parquet, report.html and, as the last, metrics.json.
+    """Write reading.parquet, report.html and, last, metrics.json.
 
     Args:
-        metrics: the object of metrics.json.
-        judged: a table of `reading.read_split`, settled; examples: as it gives them.
-        config, history: as `write_reading_report` takes them.
+        folder: folder of the files.
+        metrics: content of metrics.json.
+        judged: table of `read_split.read_split` with confidences (see `calibrate.settle`).
+        config, history, examples: see `write_reading_report`.
     """
     with atomic_file(folder / "reading.parquet") as part:
         judged.to_parquet(part, index=False)

@@ -72,10 +72,10 @@ def test_test_labels_cannot_reach_the_thresholds(table):
 
 
 def test_what_cannot_be_scored_is_refused(table, make_table):
-    with pytest.raises(DataError, match=r"no Challenge's.*cinc2021"):
+    with pytest.raises(DataError, match=r"not a Challenge's.*cinc2021"):
         evaluate(make_table())
     reordered = pd.concat([make_table(codes=CODES[::-1], split=s) for s in ("val", "test")])
-    with pytest.raises(DataError, match="no Challenge's"):
+    with pytest.raises(DataError, match="not a Challenge's"):
         evaluate(reordered)
     for split in ("val", "test"):
         with pytest.raises(DataError, match=rf"image has no row of split {split}"):
