@@ -22,10 +22,10 @@ _PUBLIC = {
     "Store": "store.packed",
     "digitize": "api",
     "open_bundle": "api",
-    "open_run": "api",
+    "open_run": "runs.build",
     "predict": "api",
-    "read_page": "api",
-    "read_record": "api",
+    "read_page": "deploy.ingest",
+    "read_record": "records.reading",
     "render": "api",
 }
 """Public names, and the modules that define them."""

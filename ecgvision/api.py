@@ -1,14 +1,13 @@
-"""The public functions of `import ecgvision as ev`.
+"""Public functions of `import ecgvision as ev` that put several rooms together.
 
-Each imports what it needs when it is called. `read_record`, `read_page`, `digitize`, `predict` and
-`open_bundle` need the base install alone; `render` and `open_run` need the extra `train`.
+Each imports what it needs when it is called. `digitize`, `predict` and `open_bundle` need the base
+install alone; `render` needs the extra `train`.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from ecgvision.core.ecg import Ecg
 from ecgvision.core.errors import BundleError
-from ecgvision.shipped import NAME, READER
+from ecgvision.shipped import NAME, resolve_bundle
 
 if TYPE_CHECKING:
     from ecgvision.deploy.bundle import Bundle
@@ -24,36 +23,10 @@ if TYPE_CHECKING:
     from ecgvision.deploy.predict import Prediction
     from ecgvision.deploy.reader_bundle import ReaderBundle
     from ecgvision.render.draw import Drawing
-    from ecgvision.systems.base import Run
 
 PathLike = str | os.PathLike[str]
 Picture = PathLike | NDArray[np.uint8]
 """A PNG or JPEG file, or (H, W, 3) uint8 RGB."""
-
-
-def read_record(path: PathLike, *, rate: float | None = None) -> Ecg:
-    """Read one 12-lead record: WFDB (`.hea`), CSV or npy.
-
-    Args:
-        rate: Hz, for files that do not state it.
-
-    Raises:
-        RecordError: if it cannot be read as a 12-lead ECG; it names the file.
-    """
-    from ecgvision.records.reading import read_record as read
-
-    return read(Path(path), rate=rate)
-
-
-def read_page(path: PathLike) -> NDArray[np.uint8]:
-    """Read a PNG or JPEG picture as (H, W, 3) uint8 RGB, upright by its EXIF orientation.
-
-    Raises:
-        ImageError: if it is no picture that can be decoded; it names the file.
-    """
-    from ecgvision.deploy.ingest import read_page as read
-
-    return read(path)
 
 
 def render(
@@ -101,15 +74,9 @@ def open_bundle(folder: PathLike = NAME, *, threads: int = 0) -> Bundle | Reader
     Raises:
         BundleError: if the bundle is incomplete, altered or of a newer version.
     """
-    from ecgvision.deploy.bundle import Bundle
-    from ecgvision.deploy.card_file import READER as READER_FORMAT
-    from ecgvision.deploy.card_file import kind_of
-    from ecgvision.deploy.reader_bundle import ReaderBundle
+    from ecgvision.deploy.open_bundle import open_bundle as open_any
 
-    path = READER / "bundle" if os.fspath(folder) == NAME else Path(folder)
-    if kind_of(path) == READER_FORMAT:
-        return ReaderBundle.open(path, threads=threads)
-    return Bundle.open(path, threads=threads)
+    return open_any(resolve_bundle(folder), threads=threads)
 
 
 def digitize(
@@ -125,15 +92,17 @@ def digitize(
         ImageError: if nothing can be read, the page is not upright, or holds two ECGs.
     """
     from ecgvision.deploy.digitize import digitize as read
+    from ecgvision.deploy.ingest import read_page
     from ecgvision.deploy.reader_bundle import ReaderBundle
 
     bundle = reader if isinstance(reader, ReaderBundle) else open_bundle(reader)
     if not isinstance(bundle, ReaderBundle):
         raise BundleError("this bundle is no page reader", file=bundle.folder,
                           remedy="Take `shipped`, or a bundle of +exp=read")  # fmt: skip
-    file = "" if isinstance(picture, np.ndarray) else os.fspath(picture)
-    image = picture if isinstance(picture, np.ndarray) else read_page(picture)
-    return read(bundle, image, file=file, gain=None if gain is None else gain / 10)
+    factor = None if gain is None else gain / 10
+    if isinstance(picture, np.ndarray):
+        return read(bundle, picture, gain=factor)
+    return read(bundle, read_page(picture), file=os.fspath(picture), gain=factor)
 
 
 def predict(bundle: PathLike | Bundle, picture: PathLike, *, check: bool = False) -> Prediction:
@@ -156,17 +125,5 @@ def predict(bundle: PathLike | Bundle, picture: PathLike, *, check: bool = False
     if not isinstance(student, Bundle):
         raise BundleError("this bundle is a page reader, which gives no labels",
                           file=student.folder, remedy="Use digitize")  # fmt: skip
-    reader = open_bundle() if check else None
-    assert reader is None or isinstance(reader, ReaderBundle)
+    reader = ReaderBundle.open(resolve_bundle(NAME)) if check else None
     return predict_file(student, picture, reader=reader)
-
-
-def open_run(folder: PathLike) -> Run:
-    """Open a finished run: its configuration, data, and task with the best weights.
-
-    Raises:
-        ConfigError, LabelError, StoreError: if a part is missing or does not fit.
-    """
-    from ecgvision.runs.build import open_run as open_any
-
-    return open_any(Path(folder))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from ecgvision import __version__
 from ecgvision.core.errors import ConfigError, EcgVisionError
-from ecgvision.shipped import NAME, READER
+from ecgvision.shipped import NAME, resolve_bundle
 
 _TRAINING = frozenset(
     {"torch", "lightning", "timm", "numba", "pandas", "pyarrow", "scipy", "wfdb"}
@@ -210,7 +210,7 @@ def _predict(args: argparse.Namespace) -> int:
     from ecgvision.deploy.reader_bundle import ReaderBundle
 
     bundle = Bundle.open(args.bundle, threads=args.threads, label_hash=args.expect_labels)
-    reader = ReaderBundle.open(_folder(NAME), threads=args.threads) if args.check else None
+    reader = ReaderBundle.open(resolve_bundle(NAME), threads=args.threads) if args.check else None
     return predict.run(bundle, args.files, as_json=args.json, reader=reader)
 
 
@@ -222,7 +222,7 @@ def _digitize(args: argparse.Namespace) -> int:
         raise ConfigError("--speed says at what speed a --gain is printed", value=args.speed,
                           remedy="Give --gain too")  # fmt: skip
     gain = None if args.gain is None else args.gain / 10 * 25 / (args.speed or 25)
-    bundle = ReaderBundle.open(_folder(args.bundle), threads=args.threads)
+    bundle = ReaderBundle.open(resolve_bundle(args.bundle), threads=args.threads)
     return digitize_files.run(
         bundle, args.files, out=args.out, figure=args.figure, form=args.format, as_json=args.json,
         gain=gain,
@@ -232,10 +232,5 @@ def _digitize(args: argparse.Namespace) -> int:
 def _info(args: argparse.Namespace) -> int:
     from ecgvision.deploy import info
 
-    folder = None if args.bundle is None else _folder(args.bundle)
+    folder = None if args.bundle is None else resolve_bundle(args.bundle)
     return info.run(folder, as_json=args.json)
-
-
-def _folder(given: str) -> str:
-    """Return the given bundle folder; the name of the package's reader stands for its bundle."""
-    return str(READER / "bundle") if given == NAME else given

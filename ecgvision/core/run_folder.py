@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from ecgvision.core.errors import ConfigError
-from ecgvision.shipped import NAME, READER
+from ecgvision.shipped import resolve_run
 
 CONFIG_FILE = "config.yaml"
 METRICS = "metrics.json"
@@ -53,5 +53,5 @@ def checkpoint_file(given: str | Path) -> Path:
         given: a checkpoint; a run directory, for its best checkpoint; or `shipped`, for the page
             reader that comes with the package.
     """
-    path = READER if str(given) == NAME else Path(given).expanduser()
+    path = resolve_run(given).expanduser()
     return path / BEST if path.is_dir() else path

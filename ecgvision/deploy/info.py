@@ -10,27 +10,25 @@ from typing import Any
 
 from ecgvision import __version__
 from ecgvision.deploy.bundle import Bundle
-from ecgvision.deploy.card_file import READER, kind_of
+from ecgvision.deploy.open_bundle import open_bundle
 from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.reader.judge.lines import lines as read_lines
 
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "torch", "lightning", "timm", "numba")
 
 
-def run(folder: str | None, *, as_json: bool) -> int:
+def run(folder: str | Path | None, *, as_json: bool) -> int:
     """Print versions, or the card of a verified bundle; return the exit code."""
     if folder is None:
         found = versions()
         lines = [f"{name:<24}{number or 'not installed'}" for name, number in found.items()]
         print(json.dumps(found, indent=2) if as_json else "\n".join(lines))
         return 0
-    if kind_of(Path(folder)) == READER:
-        reader = ReaderBundle.open(folder)
-        card, text = reader.card, describe_reader(reader)
+    bundle = open_bundle(folder)
+    if as_json:
+        print(json.dumps(bundle.card, indent=2))
     else:
-        bundle = Bundle.open(folder)
-        card, text = bundle.card, describe(bundle)
-    print(json.dumps(card, indent=2) if as_json else text)
+        print(describe(bundle) if isinstance(bundle, Bundle) else describe_reader(bundle))
     return 0
 
 

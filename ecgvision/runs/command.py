@@ -11,7 +11,7 @@ from typing import Any
 
 from ecgvision.core.errors import ConfigError
 from ecgvision.evaluate.fills.fills import FILLS
-from ecgvision.shipped import NAME, READER
+from ecgvision.shipped import NAME, resolve_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,7 +107,7 @@ def check(args: argparse.Namespace) -> None:
     from ecgvision.systems.base import EvaluationOptions
 
     for folder in args.runs:
-        path = READER if folder == NAME else folder
+        path = resolve_run(folder)
         system = get_system(read_config(path)["exp"])
         system.check_evaluation(EvaluationOptions(**_options(args)), folder)
         read_metrics(path)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ecgvision.core.run_folder import read_config
 from ecgvision.core.source_digest import source_digest
-from ecgvision.shipped import NAME, READER
+from ecgvision.shipped import resolve_run
 from ecgvision.systems import get_system
 from ecgvision.systems.base import EvaluationOptions
 
@@ -28,7 +28,7 @@ def evaluate_run(run: str | Path, **options: Any) -> Path:
         ConfigError: if the run is not finished, or its system does not take an option.
         LayoutError: for an unknown layout.
     """
-    folder = READER if str(run) == NAME else Path(run)
+    folder = resolve_run(run)
     asked = EvaluationOptions(**options)
     system = get_system(read_config(folder)["exp"])
     system.check_evaluation(asked, run)

@@ -14,7 +14,6 @@ from ecgvision.cli import main
 from ecgvision.core.errors import ConfigError, DataError, LayoutError
 from ecgvision.reader.judge.digitisation import FIGURES
 from ecgvision.reader.judge.read_split import COLUMNS
-from ecgvision.runs import command, reevaluate
 from ecgvision.runs.reevaluate import evaluate_run
 from experiments import release_reader
 
@@ -69,9 +68,7 @@ def test_a_reader_is_judged_anew(
     monkeypatch.chdir(tmp_path)
     package = tmp_path / "package"
     release_reader.release(reader_run, package)
-    monkeypatch.setattr(reevaluate, "READER", package)
-    monkeypatch.setattr("ecgvision.systems.read.evaluation.READER", package)
-    monkeypatch.setattr(command, "READER", package)
+    monkeypatch.setattr("ecgvision.shipped.READER", package)
     found = evaluate_run("shipped", stores=[str(tiny_store)])
     assert found.parent == Path("runs/read/shipped/evaluations")
     assert metrics_of(found)["reading"]["test"] == again["reading"]["test"]
