@@ -9,14 +9,8 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 
 from ecgvision.core.errors import ConfigError, DataError
+from ecgvision.nn.training.distributed import processes
 from ecgvision.systems.mvkt.negatives import NEGATIVES, Negatives, draw
-
-
-def processes() -> int:
-    """Return the number of processes that train together; 1 without torch.distributed."""
-    if distributed.is_available() and distributed.is_initialized():
-        return distributed.get_world_size()
-    return 1
 
 
 def gather(values: Tensor) -> Tensor:
