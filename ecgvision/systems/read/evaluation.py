@@ -6,17 +6,17 @@ import copy
 from pathlib import Path
 from typing import Any
 
-import ecgvision
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.run_folder import BEST, METRICS, read_config, read_metrics
 from ecgvision.data.module import EcgDataModule
 from ecgvision.deploy.reader_card import read_reader_card
+from ecgvision.evaluate.report.summary import run_facts
 from ecgvision.nn.checkpoints import weights_hash
 from ecgvision.reader.data.folders import FolderPages
 from ecgvision.reader.judge.calibrate import add_confidence
 from ecgvision.reader.judge.read_split import read_split
 from ecgvision.reader.judge.summary import summarise, write_reading
-from ecgvision.shipped import NAME, READER
+from ecgvision.shipped import NAME, resolve_run
 from ecgvision.systems.base import EvaluationOptions, System, loader_arguments
 from ecgvision.systems.evaluation import FOLDER, choose_views, evaluation_id
 from ecgvision.systems.read.system import reader_settings
@@ -39,10 +39,10 @@ def evaluate_reader(system: System, run: Path, options: EvaluationOptions, *, co
         LayoutError, StoreError, DataError: for an unknown layout, or an invalid store or folder of
             pages.
     """
-    shipped = run == READER
+    shipped = run == resolve_run(NAME)
     gain, speed, images, pages = options.gain, options.speed, options.images, options.pages
     config: dict[str, Any] = copy.deepcopy(read_config(run))
-    read_metrics(run)  # refuses an unfinished run
+    stored = read_metrics(run)  # refuses an unfinished run
     data = config["data"]
     drawn = choose_views(data, options.layouts, options.artefacts, images)
     data["store"] = list(options.stores) or data["store"]
@@ -74,14 +74,11 @@ def evaluate_reader(system: System, run: Path, options: EvaluationOptions, *, co
                               accelerator=options.accelerator)  # fmt: skip
     card = read_reader_card(run / "bundle")
     table = add_confidence(table, tuple(card["calibration"]))
-    result = {
-        "exp": config["exp"], "version": ecgvision.__version__, "code": code,
-        "run_code": read_metrics(run).get("code"),
-        "run": NAME if shipped else run.name, "evaluation": judged,
-        "layouts": data["layouts"], "artefacts": data["artefacts"],
-        "data": {"name": data["name"], "hash": judged["records"],
-                 "test": len(pages_of.positions("test"))},
+    result = run_facts(config, pages_of, code=code, splits=("test",)) | {
+        "run_code": stored.get("code"),
+        "run": NAME if shipped else run.name,
+        "evaluation": judged,
         "reading": {"test": summarise(table, card["least_confidence"])},
-    }  # fmt: skip
+    }
     write_reading(folder, result, table, config=config, history=None, examples=shown)
     return folder
