@@ -34,7 +34,7 @@ def check_types(config: Mapping[str, Any]) -> None:
     files = [HERE / "config.yaml", HERE / "exp" / f"{config['exp']}.yaml"]
     for file in files:
         content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
-        for path, default in _leaves({k: v for k, v in content.items() if k != "hydra"}):
+        for path, default in leaves({k: v for k, v in content.items() if k != "hydra"}):
             value = _value(config, path, default)
             free = path in FREE or (value is None and path in OR_NULL)
             wanted = None if free else _wanted(default, value)
@@ -54,12 +54,13 @@ def _value(config: Mapping[str, Any], path: str, default: Any) -> Any:
     return value
 
 
-def _leaves(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Paths of all settings below a section, such as `optimizer.lr`, with their defaults."""
     for key, value in section.items():
         if key == "defaults":
             continue
         if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{prefix}{key}.")
+            yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", _computed(value, section)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from ecgvision.core.errors import ConfigError
+from ecgvision.core.errors import ConfigError, did_you_mean
+from experiments.check import leaves
 
 _UNKNOWN = re.compile(r"Could not override '([^']+)'")
 
@@ -28,39 +27,35 @@ def check_overrides(words: Sequence[str]) -> None:
 
     from experiments.configure import compose_config
 
+    groups: list[str] = []
     try:
         asked = get_args_parser().parse_args(list(words))
-        parsed = OverridesParser.create().parse_overrides(asked.overrides)
         single = []
-        for override in parsed:
+        for override in OverridesParser.create().parse_overrides(asked.overrides):
             text = override.input_line or ""
             if asked.multirun and override.is_sweep_override():
                 first = next(iter(override.sweep_string_iterator()))
                 text = f"{override.get_key_element()}={first}"
             single.append(text)
+            if override.key_or_group in ("exp", "data"):
+                groups.append(text)
         compose_config(single, folder=asked.config_dir)
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(*_explained(str(error))) from error
+        raise ConfigError(_explained(str(error), groups)) from error
 
 
-def _explained(message: str) -> tuple[str]:
-    """Hydra's message on one line; for an unknown setting the nearest known one as well."""
+def _explained(message: str, groups: Sequence[str]) -> str:
+    """Hydra's message on one line; for an unknown setting the nearest known one as well.
+
+    Args:
+        groups: the words that choose the system and the data, which decide what is known.
+    """
     if (found := _UNKNOWN.search(message)) is None:
-        return (" ".join(message.partition("Config search path")[0].split()),)
+        return " ".join(message.partition("Config search path")[0].split())
     from omegaconf import OmegaConf
 
     from experiments.configure import compose_config
 
-    key = found[1]
-    known = list(_leaves(OmegaConf.to_container(compose_config([]), resolve=False)))  # type: ignore[arg-type]
-    near = difflib.get_close_matches(key, known, n=1)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    return (f"unknown setting {key}.{hint} --help lists all; +{key}=VALUE adds one",)
-
-
-def _leaves(section: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for key, value in section.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}"
+    key, composed = found[1], OmegaConf.to_container(compose_config(groups), resolve=False)
+    hint = did_you_mean(key, (path for path, _ in leaves(composed)))  # type: ignore[arg-type]
+    return f"unknown setting {key}. {hint} --help lists all; +{key}=VALUE adds one"

@@ -82,7 +82,6 @@ def run(config: dict[str, Any]) -> Path:
     from ecgvision.core.atomic_io import atomic_file, remove_unfinished
     from ecgvision.nn.checkpoints import load_weights
     from ecgvision.nn.training.quiet import silence_lightning
-    from ecgvision.runs import build
     from ecgvision.systems import get_system
     from ecgvision.systems.base import Training, reads_pages
     from experiments.run_id import by_other_code, code, run_id
@@ -90,11 +89,11 @@ def run(config: dict[str, Any]) -> Path:
 
     silence_lightning()
     system = get_system(config["exp"])
-    cohort = build.build_cohort(config)
+    cohort = system.cohort(config)
     # what is wrong is said now, not when the first stage is through; of what pages a reader's run
     # reads, only the reader knows
     if stages.stage_names(config) and not reads_pages(config):
-        build.build_data(config, cohort).setup()
+        system.data(config, cohort).setup()
     stages.prepare(config, run)
     hashes = [cohort.hash, *(pages.hash for pages in drawn), *stages.weights_hashes(config)]
     identity = run_id(config, hashes, cohort.scheme.hash)
@@ -124,9 +123,9 @@ def run(config: dict[str, Any]) -> Path:
             text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
             part.write_text(text, encoding="utf-8")
         L.seed_everything(config["seed"], workers=True, verbose=False)
-        data = build.build_data(config, cohort)
+        data = system.data(config, cohort)
         data.setup()
-        task = build.build_task(config, data, pretrained=True)
+        task = system.build_task(config, data, pretrained=True)
         if not started_by_lightning():
             print(f"Run {folder}", flush=True)
         trainer = fit(config, task, data, folder, identity, system.monitor(config))

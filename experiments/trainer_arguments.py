@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from ecgvision.core.errors import ConfigError
+from ecgvision.core.errors import ConfigError, did_you_mean
 
 OURS = ("ema_decay", "patience", "gradient_clip")
 """Settings of the section that are no arguments of the trainer."""
@@ -57,6 +56,6 @@ def check_arguments(trainer: Mapping[str, Any]) -> None:
         if key in SET_BY_THE_RUN:
             raise ConfigError(f"trainer.{key} is set by the run itself",
                               remedy=SET_BY_THE_RUN[key])  # fmt: skip
-        near = difflib.get_close_matches(key, known, n=1)
+        near = did_you_mean(f"trainer.{key}", (f"trainer.{name}" for name in known))
         raise ConfigError("lightning.Trainer has no such argument", value=f"trainer.{key}",
-                          remedy=f"Did you mean trainer.{near[0]}?" if near else "")  # fmt: skip
+                          remedy=near)  # fmt: skip

@@ -5,7 +5,7 @@ The module imports nothing slow, so that command lines respond at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,14 @@ def _rebuild(
     kind: type[EcgVisionError], what: str, file: str | None, value: Any, remedy: str
 ) -> EcgVisionError:
     return kind(what, file=file, value=value, remedy=remedy)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `Did you mean ...?` with the nearest of the known words; empty if none is near."""
+    import difflib
+
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"Did you mean {near[0]}?" if near else ""
 
 
 @contextmanager

@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
     [
         ("+exp=vizecg data.layoutz=[3x4]", r"data\.layoutz.* Did you mean data\.layouts\?"),
         ("+exp=vizecg optimizer.l=1", r"Did you mean optimizer\.lr\?"),
+        ("+exp=vizecg model.widht=64", r"Did you mean model\.width\?"),
+        ("+exp=signal data=ptbxl data.rooot=x", r"Did you mean data\.root\?"),
         ("-m +exp=vizecg seed=0,1 sead=3", r"sead.* Did you mean seed\?"),
         ("+exp=vizec", "exp/vizec"),
         ("+exp=vizecg data=nowhere", "data/nowhere"),
