@@ -22,7 +22,7 @@ ROOMS = {
     "cli": ("the command ecgvision", "answers for people"),
     "api": ("import ecgvision as ev", "functions for notebooks"),
     "interpret": ("explanations of an answer", "attributions"),
-    "runs": ("finished runs, opened and judged again", "evaluations"),
+    "trained_runs": ("finished runs, opened and judged again", "evaluations"),
     "systems": ("networks, losses, tasks of each system", "runs, checkpoints"),
     "deploy": ("bundles, export, predict, digitize", "bundles"),
     "reader": ("the page reader as a library", "waveforms off pages"),

@@ -22,7 +22,7 @@ _PUBLIC = {
     "Store": "store.packed",
     "digitize": "api",
     "open_bundle": "api",
-    "open_run": "runs.build",
+    "open_run": "trained_runs.build",
     "predict": "api",
     "read_page": "deploy.ingest",
     "read_record": "records.reading",

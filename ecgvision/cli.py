@@ -71,7 +71,7 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
         "evaluate", help="judge trained runs layout by layout (needs the train extra)"
     )
     if words[:1] == ["evaluate"]:
-        import ecgvision.runs.command as evaluation
+        import ecgvision.trained_runs.command as evaluation
 
         evaluation.add_arguments(evaluate)
         evaluate.set_defaults(run=evaluation.run)

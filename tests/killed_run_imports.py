@@ -3,12 +3,12 @@
 import torch
 
 import ecgvision.deploy.export
-import ecgvision.runs.build
 import ecgvision.systems.judging
 import ecgvision.systems.read.judging
 import ecgvision.systems.ssl.judging
+import ecgvision.trained_runs.build
 import experiments.run
 import experiments.train
 
 torch.set_num_threads(1)
-PARTS = (ecgvision.runs.build, ecgvision.deploy.export, experiments)
+PARTS = (ecgvision.trained_runs.build, ecgvision.deploy.export, experiments)

@@ -21,8 +21,8 @@ from ecgvision.interpret.gradients import integrated_gradients, patch_gradients
 from ecgvision.interpret.options import check_options
 from ecgvision.interpret.rollout import attention_rollout
 from ecgvision.interpret.samples import to_samples
-from ecgvision.runs.build import build_data, open_run
 from ecgvision.systems.patchecg.network import PatchECG
+from ecgvision.trained_runs.build import build_data, open_run
 
 MEANING = {"gradients": "logits per sample", "rollout": "share of attention per patch"}
 

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from ecgvision.reader.judge.read_split import read_split
     from ecgvision.reader.judge.summary import summarise
     from ecgvision.reader.page_reader import PageReader
-    from ecgvision.runs.build import open_run  # slow imports follow the checks
+    from ecgvision.trained_runs.build import open_run  # slow imports follow the checks
     from experiments.bench.reader_ways import Dense
 
     silence_lightning()

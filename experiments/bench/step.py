@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from data_prep.synthesize import synthesize
-    from ecgvision.runs import build
+    from ecgvision.trained_runs import build
     from experiments.configure import configure
     from experiments.train import precision
 

@@ -29,8 +29,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from data_prep.synthesize import synthesize
     from ecgvision.nn.signal_net import SignalNet
     from ecgvision.nn.training.teacher import Teacher
-    from ecgvision.runs import build
     from ecgvision.systems.mvkt import system
+    from ecgvision.trained_runs import build
     from experiments.configure import configure
 
     cuda = args.accelerator in ("auto", "cuda") and torch.cuda.is_available()

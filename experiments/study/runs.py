@@ -68,8 +68,8 @@ def _judge(plan: Plan, arm: ArmPlan, config: dict[str, Any], folder: Path) -> Pa
     """The folder whose predictions answer for the arm."""
     if not plan.layouts and not plan.artefacts:
         return folder
-    from ecgvision.runs.reevaluate import evaluate_run
     from ecgvision.systems.base import names
+    from ecgvision.trained_runs.reevaluate import evaluate_run
 
     return evaluate_run(
         folder, layouts=plan.layouts or names(config["data"]["layouts"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from ecgvision.runs import build
+from ecgvision.trained_runs import build
 from experiments.configure import configure
 
 

@@ -11,8 +11,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from ecgvision.nn.image_encoders.image_encoder import OWN, image_encoder
 from ecgvision.nn.signal_encoders import SIGNAL_ENCODERS, signal_encoder
-from ecgvision.runs import build
 from ecgvision.systems import SYSTEMS
+from ecgvision.trained_runs import build
 from experiments.configure import configure
 from experiments.run import run
 from experiments.train import RampedEMA

@@ -17,12 +17,12 @@ from ecgvision.core.errors import ConfigError, LabelError
 from ecgvision.nn.signal_net import SignalNet
 from ecgvision.reader.networks.dense_head import BACKGROUND
 from ecgvision.reader.page_reader import PageReader
-from ecgvision.runs import build
-from ecgvision.runs.reevaluate import evaluate_run
 from ecgvision.systems import get_system
 from ecgvision.systems.page_input.adopt import adopt_reader
 from ecgvision.systems.page_input.network import PageNet
 from ecgvision.systems.patchecg.network import PatchECG
+from ecgvision.trained_runs import build
+from ecgvision.trained_runs.reevaluate import evaluate_run
 from experiments import stages
 from experiments.configure import configure
 from experiments.run import run

@@ -22,10 +22,10 @@ from ecgvision.reader.data.module import ReadingDataModule
 from ecgvision.reader.deployed import DeployedReader
 from ecgvision.reader.judge.read_split import read_split
 from ecgvision.reader.judge.snr import snr_db
-from ecgvision.runs import build
 from ecgvision.store.packed import StoreWriter
 from ecgvision.systems.pretrained_encoder import READER_BACKBONE as BACKBONE
 from ecgvision.systems.read.task import ReadTask
+from ecgvision.trained_runs import build
 from experiments import release_reader
 from experiments.configure import configure
 from experiments.run import run

@@ -19,8 +19,8 @@ from ecgvision.deploy.bundle import Bundle
 from ecgvision.evaluate import predictions
 from ecgvision.evaluate.inference import predict
 from ecgvision.nn.checkpoints import load_weights
-from ecgvision.runs import build
-from ecgvision.runs.reevaluate import evaluate_run
+from ecgvision.trained_runs import build
+from ecgvision.trained_runs.reevaluate import evaluate_run
 from experiments import run_id, train
 from experiments.configure import configure
 from experiments.run import run

@@ -15,11 +15,11 @@ from ecgvision.core import run_folder
 from ecgvision.core.errors import ConfigError, DataError
 from ecgvision.data.cohort import Cohort
 from ecgvision.evaluate import predictions
-from ecgvision.runs import build
-from ecgvision.runs.reevaluate import evaluate_run
 from ecgvision.store.packed import StoreWriter
 from ecgvision.systems.pretrained_encoder import BACKBONE, STANDARDISE
 from ecgvision.systems.ssl.pretrain_task import PretrainTask
+from ecgvision.trained_runs import build
+from ecgvision.trained_runs.reevaluate import evaluate_run
 from experiments import stages, train
 from experiments.configure import configure
 from experiments.run import run

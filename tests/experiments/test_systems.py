@@ -13,7 +13,7 @@ from ecgvision.core import run_folder
 from ecgvision.core.errors import ConfigError, LabelError, LayoutError
 from ecgvision.data.signals import NO_LAYOUT
 from ecgvision.evaluate import predictions
-from ecgvision.runs import build
+from ecgvision.trained_runs import build
 from experiments import train
 from experiments.configure import configure
 from experiments.run import run

@@ -12,8 +12,8 @@ import yaml
 import ecgvision as ev
 from ecgvision.core.run_folder import BEST
 from ecgvision.evaluate import predictions
-from ecgvision.runs.reevaluate import evaluate_run
 from ecgvision.systems import SYSTEMS
+from ecgvision.trained_runs.reevaluate import evaluate_run
 from experiments.configure import configure
 from experiments.run import run
 from experiments.study import __main__ as study

@@ -14,7 +14,7 @@ from ecgvision.cli import main
 from ecgvision.core.errors import ConfigError, DataError, LayoutError
 from ecgvision.reader.judge.digitisation import FIGURES
 from ecgvision.reader.judge.read_split import COLUMNS
-from ecgvision.runs.reevaluate import evaluate_run
+from ecgvision.trained_runs.reevaluate import evaluate_run
 from experiments import release_reader
 
 pytestmark = [

@@ -19,10 +19,10 @@ from ecgvision.data.drawn_pages import DrawnPages
 from ecgvision.data.network_input import to_network
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.evaluate import predictions
-from ecgvision.runs.reevaluate import evaluate_run
 from ecgvision.systems import get_system
 from ecgvision.systems.base import EvaluationOptions
 from ecgvision.systems.evaluation import change_views
+from ecgvision.trained_runs.reevaluate import evaluate_run
 from experiments.configure import configure
 from experiments.run import run
 

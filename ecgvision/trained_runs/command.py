@@ -70,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
     check(args)
     from ecgvision.core.run_folder import read_metrics
     from ecgvision.nn.training.quiet import silence_lightning
-    from ecgvision.runs.reevaluate import evaluate_run
     from ecgvision.systems import get_system
+    from ecgvision.trained_runs.reevaluate import evaluate_run
 
     silence_lightning()
     out = {}
