@@ -24,14 +24,17 @@ READ = ("+exp=read", "data=store", "data.num_workers=0", "data.small=true",
         "data.style=kit")  # fmt: skip
 
 
-FIRST = ("test_page_input", "test_run", "test_ssl", "experiments", "notebooks", "evaluate", "tasks")
-"""Files, then folders, that take longest: begun first, none is what all others wait for at the end.
-The first trains the reader that others share, which the second and third do without."""
+TESTS = Path(__file__).parent
+
+FIRST = ("test_page_input", "test_resume", "test_run", "test_ssl", "experiments", "notebooks",
+         "trained_runs", "read", "evaluate")  # fmt: skip
+"""Files and folders that take longest: begun first, none is what all others wait for at the end.
+The first trains the reader that others share, which those after it do without."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def place(item: pytest.Item) -> int:
-        named = (item.path.stem, item.path.parent.name)
+        named = item.path.relative_to(TESTS).with_suffix("").parts
         return min((FIRST.index(name) for name in named if name in FIRST), default=len(FIRST))
 
     items.sort(key=place)  # otherwise they stay in their order

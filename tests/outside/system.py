@@ -10,9 +10,9 @@ from torch.nn import functional as F
 from ecgvision.data.paired import PairedDataModule
 from ecgvision.nn.student import Student
 from ecgvision.nn.training.task import BaseTask
-from ecgvision.systems.base import base_arguments, loader_arguments
+from ecgvision.systems.base import base_arguments
 from ecgvision.systems.labelled import LabelledSystem
-from ecgvision.systems.pages import page_settings
+from ecgvision.systems.pages import page_data
 
 
 class InkNet(nn.Module):
@@ -41,10 +41,7 @@ class InkSystem(LabelledSystem):
         return ("ink",)
 
     def data(self, config: Any, cohort: Any) -> PairedDataModule:
-        return PairedDataModule(
-            cohort, page_settings(config, images=True), folders=(),
-            augment=config["data"]["augment"], **loader_arguments(config),
-        )  # fmt: skip
+        return page_data(config, cohort)
 
     def task(self, config: Any, data: Any, *, pretrained: bool) -> InkTask:
         network = InkNet(len(data.cohort.scheme.codes), config["model"]["cells"])

@@ -33,7 +33,7 @@ def write_reading_report(
         path: the file.
         config: the run's configuration, plain containers.
         metrics: content of metrics.json.
-        judged: one row for each test page and lead, with confidences (see `calibrate.settle`).
+        judged: one row for each test page and lead, with confidences (see `calibrate.add_confidence`).
         history: one row for each epoch, or None.
         examples: pages as `read_split.read_split` returns them.
     """

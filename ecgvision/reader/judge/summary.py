@@ -34,7 +34,7 @@ def summarise(table: pd.DataFrame, least_confidence: float) -> dict[str, dict[st
     are several; and `view:LAYOUT, ARTEFACT` if there are several of both.
 
     Args:
-        table: table with confidences, as `calibrate.settle` returns it.
+        table: table with confidences, as `calibrate.add_confidence` returns it.
         least_confidence: confidence below which a page is refused.
 
     Returns:
@@ -148,7 +148,7 @@ def write_reading(
     Args:
         folder: folder of the files.
         metrics: content of metrics.json.
-        judged: table of `read_split.read_split` with confidences (see `calibrate.settle`).
+        judged: table of `read_split.read_split` with confidences (see `calibrate.add_confidence`).
         config, history, examples: see `write_reading_report`.
     """
     with atomic_file(folder / "reading.parquet") as part:

@@ -11,7 +11,6 @@ from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import ConfigError
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.module import EcgDataModule
-from ecgvision.data.paired import PairedDataModule
 from ecgvision.data.patch_settings import PatchSettings
 from ecgvision.evaluate.metrics.operating_points import OperatingPoints
 from ecgvision.nn.checkpoints import load_weights
@@ -19,21 +18,12 @@ from ecgvision.nn.losses.pairs import Distillation
 from ecgvision.nn.losses.tokens import TokenDistillation
 from ecgvision.nn.student import Student
 from ecgvision.nn.token_network import TokenNetwork
-from ecgvision.systems.base import Config, loader_arguments, names
+from ecgvision.systems.base import Config
 from ecgvision.systems.leakage import refuse_leakage
 from ecgvision.systems.page_input.network import PageLogits, PageNet
 from ecgvision.systems.page_input.page_distillation import PageDistillation
-from ecgvision.systems.pages import page_settings
 from ecgvision.systems.read.system import make_reader
 from ecgvision.systems.teacher import load_teacher
-
-
-def page_data(config: Config, cohort: Cohort) -> PairedDataModule:
-    """Return the data module of pages, as in `+exp=vizecg`."""
-    return PairedDataModule(
-        cohort, page_settings(config, images=True), folders=names(config["data"]["images"]),
-        augment=config["data"]["augment"], **loader_arguments(config),
-    )  # fmt: skip
 
 
 def page_network(

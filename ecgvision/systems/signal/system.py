@@ -20,7 +20,7 @@ from ecgvision.systems.base import (
     reads_pages,
 )
 from ecgvision.systems.labelled import LabelledSystem
-from ecgvision.systems.pages import page_settings
+from ecgvision.systems.pages import page_data, page_settings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -116,8 +116,6 @@ class MaskedSystem(LabelledSystem):
 
     def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
         if reads_pages(config):
-            from ecgvision.systems.page_input.build import page_data
-
             return page_data(config, cohort)
         from ecgvision.data.patches import PatchDataModule
 

@@ -17,7 +17,7 @@ from ecgvision.systems.base import (
     loader_arguments,
     names,
 )
-from ecgvision.systems.pages import page_settings
+from ecgvision.systems.pages import page_data, page_settings
 from ecgvision.systems.ssl.views.checks import check_counts, check_share
 
 if TYPE_CHECKING:
@@ -121,10 +121,7 @@ class SslPretrain(System):
         from ecgvision.systems.ssl.unlabelled import CropsForPretraining, PagesForPretraining
 
         if modality(config) == "image":
-            return PagesForPretraining(
-                cohort, page_settings(config, images=True), folders=names(config["data"]["images"]),
-                augment=config["data"]["augment"], **loader_arguments(config),
-            )  # fmt: skip
+            return page_data(config, cohort, module=PagesForPretraining)
         return CropsForPretraining(
             cohort, crop_settings(config), augment=config["data"]["augment"],
             **loader_arguments(config),

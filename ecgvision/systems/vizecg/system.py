@@ -8,9 +8,9 @@ from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import ConfigError
 from ecgvision.nn.encoder_names import check_image_encoder, check_signal_encoder
 from ecgvision.nn.losses.pair_settings import mutual, named_pairs
-from ecgvision.systems.base import Config, base_arguments, loader_arguments, names
+from ecgvision.systems.base import Config, base_arguments
 from ecgvision.systems.labelled import LabelledSystem
-from ecgvision.systems.pages import page_settings
+from ecgvision.systems.pages import page_data, page_settings
 from ecgvision.systems.signal.system import SignalSystem
 from ecgvision.systems.stage_checks import check_stage
 from ecgvision.systems.vizecg.streams import check_streams, stream_names
@@ -65,15 +65,7 @@ class VizECG(LabelledSystem):
         named_pairs(**self._pairs(config, taught=teacher))
 
     def data(self, config: Config, cohort: Cohort) -> PairedDataModule:
-        from ecgvision.data.paired import PairedDataModule
-
-        return PairedDataModule(
-            cohort,
-            page_settings(config, images=config["model"]["streams"] != "signal"),
-            folders=names(config["data"]["images"]),
-            augment=config["data"]["augment"],
-            **loader_arguments(config),
-        )
+        return page_data(config, cohort, images=config["model"]["streams"] != "signal")
 
     def task(self, config: Config, data: EcgDataModule, *, pretrained: bool) -> VizECGTask:
         from ecgvision.data.paired import PairedDataModule

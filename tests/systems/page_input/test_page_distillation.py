@@ -10,7 +10,7 @@ from ecgvision.nn.losses.tokens import TokenDistillation
 from ecgvision.nn.signal_net import SignalNet
 from ecgvision.nn.training.optimizer import OptimizerSettings
 from ecgvision.nn.training.teacher import Teacher
-from ecgvision.reader.networks.dense_head import NOTHING
+from ecgvision.reader.networks.dense_head import BACKGROUND
 from ecgvision.reader.page_reader import PageReader
 from ecgvision.systems.page_input.network import PageNet
 from ecgvision.systems.page_input.page_distillation import PageDistillation
@@ -32,8 +32,8 @@ def task(stream: str, *, weight: float = 0.5) -> PageTask:
     torch.manual_seed(0)
     reader = PageReader("readnet", (64, 96), width=16)
     with torch.no_grad():
-        reader.cells.answer.weight[: NOTHING + 1] = 0
-        reader.cells.answer.bias[: NOTHING + 1] = -8
+        reader.cells.answer.weight[: BACKGROUND + 1] = 0
+        reader.cells.answer.bias[: BACKGROUND + 1] = -8
         reader.cells.answer.bias[1] = 8.0  # lead II is printed
     student, teacher = network(stream), network(stream, 1)
     lesson = PageDistillation(
