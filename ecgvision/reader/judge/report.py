@@ -33,7 +33,8 @@ def write_reading_report(
         path: the file.
         config: the run's configuration, plain containers.
         metrics: content of metrics.json.
-        judged: one row for each test page and lead, with confidences (see `calibrate.add_confidence`).
+        judged: one row for each test page and lead, with confidences from
+            `calibrate.add_confidence`.
         history: one row for each epoch, or None.
         examples: pages as `read_split.read_split` returns them.
     """
