@@ -1,0 +1,115 @@
+"""Padding and calibration pulses at the ends of a record, which are drawn like signal but are none.
+
+Data sets pad short records with zeros on both sides (CODE pads to 4,096 samples), and some devices
+append their calibration pulse to the samples (11 s instead of 10 s).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+PADDING_SECONDS = 0.25
+"""All leads at once are exactly constant this long only where nothing was recorded. Records of
+PTB-XL hold their last value for up to 0.12 s."""
+
+PULSE_SECONDS = 3.0  # longest stretch of a calibration pulse with its baseline
+PULSE_MV = (0.4, 2.5)  # height of a pulse: 1 mV, at half or double gain
+_EQUAL_MV = 0.02  # the pulse is the same in all leads to this
+_PLATEAU_SECONDS = 0.04
+_LEAST_CHANNELS = 3  # equal in all leads means nothing for one or two
+
+Read = Callable[[int, int], NDArray[np.floating]]
+"""Function of start and stop (samples) that returns (channels, n) mV as stored."""
+
+
+@dataclass(frozen=True)
+class Edges:
+    """The signal's part of a record: samples `start` to `stop`, and notes on what lies outside."""
+
+    start: int
+    stop: int
+    notes: tuple[str, ...]
+
+
+def find_edges(read: Read, length: int, rate: float) -> Edges:
+    """Find padding and calibration pulses at both ends of a record.
+
+    Args:
+        read: reads the channels that were recorded themselves (not derived), with stored signs.
+        length: samples of the record.
+        rate: Hz.
+
+    Returns:
+        The whole record if nothing was found, or if all leads are constant throughout.
+    """
+    notes: list[tuple[int, str]] = []
+    start, stop = 0, length
+    for backwards in (False, True):
+        while start < stop:
+            from_edge = _mirrored(read, start, stop, backwards=backwards)
+            found, kind = _at_edge(from_edge, stop - start, rate)
+            if not found:
+                break
+            if found >= stop - start:
+                return Edges(0, length, ())
+            begin, end = (stop - found, stop) if backwards else (start, start + found)
+            notes.append((begin, f"{kind}:{begin / rate:.4g}-{end / rate:.4g} s"))
+            start, stop = (start, begin) if backwards else (end, stop)
+    return Edges(start, stop, tuple(note for _, note in sorted(notes)))
+
+
+def _mirrored(read: Read, start: int, stop: int, *, backwards: bool) -> Callable[[int], NDArray]:
+    """Return a function that reads the first n samples of a part, counted from the edge."""
+
+    def samples(count: int) -> NDArray[np.floating]:
+        count = min(count, stop - start)
+        if backwards:
+            return read(stop - count, stop)[:, ::-1]
+        return read(start, start + count)
+
+    return samples
+
+
+def _at_edge(from_edge: Callable[[int], NDArray], length: int, rate: float) -> tuple[int, str]:
+    """Return the length in samples and the kind of what lies at an edge; 0 if it is signal."""
+    if pulse := _pulse(from_edge(round(PULSE_SECONDS * rate) + 1), rate):
+        return pulse, "pulse"
+    constant = _constant(from_edge, length, rate)
+    return (constant, "padding") if constant >= PADDING_SECONDS * rate else (0, "")
+
+
+def _constant(from_edge: Callable[[int], NDArray], length: int, rate: float) -> int:
+    """Return for how many samples from the edge all channels are constant, and one has a value."""
+    count = round(2 * rate)
+    while True:
+        values = from_edge(count)
+        if np.isnan(values[:, 0]).all():
+            return 0
+        same = (values == values[:, :1]) | (np.isnan(values) & np.isnan(values[:, :1]))
+        moved = np.flatnonzero(~same.all(0))
+        if len(moved) or count >= length:
+            return int(moved[0]) if len(moved) else length
+        count *= 4
+
+
+def _pulse(values: NDArray[np.floating], rate: float) -> int:
+    """Return for how many samples from the edge all channels hold the same rectangular pulse."""
+    values = values[~np.isnan(values).any(1)]
+    if len(values) < _LEAST_CHANNELS or values.shape[1] < 2:
+        return 0
+    moved = values - values[:, :1]
+    differ = np.flatnonzero(np.ptp(moved, axis=0) > _EQUAL_MV)
+    if not len(differ):  # longer than any pulse
+        return 0
+    shape = np.median(moved[:, : differ[0]], axis=0)
+    if not shape.size or not PULSE_MV[0] <= float(np.abs(shape).max()) <= PULSE_MV[1]:
+        return 0
+    level = shape / shape[int(np.abs(shape).argmax())]
+    high, low = np.abs(level - 1) < 0.1, np.abs(level) < 0.1
+    if high.sum() < _PLATEAU_SECONDS * rate or (high | low).mean() < 0.9:
+        return 0
+    return int(differ[0])

@@ -1,0 +1,124 @@
+"""Whether numbers can be an ECG in mV: a wrong unit or rate is found by its size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgvision.core.errors import RecordError
+from ecgvision.records.option_names import OptionNames
+
+RATES = (50.0, 2000.0)
+"""Hz; the rates of diagnostic and ambulatory ECGs."""
+
+RANGES = (0.02, 10.0)
+"""mV, from the least to the largest value of the median lead. Of 2,532 records of PTB-XL and the
+PhysioNet Challenges, the median lead spans 0.17 to 5.15 mV."""
+
+_STANDARD = 1e-3  # of mean and deviation, which standardised records have to rounding
+_CAUSES = (
+    (1e5, "nV, or an amplifier's steps"),
+    (40.0, "uV, or an amplifier's steps"),
+    (RANGES[1], "0.1 mV (1e-4V), or standardised"),
+)
+
+
+def plausible_rate(rate: float) -> bool:
+    """Return whether a number is the rate of an ECG in Hz."""
+    return RATES[0] <= rate <= RATES[1]
+
+
+def check_rate(rate: float, path: Path, options: OptionNames) -> None:
+    """Check a rate in Hz.
+
+    Raises:
+        RecordError: if it is no positive number, or not one of an ECG.
+    """
+    if not (np.isfinite(rate) and rate > 0):
+        raise RecordError("rate must be a positive number of Hz", file=path, value=rate)
+    if not plausible_rate(rate):
+        cause = "times in ms" if 1000 * rate >= RATES[0] and rate < 1 else "a wrong rate"
+        cause = "times in another unit" if rate > RATES[1] else cause
+        raise RecordError(
+            f"no ECG has this rate in Hz ({RATES[0]:g} to {RATES[1]:g}): it looks like {cause}",
+            file=path, value=float(f"{rate:.6g}"),
+            remedy=f"State the rate in Hz with {options.rate}",
+        )  # fmt: skip
+
+
+def standardised(signal: NDArray[np.floating]) -> str | None:
+    """Return how values were scaled to lose their unit; None if they were not.
+
+    Args:
+        signal: (C, T), NaN where missing; leads without deflection tell nothing.
+    """
+    leads = [row[np.isfinite(row)].astype(np.float64) for row in signal]
+    leads = [row for row in leads if row.size > 1 and np.ptp(row) > 0]
+    if not leads:
+        return None
+    groups = [leads, [np.concatenate(leads)]]
+    if any(
+        all(abs(g.mean()) < _STANDARD and abs(g.std() - 1) < max(_STANDARD, 1 / g.size) for g in gs)
+        for gs in groups
+    ):
+        return "mean 0 and deviation 1"
+    ends = {(round(float(g.min()), 6), round(float(g.max()), 6)) for g in leads}
+    if len(leads) > 2 and len(ends) == 1 and next(iter(ends)) in ((0.0, 1.0), (-1.0, 1.0)):
+        return f"values from {min(ends)[0]:g} to 1"
+    return None
+
+
+def median_range(signal: NDArray[np.floating]) -> float | None:
+    """Return the range of the median lead; None if no lead has a deflection.
+
+    Args:
+        signal: (C, T), NaN where missing. A lead that is flat has no unit to tell, and does not
+            count.
+    """
+    rows = [row[np.isfinite(row)] for row in signal]
+    spans = [float(np.ptp(row)) for row in rows if row.size]
+    spans = [span for span in spans if span > 0]
+    return float(np.median(spans)) if spans else None
+
+
+def plausible_amplitude(signal: NDArray[np.floating]) -> bool:
+    """Return whether (C, T) values in mV are of the size of an ECG."""
+    span = median_range(signal)
+    return span is None or (RANGES[0] <= span <= RANGES[1] and standardised(signal) is None)
+
+
+def check_amplitude(
+    signal: NDArray[np.floating], path: Path, options: OptionNames, stated: str | None
+) -> None:
+    """Check that values in mV are of the size of an ECG.
+
+    Args:
+        signal: (C, T) mV, NaN where missing.
+        stated: the unit that was stated, by the file or the caller; None if nobody did.
+
+    Raises:
+        RecordError: naming the size, the likely cause and the option that states the unit.
+    """
+    span = median_range(signal)
+    if span is None:
+        return
+    if (how := standardised(signal)) is not None:
+        raise RecordError(f"the leads are standardised ({how}), so the values have no unit",
+                          file=path, remedy="Give the record in mV, or in a unit that is stated "
+                          f"with {options.unit}")  # fmt: skip
+    if RANGES[0] <= span <= RANGES[1]:
+        return
+    if span > RANGES[1]:
+        cause = next(cause for least, cause in _CAUSES if span > least)
+    else:
+        cause = "V" if span < RANGES[0] / 2 else "another unit"
+    by = "in mV, as no unit is stated" if stated is None else f"in {stated}, as stated"
+    remedy = f"State the unit with {options.unit}: V, mV, uV, nV or a multiple such as 1e-4V"
+    raise RecordError(
+        f"the median lead spans {span:.4g} mV if read {by}, which no ECG does: the values may be "
+        f"in {cause}",
+        file=path,
+        remedy=remedy,
+    )
