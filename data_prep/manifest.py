@@ -37,7 +37,8 @@ from ecgvision.labels.schemes import SCHEMES, targets
 from ecgvision.records.csv_format import SUFFIXES as TABLES
 from ecgvision.records.npy_format import ORIENTATIONS
 from ecgvision.records.option_names import OptionNames
-from ecgvision.records.recording import WFDB_SUFFIXES, record_file
+from ecgvision.records.other_formats import WFDB_SUFFIXES
+from ecgvision.records.recording import record_file
 from ecgvision.records.units import millivolts
 
 if TYPE_CHECKING:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ecgvision.core.errors import RecordError
 
+WFDB_SUFFIXES = (".hea", ".dat", ".mat")
+
 SUFFIXES = {
     ".xml": "XML", ".aecg": "HL7 aECG", ".hl7": "HL7", ".dcm": "DICOM", ".dicom": "DICOM",
     ".scp": "SCP-ECG", ".ecg": "SCP-ECG or a device's own format", ".edf": "EDF", ".bdf": "BDF",
@@ -44,6 +46,8 @@ def refuse_other_format(path: Path, header: Path) -> None:
         raise RecordError("this is a folder, not a record", file=path,
                           remedy="Name one record in it")  # fmt: skip
     found = SUFFIXES.get(path.suffix.lower())
+    if path.is_file() and path.suffix.lower() not in WFDB_SUFFIXES:
+        found = found or path.suffix or "a file without suffix"
     with suppress(OSError), path.open("rb") as file:
         start = file.read(160)
         found = next((name for at, mark, name in SIGNATURES if start[at:].startswith(mark)), found)

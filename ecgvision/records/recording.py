@@ -18,7 +18,7 @@ from ecgvision.records.edges import Edges, find_edges
 from ecgvision.records.lead_rows import lead_rows
 from ecgvision.records.npy_format import ORIENTATIONS, open_npy
 from ecgvision.records.option_names import API, OptionNames
-from ecgvision.records.other_formats import refuse_other_format
+from ecgvision.records.other_formats import WFDB_SUFFIXES, refuse_other_format
 from ecgvision.records.plausible import (
     check_amplitude,
     check_rate,
@@ -28,7 +28,6 @@ from ecgvision.records.plausible import (
 from ecgvision.records.units import millivolts
 from ecgvision.records.wfdb_format import open_wfdb
 
-WFDB_SUFFIXES = (".hea", ".dat", ".mat")
 KEPT_SECONDS = 600.0
 """Records up to this length are read once and kept; of longer ones, stretches of
 `STRETCH_SECONDS` that add up to it are looked at to judge the amplitude."""

@@ -10,7 +10,9 @@ from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import RecordError
 from ecgvision.core.lead_names import ALIASES, OTHER_LEADS, PREFIXES, SUFFIXES, read_lead_name
 
-SPELLINGS = [(w, lead) for table in (ALIASES, OTHER_LEADS) for lead, ws in table.items() for w in ws]
+SPELLINGS = [
+    (w, lead) for table in (ALIASES, OTHER_LEADS) for lead, ws in table.items() for w in ws
+]
 CASES = (str, str.lower, str.upper, str.title)
 MINUS = ("-", "\u2212", "\u2013", "minus ", "Inverted ", "- ")
 
@@ -32,7 +34,9 @@ def test_the_tables_hold_every_lead_once():
     sign=st.sampled_from([("", 1), ("+", 1), *((minus, -1) for minus in MINUS)]),
     inside=st.booleans(),
 )
-def test_every_spelling_is_read_with_its_sign(spelling, case, prefix, gap, suffix, end, sign, inside):
+def test_every_spelling_is_read_with_its_sign(
+    spelling, case, prefix, gap, suffix, end, sign, inside
+):
     word, lead = spelling
     mark, wanted = sign
     head = f"{prefix}{gap}" if prefix else ""
@@ -57,7 +61,21 @@ def test_a_negative_lead_has_sign_minus_one(written):
 
 
 @pytest.mark.parametrize(
-    "written", ["", "MLII", "IV", "I-II", "I II", "Lead 1", "-", "aVR-", "-aVR inverted", "V10", "lead", "lead - aVR"]
+    "written",
+    [
+        "",
+        "MLII",
+        "IV",
+        "I-II",
+        "I II",
+        "Lead 1",
+        "-",
+        "aVR-",
+        "-aVR inverted",
+        "V10",
+        "lead",
+        "lead - aVR",
+    ],
 )
 def test_what_is_no_lead_or_may_be_two_is_refused(written):
     with pytest.raises(RecordError, match="unknown lead"):
