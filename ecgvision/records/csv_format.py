@@ -10,7 +10,8 @@ from __future__ import annotations
 import csv
 import re
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.core.errors import RecordError
+from ecgvision.core.lead_names import read_lead_name
 from ecgvision.records.channels import Channels
 from ecgvision.records.option_names import OptionNames
 from ecgvision.records.plausible import plausible_rate
@@ -95,21 +97,53 @@ def open_csv(
 def _read_table(path: Path) -> _Table:
     try:
         with path.open("rb") as raw:
-            start = raw.read(4)
-        encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-        with path.open(newline="", encoding=encoding) as file:
+            start = raw.read(4096)
+        with path.open(newline="", encoding=_encoding(start)) as file:
             return _parse(file, path)
     except (OSError, UnicodeError, csv.Error) as error:
         raise RecordError(f"the file cannot be read ({error})", file=path) from None
 
 
+def _encoding(start: bytes) -> str:
+    """Return the encoding of a file by its first bytes; numbers are the same in all but UTF-16."""
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    try:
+        start.rpartition(b"\n")[0].decode("utf-8-sig")
+    except UnicodeDecodeError:  # a micro sign of Windows
+        return "cp1252"
+    return "utf-8-sig"
+
+
+def _head(file: TextIO, path: Path) -> tuple[list[str], str, list[list[str]], int]:
+    """Read up to the row of names, which may stand behind comments, or in the last of them.
+
+    Returns:
+        The names, the separator, rows that were read already, and the number of the line of names.
+    """
+    number, comments, stated = 0, [], ""
+    for line in file:
+        number += 1
+        if not line.strip():
+            continue
+        if line.lower().startswith("sep=") and len(line.strip()) == 5:  # as Excel writes it
+            stated = line.strip()[-1]
+        elif line.startswith("#") and line[1:2] not in (";", "\t", ",", "|"):
+            comments.append((number, line.lstrip("# ")))
+        else:
+            separator = stated or _separator(line, path)
+            cells = next(csv.reader([line.strip("\r\n")], delimiter=separator), [])
+            if not comments or any(_number(cell.replace(",", ".")) is None for cell in cells):
+                return cells, separator, [], number
+            # numpy's savetxt writes the names as a comment
+            names = next(csv.reader([comments[-1][1].strip()], delimiter=separator), [])
+            return names, separator, [cells], number - 1
+    return [], ",", [], number
+
+
 def _parse(file: TextIO, path: Path) -> _Table:
-    first = ""
-    for first in file:
-        if first.strip():
-            break
-    rows = _rows(file, _separator(first, path))
-    names = next(csv.reader([first.strip("\r\n")], delimiter=_separator(first, path)), [])
+    names, separator, begun, above = _head(file, path)
+    rows = chain(begun, csv.reader(file, delimiter=separator))
     names = [name.strip().strip("'\"").strip() for name in names]
     if names and all(_number(name) is not None for name in names):
         raise RecordError("the first row must hold the names of the leads", file=path,
@@ -118,8 +152,8 @@ def _parse(file: TextIO, path: Path) -> _Table:
     units = [unit for _, unit in stated]
     columns = [array("d") for _ in names]
     commas = _Commas(path)
-    number = first_line = 1
-    for number, row in enumerate(rows, 2):
+    units_read = False
+    for number, row in enumerate(rows, above + 1):
         if not any(cell.strip() for cell in row):
             continue
         if len(row) != len(names):
@@ -128,8 +162,8 @@ def _parse(file: TextIO, path: Path) -> _Table:
                 remedy="Decimal commas need semicolons between columns"
                 if len(row) == 2 * len(names) else "",
             )  # fmt: skip
-        if not columns[0] and first_line == 1 and _units_row(row):
-            first_line = number
+        if not columns[0] and not units_read and _units_row(row):
+            units_read = True
             units = [unit or cell.strip().strip("'\"[]()") or None
                      for unit, cell in zip(units, row, strict=True)]  # fmt: skip
             continue
@@ -146,19 +180,25 @@ def _parse(file: TextIO, path: Path) -> _Table:
     return _Table([name for name, _ in stated], units, values)
 
 
-def _rows(file: TextIO, separator: str) -> Iterator[list[str]]:
-    return csv.reader(file, delimiter=separator)
-
-
 def _separator(line: str, path: Path) -> str:
     """Return the separator of a row of names, which hold none themselves."""
     plain = re.sub(r'"[^"]*"', "", line)
-    found = [mark for mark in (";", "\t", ",") if mark in plain]
+    found = [mark for mark in (";", "\t", ",", "|") if mark in plain]
     if len(found) > 1:
         raise RecordError("columns may be separated by more than one sign", file=path,
                           value=" and ".join(repr(mark) for mark in found),
                           remedy="Use commas, or semicolons, or tabs")  # fmt: skip
+    if not found and len(words := plain.split()) > 1 and all(_is_name(word) for word in words):
+        raise RecordError("columns are separated by spaces", file=path, value=plain.strip(),
+                          remedy="Use commas, or semicolons, or tabs")  # fmt: skip
     return found[0] if found else ","
+
+
+def _is_name(word: str) -> bool:
+    try:
+        return word.lower() in (*_TIME, *_INDEX) or bool(read_lead_name(word))
+    except RecordError:
+        return False
 
 
 def _unit_in(name: str) -> tuple[str, str | None]:

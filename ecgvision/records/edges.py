@@ -18,7 +18,8 @@ PTB-XL hold their last value for up to 0.12 s."""
 
 PULSE_SECONDS = 3.0  # longest stretch of a calibration pulse with its baseline
 PULSE_MV = (0.4, 2.5)  # height of a pulse: 1 mV, at half or double gain
-_EQUAL_MV = 0.02  # the pulse is the same in all leads to this
+_EQUAL_MV = 0.06  # the pulse is the same in all leads to this: noise of a converter
+_REFERENCE_SECONDS = 0.02  # at the edge, the median of which is the pulse's baseline
 _PLATEAU_SECONDS = 0.04
 _LEAST_CHANNELS = 3  # equal in all leads means nothing for one or two
 
@@ -101,7 +102,8 @@ def _pulse(values: NDArray[np.floating], rate: float) -> int:
     values = values[~np.isnan(values).any(1)]
     if len(values) < _LEAST_CHANNELS or values.shape[1] < 2:
         return 0
-    moved = values - values[:, :1]
+    near = max(1, round(_REFERENCE_SECONDS * rate))
+    moved = values - np.median(values[:, :near], axis=1, keepdims=True)
     differ = np.flatnonzero(np.ptp(moved, axis=0) > _EQUAL_MV)
     if not len(differ):  # longer than any pulse
         return 0

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ecgvision.core.errors import RecordError
 from ecgvision.records.option_names import OptionNames
+from ecgvision.records.units import millivolts
 
 RATES = (50.0, 2000.0)
 """Hz; the rates of diagnostic and ambulatory ECGs."""
@@ -18,11 +19,9 @@ RANGES = (0.02, 10.0)
 PhysioNet Challenges, the median lead spans 0.17 to 5.15 mV."""
 
 _STANDARD = 1e-3  # of mean and deviation, which standardised records have to rounding
-_CAUSES = (
-    (1e5, "nV, or an amplifier's steps"),
-    (40.0, "uV, or an amplifier's steps"),
-    (RANGES[1], "0.1 mV (1e-4V), or standardised"),
-)
+_USUAL = (0.15, 6.0)  # mV of the median lead; a unit that gives it is the likely one
+_STEPS = 40.0  # least range of an amplifier's whole numbers
+_LIKELY = ("mV", "uV", "1e-4V", "V", "nV")
 
 
 def plausible_rate(rate: float) -> bool:
@@ -64,9 +63,13 @@ def standardised(signal: NDArray[np.floating]) -> str | None:
         for gs in groups
     ):
         return "mean 0 and deviation 1"
-    ends = {(round(float(g.min()), 6), round(float(g.max()), 6)) for g in leads}
-    if len(leads) > 2 and len(ends) == 1 and next(iter(ends)) in ((0.0, 1.0), (-1.0, 1.0)):
-        return f"values from {min(ends)[0]:g} to 1"
+    if len(leads) > 2:
+        for group in groups:
+            ends = {(round(float(g.min()), 6), round(float(g.max()), 6)) for g in group}
+            if len(ends) == 1 and (found := min(ends)) in ((0.0, 1.0), (-1.0, 1.0)):
+                return f"values from {found[0]:g} to 1"
+        if all(abs(np.abs(g).max() - 1) < 1e-6 for g in leads):
+            return "a largest value of 1"
     return None
 
 
@@ -86,17 +89,19 @@ def median_range(signal: NDArray[np.floating]) -> float | None:
 def plausible_amplitude(signal: NDArray[np.floating]) -> bool:
     """Return whether (C, T) values in mV are of the size of an ECG."""
     span = median_range(signal)
-    return span is None or (RANGES[0] <= span <= RANGES[1] and standardised(signal) is None)
+    return span is None or RANGES[0] <= span <= RANGES[1]
 
 
 def check_amplitude(
-    signal: NDArray[np.floating], path: Path, options: OptionNames, stated: str | None
-) -> None:
+    signal: NDArray[np.floating], path: Path, options: OptionNames, *, stated: str | None,
+    millivolts_a_step: float,
+) -> None:  # fmt: skip
     """Check that values in mV are of the size of an ECG.
 
     Args:
         signal: (C, T) mV, NaN where missing.
         stated: the unit that was stated, by the file or the caller; None if nobody did.
+        millivolts_a_step: by which the file's values became mV.
 
     Raises:
         RecordError: naming the size, the likely cause and the option that states the unit.
@@ -104,21 +109,21 @@ def check_amplitude(
     span = median_range(signal)
     if span is None:
         return
-    if (how := standardised(signal)) is not None:
-        raise RecordError(f"the leads are standardised ({how}), so the values have no unit",
-                          file=path, remedy="Give the record in mV, or in a unit that is stated "
-                          f"with {options.unit}")  # fmt: skip
+    if (how := standardised(signal / millivolts_a_step)) is not None:
+        raise RecordError(
+            f"the leads are standardised ({how}), so the values have no unit",
+            file=path,
+            remedy=f"Give the record in mV, or in a unit that is stated with {options.unit}",
+        )
     if RANGES[0] <= span <= RANGES[1]:
         return
-    if span > RANGES[1]:
-        cause = next(cause for least, cause in _CAUSES if span > least)
-    else:
-        cause = "V" if span < RANGES[0] / 2 else "another unit"
+    steps = span / millivolts_a_step
+    likely = [name for name in _LIKELY if _USUAL[0] <= steps * millivolts(name) <= _USUAL[1]]
+    causes = [*likely, "an amplifier's steps" if steps > _STEPS else "another scale"]
     by = "in mV, as no unit is stated" if stated is None else f"in {stated}, as stated"
-    remedy = f"State the unit with {options.unit}: V, mV, uV, nV or a multiple such as 1e-4V"
     raise RecordError(
         f"the median lead spans {span:.4g} mV if read {by}, which no ECG does: the values may be "
-        f"in {cause}",
+        f"in {' or '.join(causes)}",
         file=path,
-        remedy=remedy,
+        remedy=f"State the unit with {options.unit}: V, mV, uV, nV or a multiple such as 1e-4V",
     )

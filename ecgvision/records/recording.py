@@ -70,8 +70,11 @@ class Recording:
         if self.length < 1:
             raise RecordError("the record has no samples", file=self.path)
         if check_unit:
-            named = unit or next((u for u in channels.units if u), unstated_unit)
-            check_amplitude(self._sample, self.path, options, named)
+            check_amplitude(
+                self._sample, self.path, options,
+                stated=unit or next((u for u in channels.units if u), unstated_unit),
+                millivolts_a_step=float(self._factor[self._rows.channels[0]]),
+            )  # fmt: skip
 
     @property
     def seconds(self) -> float:
@@ -196,33 +199,28 @@ class Recording:
             RecordError: if the caller's unit is none, or contradicts a stated one that fits.
         """
         own, used = self._channels.units, self._rows.channels
-        stated = [own[c] for c in used]
-        given = None if unit is None else millivolts(unit)
-        default = None if unstated is None else millivolts(unstated)
+        said = unit if unit is not None else unstated
+        names = {c: said if (name := own[c]) is None or not _is_voltage(name) else name
+                 for c in used}  # fmt: skip
         factors = np.ones(len(own))
-        for channel in used:
-            if (name := own[channel]) is not None and (given is None or _is_voltage(name)):
-                factors[channel] = millivolts(name)
-            elif given is not None or default is not None:
-                factors[channel] = given if given is not None else default
-        if given is not None and any(factors[c] != given for c in used):
+        for channel, name in names.items():
+            factors[channel] = 1.0 if name is None else millivolts(name)
+        if unit is not None and any(factors[c] != millivolts(unit) for c in used):
             self._factor, self._infinite = factors, False
             fits = plausible_amplitude(self._sample)
             del self._sample
             if fits:
                 raise RecordError(
                     "the file states another unit, which fits its values", file=self.path,
-                    value=", ".join(dict.fromkeys(u for u in stated if u)),
+                    value=", ".join(dict.fromkeys(name for name in names.values() if name)),
                     remedy=f"Leave {self._options.unit} out, or correct the file",
                 )  # fmt: skip
-            factors[used] = given
-            stated = [None] * len(stated)
-        said = unit if given is not None else unstated
-        for name in dict.fromkeys(stated):
-            note = name if name is not None else said
-            if note is not None and note.lower() != "mv":
-                self._notes.append(f"unit:{note}")
-            elif note is None and self._channels.default_unit_note:
+            factors[used] = millivolts(unit)
+            names = dict.fromkeys(used, unit)
+        for name in dict.fromkeys(names.values()):
+            if name is not None and name.lower() != "mv":
+                self._notes.append(f"unit:{name}")
+            elif name is None and self._channels.default_unit_note:
                 self._notes.append("unit_default")
         return factors
 
