@@ -30,7 +30,7 @@ from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import DataError, EcgVisionError, RecordError, StoreError
 from ecgvision.data.resample import resample
 from ecgvision.records.option_names import OptionNames
-from ecgvision.records.recording import KEPT_SECONDS, Recording, open_record
+from ecgvision.records.recording import KEPT_SECONDS, Recording, open_record, record_file
 from ecgvision.store.format import StepSize, quantise
 from ecgvision.store.packed import StoreWriter
 
@@ -218,11 +218,12 @@ def _fingerprint(items: Sequence[Item], reading: Reading) -> str:
 
 def state(file: str | Path) -> str:
     """Return size and modification time of a record's files, to detect changes."""
+    opened = record_file(Path(file))
     found = ""
-    for suffix in ("", ".hea", ".dat", ".mat"):
+    for part in (opened, *(opened.with_suffix(s) for s in (".dat", ".mat") if s != opened.suffix)):
         with suppress(OSError):
-            stat = os.stat(f"{file}{suffix}")
-            found += f"\0{suffix} {stat.st_size} {stat.st_mtime_ns}"
+            stat = os.stat(part)
+            found += f"\0{part.suffix} {stat.st_size} {stat.st_mtime_ns}"
     return found
 
 

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,7 +39,7 @@ from ecgvision.records.csv_format import SUFFIXES as TABLES
 from ecgvision.records.npy_format import ORIENTATIONS
 from ecgvision.records.option_names import OptionNames
 from ecgvision.records.other_formats import WFDB_SUFFIXES
-from ecgvision.records.recording import record_file
+from ecgvision.records.recording import record_identity
 from ecgvision.records.units import millivolts
 
 if TYPE_CHECKING:
@@ -105,6 +106,10 @@ def pack_manifest(
             "the store uses these column names itself", file=file, value=taken, remedy="Rename them"
         )
     columns = _label_columns(table, labels, file)
+    if rate is not None and not (math.isfinite(rate) and rate > 0):
+        raise DataError("the store's rate must be a positive number of Hz", value=rate)
+    if unit is not None:
+        millivolts(unit)
     items = _items(table, columns, file, name or file.resolve().parent.name)
     _check_agreement(items, columns)
     reading = Reading(
@@ -181,7 +186,7 @@ def _items(table: pd.DataFrame, columns: list[str], file: Path, name: str) -> li
         where = f"{file}, row {position}"
         if path is None:
             raise DataError("a row names no record", file=where)
-        if (first := seen.setdefault(_identity(file.parent / path), position)) != position:
+        if (first := seen.setdefault(record_identity(file.parent / path), position)) != position:
             raise DataError(
                 "a record stands twice", file=where, value=path,
                 remedy=f"Row {first} names it too, as {paths[first - 1]}",
@@ -200,16 +205,6 @@ def _items(table: pd.DataFrame, columns: list[str], file: Path, name: str) -> li
             )
         )  # fmt: skip
     return items
-
-
-def _identity(path: Path) -> Any:
-    """Return what is equal for two spellings of one record: its file on disk, or its real path."""
-    found = record_file(path)
-    try:
-        status = os.stat(found)
-    except OSError:
-        return os.path.realpath(found)
-    return status.st_dev, status.st_ino
 
 
 def _rate(row: dict[Any, Any], where: str) -> float | None:
@@ -320,10 +315,12 @@ def _first_rate(items: list[Item], file: Path, reading: Reading) -> float:
         DataError: if no record can be read.
         RecordError: if the first record cannot be read and `on_error="stop"`.
     """
+    reasons = []
     for item in items:
         try:
             return reading.open(item).rate
-        except RecordError:
+        except RecordError as error:
             if reading.on_error == "stop":
                 raise
-    raise DataError("none of the records can be read", file=file)
+            reasons.append(str(error))
+    raise DataError("none of the records can be read", file=file, value=reasons[0])

@@ -126,8 +126,8 @@ def _head(file: TextIO, path: Path) -> tuple[list[str], str, list[list[str]], in
         number += 1
         if not line.strip():
             continue
-        if line.lower().startswith("sep=") and len(line.strip()) == 5:  # as Excel writes it
-            stated = line.strip()[-1]
+        if re.fullmatch(r"sep=.[\r\n]*", line.lower()):  # as Excel writes it
+            stated = line[4]
         elif line.startswith("#") and line[1:2] not in (";", "\t", ",", "|"):
             comments.append((number, line.lstrip("# ")))
         else:

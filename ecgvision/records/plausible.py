@@ -20,6 +20,7 @@ PhysioNet Challenges, the median lead spans 0.17 to 5.15 mV."""
 
 _STANDARD = 1e-3  # of mean and deviation, which standardised records have to rounding
 _USUAL = (0.15, 6.0)  # mV of the median lead; a unit that gives it is the likely one
+_UNSTATED = 6.0  # mV; up to this, values without a unit are taken as mV
 _STEPS = 40.0  # least range of an amplifier's whole numbers
 _LIKELY = ("mV", "uV", "1e-4V", "V", "nV")
 
@@ -115,14 +116,14 @@ def check_amplitude(
             file=path,
             remedy=f"Give the record in mV, or in a unit that is stated with {options.unit}",
         )
-    if RANGES[0] <= span <= RANGES[1]:
+    if RANGES[0] <= span <= (_UNSTATED if stated is None else RANGES[1]):
         return
     steps = span / millivolts_a_step
     likely = [name for name in _LIKELY if _USUAL[0] <= steps * millivolts(name) <= _USUAL[1]]
     causes = [*likely, "an amplifier's steps" if steps > _STEPS else "another scale"]
     by = "in mV, as no unit is stated" if stated is None else f"in {stated}, as stated"
     raise RecordError(
-        f"the median lead spans {span:.4g} mV if read {by}, which no ECG does: the values may be "
+        f"the median lead spans {span:.4g} mV if read {by}, which hardly any ECG does: the values may be "
         f"in {' or '.join(causes)}",
         file=path,
         remedy=f"State the unit with {options.unit}: V, mV, uV, nV or a multiple such as 1e-4V",

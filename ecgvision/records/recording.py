@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -239,6 +240,16 @@ def record_file(path: Path) -> Path:
         return path.with_suffix(".hea")
     header = path.with_name(path.name + ".hea")
     return path if suffix in (*TABLES, ".npy") and not header.is_file() else header
+
+
+def record_identity(path: Path) -> object:
+    """Return a value that is equal for two spellings of one record, links included."""
+    found = record_file(path)
+    try:
+        status = os.stat(found)
+    except OSError:
+        return os.path.realpath(found)
+    return status.st_dev, status.st_ino
 
 
 def open_record(
