@@ -20,6 +20,8 @@ PULSE_SECONDS = 3.0  # longest stretch of a calibration pulse with its baseline
 PULSE_MV = (0.4, 2.5)  # height of a pulse: 1 mV, at half or double gain
 _EQUAL_MV = 0.06  # the pulse is the same in all leads to this: noise of a converter
 _REFERENCE_SECONDS = 0.02  # at the edge, the median of which is the pulse's baseline
+_NOISE_MV = 0.004
+_SCANNED_SECONDS = 10.0  # at a time
 _PLATEAU_SECONDS = 0.04
 _LEAST_CHANNELS = 3  # equal in all leads means nothing for one or two
 
@@ -63,38 +65,37 @@ def find_edges(read: Read, length: int, rate: float) -> Edges:
     return Edges(start, stop, tuple(note for _, note in sorted(notes)))
 
 
-def _mirrored(read: Read, start: int, stop: int, *, backwards: bool) -> Callable[[int], NDArray]:
-    """Return a function that reads the first n samples of a part, counted from the edge."""
+def _mirrored(read: Read, start: int, stop: int, *, backwards: bool) -> Read:
+    """Return a function that reads samples by their distance from an edge of a part."""
 
-    def samples(count: int) -> NDArray[np.floating]:
-        count = min(count, stop - start)
+    def samples(begin: int, end: int) -> NDArray[np.floating]:
         if backwards:
-            return read(stop - count, stop)[:, ::-1]
-        return read(start, start + count)
+            return read(max(start, stop - end), max(start, stop - begin))[:, ::-1]
+        return read(min(stop, start + begin), min(stop, start + end))
 
     return samples
 
 
-def _at_edge(from_edge: Callable[[int], NDArray], length: int, rate: float) -> tuple[int, str]:
+def _at_edge(from_edge: Read, length: int, rate: float) -> tuple[int, str]:
     """Return the length in samples and the kind of what lies at an edge; 0 if it is signal."""
-    if pulse := _pulse(from_edge(round(PULSE_SECONDS * rate) + 1), rate):
+    if pulse := _pulse(from_edge(0, round(PULSE_SECONDS * rate) + 1), rate):
         return pulse, "pulse"
     constant = _constant(from_edge, length, rate)
     return (constant, "padding") if constant >= PADDING_SECONDS * rate else (0, "")
 
 
-def _constant(from_edge: Callable[[int], NDArray], length: int, rate: float) -> int:
+def _constant(from_edge: Read, length: int, rate: float) -> int:
     """Return for how many samples from the edge all channels are constant, and one has a value."""
-    count = round(2 * rate)
-    while True:
-        values = from_edge(count)
-        if np.isnan(values[:, 0]).all():
-            return 0
-        same = (values == values[:, :1]) | (np.isnan(values) & np.isnan(values[:, :1]))
-        moved = np.flatnonzero(~same.all(0))
-        if len(moved) or count >= length:
-            return int(moved[0]) if len(moved) else length
-        count *= 4
+    first = from_edge(0, 1)
+    if np.isnan(first).all():
+        return 0
+    size = round(_SCANNED_SECONDS * rate)
+    for begin in range(0, length, size):
+        values = from_edge(begin, begin + size)
+        same = (values == first) | (np.isnan(values) & np.isnan(first))
+        if len(moved := np.flatnonzero(~same.all(0))):
+            return begin + int(moved[0])
+    return length
 
 
 def _pulse(values: NDArray[np.floating], rate: float) -> int:
@@ -104,14 +105,22 @@ def _pulse(values: NDArray[np.floating], rate: float) -> int:
         return 0
     near = max(1, round(_REFERENCE_SECONDS * rate))
     moved = values - np.median(values[:, :near], axis=1, keepdims=True)
-    differ = np.flatnonzero(np.ptp(moved, axis=0) > _EQUAL_MV)
-    if not len(differ):  # longer than any pulse
+    apart = np.ptp(moved, axis=0)
+    if not (end := _first(apart > _EQUAL_MV)):  # not equal at all, or longer than any pulse
         return 0
-    shape = np.median(moved[:, : differ[0]], axis=0)
-    if not shape.size or not PULSE_MV[0] <= float(np.abs(shape).max()) <= PULSE_MV[1]:
+    shape = np.median(moved[:, :end], axis=0)
+    if not PULSE_MV[0] <= float(np.abs(shape).max()) <= PULSE_MV[1]:
         return 0
     level = shape / shape[int(np.abs(shape).argmax())]
     high, low = np.abs(level - 1) < 0.1, np.abs(level) < 0.1
     if high.sum() < _PLATEAU_SECONDS * rate or (high | low).mean() < 0.9:
         return 0
-    return int(differ[0])
+    # Signal behind the pulse's baseline is told from it by the noise of the pulse itself.
+    last = int(np.flatnonzero(high)[-1]) + 1
+    noise = max(_NOISE_MV, 1.5 * float(apart[:last].max()))
+    return last + min(_first(apart[last:] > noise), end - last)
+
+
+def _first(found: NDArray[np.bool_]) -> int:
+    """Return the first index that is true; 0 if there is none."""
+    return int(found.argmax()) if found.any() else 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,24 +57,55 @@ def standardised(signal: NDArray[np.floating]) -> str | None:
     Args:
         signal: (C, T), NaN where missing; leads without deflection tell nothing.
     """
-    leads = [row[np.isfinite(row)].astype(np.float64) for row in signal]
-    leads = [row for row in leads if row.size > 1 and np.ptp(row) > 0]
+    leads = [found for row in signal if (found := _Moments.of(row)) is not None]
     if not leads:
         return None
-    groups = [leads, [np.concatenate(leads)]]
-    if any(
-        all(abs(g.mean()) < _STANDARD and abs(g.std() - 1) < max(_STANDARD, 1 / g.size) for g in gs)
-        for gs in groups
-    ):
-        return "mean 0 and deviation 1"
-    if len(leads) > 2:
-        for group in groups:
-            ends = {(round(float(g.min()), 6), round(float(g.max()), 6)) for g in group}
-            if len(ends) == 1 and (found := min(ends)) in ((0.0, 1.0), (-1.0, 1.0)):
-                return f"values from {found[0]:g} to 1"
-        if all(abs(np.abs(g).max() - 1) < 1e-6 for g in leads):
-            return "a largest value of 1"
+    for group in (leads, [_Moments.merged(leads)]):
+        if all(
+            abs(g.mean) < _STANDARD and abs(g.deviation - 1) < max(_STANDARD, 1 / g.size)
+            for g in group
+        ):
+            return "mean 0 and deviation 1"
+        ends = {(round(g.least, 6), round(g.most, 6)) for g in group}
+        if len(leads) > 2 and len(ends) == 1 and (found := min(ends)) in ((0.0, 1.0), (-1.0, 1.0)):
+            return f"values from {found[0]:g} to 1"
+    if len(leads) > 2 and all(abs(max(-g.least, g.most) - 1) < 1e-6 for g in leads):
+        return "a largest value of 1"
     return None
+
+
+class _Moments(NamedTuple):
+    """Size, mean, mean of squares, least and largest value of numbers."""
+
+    size: int
+    mean: float
+    square: float
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, row: NDArray[np.floating]) -> _Moments | None:
+        """Return those of a lead, NaN where missing; None if it has no deflection."""
+        values = row[np.isfinite(row)].astype(np.float64)
+        if values.size < 2 or np.ptp(values) == 0:
+            return None
+        least, most = float(values.min()), float(values.max())
+        return cls(values.size, float(values.mean()), float(np.mean(values**2)), least, most)
+
+    @classmethod
+    def merged(cls, parts: Sequence[_Moments]) -> _Moments:
+        """Return those of all numbers together."""
+        size = sum(p.size for p in parts)
+        return cls(
+            size, sum(p.mean * p.size for p in parts) / size,
+            sum(p.square * p.size for p in parts) / size,
+            min(p.least for p in parts), max(p.most for p in parts),
+        )  # fmt: skip
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation."""
+        return math.sqrt(max(0.0, self.square - self.mean**2))
 
 
 def median_range(signal: NDArray[np.floating]) -> float | None:
@@ -81,9 +115,8 @@ def median_range(signal: NDArray[np.floating]) -> float | None:
         signal: (C, T), NaN where missing. A lead that is flat has no unit to tell, and does not
             count.
     """
-    rows = [row[np.isfinite(row)] for row in signal]
-    spans = [float(np.ptp(row)) for row in rows if row.size]
-    spans = [span for span in spans if span > 0]
+    rows = (row[np.isfinite(row)] for row in signal)
+    spans = [span for row in rows if row.size and (span := float(np.ptp(row))) > 0]
     return float(np.median(spans)) if spans else None
 
 
@@ -110,7 +143,8 @@ def check_amplitude(
     span = median_range(signal)
     if span is None:
         return
-    if (how := standardised(signal / millivolts_a_step)) is not None:
+    unscaled = signal if millivolts_a_step == 1 else signal / millivolts_a_step
+    if (how := standardised(unscaled)) is not None:
         raise RecordError(
             f"the leads are standardised ({how}), so the values have no unit",
             file=path,
@@ -123,8 +157,8 @@ def check_amplitude(
     causes = [*likely, "an amplifier's steps" if steps > _STEPS else "another scale"]
     by = "in mV, as no unit is stated" if stated is None else f"in {stated}, as stated"
     raise RecordError(
-        f"the median lead spans {span:.4g} mV if read {by}, which hardly any ECG does: the values may be "
-        f"in {' or '.join(causes)}",
+        f"the median lead spans {span:.4g} mV if read {by}, which hardly any ECG does: the values "
+        f"may be in {' or '.join(causes)}",
         file=path,
         remedy=f"State the unit with {options.unit}: V, mV, uV, nV or a multiple such as 1e-4V",
     )

@@ -102,7 +102,7 @@ def test_an_ecg_in_mv_is_not_taken_for_standardised():
 
 def test_values_that_may_be_tenths_of_a_mv_need_a_unit(tmp_path):
     large = ECG * (8 / median_range(ECG))
-    with pytest.raises(RecordError, match="8 mV if read in mV, as no unit is stated.*1e-4V"):
+    with pytest.raises(RecordError, match=r"8 mV if read in mV, as no unit is stated.*1e-4V"):
         read_record(as_npy(tmp_path, large), rate=RATE)
     np.testing.assert_allclose(read_record(as_npy(tmp_path, large), rate=RATE, unit="mV").signal, large,
                                atol=1e-5)  # fmt: skip
