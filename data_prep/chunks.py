@@ -83,7 +83,7 @@ class Reading:
             so its records are kept and flagged.
         trim: cut padding and calibration pulses off the ends of records.
         names: how the caller states rate, unit and orientation, for messages.
-        resampling: the option that asks for resampling, for messages.
+        resampling: the option that asks for resampling, for messages; empty where none does.
     """
 
     rate: float
@@ -300,7 +300,9 @@ def _pack_record(item: Item, reading: Reading, file: BinaryIO) -> dict[str, Any]
             f"the record has another rate than {reading.rate:g} Hz",
             file=item.file,
             value=recording.rate,
-            remedy=f"Give {reading.resampling} to resample, or leave the record out",
+            remedy=f"Give {reading.resampling} to resample, or leave the record out"
+            if reading.resampling
+            else "Leave the record out",
         )
 
     def read(rows: Sequence[int]) -> np.ndarray:

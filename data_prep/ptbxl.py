@@ -13,6 +13,7 @@ from typing import Any
 from data_prep.chunks import Item, OnError, Reading, pack_items
 from data_prep.tables import identifier, number, parse_scp, read_table, text, whole_number
 from ecgvision.core.errors import DataError
+from ecgvision.records.recording import record_identity
 
 DATABASE = "ptbxl_database.csv"
 FILE_COLUMN = {500: "filename_hr", 100: "filename_lr"}
@@ -91,7 +92,7 @@ def pack_ptbxl(
     return pack_items(
         items,
         out,
-        Reading(float(rate), on_error=on_error, check_unit=False, trim=trim),
+        Reading(float(rate), on_error=on_error, check_unit=False, trim=trim, resampling=""),
         source="ptbxl",
         jobs=jobs,
         progress=progress,
@@ -132,15 +133,16 @@ def _check_ids(items: list[Item], root: Path) -> None:
     Raises:
         DataError: naming both rows.
     """
-    for kind in ("record_id", "file"):
-        rows: dict[Any, int] = {}
-        for position, item in enumerate(items, 1):
-            value = getattr(item, kind)
-            if (first := rows.setdefault(value, position)) != position:
+    rows: dict[object, int] = {}
+    for position, item in enumerate(items, 1):
+        keys = {item.record_id: item.record_id, record_identity(item.file): str(item.file)}
+        for key, value in keys.items():
+            if (first := rows.setdefault(key, position)) != position:
                 raise DataError(
-                    f"a record stands in rows {first} and {position}", file=root / DATABASE,
-                    value=str(value),
-                )  # fmt: skip
+                    f"a record stands in rows {first} and {position}",
+                    file=root / DATABASE,
+                    value=value,
+                )
 
 
 def _check_files(items: list[Item], root: Path, rate: int) -> None:
