@@ -79,8 +79,8 @@ class Reading:
         unstated_rate: Hz of files that state no rate; None: they cannot be read.
         unit: of files that state no unit; None: mV.
         orientation: of npy files; None: (12, T).
-        check_unit: refuse records whose amplitude is no ECG's. A published source states its unit,
-            so its records are kept and flagged.
+        published: of a data set whose unit is known; records of an odd amplitude are flagged, and
+            only those far beyond are refused.
         trim: cut padding and calibration pulses off the ends of records.
         names: how the caller states rate, unit and orientation, for messages.
         resampling: the option that asks for resampling, for messages; empty where none does.
@@ -92,7 +92,7 @@ class Reading:
     unstated_rate: float | None = None
     unit: str | None = None
     orientation: str | None = None
-    check_unit: bool = True
+    published: bool = False
     trim: bool = False
     names: OptionNames = NAMES
     resampling: str = "--rate"
@@ -106,7 +106,7 @@ class Reading:
         return open_record(
             item.file, rate=item.rate, unstated_rate=self.unstated_rate, unit=item.unit,
             unstated_unit=self.unit, orientation=item.orientation or self.orientation,
-            check_unit=self.check_unit, options=self.names,
+            published=self.published, options=self.names,
         )  # fmt: skip
 
 

@@ -129,7 +129,7 @@ def pack_cinc(
     return pack_items(
         _items(read, patients or {}, challenge),
         out,
-        Reading(float(rate), resample=True, on_error=on_error, check_unit=False, trim=trim),
+        Reading(float(rate), resample=True, on_error=on_error, published=True, trim=trim),
         source=challenge,
         jobs=jobs,
         progress=progress,

@@ -92,7 +92,7 @@ def pack_ptbxl(
     return pack_items(
         items,
         out,
-        Reading(float(rate), on_error=on_error, check_unit=False, trim=trim, resampling=""),
+        Reading(float(rate), on_error=on_error, published=True, trim=trim, resampling=""),
         source="ptbxl",
         jobs=jobs,
         progress=progress,

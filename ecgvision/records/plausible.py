@@ -67,8 +67,8 @@ def standardised(signal: NDArray[np.floating]) -> str | None:
         ):
             return "mean 0 and deviation 1"
         ends = {(round(g.least, 6), round(g.most, 6)) for g in group}
-        if len(leads) > 2 and len(ends) == 1 and (found := min(ends)) in ((0.0, 1.0), (-1.0, 1.0)):
-            return f"values from {found[0]:g} to 1"
+        if len(leads) > 2 and len(ends) == 1 and min(ends) in ((0.0, 1.0), (-1.0, 1.0)):
+            return f"values from {min(ends)[0]:g} to 1"
     if len(leads) > 2 and all(abs(max(-g.least, g.most) - 1) < 1e-6 for g in leads):
         return "a largest value of 1"
     return None
@@ -128,7 +128,7 @@ def plausible_amplitude(signal: NDArray[np.floating]) -> bool:
 
 def check_amplitude(
     signal: NDArray[np.floating], path: Path, options: OptionNames, *, stated: str | None,
-    millivolts_a_step: float,
+    millivolts_a_step: float, published: bool = False,
 ) -> None:  # fmt: skip
     """Check that values in mV are of the size of an ECG.
 
@@ -136,6 +136,8 @@ def check_amplitude(
         signal: (C, T) mV, NaN where missing.
         stated: the unit that was stated, by the file or the caller; None if nobody did.
         millivolts_a_step: by which the file's values became mV.
+        published: of a data set whose unit is known; only amplitudes ten times beyond the bounds
+            are refused, because an artefact may take a single record beyond them.
 
     Raises:
         RecordError: naming the size, the likely cause and the option that states the unit.
@@ -150,7 +152,9 @@ def check_amplitude(
             file=path,
             remedy=f"Give the record in mV, or in a unit that is stated with {options.unit}",
         )
-    if RANGES[0] <= span <= (_UNSTATED if stated is None else RANGES[1]):
+    most = _UNSTATED if stated is None else RANGES[1]
+    slack = 10.0 if published else 1.0
+    if RANGES[0] / slack <= span <= most * slack:
         return
     steps = span / millivolts_a_step
     likely = [name for name in _LIKELY if _USUAL[0] <= steps * millivolts(name) <= _USUAL[1]]

@@ -42,7 +42,7 @@ class Recording:
 
     Args:
         channels: the open file.
-        rate, unstated_rate, unit, unstated_unit, check_unit, options: as for `open_record`.
+        rate, unstated_rate, unit, unstated_unit, published, options: as for `open_record`.
 
     Attributes:
         record_id: the record's name.
@@ -56,7 +56,7 @@ class Recording:
 
     def __init__(
         self, channels: Channels, *, rate: float | None, unstated_rate: float | None,
-        unit: str | None, unstated_unit: str | None, check_unit: bool, options: OptionNames,
+        unit: str | None, unstated_unit: str | None, published: bool, options: OptionNames,
     ) -> None:  # fmt: skip
         self.path, self.length, self.meta = channels.path, channels.length, channels.meta
         self.record_id = self.path.stem
@@ -70,12 +70,11 @@ class Recording:
         self._infinite = False
         if self.length < 1:
             raise RecordError("the record has no samples", file=self.path)
-        if check_unit:
-            check_amplitude(
-                self._sample, self.path, options,
-                stated=unit or next((u for u in channels.units if u), unstated_unit),
-                millivolts_a_step=float(self._factor[self._rows.channels[0]]),
-            )  # fmt: skip
+        check_amplitude(
+            self._sample, self.path, options,
+            stated=unit or next((u for u in channels.units if u), unstated_unit),
+            millivolts_a_step=float(self._factor[self._rows.channels[0]]), published=published,
+        )  # fmt: skip
 
     @property
     def seconds(self) -> float:
@@ -260,7 +259,7 @@ def open_record(
     unit: str | None = None,
     unstated_unit: str | None = None,
     orientation: str | None = None,
-    check_unit: bool = True,
+    published: bool = False,
     options: OptionNames = API,
 ) -> Recording:
     """Open a WFDB, CSV or npy record; samples are read when they are asked for.
@@ -274,8 +273,7 @@ def open_record(
             agree, unless the file's own gives amplitudes that no ECG has.
         unstated_unit: as `unit`, but ignored if the file states its unit.
         orientation: "time-first" for a `.npy` array of shape (T, 12).
-        check_unit: refuse records whose amplitude is no ECG's; only for sources whose unit is
-            known.
+        published: of a data set whose unit is known; see `plausible.check_amplitude`.
         options: how the caller states rate, unit and orientation, for messages.
 
     Raises:
@@ -301,5 +299,5 @@ def open_record(
         channels = open_wfdb(file, unit=said, options=options)
     return Recording(
         channels, rate=rate, unstated_rate=unstated_rate, unit=unit, unstated_unit=unstated_unit,
-        check_unit=check_unit, options=options,
+        published=published, options=options,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from ecgvision.core.errors import RecordError
 from ecgvision.records.option_names import COMMAND
 from ecgvision.records.plausible import RANGES, median_range, standardised
 from ecgvision.records.reading import read_record
+from ecgvision.records.recording import open_record
 from ecgvision.records.units import millivolts
 from tests.records.made_records import RATE, ecg_mv, write_wfdb
 
@@ -186,3 +187,15 @@ def test_an_array_of_another_shape_is_refused_or_turned_when_that_is_said(tmp_pa
         np.testing.assert_allclose(found.signal, ECG, atol=1e-6)
     with pytest.raises(RecordError, match="unknown orientation"):
         read_record(file, rate=RATE, orientation="sideways")
+
+
+@pytest.mark.parametrize(
+    ("factor", "kept"), [(1, True), (10, True), (0.01, True), (1000, False), (1e-5, False)]
+)
+def test_a_published_record_may_be_odd_but_not_of_another_unit(tmp_path, factor, kept):
+    path = write_wfdb(tmp_path, ECG, gain=f"{1000 / factor:g}(0)/mV")
+    if kept:
+        assert open_record(path, published=True).length == ECG.shape[1]
+    else:
+        with pytest.raises(RecordError, match="the median lead spans"):
+            open_record(path, published=True)
