@@ -10,6 +10,7 @@ import pytest
 from data_prep.contents import contents, contents_text
 from data_prep.manifest import pack_manifest
 from data_prep.pack import SOURCES, main, parser
+from data_prep.render_images import not_signal
 from ecgvision.core.ecg import LEADS
 from ecgvision.store.packed import Store
 from tests.records.made_records import RATE, ecg_mv, write_wfdb
@@ -95,6 +96,9 @@ def test_padding_and_pulses_are_counted_and_cut_on_request(tmp_path, trim):
     flags = json.loads((out / "quality.json").read_text())["flags"]
     assert flags["pulse"]["count"] == flags["padding"]["count"] == 1
     assert flags["trimmed"]["count"] == (2 if trim else 0)
+    notes = not_signal(Store(out))
+    assert [note[:14] for note in notes] == ([] if trim else ["1 records hold"] * 2)
+    assert not not_signal(Store(out), 0)
     lengths = Store(out).records["length"].tolist()
     assert lengths == ([3000] * 3 if trim else [3250, 4296, 3000])
 
