@@ -84,7 +84,10 @@ def open_csv(
             kept.append(i)
         elif not np.isnan(table.values[i]).all():
             notes.append(f"dropped:{name or f'column {i + 1}'}")
-    signal = [table.values[i].astype(np.float32) for i in kept]
+    signal = []
+    for i in kept:
+        signal.append(table.values[i].astype(np.float32))
+        table.values[i] = np.empty(0)  # a long table is not held twice
     names = tuple(table.names[i] for i in kept)
     units = tuple(table.units[i] for i in kept)
 
