@@ -29,6 +29,7 @@ class Channels:
         check: checks channels before they are read (calibration and unit); raises RecordError.
         meta: metadata of the source.
         notes: what reading changed so far.
+        default_unit_note: note it where no unit is stated, because the format then has one.
     """
 
     path: Path
