@@ -24,6 +24,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data_prep import quality
+from ecgvision.core.command import ignore_interrupts
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import DataError, EcgVisionError, RecordError, StoreError
 from ecgvision.data.resample import resample
@@ -201,7 +202,7 @@ def _run(
             return
         # Spawned, because the caller may hold threads (torch, OpenMP) that do not survive a fork.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(jobs, len(todo)), mp_context=context) as pool:
+        with ProcessPoolExecutor(min(jobs, len(todo)), context, ignore_interrupts) as pool:
             waiting = {pool.submit(_pack_chunk, t, work, n, reading): t for n, t in tasks.items()}
             try:
                 for future in as_completed(waiting):

@@ -23,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.core.atomic_io import atomic_file
+from ecgvision.core.command import command
 from ecgvision.core.ecg import Ecg
-from ecgvision.core.errors import ConfigError, EcgVisionError
+from ecgvision.core.errors import ConfigError
 from ecgvision.core.layouts import get_layout
 from ecgvision.core.page import MM_PER_INCH, Page
 from ecgvision.records.reading import read_record
@@ -216,17 +217,14 @@ def run(args: argparse.Namespace) -> None:
     print(f"{out}: {len(entries)} pages, {image.shape[1]} x {image.shape[0]} px")
 
 
+@command()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
         The exit code: 0, or 2 after a one-line error that the user can fix.
     """
-    try:
-        run(parser().parse_args(argv))
-    except EcgVisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    run(parser().parse_args(argv))
     return 0
 
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from data_prep import cinc, manifest, ptbxl
 from data_prep.chunks import check_out
 from data_prep.cinc_files import CHALLENGES
-from ecgvision.core.errors import EcgVisionError
+from ecgvision.core.command import command
 from ecgvision.core.processors import usable_cores
 
 
@@ -94,12 +94,9 @@ def _common(command: argparse.ArgumentParser, on_error: str = "stop") -> None:
     command.add_argument("--quiet", action="store_true", help="neither progress bar nor summary")
 
 
+@command("interrupted: the same command continues from here")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Returns:
-        The exit code: 0; 2 after a one-line error that the user can fix; 130 when interrupted.
-    """
+    """Run the command line; return the exit code."""
     args = parser().parse_args(argv)
     common = {
         "jobs": args.jobs,
@@ -107,27 +104,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         "progress": not args.quiet,
         "overwrite": args.overwrite,
     }
-    try:
-        check_out(args.out, overwrite=args.overwrite)  # before any record is read
-        if args.source == "ptbxl":
-            ptbxl.pack_ptbxl(args.root, args.out, rate=args.rate, **common)
-        elif args.source in CHALLENGES:
-            cinc.pack_cinc(
-                args.root, args.out, challenge=args.source, rate=args.rate,
-                ptbxl=getattr(args, "ptbxl", None), **common,
-            )  # fmt: skip
-        else:
-            labels = [c.strip() for c in args.labels.split(",")] if args.labels else None
-            manifest.pack_manifest(
-                args.file, args.out, rate=args.rate, unstated_rate=args.unstated_rate,
-                labels=labels, name=args.name, **common,
-            )  # fmt: skip
-    except EcgVisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted: the same command continues from here", file=sys.stderr)
-        return 130
+    check_out(args.out, overwrite=args.overwrite)  # before any record is read
+    if args.source == "ptbxl":
+        ptbxl.pack_ptbxl(args.root, args.out, rate=args.rate, **common)
+    elif args.source in CHALLENGES:
+        cinc.pack_cinc(
+            args.root, args.out, challenge=args.source, rate=args.rate,
+            ptbxl=getattr(args, "ptbxl", None), **common,
+        )  # fmt: skip
+    else:
+        labels = [c.strip() for c in args.labels.split(",")] if args.labels else None
+        manifest.pack_manifest(
+            args.file, args.out, rate=args.rate, unstated_rate=args.unstated_rate,
+            labels=labels, name=args.name, **common,
+        )  # fmt: skip
     return 0
 
 

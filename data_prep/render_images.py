@@ -34,7 +34,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from data_prep.backends import KitBackend, OurBackend, Record, about, page_seed
-from ecgvision.core.errors import ConfigError, EcgVisionError
+from ecgvision.core.command import command, ignore_interrupts
+from ecgvision.core.errors import ConfigError
 from ecgvision.core.layouts import LAYOUTS
 from ecgvision.render.kit import flags
 from ecgvision.render.kit.process import PAGE_SECONDS, KitError
@@ -202,6 +203,7 @@ _here: dict[str, Any] = {}
 def _begin(make: Callable[[], Backend], store: Store, out: Path) -> None:
     import cv2
 
+    ignore_interrupts()
     cv2.setNumThreads(1)  # parallelism comes from processes
     _here.update(backend=make(), store=store, out=out)
 
@@ -333,22 +335,17 @@ def backend_of(
     return kits, settings
 
 
+@command("stopped: the same command goes on from here")
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     cut = words.index("--") if "--" in words else len(words)
     args = parser().parse_args(words[:cut])
-    try:
-        check_store(args.store)  # before anything slow is imported
-        check_counts(args.jobs, args.limit)
-        make, settings = backend_of(args, words[cut + 1 :])
-        store = Store(args.store)
-        pages, skipped = render(store, args.out, make, settings, jobs=args.jobs, limit=args.limit)
-    except EcgVisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped: the same command goes on from here", file=sys.stderr)
-        return 130
+    check_store(args.store)  # before anything slow is imported
+    check_counts(args.jobs, args.limit)
+    make, settings = backend_of(args, words[cut + 1 :])
+    store = Store(args.store)
+    pages, skipped = render(store, args.out, make, settings, jobs=args.jobs, limit=args.limit)
     print(f"{args.out}: {pages} pages of {settings['backend']}")
     for one in skipped[:10]:
         print(f"skipped {one['record_id']} {one['layout']}: {one['why']}", file=sys.stderr)

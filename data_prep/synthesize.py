@@ -21,7 +21,8 @@ from tqdm import tqdm
 
 from data_prep.synthetic.cohort import Visit, make, visits
 from data_prep.synthetic.records import STEP
-from ecgvision.core.errors import ConfigError, EcgVisionError
+from ecgvision.core.command import command, ignore_interrupts
+from ecgvision.core.errors import ConfigError
 from ecgvision.core.processors import usable_cores
 from ecgvision.store.packed import StoreWriter
 
@@ -50,7 +51,7 @@ def _rows(work: partial[Row], todo: list[Visit], jobs: int) -> Iterator[Row]:
     if jobs == 1:
         yield from map(work, todo)
         return
-    with get_context("spawn").Pool(jobs) as pool:
+    with get_context("spawn").Pool(jobs, ignore_interrupts) as pool:
         yield from pool.imap(work, todo, chunksize=16)
 
 
@@ -114,7 +115,9 @@ def synthesize(
     return Path(out)
 
 
+@command()
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m data_prep.synthesize",
         description="Make a synthetic 12-lead cohort and pack it as a store.",
@@ -127,12 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=usable_cores(),
                         help="processes (default: the cores it may use, %(default)s)")  # fmt: skip
     args = parser.parse_args(argv)
-    try:
-        path = synthesize(**vars(args))
-    except EcgVisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(path)
+    print(synthesize(**vars(args)))
     return 0
 
 

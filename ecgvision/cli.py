@@ -6,44 +6,21 @@ Exit codes: 0 done; 2 an error that the user can fix, with one line on stderr; 1
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from ecgvision import __version__
-from ecgvision.core.errors import ConfigError, EcgVisionError
+from ecgvision.core.command import command
+from ecgvision.core.errors import ConfigError
 from ecgvision.shipped import NAME, resolve_bundle
 
-_TRAINING = frozenset(
-    {"torch", "lightning", "timm", "numba", "pandas", "pyarrow", "scipy", "wfdb"}
-    | {"matplotlib", "PIL", "albumentations", "font_amatic_sc", "captum", "iterstrat", "sklearn"}
-)
 
-
+@command()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    try:
-        args = parser(words).parse_args(words)
-        code = args.run(args)
-        sys.stdout.flush()
-        return int(code or 0)
-    except EcgVisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in _TRAINING:
-            raise
-        print(f"error: this needs {package}: pip install 'ecgvision[train]'", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # The reader of a pipe exited, as `head` does. Redirecting stdout to devnull prevents a
-        # second error when Python flushes it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    args = parser(words).parse_args(words)
+    return int(args.run(args) or 0)
 
 
 def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
@@ -63,10 +40,10 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     _add_digitize(commands)
     render = commands.add_parser("render", help="draw a record as a page (needs the train extra)")
     if words[:1] == ["render"]:  # its arguments are defined in the renderer, a slow import
-        import ecgvision.render.command as command
+        import ecgvision.render.command as drawing
 
-        command.add_arguments(render)
-        render.set_defaults(run=command.run)
+        drawing.add_arguments(render)
+        render.set_defaults(run=drawing.run)
     evaluate = commands.add_parser(
         "evaluate", help="judge trained runs layout by layout (needs the train extra)"
     )
@@ -234,3 +211,7 @@ def _info(args: argparse.Namespace) -> int:
 
     folder = None if args.bundle is None else resolve_bundle(args.bundle)
     return info.run(folder, as_json=args.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -19,8 +19,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecgvision.core.command import command
 from ecgvision.core.command_options import check_draws, check_table_file
-from ecgvision.core.errors import ConfigError, DataError, EcgVisionError
+from ecgvision.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,26 +147,23 @@ def show(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+@command()
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line; 2 for input that cannot be compared."""
+    """Run the command line; return the exit code."""
     args = parser().parse_args(argv)
-    try:
-        check_draws(args.draws, args.seed)
-        check_match(args.match)
-        for argument in (args.a, args.b):
-            check_table_file(_split(argument)[0])
-        from ecgvision.evaluate.metrics.compare import paired
+    check_draws(args.draws, args.seed)
+    check_match(args.match)
+    for argument in (args.a, args.b):
+        check_table_file(_split(argument)[0])
+    from ecgvision.evaluate.metrics.compare import paired
 
-        (a, points_a), (b, points_b) = (
-            read(x, split=args.split, key=args.key) for x in (args.a, args.b)
-        )
-        both = (points_a, points_b) if points_a and points_b else None
-        result = paired(
-            a, b, both, match=args.match, common=args.common, draws=args.draws, seed=args.seed
-        )
-    except EcgVisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    (a, points_a), (b, points_b) = (
+        read(x, split=args.split, key=args.key) for x in (args.a, args.b)
+    )
+    both = (points_a, points_b) if points_a and points_b else None
+    result = paired(
+        a, b, both, match=args.match, common=args.common, draws=args.draws, seed=args.seed
+    )
     codes = [made_by(x) for x in (args.a, args.b)]
     print(show(result))
     if all(codes) and codes[0] != codes[1]:

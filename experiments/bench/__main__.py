@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgvision.core.atomic_io import write_json
-from ecgvision.core.errors import EcgVisionError
+from ecgvision.core.command import command
 from experiments.bench import machine
 
 ALL = "all"
@@ -43,6 +43,7 @@ BENCHES = {
 }
 
 
+@command()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one benchmark, or all; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -55,11 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "machine": machine.describe(),  # before the run, whose own load must not count
     }
-    try:
-        document["figures"] = module.run(args)
-    except EcgVisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    document["figures"] = module.run(args)
     print(table(document))
     if args.json is not None:
         write_json(args.json, document)
