@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecgvision.core.errors import DataError
+from ecgvision.core.input_files import TABLE, check_input
 from ecgvision.labels.schemes import SCHEMES
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def read_table(file: str | Path, needed: Sequence[str]) -> pd.DataFrame:
     import pandas as pd
 
     try:
+        check_input(file, limit=TABLE)
         header = pd.read_csv(file, nrows=0).columns
         table = pd.read_csv(
             file,

@@ -12,7 +12,6 @@ colon the stream, and after @ the layout or the artefact (`predictions.parquet:i
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ecgvision.core.command import command
 from ecgvision.core.command_options import check_draws, check_table_file
 from ecgvision.core.errors import ConfigError, DataError
+from ecgvision.core.input_files import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +100,7 @@ def made_by(argument: str) -> str | None:
     metrics = Path(_split(argument)[0]).with_name("metrics.json")
     if not metrics.is_file():
         return None
-    return json.loads(metrics.read_text(encoding="utf-8")).get("code")
+    return read_json(metrics).get("code")
 
 
 def _split(argument: str) -> tuple[str, str | None, list[str]]:

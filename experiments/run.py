@@ -73,8 +73,6 @@ def run(config: dict[str, Any]) -> Path:
     config["data"]["store"] = stores(config["data"])
     drawn = images(config["data"])
     config["data"]["images"] = [str(pages.folder) for pages in drawn]
-    import json
-
     import lightning as L
     import yaml
     from lightning.pytorch.loggers import WandbLogger
@@ -108,7 +106,7 @@ def run(config: dict[str, Any]) -> Path:
         print(f"Made by other code than today's (any_code=true takes it): {others[0]}")
     if done.is_file() and not config["force"]:
         print(f"Finished before (force=true repeats it): {folder}")
-        print(summary(folder, json.loads(done.read_text(encoding="utf-8"))))
+        print(summary(folder, run_folder.read_metrics(folder)))
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(folder):

@@ -7,8 +7,8 @@ are stored, and EXIF rotation is applied. Base install only.
 
 from __future__ import annotations
 
+import errno
 import os
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.core.errors import ImageError
+from ecgvision.core.input_files import read_bytes
 from ecgvision.deploy.containers import Header, damaged, read_header
 
 MIN_SIDE = 64
@@ -29,6 +30,15 @@ MAX_BYTES = 512_000_000
 """Largest file in bytes: `MAX_PIXELS` of uncompressed 16-bit RGBA."""
 SUFFIXES = (".png", ".jpg", ".jpeg")
 """Suffixes of pictures in folders; a file given by its path may have any suffix."""
+
+
+_UNREAD = {
+    errno.ENOENT: ("no such file", "Check the path"),
+    errno.EISDIR: ("is a folder, not a picture", "Name a file in it"),
+    errno.EINVAL: ("not a regular file", "Save the page to a file"),
+    errno.ENXIO: ("not a regular file", "Save the page to a file"),
+}
+"""What is wrong with a file that cannot be opened, and the remedy, by the system's number."""
 
 
 def read_page(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -66,31 +76,18 @@ def read_page(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> 
 
 
 def _read(file: str) -> bytes:
-    path = Path(file)
     try:
-        if path.is_dir():
-            raise ImageError("is a folder, not a picture", file=file, remedy="Name a file in it")
-        if not path.exists():
-            raise ImageError("no such file", file=file, remedy="Check the path")
-        if not path.is_file():
-            raise ImageError("not a regular file", file=file, remedy="Save the page to a file")
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        if isinstance(error, ImageError):
-            raise
-        raise ImageError(
-            "cannot be read", file=file, value=str(error), remedy="Check path and permissions"
-        ) from error
+        data = read_bytes(file or ".", limit=MAX_BYTES)
+    except (OSError, ValueError) as error:  # a ValueError for a NUL in the name
+        number = getattr(error, "errno", None)
+        if number == errno.EFBIG:
+            raise ImageError("the file is too large", file=file, value=f"over {MAX_BYTES:,} bytes",
+                             remedy="Scan the page at 200 to 300 dpi") from None  # fmt: skip
+        what, remedy = _UNREAD.get(number or 0, ("cannot be read", "Check path and permissions"))
+        value = None if number in _UNREAD else str(getattr(error, "strerror", "") or error)
+        raise ImageError(what, file=file, value=value, remedy=remedy) from error
     if not data:
         raise ImageError("the file is empty", file=file, remedy="Copy or scan the page again")
-    if len(data) > MAX_BYTES:
-        raise ImageError(
-            "the file is too large",
-            file=file,
-            value=f"over {MAX_BYTES:,} bytes",
-            remedy="Scan the page at 200 to 300 dpi",
-        )
     return data
 
 

@@ -14,6 +14,7 @@ lead is absent: its row is NaN), `infinite` (infinite values became NaN), `unit:
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from ecgvision.core.ecg import LEAD_INDEX, LEADS, Ecg, lead_name
 from ecgvision.core.errors import RecordError
+from ecgvision.core.input_files import RECORD, RECORD_TABLE, open_input
 from ecgvision.records.wfdb_format import read_header, read_physical
 
 _WFDB = (".hea", ".dat", ".mat")
@@ -71,7 +73,10 @@ def _read_wfdb(path: Path, rate: float | None) -> Ecg:
 
 def _read_csv(path: Path, rate: float | None, unstated: float | None) -> Ecg:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with (
+            open_input(path, limit=RECORD_TABLE) as raw,
+            io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file,
+        ):
             table = [row for row in csv.reader(file) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RecordError(f"the file cannot be read ({error})", file=path) from None
@@ -100,8 +105,9 @@ def _read_csv(path: Path, rate: float | None, unstated: float | None) -> Ecg:
 
 def _read_npy(path: Path, rate: float | None) -> Ecg:
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with open_input(path, limit=RECORD) as file:
+            array = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise RecordError(f"the file cannot be read ({error})", file=path) from None
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
         raise RecordError("the file must hold an array of floating-point numbers, in mV", file=path,

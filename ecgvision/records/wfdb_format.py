@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.core.errors import RecordError
+from ecgvision.core.input_files import RECORD, check_input, read_text
 
 # Millivolts per unit, by the unit's lower-case name; archives write both mV and mv.
 UNITS = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6, "v": 1e3}
@@ -56,7 +57,7 @@ def read_header(path: Path) -> Header:
             gain.
     """
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_text(path, errors="replace").splitlines()
     except OSError as error:
         raise RecordError(
             "the header cannot be read", file=path, value=error.strerror, remedy="Check the path"
@@ -177,6 +178,7 @@ def _format_16(path: Path, header: Header, name: str, channels: int) -> NDArray[
     file = path.with_name(name)
     skip = max(c.byte_offset for c in header.channels if c.file == name)
     try:
+        check_input(file, limit=RECORD)
         size = file.stat().st_size
         length = header.length or (size - skip) // (2 * channels)
         needed = skip + 2 * channels * length
@@ -206,6 +208,8 @@ def _through_wfdb(path: Path, header: Header) -> NDArray[np.float64]:
         import wfdb
 
     try:
+        for name in {channel.file for channel in header.channels}:
+            check_input(path.with_name(name), limit=RECORD)
         record = wfdb.rdrecord(str(path.with_suffix("")), physical=True)
     except Exception as error:  # wfdb raises various exceptions for damaged files
         raise RecordError(
