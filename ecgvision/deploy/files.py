@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TextIO, TypeVar
 
 from ecgvision.core.errors import ImageError
-from ecgvision.deploy.ingest import SUFFIXES
+from ecgvision.deploy.containers import SUFFIXES
 
 Item = TypeVar("Item")
 
