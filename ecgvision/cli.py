@@ -68,9 +68,10 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "predict",
         help="read pages with a bundle",
-        description="Read pictures of pages (PNG, JPEG, BMP, TIFF, WebP) with a student bundle. A star "
-        "marks each label whose probability reaches its threshold, which was fitted on validation records. A student has "
-        "an answer to any picture: --check refuses what is no readable page.",
+        description="Read pictures of pages (PNG, JPEG, BMP, TIFF, WebP) with a student bundle. A "
+        "star marks each label whose probability reaches its threshold, which was "
+        "fitted on validation records. A student has an answer to any picture: --check "
+        "refuses what is no readable page.",
         epilog="Example: ecgvision predict --bundle runs/vizecg/RUN/bundle page.png --json",
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="pictures, or folders of pictures")
@@ -100,10 +101,11 @@ def _add_digitize(commands: argparse._SubParsersAction) -> None:
         "digitize",
         help="read the waveforms of pages",
         description="Read the waveforms of pages (PNG, JPEG, BMP, TIFF, WebP), by the reader that "
-        "comes with the package or the bundle of a run of +exp=read: twelve leads in mV, missing where nothing "
-        "was printed, and how sure the reader is of each. Confidence is the reader's own "
-        "probability that a sample was printed and is right to within 0.1 mV. A page that cannot "
-        "be read, or does not stand upright, is refused and nothing is written of it.",
+        "comes with the package or the bundle of a run of +exp=read: twelve leads in "
+        "mV, missing where nothing was printed, and how sure the reader is of each. "
+        "Confidence is the reader's own probability that a sample was printed and is "
+        "right to within 0.1 mV. A page that cannot be read, or does not stand upright,"
+        " is refused and nothing is written of it.",
         epilog="Examples: ecgvision digitize scan.png --out record --figure over.png; "
         "ecgvision digitize scans/ --out records/ --figure figures/ --format csv",
     )
