@@ -27,9 +27,10 @@ from data_prep import quality
 from ecgvision.core.command import ignore_interrupts
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import DataError, EcgVisionError, RecordError, StoreError
+from ecgvision.core.outputs import check_outside, check_replaceable
 from ecgvision.data.resample import resample
 from ecgvision.records.reading import read_record
-from ecgvision.store.format import encode
+from ecgvision.store.format import MANIFEST, encode
 from ecgvision.store.packed import StoreWriter
 
 OnError = Literal["stop", "skip"]
@@ -65,11 +66,17 @@ class Reading:
     unstated_rate: float | None = None
 
 
-def check_out(out: str | Path, *, overwrite: bool) -> None:
-    """Check that `out` is free.
+def check_out(out: str | Path, *, overwrite: bool, source: str | Path | None = None) -> None:
+    """Check that `out` is free, or may be overwritten.
+
+    Args:
+        out: folder of the store.
+        overwrite: whether an existing store is replaced.
+        source: what is to be packed; it must not lie in `out`.
 
     Raises:
         StoreError: if it exists and `overwrite` is not set.
+        OutputError: if something else than a store stands there, or the source does.
     """
     if Path(out).exists() and not overwrite:
         raise StoreError(
@@ -77,6 +84,9 @@ def check_out(out: str | Path, *, overwrite: bool) -> None:
             file=out,
             remedy="Choose another --out or --overwrite",
         )
+    check_replaceable(out, MANIFEST, "a store")
+    if source is not None:
+        check_outside(out, [source])
 
 
 def pack_items(

@@ -16,19 +16,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.command import command
 from ecgvision.core.ecg import Ecg
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.layouts import get_layout
+from ecgvision.core.outputs import OutputPlan
 from ecgvision.core.page import MM_PER_INCH, Page
-from ecgvision.records.reading import read_record
+from ecgvision.records.reading import read_record, record_inputs
 from ecgvision.render.papers.named import PAPERS, get_paper
 from ecgvision.render.text import text_coverage
 
@@ -200,20 +199,16 @@ def run(args: argparse.Namespace) -> None:
         for text in (args.styles, args.layouts, args.artefacts)
     ]
     entries = chosen(*asked) if any(asked) else everything()
+    plan = OutputPlan(record_inputs(args.record), make_folders=True)
+    width, out = args.width, plan.add("--out", args.out)
     ecg = read_record(args.record, rate=args.rate)
-    width, out = args.width, Path(args.out)
     while True:
         image = sheet(ecg, entries, width, seed=args.seed, strength=args.strength)
         content = encode(image)
         if len(content) <= LIMIT or width <= 100:
             break
         width = max(100, round(width * max(0.7, 0.97 * math.sqrt(LIMIT / len(content)))))
-    try:
-        with atomic_file(out) as part:
-            part.write_bytes(content)
-    except OSError as error:
-        remedy = "Name a file in a folder that exists and may be written"
-        raise ConfigError(f"cannot write: {error.strerror}", file=out, remedy=remedy) from error
+    plan.write({out: content})
     print(f"{out}: {len(entries)} pages, {image.shape[1]} x {image.shape[0]} px")
 
 

@@ -104,7 +104,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "progress": not args.quiet,
         "overwrite": args.overwrite,
     }
-    check_out(args.out, overwrite=args.overwrite)  # before any record is read
+    source = args.file if args.source == "manifest" else args.root
+    check_out(args.out, overwrite=args.overwrite, source=source)  # before any record is read
     if args.source == "ptbxl":
         ptbxl.pack_ptbxl(args.root, args.out, rate=args.rate, **common)
     elif args.source in CHALLENGES:

@@ -22,6 +22,7 @@ from ecgvision.core.command import command
 from ecgvision.core.command_options import check_draws, check_table_file
 from ecgvision.core.errors import ConfigError, DataError
 from ecgvision.core.input_files import read_json
+from ecgvision.core.outputs import OutputPlan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,8 +154,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     check_draws(args.draws, args.seed)
     check_match(args.match)
-    for argument in (args.a, args.b):
-        check_table_file(_split(argument)[0])
+    files = [_split(argument)[0] for argument in (args.a, args.b)]
+    for file in files:
+        check_table_file(file)
+    if args.json is not None:
+        OutputPlan(files, make_folders=True).add("--json", args.json)
     from ecgvision.evaluate.metrics.compare import paired
 
     (a, points_a), (b, points_b) = (

@@ -18,6 +18,7 @@ import yaml
 from ecgvision.core.atomic_io import atomic_folder, write_json
 from ecgvision.core.command import command
 from ecgvision.core.errors import ConfigError
+from ecgvision.core.outputs import check_outside, check_replaceable
 from ecgvision.core.run_folder import BEST, CONFIG_FILE, METRICS, read_config, read_metrics
 from ecgvision.shipped import READER
 from ecgvision.store.packed import Store, check_store
@@ -36,6 +37,8 @@ def release(run: Path, target: Path = READER, *, note: str = "") -> Path:
         BundleError: if its bundle is not as it was written.
         StoreError: if a store that it learned from is no longer there.
     """
+    check_replaceable(target, CARD, "a released reader")
+    check_outside(target, [run])
     config = read_config(run)
     if config["exp"] != "read":
         raise ConfigError("only a reader is shipped", file=run, value=config["exp"])

@@ -55,6 +55,15 @@ def read_record(
     return _read_wfdb(header, rate)
 
 
+def record_inputs(path: str | Path) -> list[Path]:
+    """Return the files that `read_record` may read for a path, whether or not they exist."""
+    path = Path(path)
+    if path.suffix.lower() in (".csv", ".npy"):
+        return [path]
+    stem = path.with_suffix("") if path.suffix.lower() in _WFDB else path
+    return [stem.with_name(stem.name + suffix) for suffix in _WFDB]
+
+
 def _read_wfdb(path: Path, rate: float | None) -> Ecg:
     header = read_header(path)
     rate = _agreed_rate(rate, header.rate, path)

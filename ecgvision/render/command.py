@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.ecg import Ecg
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.layouts import LAYOUTS
+from ecgvision.core.outputs import OutputPlan
 from ecgvision.core.page import Page
 from ecgvision.render.papers.named import (
     GRID_COLOURS,
@@ -30,9 +30,6 @@ from ecgvision.render.papers.named import (
 if TYPE_CHECKING:
     from ecgvision.render.artefacts import Picture
     from ecgvision.render.draw import Drawing
-
-
-WRITABLE = "Name a file in a folder that exists and may be written"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,11 +78,12 @@ def run(args: argparse.Namespace) -> int:
         from ecgvision.render.artefacts import check_name
 
         check_name(args.artefact)
-    for path in (args.out, args.json, args.mask):
-        if path is not None:
-            _check_folder(Path(path))
-    from ecgvision.records.reading import read_record
+    from ecgvision.records.reading import read_record, record_inputs
 
+    plan = OutputPlan(record_inputs(args.record))
+    for option in ("out", "json", "mask"):
+        if getattr(args, option) is not None:
+            plan.add(f"--{option}", getattr(args, option))
     ecg = read_record(args.record, rate=args.rate)
     signal = _from(ecg, args.start)
     from ecgvision.render.draw import draw  # slow to import
@@ -106,13 +104,14 @@ def run(args: argparse.Namespace) -> int:
         picture, about["artefact"] = _pass_through(args, drawing, page)
         image, mask, warp = picture.image, picture.mask, picture.warp
         dpi *= warp.scale
-    write_png(Path(args.out), image, dpi)
+    contents = {Path(args.out): png(image, dpi)}
     if mask is not None:
-        write_png(Path(args.mask), mask, dpi)
+        contents[Path(args.mask)] = png(mask, dpi)
     if args.json is not None:
         geometry = drawing.geometry if warp is None else drawing.geometry.moved(warp)
         content = json.dumps({**about, **geometry.to_dict()}, allow_nan=False)
-        _write(Path(args.json), content.encode())
+        contents[Path(args.json)] = content.encode()
+    plan.write(contents)
     height, width = image.shape[:2]
     shown = min(page.window[1], signal.shape[1] / ecg.rate)
     print(
@@ -197,31 +196,12 @@ def _from(ecg: Ecg, start: float) -> NDArray[np.float32]:
     return ecg.signal[:, first:]
 
 
-def write_png(path: Path, image: NDArray[np.uint8], dpi: float) -> None:
-    """Write grey (H, W) or RGB (H, W, 3) as a PNG that states its resolution, atomically.
-
-    Raises:
-        ConfigError: if the file cannot be written.
-    """
+def png(image: NDArray[np.uint8], dpi: float) -> bytes:
+    """Return grey (H, W) or RGB (H, W, 3) as a PNG that states its resolution."""
     from io import BytesIO
 
     from PIL import Image
 
     buffer = BytesIO()
     Image.fromarray(image).save(buffer, "PNG", dpi=(dpi, dpi), compress_level=6)
-    _write(path, buffer.getvalue())
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write beside the target, then rename, so that the target is always complete."""
-    _check_folder(path)
-    try:
-        with atomic_file(path) as part:
-            part.write_bytes(content)
-    except OSError as error:
-        raise ConfigError(f"cannot write: {error.strerror}", file=path, remedy=WRITABLE) from error
-
-
-def _check_folder(path: Path) -> None:
-    if not path.parent.is_dir():
-        raise ConfigError("there is no such folder", file=path, remedy=WRITABLE)
+    return buffer.getvalue()

@@ -20,6 +20,7 @@ from typing import Any
 
 from ecgvision.core.atomic_io import write_json
 from ecgvision.core.command import command
+from ecgvision.core.outputs import OutputPlan
 from experiments.bench import machine
 
 ALL = "all"
@@ -48,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one benchmark, or all; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     args = parser(words).parse_args(words)
+    if args.json is not None:
+        OutputPlan(make_folders=True).add("--json", args.json)
     if args.name == ALL:
         return run_all(args.json)
     module = importlib.import_module(f"experiments.bench.{args.name}")

@@ -259,7 +259,7 @@ def test_folders_hold_every_kind_that_is_read(tmp_path: Path) -> None:
     names = [f"p{i}{suffix}" for i, suffix in enumerate(SUFFIXES)]
     for name in names:
         (tmp_path / name).touch()
-    assert [Path(f).name for f in expand([str(tmp_path)])] == names
+    assert [Path(f).name for f in expand([str(tmp_path)]).files] == names
 
 
 def test_a_png_profile_s_warning_is_not_printed(

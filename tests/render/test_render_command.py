@@ -162,3 +162,26 @@ def test_the_same_seed_gives_the_same_file_and_clean_is_the_page(record, tmp_pat
         files[name] = (tmp_path / f"{name}.png").read_bytes()
     assert files["page"] == files["clean"] == files["none"]
     assert files["photo"] == files["again"] != files["page"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--out", "r.npy"], "overwrite"),
+        (["--out", "p.png", "--json", "r.npy"], "overwrite"),
+        (["--out", "p.png", "--json", "p.png"], "same file"),
+        (["--out", "p.png", "--mask", "./p.png"], "same file"),
+        (["--out", "p.png", "--json", "m", "--mask", "m"], "same file"),
+        (["--out", "p.png", "--json", "/proc/x"], "/proc/x"),
+        (["--out", "/dev/null"], "regular"),
+        (["--out", "p.png", "--mask", "/dev/full"], "regular"),
+        (["--out", "r.npy/p.png"], "r.npy"),
+    ],
+)
+def test_outputs_that_destroy_are_refused(record, tmp_path, monkeypatch, words, says) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = record.read_bytes()
+    with pytest.raises(ConfigError, match=says):
+        run("r.npy", "--rate", 250, "--dpi", 50, *words)
+    assert record.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["r.npy"]
