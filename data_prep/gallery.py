@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgvision.core.arguments import RATE, SEED, STRENGTH, whole
 from ecgvision.core.command import command
 from ecgvision.core.ecg import Ecg
 from ecgvision.core.errors import ConfigError
@@ -174,13 +175,20 @@ def parser() -> argparse.ArgumentParser:
     add = top.add_argument
     add("record", metavar="RECORD", help="WFDB record (with or without extension), .csv or .npy")
     add("--out", required=True, metavar="PNG", help="picture to write, under 2.5 MB")
-    add("--rate", type=float, help="Hz, for files that do not state it")
+    add("--rate", type=RATE, help="Hz, for files that do not state it")
     add("--layouts", default="", metavar="A,B", help="layouts (default: the style's most usual)")
     add("--styles", default="", metavar="A,B", help=f"of {', '.join(PAPERS)}")
     add("--artefacts", default="", metavar="A,B", help="presets or single artefacts")
-    add("--strength", type=float, default=0.6, help="of artefacts, 0 to 1 (default %(default)s)")
-    add("--seed", type=int, default=0, help="what styles and artefacts leave to chance (default 0)")
-    add("--width", type=int, default=760, help="px of a page at most (default %(default)s)")
+    add("--strength", type=STRENGTH, default=0.6, help="of artefacts, 0 to 1 (default %(default)s)")
+    add(
+        "--seed", type=SEED, default=0, help="what styles and artefacts leave to chance (default 0)"
+    )
+    add(
+        "--width",
+        type=whole(100, 4000),
+        default=760,
+        help="px of a page at most (default %(default)s)",
+    )
     return top
 
 
@@ -190,10 +198,6 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         EcgVisionError: for an invalid argument, or a file that cannot be read or written.
     """
-    if args.seed < 0:
-        raise ConfigError("--seed must not be negative", value=args.seed)
-    if not 100 <= args.width <= 4000:
-        raise ConfigError("--width must lie in 100 to 4000 px", value=args.width)
     asked = [
         [word.strip() for word in text.split(",") if word.strip()]
         for text in (args.styles, args.layouts, args.artefacts)

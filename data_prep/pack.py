@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from data_prep import cinc, manifest, ptbxl
 from data_prep.chunks import check_out
 from data_prep.cinc_files import CHALLENGES
+from ecgvision.core.arguments import RATE, jobs
 from ecgvision.core.command import command
 from ecgvision.core.processors import usable_cores
 
@@ -51,12 +52,12 @@ def parser() -> argparse.ArgumentParser:
     two.add_argument("file", metavar="FILE.csv", help="the manifest")
     two.add_argument(
         "--rate",
-        type=float,
+        type=RATE,
         help="Hz of the store; records of another rate are resampled (default: all have one rate)",
     )
     two.add_argument(
         "--unstated-rate",
-        type=float,
+        type=RATE,
         help="Hz of npy and CSV records that do not state theirs (default: they are refused)",
     )
     two.add_argument("--labels", help="label columns, with commas (default: all of 0 and 1)")
@@ -68,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
 def _challenge(command: argparse.ArgumentParser, *, table: bool) -> None:
     command.add_argument("root", metavar="ROOT", help="the training folder, or one above or below")
     command.add_argument(
-        "--rate", type=float, default=cinc.RATE,
+        "--rate", type=RATE, default=cinc.RATE,
         help=f"Hz of the store; others are resampled (default {cinc.RATE:g})",
     )  # fmt: skip
     if table:
@@ -81,7 +82,7 @@ def _challenge(command: argparse.ArgumentParser, *, table: bool) -> None:
 
 def _common(command: argparse.ArgumentParser, on_error: str = "stop") -> None:
     command.add_argument("--out", required=True, metavar="STORE", help="the folder to make")
-    command.add_argument("--jobs", type=int, default=usable_cores(),
+    command.add_argument("--jobs", type=jobs, default=usable_cores(),
                          help="processes (default: the cores it may use, %(default)s)")  # fmt: skip
     command.add_argument(
         "--on-error",

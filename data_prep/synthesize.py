@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from data_prep.synthetic.cohort import Visit, make, visits
 from data_prep.synthetic.records import STEP
+from ecgvision.core.arguments import COUNT, SEED, jobs, number
 from ecgvision.core.command import command, ignore_interrupts
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.processors import usable_cores
@@ -122,12 +123,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m data_prep.synthesize",
         description="Make a synthetic 12-lead cohort and pack it as a store.",
     )
-    parser.add_argument("--records", type=int, default=2000, help="how many (default 2000)")
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same bytes (default 0)")
+    parser.add_argument("--records", type=COUNT, default=2000, help="how many (default 2000)")
+    parser.add_argument("--seed", type=SEED, default=0, help="same seed, same bytes (default 0)")
     parser.add_argument("--out", type=Path, required=True, help="folder of the store to write")
-    parser.add_argument("--rate", type=float, default=500, help="samples a second (default 500)")
-    parser.add_argument("--seconds", type=float, default=10, help="of each record (default 10)")
-    parser.add_argument("--jobs", type=int, default=usable_cores(),
+    parser.add_argument(
+        "--rate", type=number(50, 2000, "Hz"), default=500, help="samples a second (default 500)"
+    )
+    parser.add_argument(
+        "--seconds", type=number(3, 120, "s"), default=10, help="of each record (default 10)"
+    )
+    parser.add_argument("--jobs", type=jobs, default=usable_cores(),
                         help="processes (default: the cores it may use, %(default)s)")  # fmt: skip
     args = parser.parse_args(argv)
     print(synthesize(**vars(args)))

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from ecgvision import __version__
+from ecgvision.core.arguments import GAIN, SPEED, THREADS
 from ecgvision.core.command import command
 from ecgvision.core.errors import ConfigError
 from ecgvision.shipped import NAME, resolve_bundle
@@ -85,7 +86,7 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument(
         "--threads",
-        type=_threads,
+        type=THREADS,
         default=0,
         metavar="N",
         help="threads of ONNX Runtime; 0 (default) takes one for each physical core",
@@ -133,20 +134,20 @@ def _add_digitize(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--gain",
-        type=_positive,
+        type=GAIN,
         metavar="MM",
         help="mm/mV that the pages are printed at (default: as the reader finds)",
     )
     parser.add_argument(
         "--speed",
-        type=_positive,
+        type=SPEED,
         metavar="MM",
         help="mm/s that the pages of --gain are printed at (default: 25)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument(
         "--threads",
-        type=_threads,
+        type=THREADS,
         default=0,
         metavar="N",
         help="threads of ONNX Runtime; 0 (default) takes one for each physical core",
@@ -167,20 +168,6 @@ def _add_info(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=_info)
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("must be above 0")
-    return value
-
-
-def _threads(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError("must be 0 or more")
-    return value
 
 
 def _predict(args: argparse.Namespace) -> int:

@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecgvision.core.arguments import COUNT, SEED
 from ecgvision.core.command import command
-from ecgvision.core.command_options import check_draws, check_table_file
+from ecgvision.core.command_options import check_table_file
 from ecgvision.core.errors import ConfigError, DataError
 from ecgvision.core.input_files import read_json
 from ecgvision.core.outputs import OutputPlan
@@ -52,8 +53,8 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="compare the records both have; without it a record that one lacks is an error",
     )
-    p.add_argument("--draws", type=int, default=1000, help="bootstrap draws (default 1000)")
-    p.add_argument("--seed", type=int, default=0, help="seed of the draws (default 0)")
+    p.add_argument("--draws", type=COUNT, default=1000, help="bootstrap draws (default 1000)")
+    p.add_argument("--seed", type=SEED, default=0, help="seed of the draws (default 0)")
     p.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     return p
 
@@ -152,7 +153,6 @@ def show(result: dict[str, Any]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     args = parser().parse_args(argv)
-    check_draws(args.draws, args.seed)
     check_match(args.match)
     files = [_split(argument)[0] for argument in (args.a, args.b)]
     for file in files:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ecgvision.core.atomic_io import atomic_folder
 from ecgvision.core.outputs import check_replaceable
+from ecgvision.core.progress import working
 from ecgvision.deploy.agreement import Answer, check_agreement, check_pages
 from ecgvision.deploy.card_file import CARD, write_card
 from ecgvision.deploy.graph import write_model
@@ -62,10 +63,11 @@ def export_reader(
                             least_confidence=least_confidence, info=info)  # fmt: skip
     with atomic_folder(target) as made:
         write_model(reader, made, OUTPUTS, card, reader_notes(card), batched=False)
-        card["check"] = check_agreement(
-            reader, ReaderBundle.open(made), check_images, _differences, tolerance=TOLERANCE,
-            file=target, batch=4,
-        )  # fmt: skip
+        with working("comparing the export with the network"):
+            card["check"] = check_agreement(
+                reader, ReaderBundle.open(made), check_images, _differences, tolerance=TOLERANCE,
+                file=target, batch=4,
+            )  # fmt: skip
         write_card(made, card)
     return card
 

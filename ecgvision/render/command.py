@@ -11,6 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgvision.core.arguments import (
+    DPI,
+    GAIN,
+    POINTS,
+    RATE,
+    SECONDS,
+    SEED,
+    SPEED,
+    START,
+    STRENGTH,
+    paper_size,
+    pixel_size,
+)
 from ecgvision.core.ecg import Ecg
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.layouts import LAYOUTS
@@ -39,36 +52,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     layouts = ", ".join(name for name in LAYOUTS if not name.startswith("1x1"))
     add("record", help="WFDB record (with or without extension), .csv or .npy")
     add("--out", required=True, metavar="PNG", help="picture to write")
-    add("--rate", type=float, help="Hz, for files that do not state it")
-    add("--start", type=float, default=0.0, help="second of the record at which the page begins")
+    add("--rate", type=RATE, help="Hz, for files that do not state it")
+    add("--start", type=START, default=0.0, help="second of the record at which the page begins")
     add("--layout", default="3x4+II", help=f"{layouts} or 1x1:<lead> (default %(default)s)")
-    add("--dpi", type=float, help="pixels an inch (default 200)")
-    add("--size", metavar="HxW", help="instead of --dpi: the largest page in so many pixels")
+    add("--dpi", type=DPI, help="pixels an inch (default 200)")
     add(
-        "--paper", metavar="HxW", help="paper in mm (default the style's; kit: 215.9x279.4, letter)"
+        "--size",
+        type=pixel_size,
+        metavar="HxW",
+        help="instead of --dpi: the largest page in so many pixels",
     )
-    add("--speed", type=float, help="mm/s (default the style's; kit: 25)")
-    add("--gain", type=float, help="mm/mV (default the style's; kit: 10)")
-    add("--seconds", type=float, help="length of the window; default: the layout's, or what fits")
+    add(
+        "--paper",
+        type=paper_size,
+        metavar="HxW",
+        help="paper in mm (default the style's; kit: 215.9x279.4, letter)",
+    )
+    add("--speed", type=SPEED, help="mm/s (default the style's; kit: 25)")
+    add("--gain", type=GAIN, help="mm/mV (default the style's; kit: 10)")
+    add("--seconds", type=SECONDS, help="length of the window; default: the layout's, or what fits")
     add("--style", default="kit", help=f"{', '.join(PAPERS)} or {MIXED} (any, by --seed)")
     add("--grid-color", help=f"{', '.join(GRID_COLOURS)}, none, #major or #major,#minor")
     add("--ink-color", metavar="#RRGGBB", help="colour of the traces")
-    add("--trace-pt", type=float, help="width of the traces in points (default 0.75)")
+    add("--trace-pt", type=POINTS, help="width of the traces in points (default 0.75)")
     add("--no-pulse", action="store_true", help="leave out the calibration pulse")
     add("--no-names", action="store_true", help="leave out the leads' names")
     add("--header", action="append", default=[], metavar="LINE", help="a line of header; repeat")
-    add("--seed", type=int, default=0, help="what style and artefacts leave to chance (default 0)")
+    add("--seed", type=SEED, default=0, help="what style and artefacts leave to chance (default 0)")
     add("--artefact", metavar="NAME", help="what becomes of the page: scan, fax, photocopy, photo, "
         "crumpled, hard, clean, or a single artefact by its name")  # fmt: skip
-    add("--strength", type=float, help="of the artefact, from 0 (none) to 1 (the default)")
+    add("--strength", type=STRENGTH, help="of the artefact, from 0 (none) to 1 (the default)")
     add("--json", metavar="FILE", help="also write the page's geometry")
     add("--mask", metavar="PNG", help="also write the coverage of the traces")
 
 
 def run(args: argparse.Namespace) -> int:
     """Draw the page, write the files, print what was written, and return the exit code."""
-    if args.seed < 0:
-        raise ConfigError("--seed must not be negative", value=args.seed)
     if args.strength is not None and args.artefact is None:
         raise ConfigError("--strength needs --artefact", value=args.strength)
     paper = paper_of(args.style, args.layout, np.random.default_rng(args.seed))
@@ -150,7 +169,7 @@ def _page(args: argparse.Namespace, paper: Paper) -> Page:
         raise ConfigError("--dpi and --size exclude each other", value=args.size)
     given = {
         "dpi": args.dpi,
-        "paper_mm": None if args.paper is None else _pair(args.paper, "--paper"),
+        "paper_mm": args.paper,
         "speed": args.speed,
         "gain": args.gain,
         "seconds": args.seconds,
@@ -159,16 +178,7 @@ def _page(args: argparse.Namespace, paper: Paper) -> Page:
     page = paper.page(args.layout, **{k: v for k, v in given.items() if v is not None})
     if args.size is None:
         return page
-    height, width = _pair(args.size, "--size")
-    return page.fit((int(height), int(width)))
-
-
-def _pair(text: str, option: str) -> tuple[float, float]:
-    try:
-        height, width = (float(part) for part in text.lower().split("x"))
-    except ValueError:
-        raise ConfigError(f"{option} is written HEIGHTxWIDTH", value=text) from None
-    return height, width
+    return page.fit(args.size)
 
 
 def _style(args: argparse.Namespace, paper: Paper) -> Style:

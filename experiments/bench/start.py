@@ -17,6 +17,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ecgvision.core.arguments import COUNT
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("data_prep", "ecgvision", "experiments")
 SCRIPT = "import sys; from ecgvision.cli import main; sys.exit(main())"
@@ -75,7 +77,7 @@ def _subcommands(parser: argparse.ArgumentParser) -> list[str]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add rounds and a selection of commands."""
-    parser.add_argument("--rounds", type=int, default=5, help="a median is taken over")
+    parser.add_argument("--rounds", type=COUNT, default=5, help="a median is taken over")
     parser.add_argument("--only", nargs="+", metavar="WORD", default=[],
                         help="commands whose name holds one of these")  # fmt: skip
 
