@@ -23,8 +23,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("data_prep", "ecgvision", "experiments")
 SCRIPT = "import sys; from ecgvision.cli import main; sys.exit(main())"
 """Code of the installed script `ecgvision`."""
-ELSEWHERE = ("ecgvision.render.kit.worker",)
-"""Modules with a `__main__` that are not commands: the interpreter of ecg-image-kit runs them."""
+ELSEWHERE = ("ecgvision.render.kit.worker", "ecgvision.cli")
+"""Modules that are no further commands: ecg-image-kit's interpreter runs the one, the other is the
+script `ecgvision`."""
 
 _COUNT = """
 import atexit, runpy, sys
