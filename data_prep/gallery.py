@@ -21,14 +21,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.core.arguments import RATE, SEED, STRENGTH, whole
+from ecgvision.core.arguments import SEED, STRENGTH, whole
 from ecgvision.core.command import command
 from ecgvision.core.ecg import Ecg
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.layouts import get_layout
 from ecgvision.core.outputs import OutputPlan
 from ecgvision.core.page import MM_PER_INCH, Page
-from ecgvision.records.reading import read_record, record_inputs
+from ecgvision.records.command import add_record_options
+from ecgvision.records.inputs import record_inputs
+from ecgvision.records.notes import gaps, sentences
+from ecgvision.records.option_names import COMMAND
+from ecgvision.records.recording import open_record
 from ecgvision.render.papers.named import PAPERS, get_paper
 from ecgvision.render.text import text_coverage
 
@@ -175,7 +179,7 @@ def parser() -> argparse.ArgumentParser:
     add = top.add_argument
     add("record", metavar="RECORD", help="WFDB record (with or without extension), .csv or .npy")
     add("--out", required=True, metavar="PNG", help="picture to write, under 2.5 MB")
-    add("--rate", type=RATE, help="Hz, for files that do not state it")
+    add_record_options(top)
     add("--layouts", default="", metavar="A,B", help="layouts (default: the style's most usual)")
     add("--styles", default="", metavar="A,B", help=f"of {', '.join(PAPERS)}")
     add("--artefacts", default="", metavar="A,B", help="presets or single artefacts")
@@ -205,7 +209,11 @@ def run(args: argparse.Namespace) -> None:
     entries = chosen(*asked) if any(asked) else everything()
     plan = OutputPlan(record_inputs(args.record), make_folders=True)
     width, out = args.width, plan.add("--out", args.out)
-    ecg = read_record(args.record, rate=args.rate)
+    record = open_record(
+        args.record, rate=args.rate, unit=args.unit, orientation=args.orientation, options=COMMAND
+    )
+    windows = [get_paper(e.style).page(get_layout(e.layout)).window for e in entries]
+    ecg = record.ecg(0, math.ceil(max(stop for _, stop in windows) * record.rate) + 1)
     while True:
         image = sheet(ecg, entries, width, seed=args.seed, strength=args.strength)
         content = encode(image)
@@ -214,6 +222,8 @@ def run(args: argparse.Namespace) -> None:
         width = max(100, round(width * max(0.7, 0.97 * math.sqrt(LIMIT / len(content)))))
     plan.write({out: content})
     print(f"{out}: {len(entries)} pages, {image.shape[1]} x {image.shape[0]} px")
+    for line in [*sentences(ecg.notes), *gaps(ecg)]:
+        print(f"note: {line}")
 
 
 @command()
