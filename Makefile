@@ -10,6 +10,8 @@ STAMP := $(VENV)/.installed
 demo: $(STAMP)  ## install, then the whole loop on the built-in cohort, and a page read
 	$(BIN)/python -m experiments.run +exp=vizecg
 	$(BIN)/ecgvision digitize docs/page.png --out runs/demo/page --figure runs/demo/page.jpg
+	@echo
+	@echo "In a terminal, the commands of README.md need the environment:  source $(BIN)/activate"
 
 test: $(STAMP)  ## install, then the tests
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder

@@ -1,0 +1,3 @@
+from ecgvision.core.command import starting
+
+starting()

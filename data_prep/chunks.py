@@ -26,12 +26,14 @@ from tqdm import tqdm
 
 from data_prep import quality
 from data_prep.contents import check_patients, contents, contents_text
+from ecgvision.core.command import ignore_interrupts
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import DataError, EcgVisionError, RecordError, StoreError
+from ecgvision.core.outputs import check_outside, check_replaceable
 from ecgvision.data.resample import resample
 from ecgvision.records.option_names import OptionNames
 from ecgvision.records.recording import KEPT_SECONDS, Recording, open_record, record_file
-from ecgvision.store.format import StepSize, quantise
+from ecgvision.store.format import MANIFEST, StepSize, quantise
 from ecgvision.store.packed import StoreWriter
 
 OnError = Literal["stop", "skip"]
@@ -110,11 +112,17 @@ class Reading:
         )  # fmt: skip
 
 
-def check_out(out: str | Path, *, overwrite: bool) -> None:
-    """Check that `out` is free.
+def check_out(out: str | Path, *, overwrite: bool, source: str | Path | None = None) -> None:
+    """Check that `out` is free, or may be overwritten.
+
+    Args:
+        out: folder of the store.
+        overwrite: whether an existing store is replaced.
+        source: what is to be packed; it must not lie in `out`.
 
     Raises:
         StoreError: if it exists and `overwrite` is not set.
+        OutputError: if something else than a store stands there, or the source does.
     """
     if Path(out).exists() and not overwrite:
         raise StoreError(
@@ -122,6 +130,9 @@ def check_out(out: str | Path, *, overwrite: bool) -> None:
             file=out,
             remedy="Choose another --out or --overwrite",
         )
+    check_replaceable(out, MANIFEST, "a store")
+    if source is not None:
+        check_outside(out, [source])
 
 
 def pack_items(
@@ -255,7 +266,7 @@ def _run(
             return
         # Spawned, because the caller may hold threads (torch, OpenMP) that do not survive a fork.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(jobs, len(todo)), mp_context=context) as pool:
+        with ProcessPoolExecutor(min(jobs, len(todo)), context, ignore_interrupts) as pool:
             waiting = {pool.submit(_pack_chunk, t, work, n, reading): t for n, t in tasks.items()}
             try:
                 for future in as_completed(waiting):

@@ -17,6 +17,7 @@ import numpy as np
 
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import LabelError, RecordError
+from ecgvision.core.input_files import RECORD, open_input, read_text
 from ecgvision.labels.snomed import check_identifier
 
 _COMMENT = re.compile(r"#+\s*(\w+)\s*[:=]\s*(.*)")
@@ -59,7 +60,7 @@ def read_about(header: Path) -> About:
             is the wrong one of the Georgia database's first release.
     """
     try:
-        text = header.read_text(encoding="utf-8", errors="replace")
+        text = read_text(header, errors="replace")
     except OSError as error:
         raise RecordError(
             "the header cannot be read",
@@ -147,7 +148,7 @@ def check_mat(file: Path) -> None:
             leads.
     """
     try:
-        with file.open("rb") as stream:
+        with open_input(file, limit=RECORD) as stream:
             start = stream.read(_MAT4_BYTES)
     except OSError as error:
         raise RecordError(

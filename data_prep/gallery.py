@@ -16,18 +16,20 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.core.atomic_io import atomic_file
+from ecgvision.core.arguments import SEED, STRENGTH, whole
+from ecgvision.core.command import command
 from ecgvision.core.ecg import Ecg
-from ecgvision.core.errors import ConfigError, EcgVisionError
+from ecgvision.core.errors import ConfigError
 from ecgvision.core.layouts import get_layout
+from ecgvision.core.outputs import OutputPlan
 from ecgvision.core.page import MM_PER_INCH, Page
 from ecgvision.records.command import add_record_options
+from ecgvision.records.inputs import record_inputs
 from ecgvision.records.notes import gaps, sentences
 from ecgvision.records.option_names import COMMAND
 from ecgvision.records.recording import open_record
@@ -181,9 +183,16 @@ def parser() -> argparse.ArgumentParser:
     add("--layouts", default="", metavar="A,B", help="layouts (default: the style's most usual)")
     add("--styles", default="", metavar="A,B", help=f"of {', '.join(PAPERS)}")
     add("--artefacts", default="", metavar="A,B", help="presets or single artefacts")
-    add("--strength", type=float, default=0.6, help="of artefacts, 0 to 1 (default %(default)s)")
-    add("--seed", type=int, default=0, help="what styles and artefacts leave to chance (default 0)")
-    add("--width", type=int, default=760, help="px of a page at most (default %(default)s)")
+    add("--strength", type=STRENGTH, default=0.6, help="of artefacts, 0 to 1 (default %(default)s)")
+    add(
+        "--seed", type=SEED, default=0, help="what styles and artefacts leave to chance (default 0)"
+    )
+    add(
+        "--width",
+        type=whole(100, 4000),
+        default=760,
+        help="px of a page at most (default %(default)s)",
+    )
     return top
 
 
@@ -193,49 +202,38 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         EcgVisionError: for an invalid argument, or a file that cannot be read or written.
     """
-    if args.seed < 0:
-        raise ConfigError("--seed must not be negative", value=args.seed)
-    if not 100 <= args.width <= 4000:
-        raise ConfigError("--width must lie in 100 to 4000 px", value=args.width)
     asked = [
         [word.strip() for word in text.split(",") if word.strip()]
         for text in (args.styles, args.layouts, args.artefacts)
     ]
     entries = chosen(*asked) if any(asked) else everything()
+    plan = OutputPlan(record_inputs(args.record), make_folders=True)
+    width, out = args.width, plan.add("--out", args.out)
     record = open_record(
         args.record, rate=args.rate, unit=args.unit, orientation=args.orientation, options=COMMAND
     )
     windows = [get_paper(e.style).page(get_layout(e.layout)).window for e in entries]
     ecg = record.ecg(0, math.ceil(max(stop for _, stop in windows) * record.rate) + 1)
-    width, out = args.width, Path(args.out)
     while True:
         image = sheet(ecg, entries, width, seed=args.seed, strength=args.strength)
         content = encode(image)
         if len(content) <= LIMIT or width <= 100:
             break
         width = max(100, round(width * max(0.7, 0.97 * math.sqrt(LIMIT / len(content)))))
-    try:
-        with atomic_file(out) as part:
-            part.write_bytes(content)
-    except OSError as error:
-        remedy = "Name a file in a folder that exists and may be written"
-        raise ConfigError(f"cannot write: {error.strerror}", file=out, remedy=remedy) from error
+    plan.write({out: content})
     print(f"{out}: {len(entries)} pages, {image.shape[1]} x {image.shape[0]} px")
     for line in [*sentences(ecg.notes), *gaps(ecg)]:
         print(f"note: {line}")
 
 
+@command()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
         The exit code: 0, or 2 after a one-line error that the user can fix.
     """
-    try:
-        run(parser().parse_args(argv))
-    except EcgVisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    run(parser().parse_args(argv))
     return 0
 
 

@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 from data_prep.chunks import NAMES, Item, OnError, Reading, pack_items, state
 from data_prep.tables import UNNAMED, identifier, number, parse_scp, read_table, text, whole_number
 from ecgvision.core.errors import DataError, RecordError
+from ecgvision.core.input_files import TABLE, read_bytes
 from ecgvision.labels.schemes import SCHEMES, targets
 from ecgvision.records.csv_format import SUFFIXES as TABLES
 from ecgvision.records.npy_format import ORIENTATIONS
@@ -139,7 +140,7 @@ def fingerprint(file: str | Path) -> str:
         DataError: if the manifest cannot be read or has no column `record`.
     """
     file = Path(file)
-    digest = hashlib.sha256(f"{file.resolve()}".encode() + file.read_bytes())
+    digest = hashlib.sha256(f"{file.resolve()}".encode() + read_bytes(file, limit=TABLE))
     for cell in read_table(file, ["record"])["record"]:
         digest.update(state(file.parent / str(cell)).encode())
     return digest.hexdigest()[:12]

@@ -20,7 +20,9 @@ from typing import Any
 from data_prep import cinc, manifest, ptbxl
 from data_prep.chunks import check_out
 from data_prep.cinc_files import CHALLENGES
-from ecgvision.core.errors import DataError, EcgVisionError, did_you_mean
+from ecgvision.core.arguments import RATE, jobs
+from ecgvision.core.command import command
+from ecgvision.core.errors import DataError, did_you_mean
 from ecgvision.core.processors import usable_cores
 from ecgvision.records.npy_format import ORIENTATIONS
 
@@ -59,12 +61,12 @@ def parser() -> argparse.ArgumentParser:
     two.add_argument("file", metavar="FILE.csv", help="the manifest")
     two.add_argument(
         "--rate",
-        type=float,
+        type=RATE,
         help="Hz of the store; records of another rate are resampled (default: all have one rate)",
     )
     two.add_argument(
         "--unstated-rate",
-        type=float,
+        type=RATE,
         help="Hz of npy and CSV records that do not state theirs (default: they are refused)",
     )
     two.add_argument(
@@ -87,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
 def _challenge(command: argparse.ArgumentParser, *, table: bool) -> None:
     command.add_argument("root", metavar="ROOT", help="the training folder, or one above or below")
     command.add_argument(
-        "--rate", type=float, default=cinc.RATE,
+        "--rate", type=RATE, default=cinc.RATE,
         help=f"Hz of the store; others are resampled (default {cinc.RATE:g})",
     )  # fmt: skip
     if table:
@@ -101,7 +103,7 @@ def _challenge(command: argparse.ArgumentParser, *, table: bool) -> None:
 
 def _common(command: argparse.ArgumentParser, on_error: str = "stop") -> None:
     command.add_argument("--out", required=True, metavar="STORE", help="the folder to make")
-    command.add_argument("--jobs", type=int, default=usable_cores(),
+    command.add_argument("--jobs", type=jobs, default=usable_cores(),
                          help="processes (default: the cores it may use, %(default)s)")  # fmt: skip
     command.add_argument(
         "--on-error",
@@ -157,27 +159,18 @@ def _check_source(words: Sequence[str]) -> None:
         raise DataError("unknown source", value=words[0], remedy=f"{nearest} {known}".strip())
 
 
+@command("interrupted: the same command continues from here")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Returns:
-        The exit code: 0; 2 after a one-line error that the user can fix; 130 when interrupted.
-    """
+    """Run the command line; return the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    try:
-        _check_source(words)
-        args = parser().parse_args(words)
-        check_out(args.out, overwrite=args.overwrite)  # before any record is read
-        args.pack(args, {
-            "jobs": args.jobs, "on_error": args.on_error, "progress": not args.quiet,
-            "overwrite": args.overwrite, "trim": args.trim,
-        })  # fmt: skip
-    except EcgVisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted: the same command continues from here", file=sys.stderr)
-        return 130
+    _check_source(words)
+    args = parser().parse_args(words)
+    source = args.file if args.source == "manifest" else args.root
+    check_out(args.out, overwrite=args.overwrite, source=source)  # before any record is read
+    args.pack(args, {
+        "jobs": args.jobs, "on_error": args.on_error, "progress": not args.quiet,
+        "overwrite": args.overwrite, "trim": args.trim,
+    })  # fmt: skip
     return 0
 
 

@@ -36,7 +36,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from data_prep.backends import KitBackend, OurBackend, Record, about, page_seed
-from ecgvision.core.errors import ConfigError, EcgVisionError
+from ecgvision.core.arguments import COUNT, DPI, SECONDS, SEED, STRENGTH, jobs
+from ecgvision.core.command import command, ignore_interrupts
+from ecgvision.core.errors import ConfigError
 from ecgvision.core.layouts import LAYOUTS
 from ecgvision.render.kit import flags
 from ecgvision.render.kit.process import PAGE_SECONDS, KitError
@@ -204,6 +206,7 @@ _here: dict[str, Any] = {}
 def _begin(make: Callable[[], Backend], store: Store, out: Path) -> None:
     import cv2
 
+    ignore_interrupts()
     cv2.setNumThreads(1)  # parallelism comes from processes
     _here.update(backend=make(), store=store, out=out)
 
@@ -248,19 +251,19 @@ def parser() -> argparse.ArgumentParser:
     add("--out", required=True, type=Path, metavar="DIR", help="folder of the pages")
     add("--layout", "--layouts", dest="layouts", default="3x4+II", metavar="NAMES",
         help=f"with commas: {names}, 1x1:<lead> (default %(default)s)")  # fmt: skip
-    add("--dpi", type=float, default=200.0, help="pixels an inch (default %(default)g)")
+    add("--dpi", type=DPI, default=200.0, help="pixels an inch (default %(default)g)")
     add("--style", default="kit", help=f"{', '.join(STYLES)} or mixed (default %(default)s)")
     add("--artefact", default="", metavar="NAME", help="scanner, fax, phone … over every page")
-    add("--strength", type=float, default=1.0, help="of the artefact (default %(default)g)")
-    add("--seed", type=int, default=0, help="what is left to chance (default %(default)s)")
+    add("--strength", type=STRENGTH, default=1.0, help="of the artefact (default %(default)g)")
+    add("--seed", type=SEED, default=0, help="what is left to chance (default %(default)s)")
     add("--masks", action="store_true", help="also the traces' coverage as grey PNGs")
     add("--points", action="store_true", help="the pixel of every sample in the geometry")
-    add("--limit", type=int, metavar="N", help="the first N records only")
-    add("--jobs", type=int, default=1, help="worker processes (default %(default)s)")
+    add("--limit", type=COUNT, metavar="N", help="the first N records only")
+    add("--jobs", type=jobs, default=1, help="worker processes (default %(default)s)")
     add("--backend", choices=("ecgvision", "ecg-image-kit"), default="ecgvision", help="who draws")
     add("--kit", metavar="DIR", help="checkout of ecg-image-kit (or ECG_IMAGE_KIT_HOME)")
     add("--kit-python", metavar="FILE", help="its interpreter (or ECG_IMAGE_KIT_PYTHON)")
-    add("--kit-timeout", type=float, default=PAGE_SECONDS, metavar="SECONDS",
+    add("--kit-timeout", type=SECONDS, default=PAGE_SECONDS, metavar="SECONDS",
         help="a page that takes longer is skipped (default %(default)g)")  # fmt: skip
     add("--help-kit", action=_KitHelp, nargs=0, help="show the kit's flags, given after `--`")
     return top
@@ -286,8 +289,6 @@ def backend_of(
     layouts = tuple(args.layouts.split(","))
     if len(set(layouts)) != len(layouts):
         raise ConfigError("a layout is named twice", value=args.layouts)
-    if args.seed < 0:
-        raise ConfigError("--seed must not be negative", value=args.seed)
     settings: dict[str, Any] = {
         "backend": args.backend,
         "layouts": list(layouts),
@@ -355,22 +356,16 @@ def not_signal(store: Store, limit: int | None = None) -> list[str]:
     ]
 
 
+@command("stopped: the same command goes on from here")
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     cut = words.index("--") if "--" in words else len(words)
     args = parser().parse_args(words[:cut])
-    try:
-        check_store(args.store)  # before anything slow is imported
-        check_counts(args.jobs, args.limit)
-        make, settings = backend_of(args, words[cut + 1 :])
-        store = Store(args.store)
-        pages, skipped = render(store, args.out, make, settings, jobs=args.jobs, limit=args.limit)
-    except EcgVisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped: the same command goes on from here", file=sys.stderr)
-        return 130
+    check_store(args.store)  # before anything slow is imported
+    make, settings = backend_of(args, words[cut + 1 :])
+    store = Store(args.store)
+    pages, skipped = render(store, args.out, make, settings, jobs=args.jobs, limit=args.limit)
     print(f"{args.out}: {pages} pages of {settings['backend']}")
     for line in not_signal(store, args.limit):
         print(f"note: {line}")

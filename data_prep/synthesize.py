@@ -21,7 +21,9 @@ from tqdm import tqdm
 
 from data_prep.synthetic.cohort import Visit, make, visits
 from data_prep.synthetic.records import STEP
-from ecgvision.core.errors import ConfigError, EcgVisionError
+from ecgvision.core.arguments import COUNT, SEED, jobs, number
+from ecgvision.core.command import command, ignore_interrupts
+from ecgvision.core.errors import ConfigError
 from ecgvision.core.processors import usable_cores
 from ecgvision.store.packed import StoreWriter
 
@@ -50,7 +52,7 @@ def _rows(work: partial[Row], todo: list[Visit], jobs: int) -> Iterator[Row]:
     if jobs == 1:
         yield from map(work, todo)
         return
-    with get_context("spawn").Pool(jobs) as pool:
+    with get_context("spawn").Pool(jobs, ignore_interrupts) as pool:
         yield from pool.imap(work, todo, chunksize=16)
 
 
@@ -114,25 +116,26 @@ def synthesize(
     return Path(out)
 
 
+@command()
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m data_prep.synthesize",
         description="Make a synthetic 12-lead cohort and pack it as a store.",
     )
-    parser.add_argument("--records", type=int, default=2000, help="how many (default 2000)")
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same bytes (default 0)")
+    parser.add_argument("--records", type=COUNT, default=2000, help="how many (default 2000)")
+    parser.add_argument("--seed", type=SEED, default=0, help="same seed, same bytes (default 0)")
     parser.add_argument("--out", type=Path, required=True, help="folder of the store to write")
-    parser.add_argument("--rate", type=float, default=500, help="samples a second (default 500)")
-    parser.add_argument("--seconds", type=float, default=10, help="of each record (default 10)")
-    parser.add_argument("--jobs", type=int, default=usable_cores(),
+    parser.add_argument(
+        "--rate", type=number(50, 2000, "Hz"), default=500, help="samples a second (default 500)"
+    )
+    parser.add_argument(
+        "--seconds", type=number(3, 120, "s"), default=10, help="of each record (default 10)"
+    )
+    parser.add_argument("--jobs", type=jobs, default=usable_cores(),
                         help="processes (default: the cores it may use, %(default)s)")  # fmt: skip
     args = parser.parse_args(argv)
-    try:
-        path = synthesize(**vars(args))
-    except EcgVisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(path)
+    print(synthesize(**vars(args)))
     return 0
 
 

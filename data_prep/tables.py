@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecgvision.core.errors import DataError
+from ecgvision.core.input_files import TABLE, check_input
 from ecgvision.labels.schemes import SCHEMES
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def read_table(file: str | Path, needed: Sequence[str]) -> pd.DataFrame:
     import pandas as pd
 
     try:
+        check_input(file, limit=TABLE)
         with open(file, newline="", encoding="utf-8-sig") as stream:
             header = [name.strip() for name in next(csv.reader(stream), [])]
         header = [name or f"{UNNAMED}{i}" for i, name in enumerate(header)]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PathLike = str | os.PathLike[str]
 Picture = PathLike | NDArray[np.uint8]
-"""A PNG or JPEG file, or (H, W, 3) uint8 RGB."""
+"""A picture file (PNG, JPEG, BMP, TIFF or WebP), or (H, W, 3) uint8 RGB."""
 
 
 def render(

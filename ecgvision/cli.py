@@ -6,44 +6,22 @@ Exit codes: 0 done; 2 an error that the user can fix, with one line on stderr; 1
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from ecgvision import __version__
-from ecgvision.core.errors import ConfigError, EcgVisionError
+from ecgvision.core.arguments import GAIN, SPEED, THREADS
+from ecgvision.core.command import command
+from ecgvision.core.errors import ConfigError
 from ecgvision.shipped import NAME, resolve_bundle
 
-_TRAINING = frozenset(
-    {"torch", "lightning", "timm", "numba", "pandas", "pyarrow", "scipy", "wfdb"}
-    | {"matplotlib", "PIL", "albumentations", "font_amatic_sc", "captum", "iterstrat", "sklearn"}
-)
 
-
+@command()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    try:
-        args = parser(words).parse_args(words)
-        code = args.run(args)
-        sys.stdout.flush()
-        return int(code or 0)
-    except EcgVisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in _TRAINING:
-            raise
-        print(f"error: this needs {package}: pip install 'ecgvision[train]'", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # The reader of a pipe exited, as `head` does. Redirecting stdout to devnull prevents a
-        # second error when Python flushes it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    args = parser(words).parse_args(words)
+    return int(args.run(args) or 0)
 
 
 def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
@@ -63,10 +41,10 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     _add_digitize(commands)
     render = commands.add_parser("render", help="draw a record as a page (needs the train extra)")
     if words[:1] == ["render"]:  # its arguments are defined in the renderer, a slow import
-        import ecgvision.render.command as command
+        import ecgvision.render.command as drawing
 
-        command.add_arguments(render)
-        render.set_defaults(run=command.run)
+        drawing.add_arguments(render)
+        render.set_defaults(run=drawing.run)
     evaluate = commands.add_parser(
         "evaluate", help="judge trained runs layout by layout (needs the train extra)"
     )
@@ -91,9 +69,10 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "predict",
         help="read pages with a bundle",
-        description="Read PNG or JPEG pages with a student bundle. A star marks each label whose "
-        "probability reaches its threshold, which was fitted on validation records. A student has "
-        "an answer to any picture: --check refuses what is no readable page.",
+        description="Read pictures of pages (PNG, JPEG, BMP, TIFF, WebP) with a student bundle. A "
+        "star marks each label whose probability reaches its threshold, which was "
+        "fitted on validation records. A student has an answer to any picture: --check "
+        "refuses what is no readable page.",
         epilog="Example: ecgvision predict --bundle runs/vizecg/RUN/bundle page.png --json",
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="pictures, or folders of pictures")
@@ -107,7 +86,7 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument(
         "--threads",
-        type=_threads,
+        type=THREADS,
         default=0,
         metavar="N",
         help="threads of ONNX Runtime; 0 (default) takes one for each physical core",
@@ -122,11 +101,12 @@ def _add_digitize(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "digitize",
         help="read the waveforms of pages",
-        description="Read the waveforms of PNG or JPEG pages, by the reader that comes with the "
-        "package or the bundle of a run of +exp=read: twelve leads in mV, missing where nothing "
-        "was printed, and how sure the reader is of each. Confidence is the reader's own "
-        "probability that a sample was printed and is right to within 0.1 mV. A page that cannot "
-        "be read, or does not stand upright, is refused and nothing is written of it.",
+        description="Read the waveforms of pages (PNG, JPEG, BMP, TIFF, WebP), by the reader that "
+        "comes with the package or the bundle of a run of +exp=read: twelve leads in "
+        "mV, missing where nothing was printed, and how sure the reader is of each. "
+        "Confidence is the reader's own probability that a sample was printed and is "
+        "right to within 0.1 mV. A page that cannot be read, or does not stand upright,"
+        " is refused and nothing is written of it.",
         epilog="Examples: ecgvision digitize scan.png --out record --figure over.png; "
         "ecgvision digitize scans/ --out records/ --figure figures/ --format csv",
     )
@@ -154,20 +134,20 @@ def _add_digitize(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--gain",
-        type=_positive,
+        type=GAIN,
         metavar="MM",
         help="mm/mV that the pages are printed at (default: as the reader finds)",
     )
     parser.add_argument(
         "--speed",
-        type=_positive,
+        type=SPEED,
         metavar="MM",
         help="mm/s that the pages of --gain are printed at (default: 25)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument(
         "--threads",
-        type=_threads,
+        type=THREADS,
         default=0,
         metavar="N",
         help="threads of ONNX Runtime; 0 (default) takes one for each physical core",
@@ -188,20 +168,6 @@ def _add_info(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=_info)
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("must be above 0")
-    return value
-
-
-def _threads(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError("must be 0 or more")
-    return value
 
 
 def _predict(args: argparse.Namespace) -> int:
@@ -234,3 +200,7 @@ def _info(args: argparse.Namespace) -> int:
 
     folder = None if args.bundle is None else resolve_bundle(args.bundle)
     return info.run(folder, as_json=args.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -12,15 +12,18 @@ colon the stream, and after @ the layout or the artefact (`predictions.parquet:i
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.core.command_options import check_draws, check_table_file
-from ecgvision.core.errors import ConfigError, DataError, EcgVisionError
+from ecgvision.core.arguments import COUNT, SEED
+from ecgvision.core.command import command
+from ecgvision.core.command_options import check_table_file
+from ecgvision.core.errors import ConfigError, DataError
+from ecgvision.core.input_files import read_json
+from ecgvision.core.outputs import OutputPlan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,8 +53,8 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="compare the records both have; without it a record that one lacks is an error",
     )
-    p.add_argument("--draws", type=int, default=1000, help="bootstrap draws (default 1000)")
-    p.add_argument("--seed", type=int, default=0, help="seed of the draws (default 0)")
+    p.add_argument("--draws", type=COUNT, default=1000, help="bootstrap draws (default 1000)")
+    p.add_argument("--seed", type=SEED, default=0, help="seed of the draws (default 0)")
     p.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     return p
 
@@ -99,7 +102,7 @@ def made_by(argument: str) -> str | None:
     metrics = Path(_split(argument)[0]).with_name("metrics.json")
     if not metrics.is_file():
         return None
-    return json.loads(metrics.read_text(encoding="utf-8")).get("code")
+    return read_json(metrics).get("code")
 
 
 def _split(argument: str) -> tuple[str, str | None, list[str]]:
@@ -146,26 +149,25 @@ def show(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+@command()
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line; 2 for input that cannot be compared."""
+    """Run the command line; return the exit code."""
     args = parser().parse_args(argv)
-    try:
-        check_draws(args.draws, args.seed)
-        check_match(args.match)
-        for argument in (args.a, args.b):
-            check_table_file(_split(argument)[0])
-        from ecgvision.evaluate.metrics.compare import paired
+    check_match(args.match)
+    files = [_split(argument)[0] for argument in (args.a, args.b)]
+    for file in files:
+        check_table_file(file)
+    if args.json is not None:
+        OutputPlan(files, make_folders=True).add("--json", args.json)
+    from ecgvision.evaluate.metrics.compare import paired
 
-        (a, points_a), (b, points_b) = (
-            read(x, split=args.split, key=args.key) for x in (args.a, args.b)
-        )
-        both = (points_a, points_b) if points_a and points_b else None
-        result = paired(
-            a, b, both, match=args.match, common=args.common, draws=args.draws, seed=args.seed
-        )
-    except EcgVisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    (a, points_a), (b, points_b) = (
+        read(x, split=args.split, key=args.key) for x in (args.a, args.b)
+    )
+    both = (points_a, points_b) if points_a and points_b else None
+    result = paired(
+        a, b, both, match=args.match, common=args.common, draws=args.draws, seed=args.seed
+    )
     codes = [made_by(x) for x in (args.a, args.b)]
     print(show(result))
     if all(codes) and codes[0] != codes[1]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,9 @@ from typing import Any
 import yaml
 
 from ecgvision.core.atomic_io import atomic_folder, write_json
-from ecgvision.core.errors import ConfigError, EcgVisionError
+from ecgvision.core.command import command
+from ecgvision.core.errors import ConfigError
+from ecgvision.core.outputs import check_outside, check_replaceable
 from ecgvision.core.run_folder import BEST, CONFIG_FILE, METRICS, read_config, read_metrics
 from ecgvision.shipped import READER
 from ecgvision.store.packed import Store, check_store
@@ -36,6 +37,8 @@ def release(run: Path, target: Path = READER, *, note: str = "") -> Path:
         BundleError: if its bundle is not as it was written.
         StoreError: if a store that it learned from is no longer there.
     """
+    check_replaceable(target, CARD, "a released reader")
+    check_outside(target, [run])
     config = read_config(run)
     if config["exp"] != "read":
         raise ConfigError("only a reader is shipped", file=run, value=config["exp"])
@@ -121,7 +124,9 @@ def _row(name: str, found: Mapping[str, Any]) -> str:
     return f"| {name} | {found['pages']} | {' | '.join(told)} |"
 
 
+@command()
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m experiments.release_reader", description=__doc__
     )
@@ -132,11 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--note", default="", help="where the records are from, under which licence"
     )
     args = parser.parse_args(argv)
-    try:
-        print(release(args.run, args.out, note=args.note))
-    except EcgVisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    print(release(args.run, args.out, note=args.note))
     return 0
 
 

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.core.errors import ConfigError, EcgVisionError
+from ecgvision.core.command import Interrupted, command, ending
+from ecgvision.core.errors import ConfigError
 from experiments import usage
 
 if TYPE_CHECKING:
@@ -72,8 +73,6 @@ def run(config: dict[str, Any]) -> Path:
     config["data"]["store"] = stores(config["data"])
     drawn = images(config["data"])
     config["data"]["images"] = [str(pages.folder) for pages in drawn]
-    import json
-
     import lightning as L
     import yaml
     from lightning.pytorch.loggers import WandbLogger
@@ -107,7 +106,7 @@ def run(config: dict[str, Any]) -> Path:
         print(f"Made by other code than today's (any_code=true takes it): {others[0]}")
     if done.is_file() and not config["force"]:
         print(f"Finished before (force=true repeats it): {folder}")
-        print(summary(folder, json.loads(done.read_text(encoding="utf-8"))))
+        print(summary(folder, run_folder.read_metrics(folder)))
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(folder):
@@ -132,8 +131,9 @@ def run(config: dict[str, Any]) -> Path:
         if not trainer.is_global_zero:
             return folder
         if trainer.interrupted:
-            raise ConfigError("interrupted; the same command goes on from the last whole epoch",
-                              file=folder)  # fmt: skip
+            raise Interrupted(
+                f"{folder}: interrupted; the same command goes on from the last whole epoch"
+            )
         load_weights(task, folder / run_folder.BEST, label_hash=cohort.scheme.hash)
         training = Training(folder, code(), started, history(folder),
                             seen=stages.seen(config, cohort, folder))  # fmt: skip
@@ -149,9 +149,9 @@ def run(config: dict[str, Any]) -> Path:
     return folder
 
 
+@command()
 def main() -> None:
-    """Compose the configuration of the command line, and run it; exits with 2 for what the user can
-    put right, after one line on it."""
+    """Compose the configuration of the command line, and run it."""
     if usage.asks_help(sys.argv[1:]):
         print(usage.help_text())
         return
@@ -159,25 +159,19 @@ def main() -> None:
 
     from experiments.overrides import check_overrides
 
-    try:
-        check_overrides(sys.argv[1:])
-    except EcgVisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-
+    check_overrides(sys.argv[1:])
     hydra.main(version_base="1.3", config_path=".", config_name="config")(_run_composed)()
 
 
 def _run_composed(config: DictConfig) -> None:
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
 
-    try:
+    def work() -> None:
         run(OmegaConf.to_container(config, resolve=True, throw_on_missing=True))  # type: ignore[arg-type]
-    except (EcgVisionError, OmegaConfBaseException) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+
+    if code := ending(work):  # here, because Hydra prints the traceback of what reaches it
+        sys.exit(code)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

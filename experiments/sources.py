@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgvision.core.errors import ConfigError, DataError, RecordError
+from ecgvision.core.input_files import TABLE, read_bytes
 from ecgvision.core.processors import usable_cores
 from ecgvision.core.source_digest import DIGITS, source_digest
 from ecgvision.data.drawn_pages import DrawnPages, read_manifest
@@ -66,7 +67,7 @@ def _root(data: Mapping[str, Any]) -> Path:
 
 
 def _fingerprint(file: Path) -> str:
-    return hashlib.sha256(f"{file}".encode() + file.read_bytes()).hexdigest()[:12]
+    return hashlib.sha256(f"{file}".encode() + read_bytes(file, limit=TABLE)).hexdigest()[:12]
 
 
 def _synthetic(data: Mapping[str, Any], cache: Path) -> list[str]:

@@ -32,7 +32,7 @@ def spans(page: Path) -> list[str]:
 def commands(page: Path) -> list[str]:
     """The lines of all shell blocks, placeholders in one word and comments left out."""
     lines = [
-        line.replace("<run id>", "ID")
+        line.replace("RUN_ID", "ID")
         for block in blocks(page, "sh")
         for line in block.replace("\\\n", " ").splitlines()
     ]

@@ -89,3 +89,7 @@ class DataError(EcgVisionError):
 
 class ConfigError(EcgVisionError):
     """An invalid configuration value."""
+
+
+class OutputError(ConfigError):
+    """A file or folder that cannot be written, or that would take the place of something else."""

@@ -25,6 +25,7 @@ BOX_MM = 5.0  # one large box of the grid
 PULSE_SECONDS = 0.2  # width of the calibration pulse
 STRIP_LIFT_MM = 3.0  # the kit lifts a rhythm strip by 0.3 mV above the middle of its band
 MAX_PIXELS = 20_000  # maximum of either side: an RGB page stays under 1.2 GB
+MAX_MM = 1000  # maximum of speed in mm/s and gain in mm/mV (our default; 50 and 20 are used)
 MIN_ROW_MV = 1.2  # minimum row height; our default: an R wave of 1 mV and room for a name
 
 
@@ -68,6 +69,10 @@ class Page:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise LayoutError(f"{name} of a page must be positive", value=value)
+        for name in ("speed", "gain"):
+            if getattr(self, name) > MAX_MM:
+                raise LayoutError(f"{name} of a page must be at most {MAX_MM}",
+                                  value=getattr(self, name))  # fmt: skip
         if not all(math.isfinite(v) and v > 0 for v in self.paper_mm):
             raise LayoutError("paper must have a positive height and width", value=self.paper_mm)
         if not 1 <= min(self.size) <= max(self.size) <= MAX_PIXELS:

@@ -36,6 +36,19 @@ def usable_cores(root: Path = Path("/")) -> int:
     return max(1, math.floor(min([cores, *_quotas(root)]) + 1e-9))
 
 
+def usable_threads(given: int) -> int:
+    """Return a number of threads that is at most that of usable cores.
+
+    Args:
+        given: 0 leaves the choice to the library, unless the process may use fewer cores than the
+            machine has, which the library does not see.
+    """
+    cores = usable_cores()
+    if given == 0:
+        return cores if cores < (os.cpu_count() or 1) else 0
+    return min(given, cores)
+
+
 def loader_workers(given: Any, devices: Any = 1) -> int:
     """Return the number of loader processes per training process.
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,12 +16,18 @@ from ecgvision.core.errors import DataError
 from ecgvision.data.folds import SPLITS, check_folds
 from ecgvision.data.resample import fit_length, resample
 from ecgvision.labels.schemes import LabelScheme, column_scheme, get_scheme, targets
-from ecgvision.store.packed import Store
+from ecgvision.store.packed import Store, check_store
 from ecgvision.store.record_keys import Keys, record_keys
 
 
+class Columns(NamedTuple):
+    """The label columns that a store declares."""
+
+    label_columns: Sequence[str]
+
+
 def scheme_for(
-    name: str, stores: Sequence[Store], *, min_likelihood: float, unlabelled: str | None
+    name: str, stores: Sequence[Store | Columns], *, min_likelihood: float, unlabelled: str | None
 ) -> LabelScheme:
     """Return a pinned scheme by name, or for `columns` the label columns that the stores declare.
 
@@ -178,3 +184,52 @@ class Cohort:
             )
         self._store = self.records["store"].to_numpy()
         self._row = self.records["row"].to_numpy()
+
+
+class DeferredCohort(Cohort):
+    """A cohort that opens its stores when a record is first asked for.
+
+    A run is opened with it: its network needs the label scheme alone, while the table of a large
+    store takes seconds to read and label.
+
+    Args, Attributes: see `Cohort`.
+
+    Raises:
+        StoreError: if a store is missing or incomplete, as far as its files tell.
+        DataError: see `scheme_for`; what only the records reveal is raised when they are read.
+    """
+
+    def __init__(
+        self, paths: Sequence[str | Path], scheme_name: str, *, folds: Mapping[str, Sequence[int]],
+        min_likelihood: float = 0.0, unlabelled: str | None = None, unknown: bool = False,
+    ) -> None:  # fmt: skip
+        if not paths:
+            raise DataError("no store given", remedy="Set data.store=[FOLDER, …]")
+        self.scheme = scheme_for(
+            scheme_name, [Columns(check_store(path)["label_columns"]) for path in paths],
+            min_likelihood=min_likelihood, unlabelled=unlabelled,
+        )  # fmt: skip
+        self._deferred: dict[str, Any] | None = {
+            "paths": list(paths), "scheme_name": scheme_name, "folds": folds,
+            "min_likelihood": min_likelihood, "unlabelled": unlabelled, "unknown": unknown,
+        }  # fmt: skip
+
+    def __getattr__(self, name: str) -> Any:
+        """Read the records for an attribute that only they can give."""
+        arguments = self.__dict__.get("_deferred")
+        if name not in _OF_RECORDS or arguments is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self._deferred = None
+        try:
+            Cohort.__init__(self, **arguments)
+        except BaseException:
+            for part in _OF_RECORDS:
+                self.__dict__.pop(part, None)
+            self._deferred = arguments
+            raise
+        return self.__dict__[name]
+
+
+_OF_RECORDS = frozenset(
+    {"stores", "records", "targets", "index", "dropped", "folds", "_store", "_row"}
+)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.core.errors import DataError, ImageError, LayoutError
+from ecgvision.core.input_files import read_json
 
 FORMAT = "ecgvision-images"
 VERSION = 1
@@ -143,7 +144,7 @@ class DrawnPages:
             self.page(row, layout)  # raises the specific error
         file = self.folder / f"{page_stem(row, layout)}.json"
         try:
-            found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            found: dict[str, Any] = read_json(file)
         except (OSError, ValueError) as error:
             raise DataError(f"cannot be read ({error})", file=file, remedy=REMEDY) from None
         return found
@@ -207,7 +208,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise DataError("there is no such folder of pages", file=folder, remedy=REMEDY)
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
+        manifest = read_json(file)
     except FileNotFoundError:
         raise DataError(
             f"not a folder of drawn pages: {MANIFEST} is missing", file=folder, remedy=REMEDY

@@ -18,6 +18,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from ecgvision.core.errors import BundleError
+from ecgvision.core.input_files import MODEL as MODEL_BYTES
+from ecgvision.core.input_files import read_bytes
+from ecgvision.core.processors import usable_threads
 from ecgvision.deploy.card import OUTPUTS, model_notes, read_card
 from ecgvision.deploy.card_file import CARD, INPUT, MODEL, REEXPORT
 
@@ -81,8 +84,11 @@ class Bundle:
     @property
     def learned_from(self) -> dict[str, list[str]]:
         """Layouts and artefacts of the training pages; empty lists if the bundle lacks them."""
-        info = self.card["info"]
-        return {key: [str(name) for name in info.get(key, ())] for key in ("layouts", "artefacts")}
+        found = {key: self.card["info"].get(key) for key in ("layouts", "artefacts")}
+        return {
+            key: [str(name) for name in value] if isinstance(value, list) else []
+            for key, value in found.items()
+        }
 
     def learned_from_text(self) -> str:
         """Return `learned_from` as one line of text."""
@@ -125,11 +131,16 @@ def read_files(path: Path, card: dict[str, Any]) -> bytes:
         if Path(name).name != name:
             raise BundleError("a bundle's files lie beside its card", file=path, value=name)
         try:
-            content = (path / name).read_bytes()
-        except OSError as error:
+            content = read_bytes(path / name, limit=MODEL_BYTES)
+        except FileNotFoundError as error:
             raise BundleError(
                 "a file of the bundle is missing", file=path / name, remedy=REEXPORT
             ) from error
+        except (OSError, ValueError) as error:
+            raise BundleError(
+                "a file of the bundle cannot be read", file=path / name,
+                value=str(getattr(error, "strerror", "") or error), remedy=REEXPORT,
+            ) from error  # fmt: skip
         found = hashlib.sha256(content).hexdigest()
         if found != expected:
             raise BundleError(
@@ -150,7 +161,7 @@ def load_model(content: bytes, threads: int, file: Path) -> Any:
         BundleError: if the model cannot be loaded.
     """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = usable_threads(threads)
     # Spinning idle threads compete with decoding the next page: 111 ms per page instead of 70.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors only: users cannot act on the graph's warnings

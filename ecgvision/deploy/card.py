@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ecgvision.core.errors import BundleError, LabelError
+from ecgvision.core.errors import BundleError
 from ecgvision.deploy.card_file import CARD, REEXPORT, STUDENT, open_card, refuse_faults, seal
 from ecgvision.labels.schemes import LabelScheme
 
@@ -93,12 +93,13 @@ def _check_card(card: dict[str, Any], file: Path) -> None:
     labels, points = card["labels"], card["operating_points"]
     codes, names = labels.get("codes"), labels.get("names")
     thresholds, temperature = points.get("thresholds"), points.get("temperature")
+    count = len(codes) if isinstance(codes, list) else 0
     refuse_faults(file, {
         "labels.codes must be distinct texts": not _texts(codes) or len(set(codes)) < len(codes),
-        "labels.names must name each code": not _texts(names) or len(names) != len(codes or ()),
+        "labels.names must name each code": not _texts(names) or len(names) != count,
         "labels.hash must be a text": not isinstance(labels.get("hash"), str),
         "operating_points.thresholds must hold one number a code": not _numbers(thresholds)
-        or len(thresholds) != len(codes or ()),
+        or len(thresholds) != count,
         "operating_points.temperature must be positive": not _numbers([temperature])
         or temperature <= 0,
     })  # fmt: skip
@@ -108,14 +109,14 @@ def _check_card(card: dict[str, Any], file: Path) -> None:
 
 def _check_labels(labels: dict[str, Any], file: Path) -> None:
     """Refuse a label hash that differs from the scheme's definition in the card."""
-    facts: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in labels["definition"].items()
-    }
     try:
+        facts: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in labels["definition"].items()
+        }
         scheme = LabelScheme(**facts)
         found = scheme.hash
-    except (TypeError, LabelError) as error:
+    except (TypeError, AttributeError, ValueError) as error:  # a LabelError is a ValueError
         raise BundleError(
             "the label scheme is damaged", file=file, value=str(error), remedy=REEXPORT
         ) from error

@@ -17,6 +17,7 @@ import numpy as np
 
 from ecgvision import __version__
 from ecgvision.core.errors import BundleError
+from ecgvision.core.input_files import read_json
 
 MODEL, CARD = "model.onnx", "bundle.json"
 STUDENT, READER = "ecgvision-bundle", "ecgvision-reader"
@@ -26,6 +27,9 @@ USES = {STUDENT: "ecgvision predict", READER: "ecgvision digitize"}
 VERSION = 1
 OPSET = 20
 """ONNX operator set (our default: known to every ONNX Runtime since 1.17)."""
+
+MAX_SIDE = 16_384
+"""Largest side of a network's input in pixels (our default, as of pictures)."""
 
 INPUT = "image"
 FIT = "letterbox: area averaging, aspect kept, white margins (ecgvision.data.network_input)"
@@ -94,8 +98,8 @@ def write_card(folder: Path, card: dict[str, Any]) -> None:
 def kind_of(path: Path) -> str | None:
     """Return the format of the card in a folder; None without a readable card of a known format."""
     try:
-        card = json.loads((path / CARD).read_bytes())
-    except (OSError, ValueError, RecursionError):
+        card = read_json(path / CARD)
+    except (OSError, ValueError):
         return None
     found = card.get("format") if isinstance(card, dict) else None
     return found if isinstance(found, str) and found in USES else None
@@ -119,10 +123,10 @@ def open_card(
         raise BundleError("no such bundle folder", file=path,
                           remedy="Give the folder `bundle` of a finished run")  # fmt: skip
     try:
-        card = json.loads(file.read_bytes())
+        card = read_json(file, strict=True)
     except FileNotFoundError:
         raise BundleError("the bundle has no card", file=file, remedy=REEXPORT) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise BundleError("cannot be read", file=file, value=str(error), remedy=REEXPORT) from error
     found = card.get("format") if isinstance(card, dict) else None
     if found != kind:
@@ -145,9 +149,11 @@ def open_card(
     refuse_faults(file, {
         "input.size must be [height, width]": not isinstance(size, list)
         or len(size) != 2
-        or not all(type(side) is int and side > 0 for side in size),
+        or not all(type(side) is int and 0 < side <= MAX_SIDE for side in size),
         f"outputs must be {list(outputs)}": card["outputs"] != list(outputs),
         f"files must name {MODEL}": MODEL not in card["files"],
+        "files must give a sha256 each":
+        not all(isinstance(v, str) for v in card["files"].values()),
     })  # fmt: skip
     return card
 

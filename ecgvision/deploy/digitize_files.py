@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,14 +13,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import EcgVisionError, ImageError, RecordError
+from ecgvision.core.outputs import OutputPlan
 from ecgvision.deploy.digitize import Digitised, digitize
-from ecgvision.deploy.files import counted, expand
+from ecgvision.deploy.files import counted, expand, tell_skipped
 from ecgvision.deploy.ingest import read_page
 from ecgvision.deploy.reader_bundle import ReaderBundle
-from ecgvision.records.writing import check_path, write_record
+from ecgvision.records.writing import check_path, record_contents, record_paths
 
 FORMATS = ("wfdb", "csv")
 PICTURES = (".png", ".jpg", ".jpeg")
@@ -52,8 +51,8 @@ def run(
         gain: gain of all pictures, see `digitize`.
 
     Raises:
-        ImageError, RecordError: for invalid paths, or if a single picture cannot be read; nothing
-            is written then.
+        ImageError, RecordError, OutputError: for invalid paths, or if a single picture cannot be
+            read; nothing is written then.
     """
     if len(paths) == 1 and not Path(paths[0]).is_dir():
         if form is not None:
@@ -61,13 +60,17 @@ def run(
                               remedy="Of one, the suffix of --out tells: .csv or none")  # fmt: skip
         job = Job(paths[0], out, figure)
         _check(job)
-        about = _do(bundle, job, gain)
+        about = _do(bundle, job, outputs(paths, [job]), gain)
         print(json.dumps(about, indent=2) if as_json else _lines(about))
         return 0
-    jobs = plan(expand(paths), out, figure, FORMATS[0] if form is None else form)
+    found = expand(paths)
+    files = found.files
+    jobs = plan(files, out, figure, FORMATS[0] if form is None else form)
+    writing = outputs(files, jobs)
+    tell_skipped(found, sys.stderr)
     results: list[dict[str, Any]] = []
-    for job in counted(jobs, sys.stderr, least=1):
-        about = _told(bundle, job, gain)
+    for job in counted(jobs, sys.stderr, least=1, name=lambda job: job.file):
+        about = _told(bundle, job, writing, gain)
         results.append(about)
         if "error" in about:
             print(f"error: {about['error']}", file=sys.stderr)
@@ -75,7 +78,7 @@ def run(
             print(_lines(about))
     failed = sum("error" in about for about in results)
     if as_json:
-        print(json.dumps({"results": results}, indent=2))
+        print(json.dumps({"results": results, "skipped": found.skipped}, indent=2))
     else:
         print(f"{len(results) - failed} of {len(results)} pictures read")
     return 2 if failed else 0
@@ -87,8 +90,8 @@ def plan(files: Sequence[str], out: str | None, figure: str | None, form: str) -
     Characters that are not allowed in WFDB names become underscores.
 
     Raises:
-        ImageError, RecordError: if an output folder is a file, two pictures would have the same
-            name, or a figure would overwrite an input picture.
+        ImageError, RecordError: if an output folder is a file, or two pictures would have the same
+            name.
     """
     for folder in (out, figure):
         if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
@@ -103,7 +106,6 @@ def plan(files: Sequence[str], out: str | None, figure: str | None, form: str) -
         record = name + (".csv" if form == "csv" else "")
         jobs.append(Job(file, None if out is None else str(Path(out) / record),
                         None if figure is None else str(Path(figure) / f"{name}.jpg")))  # fmt: skip
-    _keep(files, jobs)
     return jobs
 
 
@@ -112,48 +114,51 @@ def _check(job: Job) -> None:
         check_path(job.out)
     if job.figure is not None and Path(job.figure).suffix.lower() not in PICTURES:
         raise ImageError("a figure is a .png or .jpg", file=job.figure)
-    _keep([job.file], [job])
 
 
-def _keep(files: Sequence[str], jobs: Sequence[Job]) -> None:
-    """Refuse a figure that would overwrite an input picture."""
-    given = {Path(file).resolve() for file in files}
+def outputs(files: Sequence[str], jobs: Sequence[Job]) -> OutputPlan:
+    """Return the plan of everything that the jobs write.
+
+    Raises:
+        OutputError: if an output is a picture that is read, or another output.
+    """
+    found = OutputPlan(files, make_folders=True)
     for job in jobs:
-        if job.figure is not None and Path(job.figure).resolve() in given:
-            raise ImageError("the figure would take the picture's place", file=job.figure,
-                             remedy="Give --figure another name or folder")  # fmt: skip
+        for path in () if job.out is None else record_paths(job.out):
+            found.add("--out", path)
+        if job.figure is not None:
+            found.add("--figure", job.figure)
+    return found
 
 
-def _told(bundle: ReaderBundle, job: Job, gain: float | None) -> dict[str, Any]:
+def _told(bundle: ReaderBundle, job: Job, plan: OutputPlan, gain: float | None) -> dict[str, Any]:
     try:
-        return _do(bundle, job, gain)
+        return _do(bundle, job, plan, gain)
     except EcgVisionError as error:
         return {"file": job.file, "error": str(error)}
 
 
-def _do(bundle: ReaderBundle, job: Job, gain: float | None) -> dict[str, Any]:
+def _do(bundle: ReaderBundle, job: Job, plan: OutputPlan, gain: float | None) -> dict[str, Any]:
     image = read_page(job.file)
     found = digitize(bundle, image, file=job.file, gain=gain)
     about = summary(found, bundle, job.file)
-    try:
-        with _figure(job.figure, image, found):  # an unwritable path fails before the record
-            if job.figure is not None:
-                about["figure"] = job.figure
-            if job.out is not None:
-                about["written"] = _write(job.out, found, about, bundle)
-    except OSError as error:
-        raise RecordError(f"cannot write: {error.strerror}",
-                          file=error.filename or job.out or job.figure,
-                          remedy="Name a place that may be written") from None  # fmt: skip
+    contents: dict[Path, bytes] = {}
+    if job.figure is not None:
+        contents[Path(job.figure)] = _figure(job.figure, image, found)
+        about["figure"] = job.figure
+    if job.out is not None:
+        record = record_contents(found.ecg, job.out, comments=_comments(about, bundle))
+        contents |= record
+        about["written"] = sorted(map(str, record), key=lambda name: not name.endswith(".hea"))
+    plan.write(contents)
     return about
 
 
-def _write(out: str, found: Digitised, about: dict[str, Any], bundle: ReaderBundle) -> list[str]:
+def _comments(about: dict[str, Any], bundle: ReaderBundle) -> list[str]:
     source = Path(about["file"]).name
     comments = [f"digitised by ecgvision from {source}, reader {bundle.id}"]
     comments.append(f"gain taken as {_gain(about)}")
-    comments += [f"confidence {lead}: {about['leads'][lead]['confidence']}" for lead in LEADS]
-    return [str(path) for path in write_record(found.ecg, out, comments=comments)]
+    return comments + [f"confidence {lead}: {about['leads'][lead]['confidence']}" for lead in LEADS]
 
 
 def summary(found: Digitised, bundle: ReaderBundle, file: str) -> dict[str, Any]:
@@ -161,19 +166,13 @@ def summary(found: Digitised, bundle: ReaderBundle, file: str) -> dict[str, Any]
     return {"file": file, "bundle": bundle.id} | found.to_dict()
 
 
-@contextmanager
-def _figure(path: str | None, image: NDArray[np.uint8], found: Digitised) -> Iterator[None]:
-    """Draw the traces found; the figure is put in place only if the block succeeds."""
-    if path is None:
-        yield
-        return
+def _figure(path: str, image: NDArray[np.uint8], found: Digitised) -> bytes:
+    """Return the picture with the traces found, encoded by the suffix of `path`."""
     drawn = found.draw_on(image)
     done, data = cv2.imencode(Path(path).suffix, np.ascontiguousarray(drawn[:, :, ::-1]))
     if not done:
         raise ImageError("the figure cannot be encoded", file=path)
-    with atomic_file(path) as part:
-        part.write_bytes(data.tobytes())
-        yield
+    return data.tobytes()
 
 
 def _lines(about: dict[str, Any]) -> str:

@@ -18,10 +18,12 @@ from torch import nn
 
 from ecgvision.core.atomic_io import atomic_folder
 from ecgvision.core.errors import BundleError
+from ecgvision.core.outputs import check_replaceable
+from ecgvision.core.progress import working
 from ecgvision.deploy.agreement import Answer, check_agreement, check_pages
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.card import OUTPUTS, make_card, model_notes
-from ecgvision.deploy.card_file import write_card
+from ecgvision.deploy.card_file import CARD, write_card
 from ecgvision.deploy.graph import write_model
 
 TOLERANCE = 1e-4
@@ -70,6 +72,7 @@ def export_bundle(
             ONNX Runtime and PyTorch reaches `tolerance`.
     """
     target = Path(folder)
+    check_replaceable(target, CARD, "a bundle")
     _check_arguments(student, scheme, points, check_images, target)
     card = make_card(
         student.image_size,  # type: ignore[arg-type]
@@ -80,11 +83,12 @@ def export_bundle(
     )
     with atomic_folder(target) as made:
         write_model(student, made, OUTPUTS, card, model_notes(card), batched=batched)
-        card["check"] = check_agreement(
-            student, Bundle.open(made), check_images,
-            partial(_differences, np.asarray(points.thresholds)),
-            tolerance=tolerance, file=target, batch=16,
-        )  # fmt: skip
+        with working("comparing the export with the network"):
+            card["check"] = check_agreement(
+                student, Bundle.open(made), check_images,
+                partial(_differences, np.asarray(points.thresholds)),
+                tolerance=tolerance, file=target, batch=16,
+            )  # fmt: skip
         write_card(made, card)
     return card
 

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.core.atomic_io import atomic_folder
+from ecgvision.core.outputs import check_replaceable
+from ecgvision.core.progress import working
 from ecgvision.deploy.agreement import Answer, check_agreement, check_pages
-from ecgvision.deploy.card_file import write_card
+from ecgvision.deploy.card_file import CARD, write_card
 from ecgvision.deploy.graph import write_model
 from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.deploy.reader_card import OUTPUTS, make_reader_card, reader_notes
@@ -54,16 +56,18 @@ def export_reader(
             reaches `TOLERANCE`.
     """
     target = Path(folder)
+    check_replaceable(target, CARD, "a bundle")
     check_pages(check_images, reader.image_size, target)
     card = make_reader_card(reader.image_size, rate=rate, samples=reader.reader.length,
                             metrics=metrics, gains=RELATIVE_GAINS, calibration=calibration,
                             least_confidence=least_confidence, info=info)  # fmt: skip
     with atomic_folder(target) as made:
         write_model(reader, made, OUTPUTS, card, reader_notes(card), batched=False)
-        card["check"] = check_agreement(
-            reader, ReaderBundle.open(made), check_images, _differences, tolerance=TOLERANCE,
-            file=target, batch=4,
-        )  # fmt: skip
+        with working("comparing the export with the network"):
+            card["check"] = check_agreement(
+                reader, ReaderBundle.open(made), check_images, _differences, tolerance=TOLERANCE,
+                file=target, batch=4,
+            )  # fmt: skip
         write_card(made, card)
     return card
 

@@ -1,47 +1,102 @@
-"""Picture paths of a command: expansion of folders and a progress counter."""
+"""Picture paths of a command: expansion of folders, what they hold besides, and progress."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import NamedTuple, TextIO, TypeVar
 
 from ecgvision.core.errors import ImageError
-from ecgvision.deploy.ingest import SUFFIXES
+from ecgvision.deploy.containers import SUFFIXES
 
 Item = TypeVar("Item")
 
+PAUSE = 5.0
+"""Seconds between two lines of progress where there is no terminal (our default)."""
 
-def expand(paths: Sequence[str]) -> list[str]:
+SHOWN = 5
+"""Number of skipped files that are named on the terminal (our default); JSON names all."""
+
+
+class Pictures(NamedTuple):
+    """The pictures that paths stand for, and the other files of the folders among them."""
+
+    files: list[str]
+    skipped: list[str]
+
+
+def expand(paths: Sequence[str]) -> Pictures:
     """Replace folders by the pictures in them (by suffix, sorted, not recursive).
 
+    Hidden files and folders in a folder are passed over without a word.
+
     Raises:
-        ImageError: for a folder without pictures.
+        ImageError: for a folder without pictures, or one that cannot be read.
     """
     files: list[str] = []
+    skipped: list[str] = []
     for path in paths:
         if not Path(path).is_dir():
             files.append(path)
             continue
-        inside = sorted(p for p in Path(path).iterdir() if p.suffix.lower() in SUFFIXES)
+        try:
+            found = sorted(p for p in Path(path).iterdir() if not p.is_dir())
+        except OSError as error:
+            raise ImageError("the folder cannot be read", file=path, value=error.strerror,
+                             remedy="Check the permissions") from error  # fmt: skip
+        inside = [p for p in found if p.suffix.lower() in SUFFIXES]
+        others = [str(p) for p in found if p not in inside and not p.name.startswith(".")]
         if not inside:
             raise ImageError(
                 "no pictures in the folder",
                 file=path,
+                value=", ".join(Path(name).name for name in others[:SHOWN]) or None,
                 remedy=f"Looked for {', '.join(SUFFIXES)}; name other files one by one",
             )
         files += [str(p) for p in inside]
-    return files
+        skipped += others
+    return Pictures(files, skipped)
 
 
-def counted(items: Sequence[Item], stream: TextIO, *, least: int = 10) -> Iterator[Item]:
-    """Yield items, with a counter on a terminal if there are more than `least`."""
-    shown = len(items) > least and stream.isatty()
+def tell_skipped(found: Pictures, stream: TextIO) -> None:
+    """Name the files of folders that are not read."""
+    if not found.skipped:
+        return
+    more = len(found.skipped) - SHOWN
+    named = ", ".join(found.skipped[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    print(f"skipped, by their names no pictures that are read: {named}", file=stream)
+
+
+def counted(
+    items: Sequence[Item],
+    stream: TextIO,
+    *,
+    least: int = 10,
+    name: Callable[[Item], str] | None = None,
+) -> Iterator[Item]:
+    """Yield items, with a counter if there are more than `least`.
+
+    On a terminal the counter stays on one line. Elsewhere it is a line for the first item, for the
+    last, and every few seconds, if items have names.
+
+    Args:
+        items: what to yield.
+        stream: where to print.
+        least: so many items or fewer have no counter.
+        name: of an item, for lines where there is no terminal; None: no such lines.
+    """
+    many, terminal, told = len(items) > least, stream.isatty(), -PAUSE
     for number, item in enumerate(items, 1):
-        if shown:
-            stream.write(f"\r{number}/{len(items)}")
+        if many and terminal:
+            stream.write(f"\r{number} of {len(items)}")
             stream.flush()
+        elif many and name is not None:
+            now = time.monotonic()
+            if number in (1, len(items)) or now - told >= PAUSE:
+                print(f"{number} of {len(items)}: {name(item)}", file=stream, flush=True)
+                told = now
         yield item
-        if shown:
+        if many and terminal:
             stream.write("\r\x1b[K")  # clears the line
             stream.flush()

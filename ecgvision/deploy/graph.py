@@ -16,6 +16,7 @@ from onnx_ir.passes import common
 from onnxscript.optimizer import fold_constants_ir
 from torch import nn
 
+from ecgvision.core.progress import working
 from ecgvision.deploy.card_file import INPUT, MODEL, OPSET, write_card
 
 FOLDED = 1024
@@ -77,7 +78,8 @@ def write_model(
         notes: metadata of the model file, repeated from the card.
         batched: see `to_onnx`.
     """
-    graph = to_onnx(model, outputs, batched=batched)
+    with working("exporting the network to ONNX"):
+        graph = to_onnx(model, outputs, batched=batched)
     for key, value in notes.items():
         graph.metadata_props.add(key=key, value=value)
     content = graph.SerializeToString()

@@ -15,7 +15,7 @@ from ecgvision.core.errors import ImageError
 from ecgvision.data.network_input import to_network
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.digitize import digitize
-from ecgvision.deploy.files import counted, expand
+from ecgvision.deploy.files import counted, expand, tell_skipped
 from ecgvision.deploy.ingest import read_page
 from ecgvision.deploy.reader_bundle import ReaderBundle
 
@@ -136,17 +136,19 @@ def run(
     Predictions and the kinds of training pages go to stdout, errors and (on a terminal) a counter
     to stderr.
     """
-    files = expand(paths)
+    found = expand(paths)
+    tell_skipped(found, sys.stderr)
     answers: list[Prediction] = []
     width = max(len(code) for code in bundle.codes)
-    for answer in predict_files(bundle, counted(files, sys.stderr), reader=reader):
+    for answer in predict_files(bundle, counted(found.files, sys.stderr), reader=reader):
         answers.append(answer)
         if answer.error is not None:
             print(f"error: {answer.error}", file=sys.stderr)
         elif not as_json:
             print(table(bundle, answer, width))
     if as_json:
-        print(json.dumps(as_document(bundle, answers), indent=2))
+        document = as_document(bundle, answers) | {"skipped": found.skipped}
+        print(json.dumps(document, indent=2))
     elif any(answer.error is None for answer in answers):
         print(f"The student has learned from {bundle.learned_from_text()}. On other pages its "
               "answers may be wrong.")  # fmt: skip

@@ -10,6 +10,10 @@ from typing import Any
 from ecgvision.core.ecg import LEADS
 from ecgvision.deploy.card_file import CARD, READER, open_card, refuse_faults, seal
 
+MAX_RATE = 100_000
+MAX_SAMPLES = 10_000_000
+"""Largest rate and number of samples of a lead (our defaults)."""
+
 OUTPUTS = ("signal", "scale", "presence", "trace", "gain")
 INTENDED_USE = (
     "Research. Reads the waveforms of a picture of a printed 12-lead ECG. Not a medical device: "
@@ -64,14 +68,17 @@ def read_reader_card(path: Path) -> dict[str, Any]:
     card = open_card(path, READER, OUTPUTS, FIELDS)
     refuse_faults(path / CARD, {
         f"leads must be {list(LEADS)}": card["leads"] != list(LEADS),
-        "rate and samples must be positive": not (card["rate"] > 0 and card["samples"] > 0),
-        "gains must be positive numbers": not _numbers(card["gains"], least=1)
-        or min(card["gains"]) <= 0,
-        "calibration must be a slope and an offset": not _numbers(card["calibration"], least=2)
-        or len(card["calibration"]) != 2,
+        f"rate must be 1 to {MAX_RATE:,} Hz": not 1 <= card["rate"] <= MAX_RATE,
+        f"samples must be 1 to {MAX_SAMPLES:,}": not 1 <= card["samples"] <= MAX_SAMPLES,
+        "gains must be numbers of 0.01 to 100": not _numbers(card["gains"], 0.01, 100)
+        or not card["gains"],
+        "calibration must be a slope and an offset of at most 1000":
+        not _numbers(card["calibration"], -1000, 1000) or len(card["calibration"]) != 2,
+        "least_confidence must be 0 to 1": not 0 <= card["least_confidence"] <= 1,
     })  # fmt: skip
     return card
 
 
-def _numbers(values: Sequence[Any], *, least: int) -> bool:
-    return len(values) >= least and all(isinstance(v, float) for v in values)
+def _numbers(values: Sequence[Any], least: float, most: float) -> bool:
+    """Return whether all are floats in the range, which NaN is not."""
+    return all(isinstance(v, float) and least <= v <= most for v in values)

@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.command_options import check_table_file
 from ecgvision.core.errors import DataError
+from ecgvision.core.input_files import TABLE, check_input
 
 META = ("record_id", "patient_id", "fold", "split", "stream", "layout", "artefact")
 KEY = ["split", "stream", "layout", "artefact", "record_id"]
@@ -190,6 +191,7 @@ def load(path: str | Path) -> pd.DataFrame:
     """
     check_table_file(path)
     try:
+        check_input(path, limit=TABLE)
         table = pd.read_parquet(path)
     except (OSError, ValueError) as error:  # pyarrow raises both
         raise DataError(f"not a readable parquet file: {error}", file=path) from error

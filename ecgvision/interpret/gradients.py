@@ -142,6 +142,6 @@ def _captum() -> Any:
         raise ConfigError(
             "integrated gradients need the package captum",
             value=error.name,
-            remedy="pip install 'ecgvision[train]', or use attention rollout",
+            remedy="in the checkout, pip install '.[train]', or use attention rollout",
         ) from error
     return IntegratedGradients

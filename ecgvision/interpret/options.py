@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.layouts import WILDCARD_LAYOUTS, get_layout
+from ecgvision.core.outputs import OutputPlan
 from ecgvision.core.run_folder import read_config, read_metrics
 
 
@@ -21,6 +22,7 @@ def check_options(run: str | Path, *, layout: str, method: str, out: Path) -> No
 
     if out.suffix.lower() != ".png":
         raise ConfigError("the picture is written as PNG", file=out, remedy="Name it ….png")
+    OutputPlan(make_folders=True).add("--out", out)
     config = read_config(run)
     exp, methods = config["exp"], get_system(config["exp"]).explanations(config)
     if not methods:

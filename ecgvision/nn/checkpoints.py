@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ecgvision.core.errors import ConfigError, LabelError
+from ecgvision.core.input_files import check_input
 
 
 class Weights(NamedTuple):
@@ -36,6 +37,7 @@ def read_weights(path: str | Path) -> Weights:
     if not Path(path).is_file():
         raise ConfigError("there is no checkpoint", file=path, remedy="Has the run been trained?")
     try:
+        check_input(path)
         loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (
         pickle.UnpicklingError,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 
+from ecgvision.core.arguments import RATE
 from ecgvision.records.npy_format import ORIENTATIONS
 
 
 def add_record_options(parser: argparse.ArgumentParser) -> None:
     """Add --rate, --unit and --orientation, which state what a record's file leaves out."""
     add = parser.add_argument
-    add("--rate", type=float, help="Hz, for files that do not state it")
+    add("--rate", type=RATE, help="Hz, for files that do not state it")
     add("--unit", help="unit of the values, for files that do not state it: mV (which is assumed), "
         "uV, V, nV, or a multiple such as 1e-4V")  # fmt: skip
     add("--orientation", choices=ORIENTATIONS,

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.core.errors import RecordError
+from ecgvision.core.input_files import RECORD_TABLE, open_input
 from ecgvision.core.lead_names import read_lead_name
 from ecgvision.records.channels import Channels
 from ecgvision.records.option_names import OptionNames
@@ -99,7 +100,7 @@ def open_csv(
 
 def _read_table(path: Path) -> _Table:
     try:
-        with path.open("rb") as raw:
+        with open_input(path, limit=RECORD_TABLE) as raw:
             start = raw.read(4096)
         with path.open(newline="", encoding=_encoding(start)) as file:
             return _parse(file, path)

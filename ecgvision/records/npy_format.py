@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import RecordError
+from ecgvision.core.input_files import RECORD, check_input
 from ecgvision.records.channels import Channels
 from ecgvision.records.option_names import OptionNames
 
@@ -32,6 +33,7 @@ def open_npy(
         RecordError: if the file is no array of numbers in that orientation.
     """
     try:
+        check_input(path, limit=RECORD)
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise RecordError(f"the file cannot be read ({error})", file=path) from None

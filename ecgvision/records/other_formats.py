@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ecgvision.core.errors import RecordError
+from ecgvision.core.input_files import open_input
 
 WFDB_SUFFIXES = (".hea", ".dat", ".mat")
 
@@ -48,7 +49,7 @@ def refuse_other_format(path: Path, header: Path) -> None:
     found = SUFFIXES.get(path.suffix.lower())
     if path.is_file() and path.suffix.lower() not in WFDB_SUFFIXES:
         found = found or path.suffix or "a file without suffix"
-    with suppress(OSError), path.open("rb") as file:
+    with suppress(OSError), open_input(path) as file:
         start = file.read(160)
         found = next((name for at, mark, name in SIGNATURES if start[at:].startswith(mark)), found)
     if found is not None:

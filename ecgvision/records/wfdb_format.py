@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.core.errors import RecordError
+from ecgvision.core.input_files import RECORD, check_input, read_text
 from ecgvision.records.channels import Channels, Window
 from ecgvision.records.option_names import OptionNames
 from ecgvision.records.units import known_unit
@@ -62,7 +63,7 @@ def read_header(path: Path) -> Header:
             gain.
     """
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_text(path, errors="replace").splitlines()
     except OSError as error:
         raise RecordError(
             "the header cannot be read", file=path, value=error.strerror,
@@ -206,6 +207,7 @@ def _map_16(path: Path, header: Header, name: str) -> NDArray[np.int16]:
     channels = sum(c.file == name for c in header.channels)
     skip = max(c.byte_offset for c in header.channels if c.file == name)
     try:
+        check_input(file, limit=RECORD)
         size = file.stat().st_size
         length = header.length or (size - skip) // (2 * channels)
         needed = skip + 2 * channels * length
@@ -278,6 +280,7 @@ def _through_wfdb(path: Path, **part: Any) -> Any:
         import wfdb
 
     try:
+        check_input(path.with_suffix(".hea"))
         return wfdb.rdrecord(str(path.with_suffix("")), physical=True, **part)
     except Exception as error:  # wfdb raises various exceptions for damaged files
         raise RecordError(

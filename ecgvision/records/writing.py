@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ecgvision.core.atomic_io import atomic_file
+from ecgvision.core.atomic_io import atomic_files
 from ecgvision.core.ecg import LEADS, Ecg
 from ecgvision.core.errors import RecordError
 
@@ -40,10 +41,36 @@ def write_record(ecg: Ecg, path: str | Path, *, comments: Sequence[str] = ()) ->
     Raises:
         RecordError: if WFDB does not allow the name, or a value does not fit.
     """
+    contents = record_contents(ecg, path, comments=comments)
+    atomic_files(contents)
+    return sorted(contents, key=lambda file: file.suffix != ".hea")
+
+
+def record_contents(
+    ecg: Ecg, path: str | Path, *, comments: Sequence[str] = ()
+) -> dict[Path, bytes]:
+    """Return the files of a record and their contents, in the order in which they are to appear.
+
+    An old header would describe new samples, so a header is the last.
+
+    Args:
+        path, comments: see `write_record`.
+
+    Raises:
+        RecordError: see `write_record`.
+    """
     path = Path(path)
     if path.suffix.lower() == ".csv":
-        return [_write_csv(ecg, path)]
-    return _write_wfdb(ecg, path, comments)
+        return {path: _csv(ecg)}
+    return _wfdb(ecg, path, comments)
+
+
+def record_paths(path: str | Path) -> list[Path]:
+    """Return the files that `write_record` writes for a path."""
+    path = Path(path)
+    if path.suffix.lower() == ".csv":
+        return [path]
+    return [path.with_suffix(".dat"), path.with_suffix(".hea")]
 
 
 def check_path(path: str | Path) -> None:
@@ -65,17 +92,17 @@ def check_path(path: str | Path) -> None:
                           file=path, value=path.stem)  # fmt: skip
 
 
-def _write_csv(ecg: Ecg, path: Path) -> Path:
-    with atomic_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["time", *LEADS])
-        for i, values in enumerate(ecg.signal.T):
-            cells = ["" if np.isnan(v) else f"{v:.4f}" for v in values]
-            writer.writerow([f"{i / ecg.rate:.6g}", *cells])
-    return path
+def _csv(ecg: Ecg) -> bytes:
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow(["time", *LEADS])
+    for i, values in enumerate(ecg.signal.T):
+        cells = ["" if np.isnan(v) else f"{v:.4f}" for v in values]
+        writer.writerow([f"{i / ecg.rate:.6g}", *cells])
+    return file.getvalue().encode()
 
 
-def _write_wfdb(ecg: Ecg, path: Path, comments: Sequence[str]) -> list[Path]:
+def _wfdb(ecg: Ecg, path: Path, comments: Sequence[str]) -> dict[Path, bytes]:
     check_path(path)
     steps = np.round(ecg.signal.astype(np.float64) * STEPS_PER_MV)
     worst = float(np.nanmax(np.abs(steps), initial=0))
@@ -91,10 +118,5 @@ def _write_wfdb(ecg: Ecg, path: Path, comments: Sequence[str]) -> list[Path]:
         check -= 0x10000 if check > 0x7FFF else 0  # signed 16-bit checksum
         lines.append(f"{data.name} 16 {STEPS_PER_MV}(0)/mV 16 0 {row[0]} {check} 0 {lead}")
     lines += [f"# {comment}" for comment in comments]
-    # After an interruption, an old header would describe the new samples; remove it first.
-    header.unlink(missing_ok=True)
-    with atomic_file(data) as part:
-        part.write_bytes(samples.T.tobytes())
-    with atomic_file(header) as part:
-        part.write_text("\n".join(lines) + "\n", encoding="ascii", errors="replace")
-    return [header, data]
+    text = "\n".join(lines) + "\n"
+    return {data: samples.T.tobytes(), header: text.encode("ascii", errors="replace")}

@@ -12,10 +12,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgvision.core.atomic_io import atomic_file
+from ecgvision.core.arguments import (
+    DPI,
+    GAIN,
+    POINTS,
+    SECONDS,
+    SEED,
+    SPEED,
+    START,
+    STRENGTH,
+    paper_size,
+    pixel_size,
+)
 from ecgvision.core.ecg import Ecg
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.layouts import LAYOUTS
+from ecgvision.core.outputs import OutputPlan
 from ecgvision.core.page import Page
 from ecgvision.records.command import add_record_options
 from ecgvision.records.notes import gaps, sentences
@@ -35,9 +47,6 @@ if TYPE_CHECKING:
     from ecgvision.render.draw import Drawing
 
 
-WRITABLE = "Name a file in a folder that exists and may be written"
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `ecgvision render`."""
     add = parser.add_argument
@@ -46,35 +55,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("record", help="WFDB record (with or without extension), .csv or .npy")
     add("--out", required=True, metavar="PNG", help="picture to write")
     add_record_options(parser)
-    add("--start", type=float, default=0.0, help="second of the record at which the page begins")
+    add("--start", type=START, default=0.0, help="second of the record at which the page begins")
     add("--layout", default="3x4+II", help=f"{layouts} or 1x1:<lead> (default %(default)s)")
-    add("--dpi", type=float, help="pixels an inch (default 200)")
-    add("--size", metavar="HxW", help="instead of --dpi: the largest page in so many pixels")
+    add("--dpi", type=DPI, help="pixels an inch (default 200)")
     add(
-        "--paper", metavar="HxW", help="paper in mm (default the style's; kit: 215.9x279.4, letter)"
+        "--size",
+        type=pixel_size,
+        metavar="HxW",
+        help="instead of --dpi: the largest page in so many pixels",
     )
-    add("--speed", type=float, help="mm/s (default the style's; kit: 25)")
-    add("--gain", type=float, help="mm/mV (default the style's; kit: 10)")
-    add("--seconds", type=float, help="length of the window; default: the layout's, or what fits")
+    add(
+        "--paper",
+        type=paper_size,
+        metavar="HxW",
+        help="paper in mm (default the style's; kit: 215.9x279.4, letter)",
+    )
+    add("--speed", type=SPEED, help="mm/s (default the style's; kit: 25)")
+    add("--gain", type=GAIN, help="mm/mV (default the style's; kit: 10)")
+    add("--seconds", type=SECONDS, help="length of the window; default: the layout's, or what fits")
     add("--style", default="kit", help=f"{', '.join(PAPERS)} or {MIXED} (any, by --seed)")
     add("--grid-color", help=f"{', '.join(GRID_COLOURS)}, none, #major or #major,#minor")
     add("--ink-color", metavar="#RRGGBB", help="colour of the traces")
-    add("--trace-pt", type=float, help="width of the traces in points (default 0.75)")
+    add("--trace-pt", type=POINTS, help="width of the traces in points (default 0.75)")
     add("--no-pulse", action="store_true", help="leave out the calibration pulse")
     add("--no-names", action="store_true", help="leave out the leads' names")
     add("--header", action="append", default=[], metavar="LINE", help="a line of header; repeat")
-    add("--seed", type=int, default=0, help="what style and artefacts leave to chance (default 0)")
+    add("--seed", type=SEED, default=0, help="what style and artefacts leave to chance (default 0)")
     add("--artefact", metavar="NAME", help="what becomes of the page: scan, fax, photocopy, photo, "
         "crumpled, hard, clean, or a single artefact by its name")  # fmt: skip
-    add("--strength", type=float, help="of the artefact, from 0 (none) to 1 (the default)")
+    add("--strength", type=STRENGTH, help="of the artefact, from 0 (none) to 1 (the default)")
     add("--json", metavar="FILE", help="also write the page's geometry")
     add("--mask", metavar="PNG", help="also write the coverage of the traces")
 
 
 def run(args: argparse.Namespace) -> int:
     """Draw the page, write the files, print what was written, and return the exit code."""
-    if args.seed < 0:
-        raise ConfigError("--seed must not be negative", value=args.seed)
     if args.strength is not None and args.artefact is None:
         raise ConfigError("--strength needs --artefact", value=args.strength)
     paper = paper_of(args.style, args.layout, np.random.default_rng(args.seed))
@@ -84,9 +99,12 @@ def run(args: argparse.Namespace) -> int:
         from ecgvision.render.artefacts import check_name
 
         check_name(args.artefact)
-    for path in (args.out, args.json, args.mask):
-        if path is not None:
-            _check_folder(Path(path))
+    from ecgvision.records.inputs import record_inputs
+
+    plan = OutputPlan(record_inputs(args.record))
+    for option in ("out", "json", "mask"):
+        if getattr(args, option) is not None:
+            plan.add(f"--{option}", getattr(args, option))
     ecg = _read(args, page.window[1])
     from ecgvision.render.draw import draw  # slow to import
 
@@ -106,13 +124,14 @@ def run(args: argparse.Namespace) -> int:
         picture, about["artefact"] = _pass_through(args, drawing, page)
         image, mask, warp = picture.image, picture.mask, picture.warp
         dpi *= warp.scale
-    write_png(Path(args.out), image, dpi)
+    contents = {Path(args.out): png(image, dpi)}
     if mask is not None:
-        write_png(Path(args.mask), mask, dpi)
+        contents[Path(args.mask)] = png(mask, dpi)
     if args.json is not None:
         geometry = drawing.geometry if warp is None else drawing.geometry.moved(warp)
         content = json.dumps({**about, **geometry.to_dict()}, allow_nan=False)
-        _write(Path(args.json), content.encode())
+        contents[Path(args.json)] = content.encode()
+    plan.write(contents)
     height, width = image.shape[:2]
     shown = min(page.window[1], ecg.seconds)
     print(
@@ -153,7 +172,7 @@ def _page(args: argparse.Namespace, paper: Paper) -> Page:
         raise ConfigError("--dpi and --size exclude each other", value=args.size)
     given = {
         "dpi": args.dpi,
-        "paper_mm": None if args.paper is None else _pair(args.paper, "--paper"),
+        "paper_mm": args.paper,
         "speed": args.speed,
         "gain": args.gain,
         "seconds": args.seconds,
@@ -162,16 +181,7 @@ def _page(args: argparse.Namespace, paper: Paper) -> Page:
     page = paper.page(args.layout, **{k: v for k, v in given.items() if v is not None})
     if args.size is None:
         return page
-    height, width = _pair(args.size, "--size")
-    return page.fit((int(height), int(width)))
-
-
-def _pair(text: str, option: str) -> tuple[float, float]:
-    try:
-        height, width = (float(part) for part in text.lower().split("x"))
-    except ValueError:
-        raise ConfigError(f"{option} is written HEIGHTxWIDTH", value=text) from None
-    return height, width
+    return page.fit(args.size)
 
 
 def _style(args: argparse.Namespace, paper: Paper) -> Style:
@@ -204,31 +214,12 @@ def _read(args: argparse.Namespace, seconds: float) -> Ecg:
     return record.ecg(first, first + ceil(seconds * record.rate) + 1)
 
 
-def write_png(path: Path, image: NDArray[np.uint8], dpi: float) -> None:
-    """Write grey (H, W) or RGB (H, W, 3) as a PNG that states its resolution, atomically.
-
-    Raises:
-        ConfigError: if the file cannot be written.
-    """
+def png(image: NDArray[np.uint8], dpi: float) -> bytes:
+    """Return grey (H, W) or RGB (H, W, 3) as a PNG that states its resolution."""
     from io import BytesIO
 
     from PIL import Image
 
     buffer = BytesIO()
     Image.fromarray(image).save(buffer, "PNG", dpi=(dpi, dpi), compress_level=6)
-    _write(path, buffer.getvalue())
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write beside the target, then rename, so that the target is always complete."""
-    _check_folder(path)
-    try:
-        with atomic_file(path) as part:
-            part.write_bytes(content)
-    except OSError as error:
-        raise ConfigError(f"cannot write: {error.strerror}", file=path, remedy=WRITABLE) from error
-
-
-def _check_folder(path: Path) -> None:
-    if not path.parent.is_dir():
-        raise ConfigError("there is no such folder", file=path, remedy=WRITABLE)
+    return buffer.getvalue()

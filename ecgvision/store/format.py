@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import StoreError
+from ecgvision.core.input_files import open_input
 
 FORMAT = "ecgvision-store"
 VERSION = 1
@@ -105,5 +106,5 @@ def decode(values: NDArray[np.int16], scale: float) -> NDArray[np.float32]:
 
 def file_sha256(path: str | Path) -> str:
     """Return the sha256 of a file in hex, read in chunks."""
-    with open(path, "rb") as file:
+    with open_input(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

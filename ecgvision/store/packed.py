@@ -16,7 +16,6 @@ record.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import StoreError
+from ecgvision.core.input_files import TABLE, check_input, read_json
 from ecgvision.store.format import (
     COLUMNS,
     FORMAT,
@@ -141,6 +141,7 @@ class Store:
 
         file = self.path / RECORDS
         try:
+            check_input(file, limit=TABLE)
             records = pd.read_parquet(file)
         except Exception as error:  # pyarrow raises various exceptions for damaged files
             raise StoreError(
@@ -159,6 +160,7 @@ class Store:
     def _map_signals(self) -> NDArray[np.int16]:
         file = self.path / SIGNALS
         try:
+            check_input(file)
             signals = np.load(file, mmap_mode="r", allow_pickle=False)
         except (ValueError, OSError) as error:
             raise StoreError(
@@ -210,14 +212,14 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             "there is no store here", file=path, remedy="Make one with `python -m data_prep.pack`"
         )
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
+        manifest = read_json(file)
     except FileNotFoundError:
         raise StoreError(
             f"not a store, or half-written: {MANIFEST} is missing",
             file=path,
             remedy="Make one with `python -m data_prep.pack`",
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise StoreError(
             f"the manifest is damaged ({error})", file=file, remedy="Pack the store again"
         ) from error

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ecgvision.core.atomic_io import put_in_place
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import StoreError
+from ecgvision.core.outputs import check_replaceable
 from ecgvision.store.format import (
     COLUMNS,
     FORMAT,
@@ -73,6 +74,7 @@ class StoreWriter:
                 file=path,
                 remedy="Choose another folder, or ask to overwrite it",
             )
+        check_replaceable(self.path, MANIFEST, "a store")
         self.rate, self.source = float(rate), source
         self.label_columns = list(label_columns)
         self.quality = quality

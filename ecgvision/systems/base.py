@@ -201,12 +201,16 @@ class System(ABC):
         """
         raise ConfigError("a run without labels cannot be evaluated", file=run)
 
-    def cohort(self, config: Config) -> Cohort:
-        """Return the records of `data.store`, labelled and split by the configuration."""
-        from ecgvision.data.cohort import Cohort
+    def cohort(self, config: Config, *, deferred: bool = False) -> Cohort:
+        """Return the records of `data.store`, labelled and split by the configuration.
+
+        Args:
+            deferred: read the records only when they are asked for; see `DeferredCohort`.
+        """
+        from ecgvision.data.cohort import Cohort, DeferredCohort
 
         data = config["data"]
-        return Cohort(
+        return (DeferredCohort if deferred else Cohort)(
             list(names(data["store"])), data["labels"], folds=data["folds"],
             min_likelihood=data["min_likelihood"], unlabelled=data["unlabelled"],
             unknown=not self.needs_labels,
@@ -219,7 +223,7 @@ class System(ABC):
         return task
 
     def open(self, folder: str | Path, config: Config | None = None) -> Run:
-        """Open a trained run from its directory.
+        """Open a trained run from its directory; the records are read when they are asked for.
 
         Args:
             config: replaces the run's own, e.g. with other data; the network must be the same.
@@ -231,7 +235,7 @@ class System(ABC):
         from ecgvision.nn.checkpoints import load_weights
 
         config = dict(read_config(folder) if config is None else config)
-        cohort = self.cohort(config)
+        cohort = self.cohort(config, deferred=True)
         data = self.data(config, cohort)
         task = self.build_task(config, data, pretrained=False)
         load_weights(task, Path(folder) / BEST, label_hash=cohort.scheme.hash)

@@ -34,7 +34,7 @@ class LabelledSystem(System, ABC):
         return judge_labels(self, config, task, data, training)
 
     def summary(self, result: Mapping[str, Any]) -> str:
-        """Return the macro AUROC of each stream with n and confidence interval, as text."""
+        """Return the macro AUROC of each stream, its records and views, and labels left out."""
         from ecgvision.evaluate.report.summary import lines
 
         return lines(result["test"])

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ecgvision.core.arguments import COUNT, GAIN, SPEED
 from ecgvision.core.errors import ConfigError
 from ecgvision.evaluate.fills.fills import FILLS
 from ecgvision.shipped import NAME, resolve_run
@@ -49,11 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", default=(), type=_names, metavar="A,B,…",
                         help="of a reader: draw pages of these stores' records instead of the "
                         "run's")  # fmt: skip
-    parser.add_argument("--pages", type=int, metavar="N",
+    parser.add_argument("--pages", type=COUNT, metavar="N",
                         help="of a reader: at most so many pages; default: as the run")  # fmt: skip
-    parser.add_argument("--gain", type=float, metavar="MM",
+    parser.add_argument("--gain", type=GAIN, metavar="MM",
                         help="of a reader: mm/mV of all pages; default: as the run")  # fmt: skip
-    parser.add_argument("--speed", type=float, metavar="MM",
+    parser.add_argument("--speed", type=SPEED, metavar="MM",
                         help="of a reader: mm/s of all pages; default: as the run")  # fmt: skip
     parser.add_argument("--accelerator", default="auto", choices=("auto", "cpu", "cuda", "mps"),
                         help="default %(default)s")  # fmt: skip

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from ecgvision.core.atomic_io import write_json
-from ecgvision.core.errors import EcgVisionError
+from ecgvision.core.command import command
+from ecgvision.core.outputs import OutputPlan
 from experiments.bench import machine
 
 ALL = "all"
@@ -43,10 +44,13 @@ BENCHES = {
 }
 
 
+@command()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one benchmark, or all; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     args = parser(words).parse_args(words)
+    if args.json is not None:
+        OutputPlan(make_folders=True).add("--json", args.json)
     if args.name == ALL:
         return run_all(args.json)
     module = importlib.import_module(f"experiments.bench.{args.name}")
@@ -55,11 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "machine": machine.describe(),  # before the run, whose own load must not count
     }
-    try:
-        document["figures"] = module.run(args)
-    except EcgVisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    document["figures"] = module.run(args)
     print(table(document))
     if args.json is not None:
         write_json(args.json, document)

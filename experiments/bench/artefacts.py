@@ -15,14 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ecgvision.core.arguments import COUNT, STRENGTH
+
 SIZES = ((192, 256), (384, 512), (768, 1024))
 TARGETS = {"photo": 40.0, "scan": 20.0}  # ms at 768 x 1024 on one core
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add rounds, strength, and whether every artefact is also measured separately."""
-    parser.add_argument("--rounds", type=int, default=40, help="pages a median is taken over")
-    parser.add_argument("--strength", type=float, default=1.0, help="default %(default)s")
+    parser.add_argument("--rounds", type=COUNT, default=40, help="pages a median is taken over")
+    parser.add_argument("--strength", type=STRENGTH, default=1.0, help="default %(default)s")
     parser.add_argument("--each", action="store_true", help="every artefact by itself as well")
 
 

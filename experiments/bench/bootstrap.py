@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from ecgvision.core.arguments import COUNT
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add sizes; the defaults are PTB-XL's test fold with the label scheme of all statements."""
-    parser.add_argument("--draws", type=int, default=1000, help="bootstrap draws")
-    parser.add_argument("--labels", type=int, default=71, help="labels")
-    parser.add_argument("--records", type=int, default=2198, help="records")
-    parser.add_argument("--reference-draws", type=int, default=2, help="draws for scikit-learn")
+    parser.add_argument("--draws", type=COUNT, default=1000, help="bootstrap draws")
+    parser.add_argument("--labels", type=COUNT, default=71, help="labels")
+    parser.add_argument("--records", type=COUNT, default=2198, help="records")
+    parser.add_argument("--reference-draws", type=COUNT, default=2, help="draws for scikit-learn")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

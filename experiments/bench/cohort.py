@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgvision.core.arguments import COUNT, SEED
 from ecgvision.core.errors import DataError
 
 Array = NDArray[np.float64]
@@ -94,13 +95,13 @@ def baseline(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", type=Path, help="a packed store; without it a cohort is made")
-    parser.add_argument("--records", type=int, default=2000, help="of the cohort (default 2000)")
-    parser.add_argument("--seed", type=int, default=0, help="of the cohort (default 0)")
+    parser.add_argument("--records", type=COUNT, default=2000, help="of the cohort (default 2000)")
+    parser.add_argument("--seed", type=SEED, default=0, help="of the cohort (default 0)")
     parser.add_argument("--labels", default="superdiagnostic", help="label scheme")
     parser.add_argument(
-        "--train", type=int, nargs="+", default=list(range(1, 9)), help="folds (default 1-8)"
+        "--train", type=COUNT, nargs="+", default=list(range(1, 9)), help="folds (default 1-8)"
     )
-    parser.add_argument("--test", type=int, nargs="+", default=[10], help="folds (default 10)")
+    parser.add_argument("--test", type=COUNT, nargs="+", default=[10], help="folds (default 10)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgvision.core.arguments import COUNT, THREADS
 from ecgvision.core.errors import ConfigError, ImageError
 from ecgvision.core.run_folder import read_config
 from ecgvision.render.papers.named import MIXED, paper_of
@@ -36,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bundle", help="of a reader; default: the package's")
     parser.add_argument("--store", nargs="+", required=True, metavar="DIR",
                         help="stores of the records that pages are drawn of")  # fmt: skip
-    parser.add_argument("--pages", type=int, default=24, help="at most; default %(default)s")
-    parser.add_argument("--threads", type=int, default=0, help="of ONNX Runtime; 0: one a core")
+    parser.add_argument("--pages", type=COUNT, default=24, help="at most; default %(default)s")
+    parser.add_argument("--threads", type=THREADS, default=0, help="of ONNX Runtime; 0: one a core")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from ecgvision.core.arguments import COUNT, jobs
+
 TARGETS = {200: 200.0, 100: 500.0}  # dpi -> speed-up over the kit
 TARGET_STORE = 30.0
 RATE = 500
@@ -37,10 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the checkout, and how much is drawn."""
     parser.add_argument("--kit", metavar="DIR", help="the checkout (or ECG_IMAGE_KIT_HOME)")
     parser.add_argument("--kit-python", metavar="FILE", help="(or ECG_IMAGE_KIT_PYTHON)")
-    parser.add_argument("--rounds", type=int, default=5, help="pages of the kit at each dpi")
-    parser.add_argument("--batch", type=int, default=6, help="records for the kit's batch script")
-    parser.add_argument("--records", type=int, default=200, help="records for ours")
-    parser.add_argument("--jobs", type=int, default=2, help="of ours (default %(default)s)")
+    parser.add_argument("--rounds", type=COUNT, default=5, help="pages of the kit at each dpi")
+    parser.add_argument("--batch", type=COUNT, default=6, help="records for the kit's batch script")
+    parser.add_argument("--records", type=COUNT, default=200, help="records for ours")
+    parser.add_argument("--jobs", type=jobs, default=2, help="of ours (default %(default)s)")
 
 
 def lacking() -> str:

@@ -22,6 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from ecgvision.core.arguments import COUNT, SEED
+
 TARGET = 100.0
 LONG_SECONDS = 1800
 
@@ -30,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add source, sampling rate, reads and rounds."""
     parser.add_argument("--root", help="a PTB-XL folder (default: 64 records written for the run)")
     parser.add_argument("--rate", type=int, choices=(100, 500), default=100, help="Hz")
-    parser.add_argument("--records", type=int, default=200, help="reads of each kind")
-    parser.add_argument("--repeats", type=int, default=5, help="rounds; the median is reported")
-    parser.add_argument("--seed", type=int, default=0, help="order of the reads")
+    parser.add_argument("--records", type=COUNT, default=200, help="reads of each kind")
+    parser.add_argument("--repeats", type=COUNT, default=5, help="rounds; the median is reported")
+    parser.add_argument("--seed", type=SEED, default=0, help="order of the reads")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

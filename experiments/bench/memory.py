@@ -14,13 +14,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ecgvision.core.arguments import COUNT
+
 SECONDS, RATE = 10, 500
 NEEDED_BYTES = 3_000_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--records", type=int, default=21_800, help="records of 12 x 5000 samples")
-    parser.add_argument("--batches", type=int, default=20, help="training batches to run")
+    parser.add_argument("--records", type=COUNT, default=21_800,
+                        help="records of 12 x 5000 samples")  # fmt: skip
+    parser.add_argument("--batches", type=COUNT, default=20, help="training batches to run")
     parser.add_argument("--folder", default=None, help="where to work (needs about 3 GB)")
 
 

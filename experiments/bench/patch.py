@@ -10,15 +10,17 @@ import time
 from statistics import median
 from typing import Any
 
+from ecgvision.core.arguments import COUNT
+
 LAYOUTS = ("3x4", "3x4+II", "6x2", "12x1")
 TARGET = {"3x4": 2.0}  # speed-up
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add model size, rounds and device."""
-    parser.add_argument("--width", type=int, default=768, help="default %(default)s, the paper's")
-    parser.add_argument("--batch", type=int, default=16, help="records (default %(default)s)")
-    parser.add_argument("--rounds", type=int, default=7, help="a median is taken over")
+    parser.add_argument("--width", type=COUNT, default=768, help="default %(default)s, the paper's")
+    parser.add_argument("--batch", type=COUNT, default=16, help="records (default %(default)s)")
+    parser.add_argument("--rounds", type=COUNT, default=7, help="a median is taken over")
     parser.add_argument("--train", action="store_true", help="forward and backward, not forward")
     parser.add_argument("--accelerator", default="auto", help="auto, cpu or cuda")
 

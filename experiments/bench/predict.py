@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgvision.core.arguments import COUNT, DPI, THREADS
+
 if TYPE_CHECKING:
     from ecgvision.deploy.bundle import Bundle
 
@@ -32,9 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add files, bundle, rounds, threads and dpi."""
     parser.add_argument("files", nargs="*", help="pictures (default: a drawn page, PNG and JPEG)")
     parser.add_argument("--bundle", help=f"default: {ENCODER} at {SIZE}, untrained")
-    parser.add_argument("--rounds", type=int, default=60, help="answers for each file")
-    parser.add_argument("--threads", type=int, default=0, help="of ONNX Runtime; 0: one a core")
-    parser.add_argument("--dpi", type=float, default=200.0, help="of the drawn page")
+    parser.add_argument("--rounds", type=COUNT, default=60, help="answers for each file")
+    parser.add_argument("--threads", type=THREADS, default=0, help="of ONNX Runtime; 0: one a core")
+    parser.add_argument("--dpi", type=DPI, default=200.0, help="of the drawn page")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from ecgvision.core.arguments import COUNT
 from ecgvision.store.packed import check_store
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", default="shipped", help="of +exp=read; default: the package's")
     parser.add_argument("--store", nargs="+", required=True, metavar="DIR",
                         help="stores of the records that pages are drawn of")  # fmt: skip
-    parser.add_argument("--pages", type=int, default=66, help="at most; default %(default)s")
+    parser.add_argument("--pages", type=COUNT, default=66, help="at most; default %(default)s")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ecgvision.core.arguments import COUNT, whole
+
 SIZES = ((850, 1100), (1700, 2200))
 TARGETS = {(850, 1100): 200.0, (1700, 2200): 100.0}  # speed-up over matplotlib
 
@@ -23,8 +25,8 @@ TARGETS = {(850, 1100): 200.0, (1700, 2200): 100.0}  # speed-up over matplotlib
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what is drawn, and rounds."""
     parser.add_argument("--layout", default="3x4+II", help="layout (default %(default)s)")
-    parser.add_argument("--rate", type=int, default=500, help="Hz of the signal")
-    parser.add_argument("--rounds", type=int, default=30, help="pages a median is taken over")
+    parser.add_argument("--rate", type=whole(50, 10_000), default=500, help="Hz of the signal")
+    parser.add_argument("--rounds", type=COUNT, default=30, help="pages a median is taken over")
     parser.add_argument("--store", metavar="STORE", help="draw records of this store instead")
     parser.add_argument("--kit", metavar="DIR", help="also against this checkout of ecg-image-kit")
     parser.add_argument("--kit-python", metavar="FILE", help="the kit's interpreter")

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ecgvision.core.arguments import COUNT
+
 Array = NDArray[np.float32]
 TARGET = 10.0
 """Speed-up over plain numpy, for time and spectrogram views together."""
@@ -22,9 +24,9 @@ TARGET = 10.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add sizes; the defaults are the published ones: 2 + 8 views of 2.5 s at 100 Hz."""
-    parser.add_argument("--batch", type=int, default=128, help="records in a batch")
-    parser.add_argument("--samples", type=int, default=250, help="samples of a record")
-    parser.add_argument("--rounds", type=int, default=7, help="batches a median is taken over")
+    parser.add_argument("--batch", type=COUNT, default=128, help="records in a batch")
+    parser.add_argument("--samples", type=COUNT, default=250, help="samples of a record")
+    parser.add_argument("--rounds", type=COUNT, default=7, help="batches a median is taken over")
     parser.add_argument("--device", default="cpu", help="of the batched way")
 
 

@@ -17,12 +17,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ecgvision.core.arguments import COUNT
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("data_prep", "ecgvision", "experiments")
 SCRIPT = "import sys; from ecgvision.cli import main; sys.exit(main())"
 """Code of the installed script `ecgvision`."""
-ELSEWHERE = ("ecgvision.render.kit.worker",)
-"""Modules with a `__main__` that are not commands: the interpreter of ecg-image-kit runs them."""
+ELSEWHERE = ("ecgvision.render.kit.worker", "ecgvision.cli")
+"""Modules that are no further commands: ecg-image-kit's interpreter runs the one, the other is the
+script `ecgvision`."""
 
 _COUNT = """
 import atexit, runpy, sys
@@ -75,7 +78,7 @@ def _subcommands(parser: argparse.ArgumentParser) -> list[str]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add rounds and a selection of commands."""
-    parser.add_argument("--rounds", type=int, default=5, help="a median is taken over")
+    parser.add_argument("--rounds", type=COUNT, default=5, help="a median is taken over")
     parser.add_argument("--only", nargs="+", metavar="WORD", default=[],
                         help="commands whose name holds one of these")  # fmt: skip
 

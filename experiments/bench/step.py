@@ -14,11 +14,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ecgvision.core.arguments import COUNT
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--exp", default="vizecg", help="system that is trained, e.g. read")
-    parser.add_argument("--steps", type=int, default=30, help="steps of each measurement")
-    parser.add_argument("--records", type=int, default=400, help="records of the synthetic store")
+    parser.add_argument("--steps", type=COUNT, default=30, help="steps of each measurement")
+    parser.add_argument("--records", type=COUNT, default=400, help="records of the synthetic store")
     parser.add_argument("--accelerator", default="auto", help="auto, cpu or cuda")
     parser.add_argument("overrides", nargs="*", default=[],
                         help="configuration overrides, e.g. data.batch_size=64")  # fmt: skip

@@ -12,13 +12,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from ecgvision.core.arguments import COUNT
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add networks, batch size, rounds and device."""
     parser.add_argument("--teacher", default="resnet1d_wang", help="default %(default)s")
     parser.add_argument("--student", default="resnet1d_lite", help="default %(default)s")
-    parser.add_argument("--batch", type=int, default=32, help="records (default %(default)s)")
-    parser.add_argument("--rounds", type=int, default=9, help="steps a median is taken over")
+    parser.add_argument("--batch", type=COUNT, default=32, help="records (default %(default)s)")
+    parser.add_argument("--rounds", type=COUNT, default=9, help="steps a median is taken over")
     parser.add_argument("--accelerator", default="auto", help="auto, cpu or cuda")
 
 

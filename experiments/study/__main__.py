@@ -16,7 +16,8 @@ from typing import Any
 
 import yaml
 
-from ecgvision.core.errors import ConfigError, EcgVisionError
+from ecgvision.core.command import command
+from ecgvision.core.errors import ConfigError
 from experiments.study import cross_validation
 from experiments.study.plan import STUDIES, check_seeds, read_plan, studies
 from experiments.study.runs import run_study
@@ -63,32 +64,26 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+@command("interrupted: the same command goes on with the runs that are missing")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line; 2 for input that makes no study."""
+    """Run the command line; return the exit code."""
     args = parser().parse_args(argv)
-    from hydra.errors import HydraException  # slow to import
-    from omegaconf.errors import OmegaConfBaseException
-
     cv = args.study == cross_validation.NAME
-    try:
-        given: dict[str, Any] = {}
-        overrides = []
-        for word in args.overrides:
-            key, _, value = word.partition("=")
-            key = key.removeprefix("+") if cv else key
-            if key == "seed":
-                raise ConfigError("a study has seeds", value=word, remedy="Say seeds=[0,1]")
-            if key in (OWN if cv else OWN[:2]):
-                given[key] = _value(value, key)
-            else:
-                overrides.append(word)
-        seeds = _list(given["seeds"]) if "seeds" in given else None
-        if seeds is not None:
-            check_seeds(seeds)
-        folder = _cv(given, seeds, overrides) if cv else _arms(args.study, given, seeds, overrides)
-    except (EcgVisionError, HydraException, OmegaConfBaseException) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+    given: dict[str, Any] = {}
+    overrides = []
+    for word in args.overrides:
+        key, _, value = word.partition("=")
+        key = key.removeprefix("+") if cv else key
+        if key == "seed":
+            raise ConfigError("a study has seeds", value=word, remedy="Say seeds=[0,1]")
+        if key in (OWN if cv else OWN[:2]):
+            given[key] = _value(value, key)
+        else:
+            overrides.append(word)
+    seeds = _list(given["seeds"]) if "seeds" in given else None
+    if seeds is not None:
+        check_seeds(seeds)
+    folder = _cv(given, seeds, overrides) if cv else _arms(args.study, given, seeds, overrides)
     print(folder / "study.html")
     return 0
 

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from ecgvision.core.errors import ConfigError
+from ecgvision.core.input_files import read_text
 
 STUDIES = Path(__file__).parents[1] / "studies"
 ARM_KEYS = {"run", "stream", "fill", "group", "x"}
@@ -82,7 +83,7 @@ def read_plan(
         raise ConfigError("unknown study", value=name,
                           remedy=f"Known: {known}, or the path of a .yaml")  # fmt: skip
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = yaml.safe_load(read_text(file))
     except yaml.YAMLError as error:
         raise ConfigError("not a YAML file", file=file, value=str(error)[:200]) from error
     _check(content, file)

@@ -112,7 +112,7 @@ def test_a_window_that_does_not_fit_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["dpi", "speed", "gain"])
-@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf"), 1e9])
 def test_senseless_figures_are_refused(name: str, value: float) -> None:
     with pytest.raises(LayoutError):
         Page(get_layout("3x4"), **{name: value})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
-from ecgvision.core.errors import DataError, LabelError
-from ecgvision.data.cohort import Cohort
+from ecgvision.core.errors import DataError, LabelError, StoreError
+from ecgvision.data import cohort as module
+from ecgvision.data.cohort import Cohort, DeferredCohort
 from ecgvision.store.packed import StoreWriter
 
 FOLDS = {"train": [1, 2, 3, 4, 5, 6, 7, 8], "val": [9], "test": [10]}
@@ -100,3 +103,32 @@ def test_unknown_scheme_and_no_stores(tiny_store):
         Cohort([tiny_store], "supercalifragilistic", folds=FOLDS)
     with pytest.raises(DataError, match="no store"):
         Cohort([], "superdiagnostic", folds=FOLDS)
+
+
+def test_records_can_be_read_later(tiny_store, monkeypatch, tmp_path):
+    """Scheme and missing stores are known at once; the table is read when it is asked for."""
+    opened = []
+    real = module.Store
+    monkeypatch.setattr(module, "Store", lambda path: opened.append(path) or real(path))
+    cohort = DeferredCohort([tiny_store], "superdiagnostic", folds=FOLDS)
+    whole = Cohort([tiny_store], "superdiagnostic", folds=FOLDS)
+    assert cohort.scheme.hash == whole.scheme.hash
+    assert len(opened) == 1  # of the whole one
+    again = pickle.loads(pickle.dumps(cohort))
+    assert not hasattr(cohort, "no_such_thing")
+    assert len(opened) == 1
+    for one in (cohort, again):
+        assert one.hash == whole.hash
+        assert np.array_equal(one.positions("test"), whole.positions("test"))
+        assert np.array_equal(one.read(3)[0], whole.read(3)[0])
+    assert len(opened) == 3
+    with pytest.raises(StoreError, match="no store"):
+        DeferredCohort([tmp_path / "none"], "superdiagnostic", folds=FOLDS)
+    with pytest.raises(DataError, match="no store given"):
+        DeferredCohort([], "superdiagnostic", folds=FOLDS)
+    columns = store_of(tmp_path / "c", [("p", 1, None, {"A": 1, "B": 0})])
+    assert DeferredCohort([columns], "columns", folds=FOLDS).scheme.codes == ("A", "B")
+    twice = DeferredCohort([tiny_store, tiny_store], "superdiagnostic", folds=FOLDS)
+    for _ in range(2):  # an error does not leave it half read
+        with pytest.raises(DataError, match="stands twice"):
+            twice.positions("test")

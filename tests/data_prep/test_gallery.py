@@ -116,8 +116,6 @@ def test_the_same_bytes_every_time(record, tmp_path) -> None:
         (["--styles", "fancy"], "Known: kit"),
         (["--layouts", "5x5"], "unknown layout"),
         (["--styles", "double", "--layouts", "12x1"], "On this paper fit"),
-        (["--seed", "-1"], "seed"),
-        (["--width", "5"], "width"),
     ],
 )
 def test_wrong_choices_are_one_line_and_write_nothing(

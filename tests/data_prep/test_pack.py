@@ -294,3 +294,17 @@ def test_the_real_sets(tmp_path):
     row = len(store) // 2
     expected = read_record(root / store.records["filename_lr"][row]).signal
     np.testing.assert_allclose(store.read(row), expected, rtol=1e-6)
+
+
+def test_overwriting_spares_what_is_no_store(manifest, tmp_path, capsys):
+    """A folder that is no store, a file, and a folder with the source all stay; nothing is left."""
+    own, file = tmp_path / "thesis", tmp_path / "note.txt"
+    own.mkdir()
+    (own / "chapter.tex").write_text("years of work")
+    file.write_text("note")
+    before = sorted(p.name for p in tmp_path.rglob("*"))
+    for out in (own, file, Path(manifest).parent):
+        words = ["manifest", str(manifest), "--out", str(out), "--overwrite", "--quiet"]
+        assert main(words) == 2
+        assert str(out) in capsys.readouterr().err
+    assert sorted(p.name for p in tmp_path.rglob("*")) == before

@@ -71,5 +71,5 @@ def test_what_needs_more_says_so(tmp_path: Path) -> None:
     record, out = str(tmp_path / "x.npy"), str(tmp_path / "y.png")
     result = run(code, "render", record, "--rate", "100", "--out", out)
     assert result.returncode == 2
-    assert "ecgvision[train]" in result.stderr
+    assert "'.[train]'" in result.stderr
     assert result.stderr.count("\n") == 1

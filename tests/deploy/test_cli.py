@@ -100,7 +100,7 @@ def test_an_absent_extra_is_named(
     missing = ModuleNotFoundError("No module named 'numba'", name="numba.core")
     monkeypatch.setattr(cli, "_info", fail(missing))
     assert main(["info"]) == 2
-    assert "ecgvision[train]" in capsys.readouterr().err
+    assert "pip install '.[train]'" in capsys.readouterr().err
     monkeypatch.setattr(cli, "_info", fail(ModuleNotFoundError("no", name="ecgvision.oops")))
     with pytest.raises(ModuleNotFoundError):  # a fault of ours is not blamed on the user
         main(["info"])

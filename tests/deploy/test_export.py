@@ -122,6 +122,7 @@ def test_a_second_export_replaces_the_first(
     folder = tmp_path / "bundle"
     folder.mkdir()
     (folder / "old.txt").touch()
+    (folder / "bundle.json").write_text("{}")  # of an older version, say
     call(student, folder, info={"second": True})
     assert Bundle.open(folder).card["info"] == {"second": True}
     assert [p.name for p in tmp_path.iterdir()] == ["bundle"]

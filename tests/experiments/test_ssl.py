@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from ecgvision.core import run_folder
+from ecgvision.core.command import Interrupted
 from ecgvision.core.errors import ConfigError, DataError
 from ecgvision.data.cohort import Cohort
 from ecgvision.evaluate import predictions
@@ -193,7 +194,7 @@ def test_ctrl_c_says_how_to_go_on(tiny_store, tmp_path, monkeypatch):
     monkeypatch.setattr(PretrainTask, "on_train_epoch_start", interrupt)
     before = signal.getsignal(signal.SIGINT)
     try:
-        with pytest.raises(ConfigError, match="interrupted; the same command goes on"):
+        with pytest.raises(Interrupted, match="interrupted; the same command goes on"):
             run(tiny(PRETRAIN, tiny_store, tmp_path))
     finally:
         signal.signal(signal.SIGINT, before)  # Lightning turns it off

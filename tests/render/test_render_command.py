@@ -86,14 +86,11 @@ def test_a_page_of_some_size(record, tmp_path) -> None:
     [
         (["--layout", "5x5"], LayoutError, "5x5"),
         (["--speed", "50", "--seconds", "10"], LayoutError, "fits"),
-        (["--size", "big"], ConfigError, "HEIGHTxWIDTH"),
         (["--size", "100x100", "--dpi", "50"], ConfigError, "exclude"),
         (["--start", "10"], ConfigError, "outside"),
-        (["--seed", "-1"], ConfigError, "seed"),
         (["--grid-color", "pink"], ConfigError, "pink"),
         (["--style", "x"], ConfigError, "kit"),
         (["--artefact", "fog"], ConfigError, "crumpled"),
-        (["--artefact", "fax", "--strength", "2"], ConfigError, "0, 1"),
         (["--strength", "0.5"], ConfigError, "--artefact"),
     ],
 )
@@ -101,6 +98,25 @@ def test_wrong_options_are_named(record, tmp_path, words, error, says) -> None:
     with pytest.raises(error, match=says):
         run(record, "--rate", 250, "--out", tmp_path / "p.png", *words)
     assert not (tmp_path / "p.png").exists()
+
+
+NO_NUMBERS = ("nan", "inf", "-1", "0", "1e-9", "1e9", "nanxnan", "big", "5x")
+
+
+@pytest.mark.parametrize("option", ["--rate", "--dpi", "--speed", "--gain", "--trace-pt", "--size", "--paper"])  # fmt: skip
+@pytest.mark.parametrize("text", NO_NUMBERS)
+def test_numbers_that_are_none_are_refused(record, tmp_path, capsys, option, text) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(record, "--out", tmp_path / "p.png", f"{option}={text}")
+    assert caught.value.code == 2
+    assert option in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("option", "text"), [("--seed", "-1"), ("--strength", "2"), ("--strength", "nan"), ("--start", "nan"), ("--start", "-1"), ("--start", "inf"), ("--seconds", "nan")])  # fmt: skip
+def test_numbers_outside_their_range_are_refused(record, tmp_path, capsys, option, text) -> None:
+    with pytest.raises(SystemExit):
+        run(record, "--out", tmp_path / "p.png", f"{option}={text}")
+    assert option in capsys.readouterr().err
 
 
 def test_a_place_that_cannot_be_written_is_named(record, tmp_path) -> None:
@@ -162,3 +178,26 @@ def test_the_same_seed_gives_the_same_file_and_clean_is_the_page(record, tmp_pat
         files[name] = (tmp_path / f"{name}.png").read_bytes()
     assert files["page"] == files["clean"] == files["none"]
     assert files["photo"] == files["again"] != files["page"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--out", "r.npy"], "overwrite"),
+        (["--out", "p.png", "--json", "r.npy"], "overwrite"),
+        (["--out", "p.png", "--json", "p.png"], "same file"),
+        (["--out", "p.png", "--mask", "./p.png"], "same file"),
+        (["--out", "p.png", "--json", "m", "--mask", "m"], "same file"),
+        (["--out", "p.png", "--json", "/proc/x"], "/proc/x"),
+        (["--out", "/dev/null"], "regular"),
+        (["--out", "p.png", "--mask", "/dev/full"], "regular"),
+        (["--out", "r.npy/p.png"], "r.npy"),
+    ],
+)
+def test_outputs_that_destroy_are_refused(record, tmp_path, monkeypatch, words, says) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = record.read_bytes()
+    with pytest.raises(ConfigError, match=says):
+        run("r.npy", "--rate", 250, "--dpi", 50, *words)
+    assert record.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["r.npy"]

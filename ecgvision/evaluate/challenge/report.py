@@ -1,6 +1,6 @@
 """PhysioNet Challenge scores of a run, from its predictions table alone.
 
-    python -m ecgvision.evaluate.challenge.report runs/vizecg/<run id>/predictions.parquet
+    python -m ecgvision.evaluate.challenge.report runs/vizecg/RUN_ID/predictions.parquet
 
 Temperature and thresholds are fitted for the Challenge metric on the rows of the split "val". With
 these, the rows of the split "test" are scored.
@@ -15,8 +15,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.core.command_options import check_draws, check_table_file
-from ecgvision.core.errors import DataError, EcgVisionError
+from ecgvision.core.arguments import COUNT
+from ecgvision.core.command import command
+from ecgvision.core.command_options import check_table_file
+from ecgvision.core.errors import DataError
 
 if TYPE_CHECKING:  # slow to import, as all that the functions below do
     import pandas as pd
@@ -93,26 +95,21 @@ def evaluate(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> dict[s
     return {"challenge": challenge.name, "test": streams}
 
 
+@command()
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the scores as JSON and return 0; return 2 after one line on a mistake of the user."""
+    """Print the scores as JSON; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m ecgvision.evaluate.challenge.report",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("predictions", help="a run's predictions.parquet")
-    parser.add_argument("--draws", type=int, default=1000, help="bootstrap draws (default 1000)")
+    parser.add_argument("--draws", type=COUNT, default=1000, help="bootstrap draws (default 1000)")
     args = parser.parse_args(argv)
-    try:
-        check_draws(args.draws)
-        check_table_file(args.predictions)
-        from ecgvision.evaluate.predictions import load
+    check_table_file(args.predictions)
+    from ecgvision.evaluate.predictions import load
 
-        result = evaluate(load(args.predictions), draws=args.draws)
-    except EcgVisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(json.dumps(result, indent=1))
+    print(json.dumps(evaluate(load(args.predictions), draws=args.draws), indent=1))
     return 0
 
 

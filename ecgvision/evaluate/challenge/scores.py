@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ecgvision.core.errors import DataError
+from ecgvision.core.input_files import TABLE, check_input
 from ecgvision.evaluate.metrics.bootstrap import interval, weight_blocks
 from ecgvision.labels.cinc_tables import (
     CINC2020,
@@ -94,6 +95,7 @@ def read_weights(file: str | Path, name: str) -> Challenge:
     if classes is None:
         raise DataError("unknown challenge", value=name, remedy=f"Known: {', '.join(CHALLENGES)}")
     try:
+        check_input(file, limit=TABLE)
         table = pd.read_csv(file, index_col=0)
         values = table.to_numpy(np.float64)
     except (OSError, ValueError) as error:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from ecgvision.core.errors import DataError
+from ecgvision.core.input_files import TABLE, check_input
 from ecgvision.evaluate.metrics.bootstrap import Scores, interval, macro, patients_of
 from ecgvision.evaluate.metrics.kernels import METRICS
 from ecgvision.evaluate.metrics.operating_points import OperatingPoints
@@ -44,6 +45,7 @@ def read_probabilities(
             table.
     """
     try:
+        check_input(path, limit=TABLE)
         source = pd.read_csv(path)
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
         raise DataError(f"not a readable CSV file: {error}", file=path) from error

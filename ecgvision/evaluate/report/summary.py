@@ -68,17 +68,38 @@ def describe(
 
 
 def lines(test: Mapping[str, Any]) -> str:
-    """Return the macro AUROC of each stream with n and interval, as text for the terminal."""
+    """Return the macro AUROC of each stream with its interval, as text for the terminal.
+
+    Each line says how many records were judged, in how many views if these are more, and which
+    labels the macro figure leaves out for lack of positives or negatives.
+
+    Args:
+        test: `test` of metrics.json.
+    """
     width = max(14, *(len(stream) + 1 for stream in test))
+    counts = {stream: _counted(figures) for stream, figures in test.items()}
+    wide = max(map(len, counts.values()))
     out = ["Test:"]
     for stream, figures in test.items():
-        auroc = figures["macro_auroc"]
-        if auroc["value"] is None:
-            out.append(f"  {stream:<{width}} n={figures['n']:<6} macro AUROC not defined")
-            continue
-        low, high = auroc["ci95"]
-        out.append(
-            f"  {stream:<{width}} n={figures['n']:<6} macro AUROC {auroc['value']:.3f} "
-            f"(95 % interval {low:.3f} to {high:.3f})"
-        )
+        auroc, left = figures["macro_auroc"], figures.get("skipped", ())
+        told = "macro AUROC not defined"
+        if auroc["value"] is not None:
+            low, high = auroc["ci95"]
+            told = f"macro AUROC {auroc['value']:.3f} "
+            told += (
+                "(no interval)"
+                if low is None or high is None
+                else f"(95 % interval {low:.3f} to {high:.3f})"
+            )
+        without = f", without {', '.join(left)}" if left else ""
+        out.append(f"  {stream:<{width}} {counts[stream]:<{wide}}  {told}{without}")
+    if any(figures.get("skipped") for figures in test.values()):
+        out.append("Labels that are left out have no positives or no negatives.")
     return "\n".join(out)
+
+
+def _counted(figures: Mapping[str, Any]) -> str:
+    """Return the number of records, and of views if a record has several."""
+    views = figures["n"]
+    records = figures.get("records", views)  # older runs lack it
+    return f"{records} records" if records == views else f"{records} records in {views} views"
