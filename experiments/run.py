@@ -86,6 +86,7 @@ def run(config: dict[str, Any]) -> Path:
     from ecgvision.systems.base import Training, reads_pages
     from experiments.run_id import by_other_code, code, run_id
     from experiments.train import fit, history
+    from experiments.trainer_settings import keeps_nothing
 
     silence_lightning()
     system = get_system(config["exp"])
@@ -134,6 +135,9 @@ def run(config: dict[str, Any]) -> Path:
         if trainer.interrupted:
             raise ConfigError("interrupted; the same command goes on from the last whole epoch",
                               file=folder)  # fmt: skip
+        if trial := keeps_nothing(config["trainer"]):
+            print(f"Trained; nothing was kept or judged, as {trial} is set")
+            return folder
         load_weights(task, folder / run_folder.BEST, label_hash=cohort.scheme.hash)
         training = Training(folder, code(), started, history(folder),
                             seen=stages.seen(config, cohort, folder))  # fmt: skip
@@ -149,34 +153,52 @@ def run(config: dict[str, Any]) -> Path:
     return folder
 
 
-def main() -> None:
-    """Compose the configuration of the command line, and run it; exits with 2 for what the user can
-    put right, after one line on it."""
-    if usage.asks_help(sys.argv[1:]):
-        print(usage.help_text())
-        return
-    import hydra
-
-    from experiments.overrides import check_overrides
-
+@contextmanager
+def refusals_on_one_line() -> Iterator[None]:
+    """Exit with 2, after one line on it, for what the user can put right."""
     try:
-        check_overrides(sys.argv[1:])
-    except EcgVisionError as error:
-        print(f"error: {error}", file=sys.stderr)
+        yield
+    except Exception as error:
+        from hydra.errors import HydraException
+        from omegaconf.errors import OmegaConfBaseException
+
+        if not isinstance(error, (EcgVisionError, HydraException, OmegaConfBaseException)):
+            raise
+        text, _, _ = str(error).partition("Config search path")
+        print(f"error: {' '.join(text.split())}", file=sys.stderr)
         sys.exit(2)
 
-    hydra.main(version_base="1.3", config_path=".", config_name="config")(_run_composed)()
+
+def main() -> None:
+    """Compose the configuration of the command line, and run it."""
+    words = sys.argv[1:]
+    with refusals_on_one_line():
+        if usage.asks_help(words):
+            print(usage.help_text(words))
+            return
+        import hydra
+
+        from experiments.configure import configure, register_defaults, settable
+
+        if words[-2:] == ["--cfg", "job"] or words[-3:] == ["--cfg", "job", "--resolve"]:
+            import yaml
+
+            config = configure(words[: words.index("--cfg")])
+            print(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+            return
+        register_defaults()
+        sys.argv[1:] = settable(words)
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints what it refuses, and exits with 1
+        hydra.main(version_base="1.3", config_path=".", config_name="config")(_run_composed)()
 
 
 def _run_composed(config: DictConfig) -> None:
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
+    from hydra.core.hydra_config import HydraConfig
 
-    try:
-        run(OmegaConf.to_container(config, resolve=True, throw_on_missing=True))  # type: ignore[arg-type]
-    except (EcgVisionError, OmegaConfBaseException) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+    from experiments.configure import resolved
+
+    with refusals_on_one_line():
+        run(resolved(config, HydraConfig.get().overrides.task))
 
 
 if __name__ == "__main__":

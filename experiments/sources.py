@@ -14,7 +14,6 @@ from ecgvision.core.processors import usable_cores
 from ecgvision.core.source_digest import DIGITS, source_digest
 from ecgvision.data.drawn_pages import DrawnPages, read_manifest
 from ecgvision.store.packed import Store, check_store
-from experiments.check import is_number
 
 
 def cache_dir(configured: str | None) -> Path:
@@ -180,7 +179,7 @@ def check_source(data: Mapping[str, Any]) -> None:
     their records means them.
 
     Raises:
-        ConfigError: naming the key; also for a rate that is none.
+        ConfigError: naming the key.
     """
     if (name := data["name"]) not in SOURCES:
         raise ConfigError("unknown data source", value=name,
@@ -189,9 +188,6 @@ def check_source(data: Mapping[str, Any]) -> None:
         if key != place(name) and data.get(key) is not None:
             raise ConfigError(f"data={name} does not read data.{key}", value=data[key],
                               remedy=f"Add data={source}, or leave data.{key} out")  # fmt: skip
-    for key in ("rate", "unstated_rate"):
-        if (rate := data.get(key)) is not None and not (is_number(rate) and rate > 0):
-            raise ConfigError(f"data.{key} must be a positive number of Hz, or null", value=rate)
 
 
 def check_place(data: Mapping[str, Any]) -> None:

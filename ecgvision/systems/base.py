@@ -92,9 +92,12 @@ class System(ABC):
 
     Attributes:
         needs_labels: whether records with unknown labels are left out.
+        settings: dataclass of the settings that the system adds to those of all runs; see
+            `ecgvision.core.settings`.
     """
 
     needs_labels = True
+    settings: type
 
     @abstractmethod
     def streams(self, config: Config) -> tuple[str, ...]:

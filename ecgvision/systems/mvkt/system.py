@@ -10,6 +10,7 @@ from ecgvision.nn.losses.names import NEGATIVES
 from ecgvision.nn.losses.pair_settings import named_pairs
 from ecgvision.systems.base import Config, base_arguments
 from ecgvision.systems.labelled import LabelledSystem
+from ecgvision.systems.mvkt.settings import MvktSettings
 from ecgvision.systems.signal.system import SignalSystem, fit_scale
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ STREAMS = ("student", "teacher")
 
 class Mvkt(LabelledSystem):
     """`+exp=mvkt`: knowledge transfer from a 12-lead teacher to a student of few leads."""
+
+    settings = MvktSettings
 
     def streams(self, config: Config) -> tuple[str, ...]:
         return STREAMS

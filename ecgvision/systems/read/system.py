@@ -20,6 +20,7 @@ from ecgvision.systems.base import (
     loader_arguments,
 )
 from ecgvision.systems.pages import page_settings
+from ecgvision.systems.read.settings import ReadSettings
 
 if TYPE_CHECKING:
     from ecgvision.data.cohort import Cohort
@@ -62,6 +63,7 @@ class Read(System):
     """The page reader, `+exp=read`."""
 
     needs_labels = False
+    settings = ReadSettings
 
     def streams(self, config: Config) -> tuple[str, ...]:
         return ()

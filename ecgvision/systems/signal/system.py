@@ -21,6 +21,7 @@ from ecgvision.systems.base import (
 )
 from ecgvision.systems.labelled import LabelledSystem
 from ecgvision.systems.pages import page_data, page_settings
+from ecgvision.systems.signal.settings import SignalSettings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -165,6 +166,7 @@ class SignalSystem(MaskedSystem):
     """`+exp=signal`: a plain signal classifier."""
 
     stream = "signal"
+    settings = SignalSettings
 
     def network(self, config: Config, labels: int) -> SignalNet:
         from ecgvision.nn.signal_net import SignalNet

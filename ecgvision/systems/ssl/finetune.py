@@ -9,6 +9,7 @@ from ecgvision.nn.encoder_names import check_signal_encoder
 from ecgvision.systems.base import Config, base_arguments, loader_arguments, names
 from ecgvision.systems.labelled import LabelledSystem
 from ecgvision.systems.ssl.pretrain import crop_settings, modality
+from ecgvision.systems.ssl.settings import SIGNALS, FinetuneSettings
 from ecgvision.systems.stage_checks import check_stage
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from ecgvision.data.module import EcgDataModule
     from ecgvision.systems.ssl.finetune_task import FinetuneTask
     from ecgvision.systems.ssl.network import Fusion, GatedNet
-
-SIGNALS = ("time", "spectrogram")
 
 
 def fusion(config: Config) -> Fusion:
@@ -37,6 +36,8 @@ def fusion(config: Config) -> Fusion:
 
 class SslFinetune(LabelledSystem):
     """`+exp=ssl_finetune`, and the second stage of `+exp=ssl`."""
+
+    settings = FinetuneSettings
 
     def streams(self, config: Config) -> tuple[str, ...]:
         kind = fusion(config)

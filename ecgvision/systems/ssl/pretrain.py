@@ -18,6 +18,7 @@ from ecgvision.systems.base import (
     names,
 )
 from ecgvision.systems.pages import page_data, page_settings
+from ecgvision.systems.ssl.settings import METHODS, MODALITIES, PretrainSettings
 from ecgvision.systems.ssl.views.checks import check_counts, check_share
 
 if TYPE_CHECKING:
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from ecgvision.systems.ssl.pretrain_inputs import Branch, PageInput, SpectrogramInput, TimeInput
     from ecgvision.systems.ssl.pretrain_task import PretrainTask
     from ecgvision.systems.ssl.self_distillation import DINOLoss
-
-MODALITIES = ("time", "spectrogram", "image")
-METHODS = ("dino", "simclr", "byol")
 
 
 def crop_settings(config: Config) -> CropSettings:
@@ -79,6 +77,7 @@ def _view_counts(config: Config) -> dict[str, Any]:
 class SslPretrain(System):
     """`+exp=ssl_pretrain`: pretraining of an encoder without labels."""
 
+    settings = PretrainSettings
     needs_labels = False
 
     def streams(self, config: Config) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from ecgvision.systems.labelled import LabelledSystem
 from ecgvision.systems.pages import page_data, page_settings
 from ecgvision.systems.signal.system import SignalSystem
 from ecgvision.systems.stage_checks import check_stage
+from ecgvision.systems.vizecg.settings import VizECGSettings
 from ecgvision.systems.vizecg.streams import check_streams, stream_names
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 class VizECG(LabelledSystem):
     """`+exp=vizecg`: an image stream trained together with a signal stream."""
+
+    settings = VizECGSettings
 
     def streams(self, config: Config) -> tuple[str, ...]:
         model = config["model"]
