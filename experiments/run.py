@@ -71,7 +71,8 @@ def run(config: dict[str, Any]) -> Path:
     stages.check(config)
     config["data"]["store"] = stores(config["data"])
     drawn = images(config["data"])
-    config["data"]["images"] = [str(pages.folder) for pages in drawn]
+    if "images" in config["data"]:
+        config["data"]["images"] = [str(pages.folder) for pages in drawn]
     import json
 
     import lightning as L

@@ -150,3 +150,4 @@ class Stage:
     without: list[str] | None = setting(
         None, help="settings of this run that the stage does not inherit"
     )
+    weights: str = setting(help="hash of the checkpoint; the run writes it down")

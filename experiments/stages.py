@@ -104,6 +104,7 @@ def check(config: Mapping[str, Any]) -> None:
             whole[section][key] = str(path)
     for one in (whole, *first.values()):
         predecessors(one)
+        get_system(one["exp"]).check_checkpoints(one)
     if all(config[name].get("into") != "model.reader" for name in first):
         adopt_reader(whole)
         get_system(whole["exp"]).check_settings(whole)

@@ -28,7 +28,7 @@ ABSENT: Any = object()
 
 _KINDS = {
     bool: "true or false", int: "a whole number", float: "a number", str: "a word",
-    NoneType: "null",
+    dict: "a section", NoneType: "null",
 }  # fmt: skip
 
 Section = TypeVar("Section", bound=type)
@@ -42,7 +42,7 @@ class Setting:
     Attributes:
         default: plain value, or text with an interpolation; `ABSENT` for none.
         help: one line.
-        kinds: types of allowed values: bool, int, float, str, None, `list[X]` and `dict[str, X]`.
+        kinds: types of allowed values: bool, int, float, str, None, dict, `list[X]` and `dict[str, X]`.
         words: allowed words, or a function that returns them, for a registry that may grow; empty
             for any.
         at_least, at_most, above, below: bounds of numbers, also of those in a list.
@@ -103,6 +103,8 @@ class Setting:
             return isinstance(value, Mapping) and all(
                 any(self._fits(v, k) for k in _members(parts[1])) for v in value.values()
             )
+        if kind is dict:
+            return isinstance(value, Mapping)
         if kind is NoneType:
             return value is None
         if kind is bool:

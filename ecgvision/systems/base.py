@@ -132,6 +132,16 @@ class System(ABC):
         """
         self.check_settings(config)
 
+    def check_checkpoints(self, config: Config) -> None:  # noqa: B027, not every system has some
+        """Refuse checkpoints that the run starts from or is taught by and that do not fit it.
+
+        Made before any record is packed, and without slow imports; a run that is re-opened needs
+        them no more. By default a system has none.
+
+        Raises:
+            ConfigError, LabelError: names the checkpoint and what differs.
+        """
+
     @abstractmethod
     def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
         """Return the data module."""

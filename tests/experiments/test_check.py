@@ -52,6 +52,14 @@ def test_what_means_something_is_taken(exp, words):
     configure([f"+exp={exp}", *words.split()])
 
 
+def test_what_a_run_writes_down_is_taken_again():
+    config = configure(["+exp=patchecg", "input=page", "model.reader=x", "teacher.checkpoint=y"])
+    config["teacher"]["weights"] = "0123"
+    config["reader"] = {"model": {"image_encoder": "readnet"}, "data": {"seconds": 10.0}}
+    config["data"] |= {"images": [], "signal_window": "record", "image_size": [64, 96], "dpi": 25}
+    check.check_config(config)
+
+
 @pytest.mark.parametrize("devices", ["auto", "-1", "'2'", "[0,1]", "'0,1'", "'1,'", "8"])
 def test_devices_of_a_gpu_are_taken_as_lightning_takes_them(devices, monkeypatch):
     monkeypatch.setattr(check, "gpu_may_be_here", lambda *_: True)

@@ -19,6 +19,7 @@ from ecgvision.systems.base import (
     base_arguments,
     loader_arguments,
 )
+from ecgvision.systems.checkpoint_checks import check_weights
 from ecgvision.systems.pages import page_settings
 from ecgvision.systems.read.settings import ReadSettings
 
@@ -78,6 +79,10 @@ class Read(System):
         _variation(config)
         check_page_reader(config["model"]["image_encoder"], settings.image_size,
                           pretrained=config["model"]["pretrained"])  # fmt: skip
+
+    def check_checkpoints(self, config: Config) -> None:
+        if config["model"]["weights"] is not None:
+            check_weights(config)
 
     def data(self, config: Config, cohort: Cohort) -> ReadingDataModule:
         from ecgvision.reader.data.module import ReadingDataModule

@@ -85,6 +85,7 @@ class MaskedSettings:
     )  # fmt: skip
     data: SignalData
     teacher: SignalTeacher
+    reader: dict = setting(help="settings of the reader; the run writes them down")
 
 
 @dataclass(kw_only=True)

@@ -19,6 +19,7 @@ from ecgvision.systems.base import (
     network_arguments,
     reads_pages,
 )
+from ecgvision.systems.checkpoint_checks import check_teacher, check_weights
 from ecgvision.systems.labelled import LabelledSystem
 from ecgvision.systems.pages import page_data, page_settings
 from ecgvision.systems.signal.settings import SignalSettings
@@ -114,6 +115,12 @@ class MaskedSystem(LabelledSystem):
                 for name in names(config["data"]["layouts"]):
                     if name not in WILDCARD_LAYOUTS:
                         get_layout(name)
+
+    def check_checkpoints(self, config: Config) -> None:
+        if config["model"]["weights"] is not None:
+            check_weights(config)
+        if (teacher := config["teacher"]["checkpoint"]) is not None:
+            check_teacher(teacher, config, exp=config["exp"])
 
     def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
         if reads_pages(config):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ecgvision.core.errors import ConfigError
 from ecgvision.nn.encoder_names import check_signal_encoder
 from ecgvision.systems.base import Config, base_arguments, loader_arguments, names
+from ecgvision.systems.checkpoint_checks import check_backbone
 from ecgvision.systems.labelled import LabelledSystem
 from ecgvision.systems.ssl.pretrain import crop_settings, modality
 from ecgvision.systems.ssl.settings import SIGNALS, FinetuneSettings
@@ -69,6 +70,11 @@ class SslFinetune(LabelledSystem):
                 check_stage(config, name, name, "time_encoder" if name == "time" else None)
                 given[name] = name
         self._check(config, given, used)
+
+    def check_checkpoints(self, config: Config) -> None:
+        for kind in SIGNALS:
+            if (given := config[kind]["checkpoint"]) is not None:
+                check_backbone(f"{kind}.checkpoint", given, kind, config)
 
     def data(self, config: Config, cohort: Cohort) -> CropDataModule:
         from ecgvision.data.crops import CropDataModule
