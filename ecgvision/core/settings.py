@@ -42,7 +42,8 @@ class Setting:
     Attributes:
         default: plain value, or text with an interpolation; `ABSENT` for none.
         help: one line.
-        kinds: types of allowed values: bool, int, float, str, None, dict, `list[X]` and `dict[str, X]`.
+        kinds: types of allowed values: bool, int, float, str, None, dict, `list[X]`,
+            `dict[str, X]`.
         words: allowed words, or a function that returns them, for a registry that may grow; empty
             for any.
         at_least, at_most, above, below: bounds of numbers, also of those in a list.
