@@ -242,7 +242,7 @@ def _read(path: str, reading: Reading) -> tuple[dict[str, Any], np.ndarray]:
                 f"the record has another rate than {reading.rate:g} Hz",
                 file=path,
                 value=ecg.rate,
-                remedy="Give --rate to resample, or leave the record out",
+                remedy="Give --rate (of a run, data.rate) to resample, or leave the record out",
             )
         signal = resample(signal, ecg.rate, reading.rate)
         flags.append(f"resampled:{ecg.rate:g}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ecgvision.core.settings import setting, without_defaults
 from ecgvision.data.masks import FRACTIONS, MODES
+from ecgvision.nn.losses.names import MASKED_LOSSES
 
 
 @dataclass(kw_only=True)
@@ -70,6 +71,6 @@ class MaskData:
 class MaskedLoss:
     """Loss of one stream of logits; part of the section `loss`."""
 
-    name: str = setting("bce", help="loss of the labels", choices=("bce", "focal"))
+    name: str = setting("bce", help="loss of the labels", choices=MASKED_LOSSES)
     focal_alpha: float = setting(1.0, help="weight of the focal loss")
     focal_gamma: float = setting(2.0, help="exponent of the focal loss", at_least=0)

@@ -139,12 +139,7 @@ def _pages(config: Config) -> dict[str, int]:
     if data.get("images"):
         raise ConfigError("pages to learn reading from are drawn as they are needed",
                           value=data["images"], remedy="Leave data.images out")  # fmt: skip
-    pages = {"train": data["pages_per_epoch"], "val": data["val_pages"],
-             "test": data["test_pages"]}  # fmt: skip
-    if not all(isinstance(count, int) for count in pages.values()):
-        raise ConfigError("data.pages_per_epoch, val_pages and test_pages are whole numbers",
-                          value=pages)  # fmt: skip
-    return pages
+    return {"train": data["pages_per_epoch"], "val": data["val_pages"], "test": data["test_pages"]}
 
 
 def _variation(config: Config) -> PageVariation:

@@ -10,7 +10,6 @@ from ecgvision.core.errors import ConfigError, about_setting
 from ecgvision.core.layouts import WILDCARD_LAYOUTS, get_layout
 from ecgvision.data.patch_settings import FLAT_MV, PatchSettings
 from ecgvision.nn.encoder_names import check_signal_encoder, lead_names
-from ecgvision.nn.losses.names import check_masked_loss
 from ecgvision.systems.base import (
     Config,
     base_arguments,
@@ -102,7 +101,6 @@ class MaskedSystem(LabelledSystem):
 
     def check_settings(self, config: Config) -> None:
         super().check_settings(config)
-        check_masked_loss(config["loss"]["name"])
         if not reads_pages(config):
             self.patches(config)
             _refuse_teacher(config)
