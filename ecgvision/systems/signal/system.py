@@ -115,9 +115,9 @@ class MaskedSystem(LabelledSystem):
                         get_layout(name)
 
     def check_checkpoints(self, config: Config) -> None:
-        if config["model"]["weights"] is not None:
+        if config["model"].get("weights") is not None:  # a teacher's stage lacks these keys
             check_weights(config)
-        if (teacher := config["teacher"]["checkpoint"]) is not None:
+        if (teacher := config.get("teacher", {}).get("checkpoint")) is not None:
             check_teacher(teacher, config, exp=config["exp"])
 
     def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
