@@ -12,7 +12,6 @@ from experiments import stages
 from experiments.configure import configure
 from experiments.run_id import run_id
 
-
 EXPS = sorted(file.stem for file in (Path(__file__).parents[2] / "experiments/exp").glob("*.yaml"))
 
 
