@@ -3,7 +3,8 @@
 Workers write each chunk of records as two files in a work folder beside the target: the int16
 values and then a JSON with the facts of each record. A chunk is complete once its JSON exists, so
 an interrupted run continues with the chunks without one. Complete chunks are copied into the store,
-which appears atomically, and the work folder is removed. No process holds more than one record.
+which appears atomically, and the work folder is removed. No process holds more than one record, and
+of a record longer than `KEPT_SECONDS` no more than a few leads.
 """
 
 from __future__ import annotations
@@ -13,38 +14,58 @@ import json
 import multiprocessing
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from tqdm import tqdm
 
 from data_prep import quality
+from data_prep.contents import check_patients, contents, contents_text
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import DataError, EcgVisionError, RecordError, StoreError
 from ecgvision.data.resample import resample
-from ecgvision.records.reading import read_record
-from ecgvision.store.format import encode
+from ecgvision.records.option_names import OptionNames
+from ecgvision.records.recording import KEPT_SECONDS, Recording, open_record, record_file
+from ecgvision.store.format import StepSize, quantise
 from ecgvision.store.packed import StoreWriter
 
 OnError = Literal["stop", "skip"]
 CHUNK = 64
 # Below this many records, starting worker processes takes longer than reading.
 PARALLEL_FROM = 2000
-_VERSION = 1  # incremented when reading or quality rules change, so old chunks are not reused
+_VERSION = 2  # incremented when reading or quality rules change, so old chunks are not reused
+
+
+NAMES = OptionNames(
+    "--unstated-rate, or a column rate of the manifest",
+    "--unit, or a column unit of the manifest",
+    "--orientation, or a column orientation of the manifest",
+)
+"""How `data_prep.pack` states what a record's file leaves out."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """A record to pack: its name, its file, and further arguments of `StoreWriter.add_steps`."""
+    """A record to pack.
+
+    Attributes:
+        record_id: its name.
+        file: its path.
+        about: further arguments of `StoreWriter.add_steps`.
+        rate, unit, orientation: what the source states of this record; see `open_record`.
+    """
 
     record_id: str
     file: Path
     about: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    rate: float | None = None
+    unit: str | None = None
+    orientation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,12 +77,37 @@ class Reading:
         resample: resample records of other rates; otherwise they cannot be read.
         on_error: "stop" at a record that cannot be read, or "skip" it.
         unstated_rate: Hz of files that state no rate; None: they cannot be read.
+        unit: of files that state no unit; None: mV.
+        orientation: of npy files; None: (12, T).
+        published: of a data set whose unit is known; records of an odd amplitude are flagged, and
+            only those far beyond are refused.
+        trim: cut padding and calibration pulses off the ends of records.
+        names: how the caller states rate, unit and orientation, for messages.
+        resampling: the option that asks for resampling, for messages; empty where none does.
     """
 
     rate: float
     resample: bool = False
     on_error: OnError = "stop"
     unstated_rate: float | None = None
+    unit: str | None = None
+    orientation: str | None = None
+    published: bool = False
+    trim: bool = False
+    names: OptionNames = NAMES
+    resampling: str = "--rate"
+
+    def open(self, item: Item) -> Recording:
+        """Open a record as these settings and its source say.
+
+        Raises:
+            RecordError: if it cannot be read.
+        """
+        return open_record(
+            item.file, rate=item.rate, unstated_rate=self.unstated_rate, unit=item.unit,
+            unstated_unit=self.unit, orientation=item.orientation or self.orientation,
+            published=self.published, options=self.names,
+        )  # fmt: skip
 
 
 def check_out(out: str | Path, *, overwrite: bool) -> None:
@@ -107,7 +153,8 @@ def pack_items(
         overwrite: replace an existing store.
 
     Raises:
-        DataError: if there is nothing to pack, or no record can be read.
+        DataError: if there is nothing to pack, no record can be read, or a patient stands in two
+            splits.
         RecordError: for the first record that cannot be read, if `on_error="stop"`.
         StoreError: if `out` exists and `overwrite` is not set.
     """
@@ -117,6 +164,10 @@ def pack_items(
             "there are no records to pack", file=source, value=refused[0][1] if refused else None
         )
     check_out(out, overwrite=overwrite)
+    check_patients(items, source)
+    held = contents(items, label_columns)
+    if progress:
+        print(contents_text(held), flush=True)
     work = out.with_name(f".{out.name}.work")
     _prepare(work, _fingerprint(items, reading))
     chunks = [items[i : i + CHUNK] for i in range(0, len(items), CHUNK)]
@@ -126,7 +177,8 @@ def pack_items(
     skipped = [*refused, *((e["record_id"], e["error"]) for e in found if "error" in e)]
     if not kept:
         raise DataError("none of the records can be read", file=source, value=skipped[0][1])
-    told = {"rate": reading.rate, "on_error": reading.on_error, **(facts or {})}
+    told = {"rate": reading.rate, "on_error": reading.on_error, "trim": reading.trim, **held}
+    told |= facts or {}
     report = quality.report(source, kept, skipped, told)
     about = {item.record_id: item.about for item in items}
     with StoreWriter(
@@ -159,17 +211,19 @@ def _fingerprint(items: Sequence[Item], reading: Reading) -> str:
     """Hash the files and the settings of reading, so that chunks of another job are not reused."""
     digest = hashlib.sha256(repr((_VERSION, CHUNK, reading)).encode())
     for item in items:
-        digest.update(f"{item.record_id}\0{item.file}{state(item.file)}".encode())
+        said = (item.rate, item.unit, item.orientation)
+        digest.update(f"{item.record_id}\0{item.file}{said}{state(item.file)}".encode())
     return digest.hexdigest()
 
 
 def state(file: str | Path) -> str:
     """Return size and modification time of a record's files, to detect changes."""
+    opened = record_file(Path(file))
     found = ""
-    for suffix in ("", ".hea", ".dat", ".mat"):
+    for part in (opened, *(opened.with_suffix(s) for s in (".dat", ".mat") if s != opened.suffix)):
         with suppress(OSError):
-            stat = os.stat(f"{file}{suffix}")
-            found += f"\0{suffix} {stat.st_size} {stat.st_mtime_ns}"
+            stat = os.stat(part)
+            found += f"\0{part.suffix} {stat.st_size} {stat.st_mtime_ns}"
     return found
 
 
@@ -192,7 +246,7 @@ def _run(
     todo = [n for n in range(len(chunks)) if not _names(work, n)[1].is_file()]
     done = sum(len(c) for c in chunks) - sum(len(chunks[n]) for n in todo)
     total = sum(len(c) for c in chunks)
-    tasks = {n: [(i.record_id, str(i.file)) for i in chunks[n]] for n in todo}
+    tasks = {n: [replace(item, about={}) for item in chunks[n]] for n in todo}
     with tqdm(total=total, initial=done, desc="reading", disable=not progress) as bar:
         if jobs < 2 or len(todo) < 2 or total - done < PARALLEL_FROM:
             for number, task in tasks.items():
@@ -212,47 +266,75 @@ def _run(
                 raise
 
 
-def _pack_chunk(task: list[tuple[str, str]], work: Path, number: int, reading: Reading) -> None:
+def _pack_chunk(task: Sequence[Item], work: Path, number: int, reading: Reading) -> None:
     """Read, check and quantise the records of a chunk, and write its two files."""
     values, table = _names(work, number)
     entries: list[dict[str, Any]] = []
     temporary = values.with_suffix(f".{os.getpid()}.tmp")
     with temporary.open("wb") as file:
-        for record, path in task:
+        for item in task:
+            begin = file.tell()
             try:
-                entry, steps = _read(path, reading)
+                entry = _pack_record(item, reading, file)
             except EcgVisionError as error:
                 if reading.on_error == "stop":
                     raise
-                entries.append({"record_id": record, "error": str(error)})
+                file.seek(begin)
+                file.truncate()
+                entries.append({"record_id": item.record_id, "error": str(error)})
                 continue
-            file.write(steps.astype("<i2").tobytes())
-            entries.append({"record_id": record, **entry})
+            entries.append({"record_id": item.record_id, **entry})
     os.replace(temporary, values)
     temporary.write_text(json.dumps(entries), encoding="utf-8")
     os.replace(temporary, table)
 
 
-def _read(path: str, reading: Reading) -> tuple[dict[str, Any], np.ndarray]:
-    ecg = read_record(path, unstated_rate=reading.unstated_rate)
-    signal, flags = ecg.signal, list(ecg.meta["notes"])
-    if ecg.rate != reading.rate:
-        if not reading.resample:
-            raise RecordError(
-                f"the record has another rate than {reading.rate:g} Hz",
-                file=path,
-                value=ecg.rate,
-                remedy="Give --rate (of a run, data.rate) to resample, or leave the record out",
-            )
-        signal = resample(signal, ecg.rate, reading.rate)
-        flags.append(f"resampled:{ecg.rate:g}")
-    flags = list(dict.fromkeys([*flags, *quality.check(signal, reading.rate)]))
+def _pack_record(item: Item, reading: Reading, file: BinaryIO) -> dict[str, Any]:
+    """Append a record's int16 values to the file, lead by lead, and return its facts."""
+    recording = reading.open(item)
+    first, last = 0, recording.length
+    if reading.trim:
+        first, last = recording.edges.start, recording.edges.stop
+    if recording.rate != reading.rate and not reading.resample:
+        raise RecordError(
+            f"the record has another rate than {reading.rate:g} Hz",
+            file=item.file,
+            value=recording.rate,
+            remedy=f"Give {reading.resampling} to resample, or leave the record out"
+            if reading.resampling
+            else "Leave the record out",
+        )
+
+    def read(rows: Sequence[int]) -> np.ndarray:
+        return resample(recording.read(first, last, rows), recording.rate, reading.rate)
+
+    lead: Callable[[int], np.ndarray] = lambda row: read([row])[0]  # noqa: E731
+    if recording.seconds <= KEPT_SECONDS:
+        lead = read(range(len(LEADS))).__getitem__
+    size = StepSize()
+
+    def measured(row: int) -> np.ndarray:
+        values = lead(row)
+        size.add(values)
+        return values
+
+    length = round((last - first) * reading.rate / recording.rate)
     try:
-        steps, scale = encode(signal)
+        found = quality.check_leads(measured, length, reading.rate)
     except StoreError as error:
-        raise RecordError(error.what, file=path, value=error.value, remedy=error.remedy) from error
-    facts = {"age": ecg.meta.get("age"), "sex": ecg.meta.get("sex")}
-    return {"length": steps.shape[1], "scale": scale, "flags": flags, **facts}, steps
+        raise RecordError(
+            error.what, file=item.file, value=error.value, remedy=error.remedy
+        ) from error
+    flags = list(recording.notes)
+    if (first, last) != (0, recording.length):
+        flags.append(f"trimmed:{first / recording.rate:.4g}-{last / recording.rate:.4g} s")
+    if recording.rate != reading.rate:
+        flags.append(f"resampled:{recording.rate:g}")
+    for row in range(len(LEADS)):
+        file.write(quantise(lead(row), size.scale).astype("<i2", copy=False).tobytes())
+    about = {"age": recording.meta.get("age"), "sex": recording.meta.get("sex")}
+    flags = list(dict.fromkeys([*flags, *found]))
+    return {"length": length, "scale": size.scale, "flags": flags, **about}
 
 
 def _entries(work: Path, number: int) -> list[dict[str, Any]]:
@@ -261,9 +343,13 @@ def _entries(work: Path, number: int) -> list[dict[str, Any]]:
 
 
 def _stored(work: Path, number: int) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    with _names(work, number)[0].open("rb") as file:
-        for entry in _entries(work, number):
-            if "error" not in entry:
-                size = len(LEADS) * entry["length"]
-                steps = np.fromfile(file, "<i2", count=size)
-                yield entry, steps.reshape(len(LEADS), entry["length"])
+    """Yield the facts and the (12, T) int16 values of a chunk's records, as memory maps."""
+    entries = [entry for entry in _entries(work, number) if "error" not in entry]
+    if not entries:
+        return
+    values = np.memmap(_names(work, number)[0], "<i2", "r")
+    begin = 0
+    for entry in entries:
+        end = begin + len(LEADS) * entry["length"]
+        yield entry, values[begin:end].reshape(len(LEADS), entry["length"])
+        begin = end

@@ -46,7 +46,7 @@ from data_prep.chunks import Item, OnError, Reading, pack_items
 from data_prep.cinc_files import CHALLENGES, Found, find_records
 from data_prep.cinc_folds import stratified_folds
 from data_prep.cinc_header import About, check_mat, read_about
-from data_prep.tables import identifier, number, read_table
+from data_prep.tables import identifier, read_table, whole_number
 from ecgvision.core.errors import DataError, RecordError
 from ecgvision.labels.schemes import CODE_COLUMN, get_scheme
 
@@ -65,6 +65,7 @@ def pack_cinc(
     on_error: OnError = "skip",
     progress: bool = True,
     overwrite: bool = False,
+    trim: bool = False,
 ) -> Path:
     """Pack a Challenge's public training records.
 
@@ -80,6 +81,7 @@ def pack_cinc(
             published sets have damaged records); "stop" raises at the first.
         progress: show progress bars and the report.
         overwrite: replace an existing store.
+        trim: cut padding and calibration pulses off the ends of records.
 
     Raises:
         DataError: for an unknown challenge, a folder without its records, a rate that is not
@@ -127,7 +129,7 @@ def pack_cinc(
     return pack_items(
         _items(read, patients or {}, challenge),
         out,
-        Reading(float(rate), resample=True, on_error=on_error),
+        Reading(float(rate), resample=True, on_error=on_error, published=True, trim=trim),
         source=challenge,
         jobs=jobs,
         progress=progress,
@@ -168,12 +170,14 @@ def _ptbxl_patients(file: Path, wanted: Sequence[Found]) -> dict[str, tuple[str 
         DataError: for a row without ecg_id or fold, or a table that names none of the records.
     """
     patients = {}
-    for row in read_table(file, ("ecg_id", "patient_id", "strat_fold")).to_dict("records"):
-        where = f"{file}, ecg_id {row['ecg_id']}"
-        ecg_id, fold = number(row["ecg_id"], where), number(row["strat_fold"], where)
-        if ecg_id is None or fold is None or not 1 <= fold <= 10:
+    table = read_table(file, ("ecg_id", "patient_id", "strat_fold"))
+    for position, row in enumerate(table.to_dict("records"), 1):
+        where = f"{file}, row {position}"
+        ecg_id = whole_number(row["ecg_id"], where, "ecg_id")
+        fold = whole_number(row["strat_fold"], where, "strat_fold", most=10)
+        if ecg_id is None or fold is None:
             raise DataError("ecg_id and fold (1-10) are needed", file=where, value=(ecg_id, fold))
-        patients[f"HR{int(ecg_id):05d}"] = (identifier(row["patient_id"]), int(fold))
+        patients[f"HR{ecg_id:05d}"] = (identifier(row["patient_id"]), fold)
     if not any(found.name in patients for found in wanted):
         raise DataError(
             "the table of PTB-XL names no record that is here",

@@ -27,7 +27,10 @@ from ecgvision.core.ecg import Ecg
 from ecgvision.core.errors import ConfigError, EcgVisionError
 from ecgvision.core.layouts import get_layout
 from ecgvision.core.page import MM_PER_INCH, Page
-from ecgvision.records.reading import read_record
+from ecgvision.records.command import add_record_options
+from ecgvision.records.notes import gaps, sentences
+from ecgvision.records.option_names import COMMAND
+from ecgvision.records.recording import open_record
 from ecgvision.render.papers.named import PAPERS, get_paper
 from ecgvision.render.text import text_coverage
 
@@ -174,7 +177,7 @@ def parser() -> argparse.ArgumentParser:
     add = top.add_argument
     add("record", metavar="RECORD", help="WFDB record (with or without extension), .csv or .npy")
     add("--out", required=True, metavar="PNG", help="picture to write, under 2.5 MB")
-    add("--rate", type=float, help="Hz, for files that do not state it")
+    add_record_options(top)
     add("--layouts", default="", metavar="A,B", help="layouts (default: the style's most usual)")
     add("--styles", default="", metavar="A,B", help=f"of {', '.join(PAPERS)}")
     add("--artefacts", default="", metavar="A,B", help="presets or single artefacts")
@@ -199,7 +202,11 @@ def run(args: argparse.Namespace) -> None:
         for text in (args.styles, args.layouts, args.artefacts)
     ]
     entries = chosen(*asked) if any(asked) else everything()
-    ecg = read_record(args.record, rate=args.rate)
+    record = open_record(
+        args.record, rate=args.rate, unit=args.unit, orientation=args.orientation, options=COMMAND
+    )
+    windows = [get_paper(e.style).page(get_layout(e.layout)).window for e in entries]
+    ecg = record.ecg(0, math.ceil(max(stop for _, stop in windows) * record.rate) + 1)
     width, out = args.width, Path(args.out)
     while True:
         image = sheet(ecg, entries, width, seed=args.seed, strength=args.strength)
@@ -214,6 +221,8 @@ def run(args: argparse.Namespace) -> None:
         remedy = "Name a file in a folder that exists and may be written"
         raise ConfigError(f"cannot write: {error.strerror}", file=out, remedy=remedy) from error
     print(f"{out}: {len(entries)} pages, {image.shape[1]} x {image.shape[0]} px")
+    for line in [*sentences(ecg.notes), *gaps(ecg)]:
+        print(f"note: {line}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

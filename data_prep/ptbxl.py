@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.chunks import Item, OnError, Reading, pack_items
-from data_prep.tables import identifier, number, parse_scp, read_table, text
+from data_prep.tables import identifier, number, parse_scp, read_table, text, whole_number
 from ecgvision.core.errors import DataError
+from ecgvision.records.recording import record_identity
 
 DATABASE = "ptbxl_database.csv"
 FILE_COLUMN = {500: "filename_hr", 100: "filename_lr"}
@@ -62,6 +63,7 @@ def pack_ptbxl(
     on_error: OnError = "stop",
     progress: bool = True,
     overwrite: bool = False,
+    trim: bool = False,
 ) -> Path:
     """Pack PTB-XL at 500 or 100 Hz; `record_id` is `ptbxl/<ecg_id, 5 digits>`.
 
@@ -73,6 +75,7 @@ def pack_ptbxl(
         on_error: "stop" at a record that cannot be read, or "skip" and report it.
         progress: show progress bars and the report.
         overwrite: replace an existing store.
+        trim: cut padding and calibration pulses off the ends of records.
 
     Raises:
         DataError: if the folder or its table is not PTB-XL's, or record files are missing.
@@ -81,13 +84,17 @@ def pack_ptbxl(
     """
     check_rate(rate)
     table = read_table(check_folder(root), (*_NEEDED, FILE_COLUMN[rate]))
-    items = [_item(row, Path(root), rate) for row in table.to_dict("records")]
+    items = [
+        _item(row, number, Path(root), rate)
+        for number, row in enumerate(table.to_dict("records"), 1)
+    ]
+    _check_ids(items, Path(root))
     if on_error == "stop":
         _check_files(items, Path(root), rate)
     return pack_items(
         items,
         out,
-        Reading(float(rate), on_error=on_error),
+        Reading(float(rate), on_error=on_error, published=True, trim=trim, resampling=""),
         source="ptbxl",
         jobs=jobs,
         progress=progress,
@@ -96,18 +103,22 @@ def pack_ptbxl(
     )
 
 
-def _item(row: dict[Any, Any], root: Path, rate: int) -> Item:
-    where = f"{root / DATABASE}, ecg_id {row['ecg_id']}"
+def _item(row: dict[Any, Any], position: int, root: Path, rate: int) -> Item:
+    where = f"{root / DATABASE}, row {position}"
+    ecg_id = whole_number(row["ecg_id"], where, "ecg_id")
+    if ecg_id is None:
+        raise DataError("ecg_id is needed", file=where)
+    where += f", ecg_id {ecg_id}"
     sex = text(row["sex"])
     if sex is not None and sex not in _SEX:
         raise DataError("sex must be 0 (male) or 1 (female)", file=where, value=sex)
     file = text(row[FILE_COLUMN[rate]])
-    fold = number(row["strat_fold"], where)
-    if file is None or fold is None or not 1 <= fold <= 10:
+    fold = whole_number(row["strat_fold"], where, "strat_fold", most=10)
+    if file is None or fold is None:
         raise DataError("file name and fold (1-10) are needed", file=where, value=(file, fold))
     about = {
         "patient_id": identifier(row["patient_id"]),
-        "fold": int(fold),
+        "fold": fold,
         "scp_codes": parse_scp(row["scp_codes"], where),
         "age": number(row["age"], where),
         "sex": None if sex is None else _SEX[sex],
@@ -115,7 +126,25 @@ def _item(row: dict[Any, Any], root: Path, rate: int) -> Item:
         "site": identifier(row.get("site")),
         "metadata": {k: v for k, v in row.items() if k not in _OWN},
     }
-    return Item(f"ptbxl/{int(row['ecg_id']):05d}", root / file, about)
+    return Item(f"ptbxl/{ecg_id:05d}", root / file, about)
+
+
+def _check_ids(items: list[Item], root: Path) -> None:
+    """Check that no ecg_id and no record file stands in two rows.
+
+    Raises:
+        DataError: naming both rows.
+    """
+    rows: dict[object, int] = {}
+    for position, item in enumerate(items, 1):
+        keys = {item.record_id: item.record_id, record_identity(item.file): str(item.file)}
+        for key, value in keys.items():
+            if (first := rows.setdefault(key, position)) != position:
+                raise DataError(
+                    f"a record stands in rows {first} and {position}",
+                    file=root / DATABASE,
+                    value=value,
+                )
 
 
 def _check_files(items: list[Item], root: Path, rate: int) -> None:

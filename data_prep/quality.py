@@ -7,7 +7,7 @@ record; the checks change nothing. Thresholds without a source are our defaults.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ PAGE_SECONDS = 10.0  # duration of a standard page
 FLAT_MV = 1e-3  # one step of the usual 1 uV quantisation
 FLAT_SECONDS = 1.0  # longer than a pause between beats at 60/min is exactly constant
 CLIP_SECONDS, CLIP_SAMPLES, CLIP_MV = 0.04, 5, 0.5  # a QRS peak is not constant this long
-AMPLITUDE_MV = (0.1, 20.0)  # peak to peak of the median lead; outside it the unit is suspect
+AMPLITUDE_MV = (0.1, 6.0)  # peak to peak of the median lead; outside it the unit is suspect
 EINTHOVEN_MV = 0.05  # half a small square: on true limb leads II = I + III up to rounding
 
 RULES = {
@@ -35,7 +35,17 @@ RULES = {
     "limb_leads": f"II differs from I + III by more than {EINTHOVEN_MV:g} mV in the median, so "
     "leads may be swapped or misnamed: kept as stated",
     "reordered": "leads stood in another order: put in the canonical order",
-    "unit": "another unit than mV was stated (or none, which in WFDB means mV): converted to mV",
+    "negated": "a lead was named with a minus (-aVR): its sign was changed",
+    "derived": "a limb lead was not there: derived from two others",
+    "dropped": "a channel is none of the twelve leads, or counts the samples: left out",
+    "twice": "a lead stood there more than once with the same samples: taken once",
+    "unit": "another unit than mV was stated: converted to mV",
+    "unit_default": "no unit was stated, which in WFDB means mV: kept",
+    "time": "times were in another unit than s: converted, or only counted the samples",
+    "rate": "the file's own rate is no ECG's: taken as the manifest states it",
+    "pulse": "a calibration pulse at an end: kept as signal unless it was cut off",
+    "padding": "all leads constant at an end, where nothing was recorded: kept unless cut off",
+    "trimmed": "calibration pulses and padding at the ends were cut off (--trim)",
     "resampled": "another rate than the store's: resampled",
 }
 
@@ -47,39 +57,52 @@ def check(signal: NDArray[np.float32], rate: float) -> list[str]:
         signal: (12, T) mV, NaN where missing.
         rate: Hz.
     """
-    flags = []
-    missing = np.isnan(signal)
-    spans = []
-    for row, lead in enumerate(LEADS):
-        if missing[row].all():
-            flags.append(f"missing:{lead}")
-            continue
-        if missing[row].any():
-            flags.append(f"nan:{lead}")
-        values = signal[row][~missing[row]]
-        low, high = float(values.min()), float(values.max())
-        spans.append(high - low)
-        if high - low <= FLAT_MV:
-            flags.append(f"flat:{lead}")
-            continue
-        if _longest_run(signal[row]) >= max(FLAT_SECONDS * rate, 2):
-            flags.append(f"flat_part:{lead}")
-        enough = max(round(CLIP_SECONDS * rate), CLIP_SAMPLES)
-        if any(
-            abs(level) >= CLIP_MV and _longest_run(signal[row], at=level) >= enough
-            for level in (low, high)
-        ):
-            flags.append(f"clipped:{lead}")
-    if signal.shape[1] < round(PAGE_SECONDS * rate):
+    return check_leads(signal.__getitem__, signal.shape[1], rate)
+
+
+def check_leads(lead: Callable[[int], NDArray[np.float32]], length: int, rate: float) -> list[str]:
+    """Return the flags of one recording that is read lead by lead, so that it may be long.
+
+    Args:
+        lead: function from a row of `LEADS` to (T,) mV, NaN where missing; called once for each
+            row, and once more for I, II and III.
+        length: T.
+        rate: Hz.
+    """
+    flags, spans = [], []
+    for row, name in enumerate(LEADS):
+        found, span = _lead_flags(lead(row), rate)
+        flags += [f"{kind}:{name}" for kind in found]
+        spans += [] if span is None else [span]
+    if length < round(PAGE_SECONDS * rate):
         flags.append("short")
     if spans and not AMPLITUDE_MV[0] <= float(np.median(spans)) <= AMPLITUDE_MV[1]:
         flags.append("amplitude")
-    together = ~missing[:3].any(axis=0)
-    if together.any():
-        one, two, three = signal[:3, together]
-        if float(np.median(np.abs(one + three - two))) > EINTHOVEN_MV:
-            flags.append("limb_leads")
+    off = lead(0) + lead(2)
+    off -= lead(1)
+    off = np.abs(off[~np.isnan(off)])
+    if off.size and float(np.median(off)) > EINTHOVEN_MV:
+        flags.append("limb_leads")
     return flags
+
+
+def _lead_flags(values: NDArray[np.float32], rate: float) -> tuple[list[str], float | None]:
+    """Return the kinds of flags of one lead, and its range in mV (None without a value)."""
+    missing = np.isnan(values)
+    if missing.all():
+        return ["missing"], None
+    flags = ["nan"] if missing.any() else []
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    if high - low <= FLAT_MV:
+        return [*flags, "flat"], high - low
+    if _longest_run(values) >= max(FLAT_SECONDS * rate, 2):
+        flags.append("flat_part")
+    enough = max(round(CLIP_SECONDS * rate), CLIP_SAMPLES)
+    if any(
+        abs(level) >= CLIP_MV and _longest_run(values, at=level) >= enough for level in (low, high)
+    ):
+        flags.append("clipped")
+    return flags, high - low
 
 
 def _longest_run(values: NDArray[np.float32], *, at: float | None = None) -> int:

@@ -12,8 +12,10 @@ the result has the same bytes, whatever --jobs.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -333,6 +335,26 @@ def backend_of(
     return kits, settings
 
 
+def not_signal(store: Store, limit: int | None = None) -> list[str]:
+    """Return one sentence for each kind of what was drawn as signal and is none.
+
+    Args:
+        store: the store whose records were drawn.
+        limit: only this many records were drawn, from the first.
+    """
+    found: Counter[str] = Counter()
+    for written in store.records["flags"][:limit]:
+        kinds = {flag.partition(":")[0] for flag in json.loads(written)}
+        found.update(() if "trimmed" in kinds else kinds & {"pulse", "padding"})
+    titles = {"pulse": "a calibration pulse", "padding": "padding"}
+    return [
+        f"{found[kind]} records hold {title} at an end, which is drawn as signal; "
+        "pack with --trim to cut it off"
+        for kind, title in titles.items()
+        if found[kind]
+    ]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     cut = words.index("--") if "--" in words else len(words)
@@ -350,6 +372,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("stopped: the same command goes on from here", file=sys.stderr)
         return 130
     print(f"{args.out}: {pages} pages of {settings['backend']}")
+    for line in not_signal(store, args.limit):
+        print(f"note: {line}")
     for one in skipped[:10]:
         print(f"skipped {one['record_id']} {one['layout']}: {one['why']}", file=sys.stderr)
     if skipped:

@@ -22,6 +22,7 @@ _PUBLIC = {
     "Store": "store.packed",
     "digitize": "api",
     "open_bundle": "api",
+    "open_record": "records.recording",
     "open_run": "trained_runs.build",
     "predict": "api",
     "read_page": "deploy.ingest",

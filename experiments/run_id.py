@@ -21,6 +21,7 @@ WITHOUT_EFFECT = (
     "data.num_workers",
     # the data's own hashes say it all
     "data.records", "data.cohort_seed", "data.ptbxl", "data.rate", "data.unstated_rate",
+    "data.unit",
     "trainer.accelerator", "trainer.devices",
 )  # fmt: skip
 

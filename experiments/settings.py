@@ -118,6 +118,9 @@ class Manifest:
     unstated_rate: float | None = setting(
         None, help="Hz of npy and CSV records that do not state theirs", above=0
     )
+    unit: str | None = setting(
+        None, help="unit of records that do not state theirs: mV, uV, V, nV or 1e-4V; null: mV"
+    )
 
 
 @dataclass(kw_only=True)

@@ -9,11 +9,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ecgvision.core.errors import ConfigError, DataError
+from ecgvision.core.errors import ConfigError, DataError, RecordError
 from ecgvision.core.processors import usable_cores
 from ecgvision.core.source_digest import DIGITS, source_digest
 from ecgvision.data.drawn_pages import DrawnPages, read_manifest
+from ecgvision.records.option_names import OptionNames
+from ecgvision.records.units import millivolts
 from ecgvision.store.packed import Store, check_store
+
+STATED = OptionNames(
+    "data.unstated_rate, or a column rate of the manifest",
+    "data.unit, or a column unit of the manifest",
+    "a column orientation of the manifest",
+)
+"""How a configuration states what a record's file leaves out."""
 
 
 def cache_dir(configured: str | None) -> Path:
@@ -118,14 +127,25 @@ def _manifest(data: Mapping[str, Any], cache: Path) -> list[str]:
     from data_prep.manifest import fingerprint, pack_manifest
 
     file, rate, unstated = _table(data), data["rate"], data.get("unstated_rate")
+    unit = data.get("unit")
     name = f"manifest-{fingerprint(file)}" + (f"-{rate:g}Hz" if rate else "")
     name += f"-or-{unstated:g}Hz" if unstated else ""
+    name += f"-or-{unit}" if unit else ""
     jobs = usable_cores()
     return _cached(
         cache,
         name,
         "data_prep.manifest",
-        lambda out: pack_manifest(file, out, rate=rate, unstated_rate=unstated, jobs=jobs),
+        lambda out: pack_manifest(
+            file,
+            out,
+            rate=rate,
+            unstated_rate=unstated,
+            unit=unit,
+            jobs=jobs,
+            names=STATED,
+            resampling="data.rate",
+        ),
     )
 
 
@@ -179,7 +199,7 @@ def check_source(data: Mapping[str, Any]) -> None:
     their records means them.
 
     Raises:
-        ConfigError: naming the key.
+        ConfigError: naming the key; also for a unit that is none.
     """
     if (name := data["name"]) not in SOURCES:
         raise ConfigError("unknown data source", value=name,
@@ -188,6 +208,11 @@ def check_source(data: Mapping[str, Any]) -> None:
         if key != place(name) and data.get(key) is not None:
             raise ConfigError(f"data={name} does not read data.{key}", value=data[key],
                               remedy=f"Add data={source}, or leave data.{key} out")  # fmt: skip
+    if (unit := data.get("unit")) is not None:
+        try:
+            millivolts(str(unit))
+        except RecordError as error:
+            raise ConfigError("data.unit is no unit", value=unit, remedy=error.remedy) from None
 
 
 def check_place(data: Mapping[str, Any]) -> None:

@@ -19,19 +19,6 @@ LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V
 LEAD_INDEX = {lead: i for i, lead in enumerate(LEADS)}
 
 
-def lead_name(text: str) -> str:
-    """Return the canonical name of a lead: `AVR`, `avr`, `aVR` and `Lead aVR` are all `aVR`.
-
-    Raises:
-        RecordError: if the name is not one of the twelve leads.
-    """
-    key = text.strip().lower().removeprefix("lead").strip(" _-")
-    for lead in LEADS:
-        if lead.lower() == key:
-            return lead
-    raise RecordError("unknown lead", value=text, remedy=f"Known leads: {', '.join(LEADS)}")
-
-
 @dataclass(frozen=True, eq=False)
 class Ecg:
     """One 12-lead recording.
@@ -40,7 +27,9 @@ class Ecg:
         signal: (12, T) float32 in mV, leads in the order of `LEADS`; NaN where not observed.
         rate: sampling rate in Hz.
         record_id: the record's name, for messages and tables.
-        meta: metadata of the source (age, sex, patient_id, notes from reading, ...).
+        meta: metadata of the source (age, sex, comments, ...).
+        notes: what reading changed or found, as `kind` or `kind:detail` (see
+            `ecgvision.records.notes`).
 
     Raises:
         RecordError: if the shape, the dtype or the sampling rate is invalid.
@@ -50,6 +39,7 @@ class Ecg:
     rate: float
     record_id: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         name = self.record_id or None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from ecgvision.core.ecg import Ecg
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.layouts import LAYOUTS
 from ecgvision.core.page import Page
+from ecgvision.records.command import add_record_options
+from ecgvision.records.notes import gaps, sentences
 from ecgvision.render.papers.named import (
     GRID_COLOURS,
     MIXED,
@@ -42,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     layouts = ", ".join(name for name in LAYOUTS if not name.startswith("1x1"))
     add("record", help="WFDB record (with or without extension), .csv or .npy")
     add("--out", required=True, metavar="PNG", help="picture to write")
-    add("--rate", type=float, help="Hz, for files that do not state it")
+    add_record_options(parser)
     add("--start", type=float, default=0.0, help="second of the record at which the page begins")
     add("--layout", default="3x4+II", help=f"{layouts} or 1x1:<lead> (default %(default)s)")
     add("--dpi", type=float, help="pixels an inch (default 200)")
@@ -84,14 +87,11 @@ def run(args: argparse.Namespace) -> int:
     for path in (args.out, args.json, args.mask):
         if path is not None:
             _check_folder(Path(path))
-    from ecgvision.records.reading import read_record
-
-    ecg = read_record(args.record, rate=args.rate)
-    signal = _from(ecg, args.start)
+    ecg = _read(args, page.window[1])
     from ecgvision.render.draw import draw  # slow to import
 
     drawing = draw(
-        signal,
+        ecg.signal,
         ecg.rate,
         page,
         style,
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
         points=args.json is not None,
     )
     image, mask, dpi, warp = drawing.image, drawing.mask, page.dpi, None
-    about: dict[str, Any] = {"record": ecg.record_id, "start": args.start}
+    about: dict[str, Any] = {"record": ecg.record_id, "start": args.start, "notes": ecg.notes}
     if args.artefact is not None:
         picture, about["artefact"] = _pass_through(args, drawing, page)
         image, mask, warp = picture.image, picture.mask, picture.warp
@@ -114,11 +114,13 @@ def run(args: argparse.Namespace) -> int:
         content = json.dumps({**about, **geometry.to_dict()}, allow_nan=False)
         _write(Path(args.json), content.encode())
     height, width = image.shape[:2]
-    shown = min(page.window[1], signal.shape[1] / ecg.rate)
+    shown = min(page.window[1], ecg.seconds)
     print(
         f"{args.out}: {width} x {height} px, {page.layout.name}, "
         f"{args.start:g} to {args.start + shown:g} s of {ecg.record_id}"
     )
+    for line in [*sentences(ecg.notes), *gaps(ecg)]:
+        print(f"note: {line}")
     return 0
 
 
@@ -187,14 +189,19 @@ def _style(args: argparse.Namespace, paper: Paper) -> Style:
     return style
 
 
-def _from(ecg: Ecg, start: float) -> NDArray[np.float32]:
-    """Return the signal from `start` seconds on."""
-    first = round(start * ecg.rate)
-    if not 0 <= first < ecg.signal.shape[1]:
-        raise ConfigError(
-            f"--start lies outside the record's {ecg.seconds:g} s", file=ecg.record_id, value=start
-        )
-    return ecg.signal[:, first:]
+def _read(args: argparse.Namespace, seconds: float) -> Ecg:
+    """Read what the page shows: `seconds` from --start on."""
+    from ecgvision.records.option_names import COMMAND
+    from ecgvision.records.recording import open_record
+
+    record = open_record(
+        args.record, rate=args.rate, unit=args.unit, orientation=args.orientation, options=COMMAND
+    )
+    first = round(args.start * record.rate)
+    if not 0 <= first < record.length:
+        raise ConfigError(f"--start lies outside the record's {record.seconds:g} s",
+                          file=record.record_id, value=args.start)  # fmt: skip
+    return record.ecg(first, first + ceil(seconds * record.rate) + 1)
 
 
 def write_png(path: Path, image: NDArray[np.uint8], dpi: float) -> None:

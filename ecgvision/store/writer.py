@@ -167,7 +167,8 @@ class StoreWriter:
                 remedy="Give every record a name of its own",
             )
         row = self._row(record_id, **about)
-        self._file.write(np.ascontiguousarray(steps, dtype="<i2").tobytes())
+        for lead in steps:  # one at a time: a long record may be a memory map
+            self._file.write(np.ascontiguousarray(lead, dtype="<i2").tobytes())
         self._ids.add(record_id)
         self._rows.append(row | {"offset": self._values, "length": steps.shape[1], "scale": scale})
         self._values += len(LEADS) * steps.shape[1]

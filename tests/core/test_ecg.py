@@ -1,27 +1,16 @@
-"""Lead names and the `Ecg` value."""
+"""The leads and the `Ecg` value."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from ecgvision.core.ecg import LEADS, Ecg, lead_name
+from ecgvision.core.ecg import LEADS, Ecg
 from ecgvision.core.errors import RecordError
 
 
 def test_leads_are_the_twelve_in_the_standard_order():
     assert " ".join(LEADS) == "I II III aVR aVL aVF V1 V2 V3 V4 V5 V6"
-
-
-@pytest.mark.parametrize("written", ["AVR", "avr", "aVR", " Lead aVR ", "lead_avr"])
-def test_lead_name_reads_the_usual_spellings(written):
-    assert lead_name(written) == "aVR"
-
-
-@pytest.mark.parametrize("written", ["", "V7", "MLII", "VX", "IV"])
-def test_lead_name_refuses_others(written):
-    with pytest.raises(RecordError, match="unknown lead"):
-        lead_name(written)
 
 
 @pytest.mark.parametrize(

@@ -234,22 +234,23 @@ def test_nothing_readable_is_an_error_under_skip_too(manifest, tmp_path):
 def test_an_interrupted_pack_continues_and_equals_a_whole_one(manifest, tmp_path, monkeypatch):
     monkeypatch.setattr(chunks, "CHUNK", 3)
     whole = Store(pack_manifest(manifest, tmp_path / "whole", progress=False))
-    real, read = chunks.read_record, []
+    real, read = chunks.open_record, []
 
-    def interrupted(path, **rates):
+    def interrupted(path, **options):
         read.append(Path(path).name)
-        if len(read) == 8:
+        if len(read) == 9:
             raise KeyboardInterrupt
-        return real(path, **rates)
+        return real(path, **options)
 
-    monkeypatch.setattr(chunks, "read_record", interrupted)
+    monkeypatch.setattr(chunks, "open_record", interrupted)
     with pytest.raises(KeyboardInterrupt):
         pack_manifest(manifest, tmp_path / "s", progress=False)
     assert not (tmp_path / "s").exists()
     with pytest.raises(StoreError):
         Store(tmp_path / ".s.work")  # what an interrupted pack leaves passes for no store
     resumed = Store(pack_manifest(manifest, tmp_path / "s", progress=False))
-    assert read[8:] == ["006", "007", "008", "009"]  # two chunks of three stood already
+    # The first record is opened for its rate, too; two chunks of three stood already.
+    assert read[9:] == ["000", "006", "007", "008", "009"]
     assert resumed.hash == whole.hash
     assert sorted(p.name for p in tmp_path.iterdir()) == ["s", "src", "whole"]
 

@@ -123,6 +123,20 @@ def test_a_rate_that_no_record_states_is_not_guessed(tmp_path):
     assert set(Store(made).records["length"]) == {500}
 
 
+def test_a_unit_that_no_record_states_can_be_stated(tmp_path):
+    words = ["+exp=read", "data=manifest", f"data.root={own_records(tmp_path)}", "data.rate=50",
+             "data.unstated_rate=50", f"data.cache_dir={tmp_path / 'cache'}"]  # fmt: skip
+    with pytest.raises(ConfigError, match=r"data\.unit is no unit.*parsec.*mV, uV"):
+        stores(configure([*words, "data.unit=parsec"])["data"])
+    (plain,) = stores(configure(words)["data"])
+    (scaled,) = stores(configure([*words, "data.unit=uV"])["data"])
+    assert plain != scaled
+    assert Store(scaled).read(9).max() == pytest.approx(Store(plain).read(9).max() / 1000, rel=1e-3)
+    np.save(tmp_path / "3.npy", 500 * np.sin(np.arange(6000).reshape(12, 500)))
+    with pytest.raises(RecordError, match=r"State the unit with data\.unit, or a column unit"):
+        stores(configure(words)["data"])
+
+
 def test_a_changed_record_is_packed_anew(tmp_path):
     words = ["+exp=read", "data=manifest", f"data.root={own_records(tmp_path)}",
              "data.unstated_rate=50", f"data.cache_dir={tmp_path / 'cache'}"]  # fmt: skip
