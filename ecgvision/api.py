@@ -20,8 +20,8 @@ from ecgvision.shipped import NAME, resolve_bundle
 if TYPE_CHECKING:
     from ecgvision.deploy.bundle import Bundle
     from ecgvision.deploy.digitize import Digitised
-    from ecgvision.deploy.predict import Prediction
     from ecgvision.deploy.open_bundle import AnyReader
+    from ecgvision.deploy.predict import Prediction
     from ecgvision.render.draw import Drawing
 
 PathLike = str | os.PathLike[str]
@@ -91,9 +91,9 @@ def digitize(
     Raises:
         ImageError: if nothing can be read.
     """
+    from ecgvision.deploy.bundle import Bundle
     from ecgvision.deploy.digitize import digitize as read
     from ecgvision.deploy.ingest import read_page
-    from ecgvision.deploy.bundle import Bundle
 
     bundle = open_bundle(reader) if isinstance(reader, str | os.PathLike) else reader
     if isinstance(bundle, Bundle):
@@ -118,8 +118,8 @@ def predict(bundle: PathLike | Bundle, picture: PathLike, *, check: bool = False
         ImageError: if the picture cannot be decoded or, with `check`, read.
     """
     from ecgvision.deploy.bundle import Bundle
-    from ecgvision.deploy.predict import predict_file
     from ecgvision.deploy.open_bundle import open_reader
+    from ecgvision.deploy.predict import predict_file
 
     student = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
     if not isinstance(student, Bundle):

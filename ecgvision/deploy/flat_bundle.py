@@ -128,9 +128,7 @@ class FlatReaderBundle:
         """Return the maps of a flat page; see `flat_reader.Viewer`."""
         return PageMaps(*(np.asarray(v[0], np.float32) for v in self._run(MARKS_MODEL, page[None])))
 
-    def trace(
-        self, batch: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def trace(self, batch: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the heights of rows in strips; see `strips.Tracer`."""
         height, printed = (np.asarray(v, np.float32) for v in self._run(TRACE_MODEL, batch))
         return height, printed

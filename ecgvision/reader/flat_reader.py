@@ -134,7 +134,9 @@ def look(picture: NDArray[np.uint8], viewer: Viewer, speed: float) -> View:
     best: View | None = None
     for quarters in (0, 2, 1, 3):
         for mesh in meshes:
-            found = _view(picture, mesh.turned(quarters), quarters, paper is not None, viewer, speed)
+            found = _view(
+                picture, mesh.turned(quarters), quarters, paper is not None, viewer, speed
+            )
             if best is None or found.evidence > best.evidence:
                 best = found
         assert best is not None  # there is a mesh
@@ -161,9 +163,7 @@ def see(flat: NDArray[np.uint8], viewer: Viewer) -> PageMaps:
     return PageMaps(*(value[part] for value in maps))
 
 
-def trace(
-    flat: NDArray[np.uint8], view: View, tracer: Tracer, gain: float | None
-) -> FlatReading:
+def trace(flat: NDArray[np.uint8], view: View, tracer: Tracer, gain: float | None) -> FlatReading:
     """Follow the traces of a flat page at `strips.PX_PER_MM`."""
     samples = round(SECONDS * RATE)
     signal = np.full((len(LEADS), samples), np.nan, np.float32)
