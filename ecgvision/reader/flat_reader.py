@@ -36,7 +36,7 @@ UPRIGHT = 0.35
 below it the other three ways are tried."""
 
 WIDTHS_MM = (205.0, 225.0, 250.0, 275.0, 300.0)
-"""Widths that a picture without a visible grid may have; the one with the most evidence is taken."""
+"""Widths that a picture without a visible grid may have; the one with most evidence is taken."""
 
 GAINS = {5.0: 0.1, 10.0: 1.5, 20.0: 0.1}
 """Gains that are told apart, in mm/mV, and how many pulses the prior odds of each are worth."""
