@@ -131,18 +131,14 @@ def look(picture: NDArray[np.uint8], viewer: Viewer, speed: float) -> View:
     else:
         width = picture.shape[1]
         meshes = [plain_mesh(picture.shape, width / mm) for mm in WIDTHS_MM]
-    best: View | None = None
+    views: list[View] = []
     for quarters in (0, 2, 1, 3):
         for mesh in meshes:
-            found = _view(
-                picture, mesh.turned(quarters), quarters, paper is not None, viewer, speed
-            )
-            if best is None or found.evidence > best.evidence:
-                best = found
-        assert best is not None  # there is a mesh
-        if best.evidence > UPRIGHT:
+            upright = mesh.turned(quarters)
+            views.append(_view(picture, upright, quarters, paper is not None, viewer, speed))
+        if views[-1].evidence > UPRIGHT:
             break
-    return best
+    return max(views, key=lambda view: view.evidence)  # the first of several: as it lies
 
 
 def _view(

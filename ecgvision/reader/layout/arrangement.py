@@ -312,8 +312,9 @@ def _as_read(page: _Page) -> Iterator[_Guess]:
                     cells[lead] = probability, place._replace(name=name)
         found = [cell for _, cell in cells.values()]
         if found:
-            written = write_layout([[c.name for c in sorted(found, key=lambda c: c.row)
-                                     if c.column == k] or ["-"] for k in range(columns)])  # fmt: skip
+            found.sort(key=lambda cell: cell.row)
+            written = write_layout([[cell.name for cell in found if cell.column == k] or ["-"]
+                                    for k in range(columns)])  # fmt: skip
             empty = len(page.rows) - len({cell.row for cell in found})
             prior = AS_READ + CHOICE * len(found)
             yield _Guess(written, prior + EXTRA_ROW * empty, found)

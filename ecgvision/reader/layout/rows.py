@@ -18,7 +18,7 @@ SMOOTH_MM = 0.75
 """Resolution and width of the histogram of heights, from which rows are taken."""
 
 APART_MM = 7.0
-"""Smallest distance between two rows; our default: twelve rows on a page are 12 mm apart or more."""
+"""Smallest distance between two rows; our default: twelve rows are 12 mm apart or more."""
 
 SHORTEST_MM = 20.0
 """Shortest row that counts; our default: less than a second."""

@@ -1,4 +1,4 @@
-"""How much darker than its surroundings each pixel of a picture is: the input of the grid search."""
+"""How much darker each pixel is than its surroundings: the input of the search for the grid."""
 
 from __future__ import annotations
 

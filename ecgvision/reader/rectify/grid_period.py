@@ -69,7 +69,8 @@ def find_seeds(contrast: NDArray[np.float32]) -> list[Seed]:
         votes[near] = 0
         of_rival = np.where(near, strength, 0)
         for tile in np.argsort(-of_rival.max(1))[:2]:
-            seeds.append(Seed(*spots[tile], float(PERIODS[of_rival[tile].argmax()])))
+            x, y, angle = spots[tile]
+            seeds.append(Seed(x, y, angle, float(PERIODS[of_rival[tile].argmax()])))
     return seeds
 
 

@@ -151,25 +151,25 @@ class _Growth:
         return beside & ~known & (self.tried < TRIES)
 
     def _step(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> None:
-        count, points, sides = np.zeros(len(rows)), 0.0, 0.0
+        count = np.zeros(len(rows))
+        points, sides = np.zeros((len(rows), 2)), np.zeros((len(rows), 2, 2))
         for across, down in SIDES:
             at = rows - down, columns - across
             known = self.known[at]
             count += known
             side = np.where(known[:, None, None], self.sides[at], 0)
-            sides = sides + side
-            points = points + np.where(known[:, None], self.points[at], 0)
-            points = points + across * side[:, 0] + down * side[:, 1]
-        surest = count >= 2 if (count >= 2).any() else count >= 1
+            sides += side
+            points += np.where(known[:, None], self.points[at], 0)
+            points += across * side[:, 0] + down * side[:, 1]
+        surest = np.asarray(count >= 2 if (count >= 2).any() else count >= 1)
         rows, columns, count = rows[surest], columns[surest], count[surest]
-        points = np.asarray(points)[surest] / count[:, None]
-        sides = np.asarray(sides)[surest] / count[:, None, None]
+        points = points[surest] / count[:, None]
+        sides = sides[surest] / count[:, None, None]
         height, width = self.contrast.shape
         inside = ((points > 2) & (points < [width - 3, height - 3])).all(1)
         self.tried[rows[~inside], columns[~inside]] = TRIES
-        rows, columns, points, sides, count = (
-            v[inside] for v in (rows, columns, points, sides, count)
-        )
+        rows, columns, count = rows[inside], columns[inside], count[inside]
+        points, sides = points[inside], sides[inside]
         if not len(rows):
             return
         found, _ = self._settle(points, sides, DRIFTS[0])

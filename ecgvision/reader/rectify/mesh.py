@@ -59,11 +59,10 @@ class Mesh:
             (..., 2) x, y; points beyond the mesh have the position of its nearest edge.
         """
         at = np.atleast_2d(np.asarray(mm, np.float64)) / SQUARE_MM
-        flat = at.reshape(1, -1, 2).astype(np.float32)
-        nodes = self.nodes.astype(np.float32)
-        out = [cv2.remap(np.ascontiguousarray(nodes[..., k]), flat[..., 0], flat[..., 1],
-                         cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for k in (0, 1)]  # fmt: skip
-        return np.stack(out, axis=-1).reshape(np.shape(mm)).astype(np.float64)
+        x, y = np.moveaxis(at.reshape(1, -1, 2).astype(np.float32), 2, 0)
+        out = cv2.remap(self.nodes.astype(np.float32), x, y, cv2.INTER_LINEAR,
+                        borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
+        return np.asarray(out, np.float64).reshape(np.shape(mm))
 
     def turned(self, quarters: int) -> Mesh:
         """Return the mesh of the same paper read after so many quarter turns to the left."""
@@ -95,14 +94,13 @@ class Mesh:
         across = (np.arange(width, dtype=np.float32) + 0.5) / np.float32(step)
         out = np.empty((height, width, 3), np.uint8)
         for top in range(0, height, CLIP):
-            down = (np.arange(top, min(top + CLIP, height), dtype=np.float32) + 0.5) / np.float32(
-                step
-            )
-            x, y = np.meshgrid(across, down)
-            place = cv2.remap(nodes, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+            down = np.arange(top, min(top + CLIP, height), dtype=np.float32) + np.float32(0.5)
+            x, y = np.meshgrid(across, down / np.float32(step))
+            place = np.asarray(cv2.remap(nodes, x, y, cv2.INTER_CUBIC,
+                                         borderMode=cv2.BORDER_REPLICATE))  # fmt: skip
             out[top : top + CLIP] = cv2.remap(
-                picture, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT,
-                borderValue=(255, 255, 255),
+                picture, np.ascontiguousarray(place[..., 0]), np.ascontiguousarray(place[..., 1]),
+                cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(255, 255, 255),
             )  # fmt: skip
         return out
 
@@ -138,7 +136,7 @@ def mesh_of(lattice: Lattice, scale: float = 1.0) -> Mesh:
     plane = cv2.perspectiveTransform(index.reshape(-1, 1, 2), matrix).reshape(points.shape)
     off = np.where(found[..., None], points - plane, 0).astype(np.float32)
     nodes = plane + _spread(off, found)
-    return Mesh((nodes + 0.5) / scale - 0.5, found)
+    return Mesh(np.asarray((nodes + 0.5) / scale - 0.5, np.float64), found)
 
 
 def _spread(values: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -56,10 +56,10 @@ def surface(lattice: Lattice, reach: int) -> NDArray[np.float64]:
     near = np.stack([padded[reach + j : reach + j + rows, reach + i : reach + i + columns]
                      for j, i in zip(down, across, strict=True)], axis=2)  # fmt: skip
     near = near[lattice.found]  # (N, neighbours, 2)
-    known = np.isfinite(near).all(-1)
+    known = np.asarray(np.isfinite(near).all(-1), np.float64)
     terms = np.stack([np.ones(len(down)), across, down, across**2, across * down, down**2], axis=1)
     ridge = np.diag([0.0, 0.0, 0.0, 1.0, 1.0, 1.0]) * RIDGE + 1e-9 * np.eye(6)
-    values = np.where(known[..., None], near, 0)
+    values = np.where(known[..., None] > 0, near, 0)
     prior = known / (1.0 + (across**2 + down**2) / (1.6 * reach**2))
     weight = prior
     for _ in range(ROUNDS):

@@ -55,7 +55,8 @@ def bend(
                      borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
     column, row = (np.nan_to_num(points[:, k]).clip(0, n - 1).astype(int)
                    for k, n in enumerate((width, height)))  # fmt: skip
-    moved = points - np.stack([move[row, column] for move in moves], axis=-1)
+    away = np.stack([move[row, column] for move in moves], axis=-1)
+    moved = np.asarray(points - away, np.float64)
     return np.asarray(bent, np.uint8), moved
 
 
@@ -72,7 +73,7 @@ def wear(rng: np.random.Generator, image: NDArray[np.uint8], px_per_mm: float) -
     if rng.random() > CLEAN:
         page = _light(rng, _print(rng, page), px_per_mm)
         if rng.random() < 0.4:
-            page = 255 * np.clip(page / 255, 0, 1) ** rng.uniform(0.6, 1.6)
+            page = 255 * np.clip(page / 255, 0, 1) ** np.float32(rng.uniform(0.6, 1.6))
     page = _camera(rng, page, px_per_mm)
     out = np.clip(page, 0, 255).astype(np.uint8)
     if rng.random() < BLACK_AND_WHITE:
@@ -87,7 +88,7 @@ def wear(rng: np.random.Generator, image: NDArray[np.uint8], px_per_mm: float) -
 
 def _print(rng: np.random.Generator, page: NDArray[np.float32]) -> NDArray[np.float32]:
     if rng.random() < 0.3:
-        grey = page @ np.float32([0.3, 0.59, 0.11])
+        grey = page @ np.array([0.3, 0.59, 0.11], np.float32)
         page = np.repeat(grey[..., None], 3, axis=2)
     if rng.random() < 0.35:
         page = 255 - (255 - page) * np.float32(rng.uniform(0.35, 1))
@@ -121,20 +122,24 @@ def _camera(
     rng: np.random.Generator, page: NDArray[np.float32], px_per_mm: float
 ) -> NDArray[np.float32]:
     """Blur, resolution, noise and sharpening."""
-    native = math.exp(rng.uniform(*(math.log(end) for end in NATIVE)))
+    native = math.exp(rng.uniform(math.log(NATIVE[0]), math.log(NATIVE[1])))
     scale = min(native / px_per_mm, 1.0)
     if rng.random() < 0.5:
-        page = cv2.GaussianBlur(page, (0, 0), rng.uniform(0.2, 0.7) / scale * rng.uniform(0.4, 1))
+        page = _blurred(page, rng.uniform(0.2, 0.7) / scale * rng.uniform(0.4, 1))
     if scale < 0.95:
         size = [max(1, round(n * scale)) for n in page.shape[1::-1]]
         how = cv2.INTER_AREA if rng.random() < 0.8 else cv2.INTER_LINEAR
-        page = cv2.resize(page, size, interpolation=how)
+        page = np.asarray(cv2.resize(page, size, interpolation=how), np.float32)
     if rng.random() < 0.6:
-        channels = 3 if rng.random() < 0.5 else 1
-        page = page + rng.normal(0, rng.uniform(0, 10), (*page.shape[:2], channels))
+        size = [*page.shape[:2], 3 if rng.random() < 0.5 else 1]
+        page = page + rng.normal(0, rng.uniform(0, 10), size).astype(np.float32)
     if rng.random() < 0.3:
-        page = page + (page - cv2.GaussianBlur(page, (0, 0), 1.2)) * rng.uniform(0.3, 1.5)
-    return np.asarray(page, np.float32)
+        page = page + (page - _blurred(page, 1.2)) * np.float32(rng.uniform(0.3, 1.5))
+    return page
+
+
+def _blurred(page: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    return np.asarray(cv2.GaussianBlur(page, (0, 0), sigma), np.float32)
 
 
 def _black_and_white(rng: np.random.Generator, page: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -158,8 +163,9 @@ def _scribble(
         steps = rng.normal(0, px_per_mm * rng.uniform(0.5, 3), (count, 2))
         line = np.cumsum(steps, axis=0) + rng.uniform(0, 1, 2) * size
         line[:, 0] += np.linspace(0, rng.uniform(0, 40) * px_per_mm, count)
-        cv2.polylines(page, [line.astype(np.int32)], False, rng.uniform(0, 110, 3).tolist(),
-                      int(rng.integers(1, 1 + max(2, px_per_mm // 2))), cv2.LINE_AA)  # fmt: skip
+        thick = int(rng.integers(1, 1 + max(2, int(px_per_mm) // 2)))
+        cv2.polylines(page, [line.astype(np.int32)], False, rng.uniform(0, 110, 3).tolist(), thick,
+                      cv2.LINE_AA)  # fmt: skip
     if rng.random() < 0.5:
         for _ in range(int(rng.integers(1, 6))):
             word = "".join(rng.choice(LETTERS, int(rng.integers(1, 14))))
