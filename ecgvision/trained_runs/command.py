@@ -50,8 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", default=(), type=_names, metavar="A,B,…",
                         help="of a reader: draw pages of these stores' records instead of the "
                         "run's")  # fmt: skip
-    parser.add_argument("--pages", type=COUNT, metavar="N",
-                        help="of a reader: at most so many pages; default: as the run")  # fmt: skip
+    parser.add_argument("--pages", type=_pages, metavar="N|DIR",
+                        help="of a reader: at most so many drawn pages, default: as the run; or a "
+                        "folder of real pictures with a table of places, places.jsonl, to judge "
+                        "on instead of drawn pages")  # fmt: skip
     parser.add_argument("--gain", type=GAIN, metavar="MM",
                         help="of a reader: mm/mV of all pages; default: as the run")  # fmt: skip
     parser.add_argument("--speed", type=SPEED, metavar="MM",
@@ -66,8 +68,14 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
+def _pages(text: str) -> int | Path:
+    return COUNT(text) if text.lstrip("+-").isdigit() else Path(text)
+
+
 def run(args: argparse.Namespace) -> int:
     """Evaluate the runs and print the results; return the exit code."""
+    if isinstance(args.pages, Path):
+        return _run_folder(args)
     check(args)
     from ecgvision.core.run_folder import read_metrics
     from ecgvision.nn.training.quiet import silence_lightning
@@ -88,6 +96,24 @@ def run(args: argparse.Namespace) -> int:
         json.dump(out, sys.stdout, indent=2)
         print()
     return 0
+
+
+def _run_folder(args: argparse.Namespace) -> int:
+    """Judge one page reader on a folder of real pictures.
+
+    Raises:
+        ConfigError: for several runs, or an option of drawn pages.
+        BundleError, DataError: see `page_folder`.
+    """
+    if len(args.runs) > 1:
+        raise ConfigError("--pages DIR judges one reader", value=args.runs)
+    for option in ("layouts", "artefacts", "images", "fill", "store", "gain", "speed"):
+        if getattr(args, option):
+            raise ConfigError(f"--{option} is of drawn pages, --pages {args.pages} of real ones",
+                              value=getattr(args, option))  # fmt: skip
+    from ecgvision.trained_runs import page_folder
+
+    return page_folder.run(args.runs[0], args.pages, as_json=args.json)
 
 
 def check(args: argparse.Namespace) -> None:

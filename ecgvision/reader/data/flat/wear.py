@@ -73,7 +73,8 @@ def wear(rng: np.random.Generator, image: NDArray[np.uint8], px_per_mm: float) -
     if rng.random() > CLEAN:
         page = _light(rng, _print(rng, page), px_per_mm)
         if rng.random() < 0.4:
-            page = 255 * np.clip(page / 255, 0, 1) ** np.float32(rng.uniform(0.6, 1.6))
+            power = np.clip(page / 255, 0, 1) ** np.float32(rng.uniform(0.6, 1.6))
+            page = np.asarray(255 * power, np.float32)
     page = _camera(rng, page, px_per_mm)
     out = np.clip(page, 0, 255).astype(np.uint8)
     if rng.random() < BLACK_AND_WHITE:
