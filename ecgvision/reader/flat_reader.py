@@ -1,0 +1,225 @@
+"""From a picture to waveforms: flatten the paper, see names and rows, arrange leads, trace them.
+
+Runs on numpy and OpenCV; the two networks are given as functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgvision.core.ecg import LEAD_INDEX, LEADS
+from ecgvision.reader.confidence import RIGHT_MV
+from ecgvision.reader.layout.arrangement import Arrangement, arrange
+from ecgvision.reader.layout.maps import PX_PER_MM, PageMaps
+from ecgvision.reader.layout.rows import Mark, Row, find_marks, find_rows
+from ecgvision.reader.rectify.mesh import Mesh, plain_mesh
+from ecgvision.reader.rectify.paper import find_paper
+from ecgvision.reader.trace import strips
+from ecgvision.reader.trace.strips import Curve, Tracer
+
+RATE, SECONDS = 500.0, 10.0
+"""Sampling rate in Hz and length of the waveforms."""
+
+Viewer = Callable[[NDArray[np.uint8]], PageMaps]
+"""From a flat page (3, H, W) uint8 at `maps.PX_PER_MM`, H and W multiples of `MULTIPLE`, to its
+maps."""
+
+MULTIPLE = 128
+
+UPRIGHT = 0.35
+"""Evidence (see `Arrangement.evidence`) from which a page is taken to lie upright; our default:
+below it the other three ways are tried."""
+
+WIDTHS_MM = (205.0, 225.0, 250.0, 275.0, 300.0)
+"""Widths that a picture without a visible grid may have; the one with the most evidence is taken."""
+
+GAINS = {5.0: 0.1, 10.0: 1.5, 20.0: 0.1}
+"""Gains that are told apart, in mm/mV, and how many pulses the prior odds of each are worth."""
+
+FIRST_MM = 4.0
+"""How far the first printed column of a row may be from where the row seemed to begin."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What was seen of a picture before any trace was followed.
+
+    Attributes:
+        mesh: from millimetres of paper to pixels of the picture, the page upright.
+        quarters: quarter turns to the left that made it upright.
+        grid: whether the grid was seen; otherwise the scale is a guess.
+        rows, marks: see `layout.rows`.
+        arrangement: of the leads; None if there is no row.
+    """
+
+    mesh: Mesh
+    quarters: int
+    grid: bool
+    rows: list[Row]
+    marks: list[Mark]
+    arrangement: Arrangement | None
+
+    @property
+    def evidence(self) -> float:
+        """See `Arrangement.evidence`; 0 without an arrangement."""
+        return 0.0 if self.arrangement is None else self.arrangement.evidence
+
+
+@dataclass(frozen=True, eq=False)
+class FlatReading:
+    """What was read of a picture, with T = `RATE` * `SECONDS` samples.
+
+    Attributes:
+        signal: (12, T) mV, NaN where nothing is printed.
+        spread: (12, T) standard deviation of the error that is expected, in mV.
+        printed: (12, T) the probability that the sample is printed.
+        trace: (12, T, 2) x, y of the samples in pixels of the picture, NaN where not printed.
+        gain: mm/mV.
+        gain_probability: how surely the gain was seen.
+        view: the steps before.
+    """
+
+    signal: NDArray[np.float32]
+    spread: NDArray[np.float32]
+    printed: NDArray[np.float32]
+    trace: NDArray[np.float64]
+    gain: float
+    gain_probability: float
+    view: View
+
+    def raw_confidence(self) -> NDArray[np.float64]:
+        """Return the uncalibrated confidence of each lead, (12,); 0 if it was not found.
+
+        It is the mean probability that a sample is printed and right to within `RIGHT_MV`, times
+        the probability of the arrangement and of the gain, less where few names were read.
+        """
+        found = np.isfinite(self.signal)
+        right = self.printed * (1 - np.exp(-RIGHT_MV * np.sqrt(2) / np.maximum(self.spread, 1e-6)))
+        mean = np.where(found, right, 0).sum(1) / np.maximum(found.sum(1), 1)
+        arrangement = self.view.arrangement
+        sure = 0.0 if arrangement is None else arrangement.probability
+        return np.asarray(mean * sure * (0.5 + 0.5 * self.view.evidence) * self.gain_probability)
+
+
+def read_picture(
+    picture: NDArray[np.uint8], viewer: Viewer, tracer: Tracer, *, gain: float | None = None,
+    speed: float = 25.0,
+) -> FlatReading:  # fmt: skip
+    """Read a picture of a page.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB of any size, the page at any angle.
+        viewer, tracer: the networks.
+        gain: mm/mV; None reads it off the calibration pulses.
+        speed: mm/s.
+    """
+    view = look(picture, viewer, speed)
+    flat = view.mesh.flatten(picture, strips.PX_PER_MM)
+    return trace(flat, view, tracer, gain)
+
+
+def look(picture: NDArray[np.uint8], viewer: Viewer, speed: float) -> View:
+    """Find the paper, the right way up, and the arrangement of its leads."""
+    paper = find_paper(picture)
+    if paper is not None:
+        meshes = [paper.mesh]
+    else:
+        width = picture.shape[1]
+        meshes = [plain_mesh(picture.shape, width / mm) for mm in WIDTHS_MM]
+    best: View | None = None
+    for quarters in (0, 2, 1, 3):
+        for mesh in meshes:
+            found = _view(picture, mesh.turned(quarters), quarters, paper is not None, viewer, speed)
+            if best is None or found.evidence > best.evidence:
+                best = found
+        assert best is not None  # there is a mesh
+        if best.evidence > UPRIGHT:
+            break
+    return best
+
+
+def _view(
+    picture: NDArray[np.uint8], mesh: Mesh, quarters: int, grid: bool, viewer: Viewer, speed: float
+) -> View:
+    maps = see(mesh.flatten(picture, PX_PER_MM), viewer)
+    rows, marks = find_rows(maps), find_marks(maps)
+    return View(mesh, quarters, grid, rows, marks, arrange(rows, marks, speed))
+
+
+def see(flat: NDArray[np.uint8], viewer: Viewer) -> PageMaps:
+    """Return the maps of a flat page of any size."""
+    height, width = flat.shape[:2]
+    down, across = (-n % MULTIPLE for n in (height, width))
+    page = cv2.copyMakeBorder(flat, 0, down, 0, across, cv2.BORDER_REPLICATE)
+    maps = viewer(np.ascontiguousarray(page.transpose(2, 0, 1)))
+    part = np.s_[..., : height // PX_PER_MM, : width // PX_PER_MM]
+    return PageMaps(*(value[part] for value in maps))
+
+
+def trace(
+    flat: NDArray[np.uint8], view: View, tracer: Tracer, gain: float | None
+) -> FlatReading:
+    """Follow the traces of a flat page at `strips.PX_PER_MM`."""
+    samples = round(SECONDS * RATE)
+    signal = np.full((len(LEADS), samples), np.nan, np.float32)
+    spread, printed = np.zeros_like(signal), np.zeros_like(signal)
+    place = np.full((*signal.shape, 2), np.nan)
+    seen, sure = read_gain(view.rows, view.marks)
+    gain, sure = (seen, sure) if gain is None else (gain, 1.0)
+    if view.arrangement is not None:
+        used = sorted({segment.row for segment in view.arrangement.segments})
+        curves = dict(zip(used, strips.read_curves(flat, [view.rows[k] for k in used], tracer),
+                          strict=True))  # fmt: skip
+        arrangement = view.arrangement.moved(_shift(view, curves))
+        time = np.arange(samples) / RATE
+        for segment in sorted(arrangement.segments, key=lambda s: s.strip):
+            row, curve, lead = view.rows[segment.row], curves[segment.row], LEAD_INDEX[segment.lead]
+            x = segment.left + (time - segment.start) * arrangement.speed
+            at, columns = x * strips.PX_PER_MM - 0.5, np.arange(len(curve.y))
+            shown = np.interp(at, columns, curve.printed, left=0, right=0)
+            new = ((x >= segment.left) & (x < segment.right) & (shown > 0.5)
+                   & np.isnan(signal[lead]))  # fmt: skip
+            if not new.any():
+                continue
+            y = np.interp(at, columns, curve.y)[new]
+            signal[lead, new] = segment.sign * (row.y - y) / gain
+            spread[lead, new] = np.interp(at[new], columns, curve.spread) / gain
+            printed[lead, new] = shown[new]
+            place[lead, new] = view.mesh.to_picture(np.stack([x[new], y], axis=-1))
+    return FlatReading(signal, spread, printed, place, gain, sure, view)
+
+
+def read_gain(rows: list[Row], marks: list[Mark]) -> tuple[float, float]:
+    """Return the gain in mm/mV and its probability, from the heights of the pulses.
+
+    A pulse of 1 mV stands on its row's 0 mV line, so its middle is half the gain above it.
+    """
+    votes = dict(GAINS)
+    for mark in marks:
+        if mark.kind != "pulse":
+            continue
+        heights = [2 * (row.y - mark.y) for row in rows if -2 < row.left - mark.x < 15]
+        for height in heights:
+            nearest = min(GAINS, key=lambda g: abs(np.log(max(height, 0.1) / g)))
+            if abs(np.log(max(height, 0.1) / nearest)) < 0.35:
+                votes[nearest] += mark.probability
+    best = max(GAINS, key=lambda g: votes[g])
+    return best, votes[best] / sum(votes.values())
+
+
+def _shift(view: View, curves: dict[int, Curve]) -> float:
+    """Return by how many mm the traces begin later than the rows that were seen, the median."""
+    assert view.arrangement is not None
+    left = min(segment.left for segment in view.arrangement.segments)
+    first, last = (round((left + d) * strips.PX_PER_MM) for d in (-FIRST_MM, FIRST_MM))
+    found = []
+    for curve in curves.values():
+        columns = np.flatnonzero(curve.printed[max(first, 0) : last] > 0.5) + max(first, 0)
+        if len(columns) and columns[0] > first:
+            found.append(columns[0] / strips.PX_PER_MM - left)
+    return float(np.median(found)) if found else 0.0
