@@ -41,12 +41,14 @@ def check_folder(root: str | Path) -> Path:
     return root / DATABASE
 
 
-def check_rate(rate: float) -> int:
-    """Return a sampling rate of PTB-XL (500 or 100 Hz) as an integer.
+def check_rate(rate: float | None) -> int:
+    """Return a sampling rate of PTB-XL (500 or 100 Hz) as an integer; None stands for the higher.
 
     Raises:
         DataError: for any other rate.
     """
+    if rate is None:
+        return max(FILE_COLUMN)
     if rate not in FILE_COLUMN:
         raise DataError("PTB-XL has no such rate", value=rate, remedy="Use 500 or 100")
     return int(rate)

@@ -20,8 +20,8 @@ from ecgvision.shipped import NAME, resolve_bundle
 if TYPE_CHECKING:
     from ecgvision.deploy.bundle import Bundle
     from ecgvision.deploy.digitize import Digitised
+    from ecgvision.deploy.open_bundle import AnyReader
     from ecgvision.deploy.predict import Prediction
-    from ecgvision.deploy.reader_bundle import ReaderBundle
     from ecgvision.render.draw import Drawing
 
 PathLike = str | os.PathLike[str]
@@ -64,7 +64,7 @@ def render(
     return draw(ecg.signal, ecg.rate, page, chosen.style, seed=seed, header=header, mask=mask)
 
 
-def open_bundle(folder: PathLike = NAME, *, threads: int = 0) -> Bundle | ReaderBundle:
+def open_bundle(folder: PathLike = NAME, *, threads: int = 0) -> Bundle | AnyReader:
     """Open and verify a bundle: a student of labels, or a page reader.
 
     Args:
@@ -80,7 +80,7 @@ def open_bundle(folder: PathLike = NAME, *, threads: int = 0) -> Bundle | Reader
 
 
 def digitize(
-    picture: Picture, *, reader: PathLike | ReaderBundle = NAME, gain: float | None = None
+    picture: Picture, *, reader: PathLike | AnyReader = NAME, gain: float | None = None
 ) -> Digitised:
     """Read the waveforms of a picture of a printed page.
 
@@ -89,14 +89,14 @@ def digitize(
         gain: mm/mV that the page is printed at (at 25 mm/s); None: as the reader finds.
 
     Raises:
-        ImageError: if nothing can be read, the page is not upright, or holds two ECGs.
+        ImageError: if nothing can be read.
     """
+    from ecgvision.deploy.bundle import Bundle
     from ecgvision.deploy.digitize import digitize as read
     from ecgvision.deploy.ingest import read_page
-    from ecgvision.deploy.reader_bundle import ReaderBundle
 
-    bundle = reader if isinstance(reader, ReaderBundle) else open_bundle(reader)
-    if not isinstance(bundle, ReaderBundle):
+    bundle = open_bundle(reader) if isinstance(reader, str | os.PathLike) else reader
+    if isinstance(bundle, Bundle):
         raise BundleError("this bundle is no page reader", file=bundle.folder,
                           remedy="Take `shipped`, or a bundle of +exp=read")  # fmt: skip
     factor = None if gain is None else gain / 10
@@ -118,12 +118,12 @@ def predict(bundle: PathLike | Bundle, picture: PathLike, *, check: bool = False
         ImageError: if the picture cannot be decoded or, with `check`, read.
     """
     from ecgvision.deploy.bundle import Bundle
+    from ecgvision.deploy.open_bundle import open_reader
     from ecgvision.deploy.predict import predict_file
-    from ecgvision.deploy.reader_bundle import ReaderBundle
 
     student = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
     if not isinstance(student, Bundle):
         raise BundleError("this bundle is a page reader, which gives no labels",
                           file=student.folder, remedy="Use digitize")  # fmt: skip
-    reader = ReaderBundle.open(resolve_bundle(NAME)) if check else None
+    reader = open_reader(resolve_bundle(NAME)) if check else None
     return predict_file(student, picture, reader=reader)

@@ -173,22 +173,22 @@ def _add_info(commands: argparse._SubParsersAction) -> None:
 def _predict(args: argparse.Namespace) -> int:
     from ecgvision.deploy import predict
     from ecgvision.deploy.bundle import Bundle
-    from ecgvision.deploy.reader_bundle import ReaderBundle
+    from ecgvision.deploy.open_bundle import open_reader
 
     bundle = Bundle.open(args.bundle, threads=args.threads, label_hash=args.expect_labels)
-    reader = ReaderBundle.open(resolve_bundle(NAME), threads=args.threads) if args.check else None
+    reader = open_reader(resolve_bundle(NAME), threads=args.threads) if args.check else None
     return predict.run(bundle, args.files, as_json=args.json, reader=reader)
 
 
 def _digitize(args: argparse.Namespace) -> int:
     from ecgvision.deploy import digitize_files
-    from ecgvision.deploy.reader_bundle import ReaderBundle
+    from ecgvision.deploy.open_bundle import open_reader
 
     if args.gain is None and args.speed is not None:
         raise ConfigError("--speed says at what speed a --gain is printed", value=args.speed,
                           remedy="Give --gain too")  # fmt: skip
     gain = None if args.gain is None else args.gain / 10 * 25 / (args.speed or 25)
-    bundle = ReaderBundle.open(resolve_bundle(args.bundle), threads=args.threads)
+    bundle = open_reader(resolve_bundle(args.bundle), threads=args.threads)
     return digitize_files.run(
         bundle, args.files, out=args.out, figure=args.figure, form=args.format, as_json=args.json,
         gain=gain,

@@ -1,103 +1,118 @@
-"""Settings against the kind of value that the configuration's own files give them."""
+"""Checks of a configuration against the declared settings; imports nothing slow."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
-from ecgvision.core.errors import ConfigError
-
-HERE = Path(__file__).parent
-FREE = ("trainer.devices", "trainer.precision")
-"""Keys that take numbers and words alike."""
-OR_NULL = ("ssl.final_weight_decay",)
-"""Keys that have a default, and a meaning for null too."""
-_READER_OR = re.compile(r"\$\{reader_or:[^,]*,(.*)\}")
-_SIZED = re.compile(r"\$\{sized:(.*)\}")
-_BESIDE = re.compile(r"\$\{\.(\w+)\}")
+from ecgvision.core.errors import ConfigError, about_setting
+from ecgvision.core.processors import gpu_may_be_here, usable_cores
+from ecgvision.core.settings import Setting, check_settings, declared
+from ecgvision.data.folds import check_folds
+from ecgvision.labels.schemes import get_scheme
+from ecgvision.systems import SYSTEMS, get_system
+from experiments.settings import SOURCES, Run, Stage
+from experiments.trainer_settings import refuse_arguments_of_the_run
 
 
-def check_types(config: Mapping[str, Any]) -> None:
-    """Refuse a word where a number belongs, and the like.
+def known_settings(exp: str | None, source: str) -> dict[str, Setting]:
+    """Return the settings of all runs, of a data source and of a system, by their full names.
 
-    Keys whose default is null or of another section are left to who reads them; one that goes by
-    the size of the data has the kind of its values. A single word may stand where the default is a
-    list of words.
+    Args:
+        exp: name of the system; none, or one that does not exist, adds nothing.
+    """
+    out = declared(Run)
+    if source in SOURCES:
+        out |= {f"data.{key}": found for key, found in declared(SOURCES[source]).items()}
+    return out | declared(SYSTEMS[exp].settings) if exp in SYSTEMS else out
+
+
+def check_config(config: Mapping[str, Any]) -> None:
+    """Refuse unknown settings, values that are not allowed, and values that exclude one another.
+
+    Of a system without a name, only what all runs share is checked.
 
     Raises:
-        ConfigError: naming the key, its value and what belongs there.
+        ConfigError: naming the setting, its value and what is allowed.
+        LabelError: for labels that the scheme does not allow.
+        DataError: for a fold in two splits.
     """
-    files = [HERE / "config.yaml", HERE / "exp" / f"{config['exp']}.yaml"]
-    for file in files:
-        content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
-        for path, default in leaves({k: v for k, v in content.items() if k != "hydra"}):
-            value = _value(config, path, default)
-            free = path in FREE or (value is None and path in OR_NULL)
-            wanted = None if free else _wanted(default, value)
-            if wanted is not None:
-                raise ConfigError(f"{path} must be {wanted}", value=value)
+    if config["exp"]:
+        get_system(config["exp"])
+    source = config["data"]["name"]
+    known = known_settings(config["exp"], source)
+    stages = [k for k, v in config.items() if isinstance(v, Mapping) and "checkpoint" in v]
+    refuse_arguments_of_the_run(config["trainer"])
+    check_settings({k: v for k, v in config.items() if k not in stages}, known)
+    _check_trainer(config["trainer"])
+    _check_data(config["data"])
+    for name in stages:
+        _check_stage(config[name], name, known, source)
 
 
-def _value(config: Mapping[str, Any], path: str, default: Any) -> Any:
-    """What stands at a path; the default where it is absent, None where a section of it is none."""
-    value: Any = config
-    for key in path.split("."):
-        if not isinstance(value, Mapping):
-            return None
-        if key not in value:
-            return default
-        value = value[key]
-    return value
+def _check_stage(
+    stage: Mapping[str, Any], name: str, known: Mapping[str, Setting], source: str
+) -> None:
+    """Check the section of a stage: its own keys, those that the main run's system declares there,
+    and those of the system that it names."""
+    own = {f"{name}.{key}": found for key, found in declared(Stage).items()}
+    own |= {key: found for key, found in known.items() if key.startswith(f"{name}.")}
+    exp = stage.get("exp")
+    if "exp" in stage:
+        own[f"{name}.exp"].check(f"{name}.exp", exp)
+    if exp is not None:
+        get_system(exp)
+        source = (stage.get("data") or {}).get("name", source)
+        theirs = known_settings(exp, source).items()
+        own = {f"{name}.{key}": found for key, found in theirs} | own
+    elif "exp" in stage:  # no such stage: its other keys have no effect
+        return
+    check_settings(stage, own, prefix=f"{name}.")
 
 
-def leaves(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Paths of all settings below a section, such as `optimizer.lr`, with their defaults."""
-    for key, value in section.items():
-        if key == "defaults":
-            continue
-        if isinstance(value, Mapping) and value:
-            yield from leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", _computed(value, section)
+def _check_trainer(trainer: Mapping[str, Any]) -> None:
+    accelerator, devices = trainer["accelerator"], trainer["devices"]
+    if accelerator in ("gpu", "cuda", "mps") and not gpu_may_be_here(accelerator):
+        raise ConfigError(f"trainer.accelerator={accelerator} finds no such device here",
+                          remedy="Set trainer.accelerator=auto")  # fmt: skip
+    if not _are_devices(devices):
+        raise ConfigError(
+            "trainer.devices must be a whole number of 1 or more, -1 for all, auto, or a list of "
+            "their numbers", value=devices,
+        )  # fmt: skip
+    if accelerator == "cpu" or (accelerator == "auto" and not gpu_may_be_here()):
+        _check_processes(devices)
+    for split in ("train", "val", "test"):
+        limit = trainer[f"limit_{split}_batches"]
+        if isinstance(limit, float) and limit > 1:
+            raise ConfigError(f"trainer.limit_{split}_batches must be a share of all batches up to "
+                              "1.0, or a whole number of them", value=limit)  # fmt: skip
 
 
-def _computed(default: Any, section: Mapping[str, Any]) -> Any:
-    """The default of `${reader_or:KEY,DEFAULT}`, the first value of `${sized:A,B}`, the neighbour
-    that `${.key}` is; others as they are."""
-    if isinstance(default, str) and (beside := _BESIDE.fullmatch(default)):
-        default = section[beside[1]]
-    if isinstance(default, str) and (found := _READER_OR.fullmatch(default)):
-        default = found[1]
-    if isinstance(default, str) and (sized := _SIZED.fullmatch(default)):
-        default = yaml.safe_load(f"[{sized[1]}]")[0]
-    return default
+def _check_processes(devices: Any) -> None:
+    if not re.fullmatch(r"auto|[1-9]\d*", str(devices)):
+        raise ConfigError("on a CPU, trainer.devices is a number of processes",
+                          value=devices, remedy="Set trainer.devices=1")  # fmt: skip
+    cores = usable_cores()
+    if str(devices) != "auto" and int(devices) > max(cores, 2):
+        raise ConfigError(
+            f"trainer.devices is more processes than there are cores, {cores}", value=devices,
+            remedy=f"Set trainer.devices to at most {cores}",
+        )  # fmt: skip
 
 
-def setting(config: Mapping[str, Any], path: str) -> Any:
-    """What stands at a path such as `data.rate`; None where there is no such key or section."""
-    return _value(config, path, None)
+def _are_devices(given: Any) -> bool:
+    """Whether Lightning takes it: a number of devices, or which of them."""
+    if isinstance(given, list):
+        return bool(given) and min(given) >= 0 and len(set(given)) == len(given)
+    return re.fullmatch(r"auto|-1|[1-9]\d*|\d+(,\d+)*,|\d+(,\d+)+", str(given)) is not None
 
 
-def is_number(value: Any) -> bool:
-    """Whether a value is a number; true and false are none."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _wanted(default: Any, value: Any) -> str | None:
-    """What belongs where the default is; None if the value will do."""
-    if default is None or (isinstance(default, str) and default.startswith("${")):
-        return None
-    if isinstance(default, bool):
-        return None if isinstance(value, bool) else "true or false"
-    if isinstance(default, (int, float)):
-        return None if is_number(value) else "a number"
-    if isinstance(default, Mapping):
-        return None if isinstance(value, Mapping) else "a section"
-    if isinstance(default, list):
-        words = bool(default) and all(isinstance(part, str) for part in default)
-        return None if isinstance(value, list) or (words and isinstance(value, str)) else "a list"
-    return None if isinstance(value, (str, int, float)) else "a word"
+def _check_data(data: Mapping[str, Any]) -> None:
+    with about_setting("data.folds"):
+        check_folds(data["folds"])
+    policy = {} if data["unlabelled"] is None else {"unlabelled": data["unlabelled"]}
+    if data["labels"] != "columns":
+        with about_setting("data.labels"):
+            get_scheme(data["labels"], min_likelihood=data["min_likelihood"], **policy)

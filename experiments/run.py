@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.core.command import Interrupted, command, ending
+from ecgvision.core.command import Interrupted, command
 from ecgvision.core.errors import ConfigError
 from experiments import usage
 
@@ -72,7 +72,9 @@ def run(config: dict[str, Any]) -> Path:
     stages.check(config)
     config["data"]["store"] = stores(config["data"])
     drawn = images(config["data"])
-    config["data"]["images"] = [str(pages.folder) for pages in drawn]
+    if "images" in config["data"]:
+        config["data"]["images"] = [str(pages.folder) for pages in drawn]
+
     import lightning as L
     import yaml
     from lightning.pytorch.loggers import WandbLogger
@@ -85,6 +87,7 @@ def run(config: dict[str, Any]) -> Path:
     from ecgvision.systems.base import Training, reads_pages
     from experiments.run_id import by_other_code, code, run_id
     from experiments.train import fit, history
+    from experiments.trainer_settings import keeps_nothing
 
     silence_lightning()
     system = get_system(config["exp"])
@@ -134,6 +137,9 @@ def run(config: dict[str, Any]) -> Path:
             raise Interrupted(
                 f"{folder}: interrupted; the same command goes on from the last whole epoch"
             )
+        if trial := keeps_nothing(config["trainer"]):
+            print(f"Trained; nothing was kept or judged, as {trial} is set")
+            return folder
         load_weights(task, folder / run_folder.BEST, label_hash=cohort.scheme.hash)
         training = Training(folder, code(), started, history(folder),
                             seen=stages.seen(config, cohort, folder))  # fmt: skip
@@ -152,25 +158,32 @@ def run(config: dict[str, Any]) -> Path:
 @command()
 def main() -> None:
     """Compose the configuration of the command line, and run it."""
-    if usage.asks_help(sys.argv[1:]):
-        print(usage.help_text())
+    words = sys.argv[1:]
+    if usage.asks_help(words):
+        print(usage.help_text(words))
         return
     import hydra
 
-    from experiments.overrides import check_overrides
+    from experiments.configure import configure, register_defaults, settable
 
-    check_overrides(sys.argv[1:])
+    if words[-2:] == ["--cfg", "job"] or words[-3:] == ["--cfg", "job", "--resolve"]:
+        import yaml
+
+        config = configure(words[: words.index("--cfg")])
+        print(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+        return
+    register_defaults()
+    sys.argv[1:] = settable(words)
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints what it refuses, and exits with 1
     hydra.main(version_base="1.3", config_path=".", config_name="config")(_run_composed)()
 
 
 def _run_composed(config: DictConfig) -> None:
-    from omegaconf import OmegaConf
+    from hydra.core.hydra_config import HydraConfig
 
-    def work() -> None:
-        run(OmegaConf.to_container(config, resolve=True, throw_on_missing=True))  # type: ignore[arg-type]
+    from experiments.configure import resolved
 
-    if code := ending(work):  # here, because Hydra prints the traceback of what reaches it
-        sys.exit(code)
+    run(resolved(config, HydraConfig.get().overrides.task))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from ecgvision.data.drawn_pages import DrawnPages, read_manifest
 from ecgvision.records.option_names import OptionNames
 from ecgvision.records.units import millivolts
 from ecgvision.store.packed import Store, check_store
-from experiments.check import is_number
 
 STATED = OptionNames(
     "data.unstated_rate, or a column rate of the manifest",
@@ -201,7 +200,7 @@ def check_source(data: Mapping[str, Any]) -> None:
     their records means them.
 
     Raises:
-        ConfigError: naming the key; also for a rate or a unit that is none.
+        ConfigError: naming the key; also for a unit that is none.
     """
     if (name := data["name"]) not in SOURCES:
         raise ConfigError("unknown data source", value=name,
@@ -210,9 +209,6 @@ def check_source(data: Mapping[str, Any]) -> None:
         if key != place(name) and data.get(key) is not None:
             raise ConfigError(f"data={name} does not read data.{key}", value=data[key],
                               remedy=f"Add data={source}, or leave data.{key} out")  # fmt: skip
-    for key in ("rate", "unstated_rate"):
-        if (rate := data.get(key)) is not None and not (is_number(rate) and rate > 0):
-            raise ConfigError(f"data.{key} must be a positive number of Hz, or null", value=rate)
     if (unit := data.get("unit")) is not None:
         try:
             millivolts(str(unit))

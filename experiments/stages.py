@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecgvision.core.errors import ConfigError, about_setting
-from experiments.check import check_types
-from experiments.check_values import check_values
+from experiments.check import check_config
+from experiments.settings import of_source
 from experiments.sources import check_place, place
+from experiments.trainer_settings import keeps_nothing
 
 if TYPE_CHECKING:
     from ecgvision.data.cohort import Cohort
@@ -62,7 +63,10 @@ def stage_config(config: Mapping[str, Any], name: str) -> dict[str, Any]:
         elif key == "data" and "store" in given:
             given = {"name": "store"} | given
         out[key] |= given
-    for key in {"store", "root"} - {place(out["data"]["name"])}:
+    source = out["data"]["name"]
+    for key in of_source(config["data"]["name"]) - of_source(source):
+        out["data"].pop(key, None)
+    for key in {"store", "root"} - {place(source)}:
         out["data"][key] = None  # where another source lies, or what the main run packed
     for path in stage.get("without", ()):
         section, _, key = path.rpartition(".")
@@ -89,6 +93,9 @@ def check(config: Mapping[str, Any]) -> None:
     for name, stage in first.items():
         with about_setting(name):
             _check_alone(stage)
+        if trial := keeps_nothing(stage["trainer"]):
+            raise ConfigError(f"{trial} keeps no weights of the {name} to go on from",
+                              remedy=f"Give {name}.checkpoint, or leave it out")  # fmt: skip
     whole = copy.deepcopy(dict(config))
     for name in stage_names(config):
         path, into = _given(config, name), config[name].get("into")
@@ -97,6 +104,7 @@ def check(config: Mapping[str, Any]) -> None:
             whole[section][key] = str(path)
     for one in (whole, *first.values()):
         predecessors(one)
+        get_system(one["exp"]).check_checkpoints(one)
     if all(config[name].get("into") != "model.reader" for name in first):
         adopt_reader(whole)
         get_system(whole["exp"]).check_settings(whole)
@@ -106,8 +114,7 @@ def _check_alone(config: Mapping[str, Any]) -> None:
     """A run without its stages."""
     from ecgvision.systems import get_system
 
-    check_types(config)
-    check_values(config)
+    check_config(config)
     get_system(config["exp"]).check_settings(config)
     check_place(config["data"])
 
@@ -159,7 +166,7 @@ def prepare(config: dict[str, Any], train: Callable[[dict[str, Any]], Path]) -> 
     if not any(config[name].get("into") == "model.reader" for name in stage_names(config)):
         adopt_reader(config)
     for stage in first.values():
-        check_types(stage)
+        check_config(stage)
         get_system(stage["exp"]).check(stage)
     for name in stage_names(config):
         if name in first:

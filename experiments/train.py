@@ -26,7 +26,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.run_folder import BEST
-from experiments.trainer_arguments import further_arguments
+from experiments.trainer_settings import keeps_nothing, lightning_arguments
 
 LAST = "checkpoints/last.ckpt"
 FITTED = "checkpoints/fitted"
@@ -141,7 +141,7 @@ def make_trainer(
     judged = monitor is not None and monitor[0].startswith("val/")
     arguments: dict[str, Any] = {
         "num_sanity_val_steps": 0, "log_every_n_steps": 1, "enable_model_summary": False,
-        **further_arguments(trainer),
+        **lightning_arguments(trainer),
         "max_epochs": trainer["max_epochs"],
         "accelerator": trainer["accelerator"],
         "devices": trainer["devices"],
@@ -150,18 +150,24 @@ def make_trainer(
         "limit_val_batches": trainer["limit_val_batches"] if judged else 0,
         "gradient_clip_val": trainer["gradient_clip"],
     }  # fmt: skip
-    bar = [TQDMProgressBar()] if arguments.get("enable_progress_bar", True) else []
+    kept: dict[str, Any] = {"logger": False, "callbacks": None}
+    if arguments.get("barebones"):  # refuses all that could slow it down
+        for key in ("num_sanity_val_steps", "log_every_n_steps", "enable_model_summary"):
+            arguments.pop(key)
+    else:
+        bar = [TQDMProgressBar()] if arguments.get("enable_progress_bar", True) else []
+        kept = {"logger": loggers(config, folder, run_id),
+                "callbacks": [*bar, *callbacks(config, folder, monitor)]}  # fmt: skip
     try:
         return L.Trainer(
             **arguments,
             use_distributed_sampler=False,  # ours knows rank and world
             default_root_dir=folder,
-            logger=loggers(config, folder, run_id),
-            callbacks=[*bar, *callbacks(config, folder, monitor)],
+            **kept,
             plugins=[AtomicCheckpoints()],
         )
     except (MisconfigurationException, ModuleNotFoundError, TypeError, ValueError) as error:
-        asked = {key: trainer[key] for key in ("accelerator", "devices")} | further_arguments(
+        asked = {key: trainer[key] for key in ("accelerator", "devices")} | lightning_arguments(
             trainer
         )
         raise ConfigError(f"Lightning refuses these settings of trainer: {error}",
@@ -183,7 +189,8 @@ def fit(
     except SystemExit:  # Lightning's answer to Ctrl+C; who calls says how to go on
         if not trainer.interrupted:
             raise
-    if trainer.is_global_zero and not trainer.interrupted:
+    done = trainer.is_global_zero and not trainer.interrupted
+    if done and not keeps_nothing(config["trainer"]):
         fitted.touch()
     return trainer
 

@@ -127,7 +127,7 @@ def line(error: BaseException) -> str | None:
         return f"{text.partition('from ')[2]}: a symbolic link leads to itself. Correct the link"
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if kinds & {"OmegaConfBaseException", "HydraException"}:
-        return _one_line(text)
+        return _one_line(text.partition("Config search path")[0])
     if "BrokenProcessPool" in kinds:
         return "a worker process died, perhaps for want of memory. Repeat the command, fewer --jobs"
     return None

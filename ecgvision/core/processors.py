@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 import os
+import platform
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,9 @@ MAX_WORKERS = 16
 Each worker holds batches and a copy of the libraries in memory, and all of them are started for
 every pass over validation records.
 """
+
+GPU_FILES = ("nvidia[0-9]*", "nvidiactl", "nvhost-gpu", "nvgpu", "dxg", "kfd")
+"""Device files of NVIDIA's drivers, of theirs on Jetson boards, of WSL and of AMD's."""
 
 
 def usable_cores(root: Path = Path("/")) -> int:
@@ -47,6 +52,22 @@ def usable_threads(given: int) -> int:
     if given == 0:
         return cores if cores < (os.cpu_count() or 1) else 0
     return min(given, cores)
+
+
+def gpu_may_be_here(accelerator: str = "gpu", *, root: Path = Path("/")) -> bool:
+    """Return False where there is surely no GPU, without importing torch.
+
+    On Linux a GPU has a device file, and CUDA_VISIBLE_DEVICES may hide it.
+
+    Args:
+        accelerator: `gpu` for any; `cuda` or `mps`.
+        root: directory that contains `dev`.
+    """
+    if sys.platform == "darwin":
+        return accelerator != "cuda" and platform.machine() == "arm64"
+    if accelerator == "mps" or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return False
+    return sys.platform != "linux" or any(any((root / "dev").glob(name)) for name in GPU_FILES)
 
 
 def loader_workers(given: Any, devices: Any = 1) -> int:

@@ -121,12 +121,21 @@ class Bundle:
 
 
 def read_files(path: Path, card: dict[str, Any]) -> bytes:
-    """Check every file of the bundle; return the model's bytes, so that what was checked is loaded.
+    """Check every file of a bundle with one model; return the model's bytes.
+
+    Raises:
+        BundleError: as `read_contents`.
+    """
+    return read_contents(path, card)[MODEL]
+
+
+def read_contents(path: Path, card: dict[str, Any]) -> dict[str, bytes]:
+    """Check every file of a bundle; return their bytes, so that what was checked is loaded.
 
     Raises:
         BundleError: for a file that is missing, altered or outside the bundle's folder.
     """
-    model = b""
+    contents = {}
     for name, expected in card["files"].items():
         if Path(name).name != name:
             raise BundleError("a bundle's files lie beside its card", file=path, value=name)
@@ -149,9 +158,8 @@ def read_files(path: Path, card: dict[str, Any]) -> bytes:
                 value=found,
                 remedy=REEXPORT,
             )
-        if name == MODEL:
-            model = content
-    return model
+        contents[name] = content
+    return contents
 
 
 def load_model(content: bytes, threads: int, file: Path) -> Any:

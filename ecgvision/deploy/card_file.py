@@ -20,8 +20,9 @@ from ecgvision.core.errors import BundleError
 from ecgvision.core.input_files import read_json
 
 MODEL, CARD = "model.onnx", "bundle.json"
-STUDENT, READER = "ecgvision-bundle", "ecgvision-reader"
-USES = {STUDENT: "ecgvision predict", READER: "ecgvision digitize"}
+STUDENT, READER, FLAT_READER = "ecgvision-bundle", "ecgvision-reader", "ecgvision-flat-reader"
+USES = {STUDENT: "ecgvision predict", READER: "ecgvision digitize",
+        FLAT_READER: "ecgvision digitize"}  # fmt: skip
 """Formats of cards, and the command that reads bundles of each."""
 
 VERSION = 1
@@ -35,10 +36,13 @@ INPUT = "image"
 FIT = "letterbox: area averaging, aspect kept, white margins (ecgvision.data.network_input)"
 REEXPORT = "Export the bundle again, or copy it again as a whole"
 FIELDS = {
-    "format": str, "version": int, "input": dict, "outputs": list, "metrics": dict, "info": dict,
-    "files": dict, "versions": dict, "intended_use": str, "digest": str,
+    "format": str, "version": int, "metrics": dict, "info": dict, "files": dict, "versions": dict,
+    "intended_use": str, "digest": str,
 }  # fmt: skip
 """Required fields of every card, with types. Further fields are kept and ignored."""
+
+ONE_MODEL = {"input": dict, "outputs": list}
+"""Further fields of a bundle with a single model."""
 
 _PACKAGES = ("torch", "timm", "onnx", "onnxscript", "onnxruntime", "numpy",
              "opencv-python-headless")  # fmt: skip
@@ -61,15 +65,23 @@ def seal(
     Raises:
         BundleError: if metrics or info are not plain JSON values.
     """
+    image = {
+        "name": INPUT, "dtype": "uint8", "layout": "NCHW", "channels": "RGB",
+        "size": [int(side) for side in image_size], "fit": FIT,
+    }  # fmt: skip
+    return make_card(kind, {**own, "input": image, "outputs": list(outputs)}, metrics=metrics,
+                     info=info, intended_use=intended_use)  # fmt: skip
+
+
+def make_card(
+    kind: str, own: Mapping[str, Any], *, metrics: Mapping[str, Any], info: Mapping[str, Any],
+    intended_use: str,
+) -> dict[str, Any]:  # fmt: skip
+    """Make a card of any kind, without `files` and `digest`; for the arguments see `seal`."""
     card = {
         "format": kind,
         "version": VERSION,
         **own,
-        "input": {
-            "name": INPUT, "dtype": "uint8", "layout": "NCHW", "channels": "RGB",
-            "size": [int(side) for side in image_size], "fit": FIT,
-        },
-        "outputs": list(outputs),
         "metrics": dict(metrics),
         "info": dict(info),
         "intended_use": intended_use,
@@ -108,11 +120,33 @@ def kind_of(path: Path) -> str | None:
 def open_card(
     path: Path, kind: str, outputs: Sequence[str], own: Mapping[str, type]
 ) -> dict[str, Any]:
-    """Read the card in a folder and check the fields common to all cards.
+    """Read the card of a bundle with a single model.
 
     Args:
         kind: required format.
         outputs: names of the model's outputs.
+        own: fields specific to this kind of bundle, with types.
+
+    Raises:
+        BundleError: as `read_common`, or for another model than the card says.
+    """
+    card = read_common(path, kind, {**ONE_MODEL, **own})
+    size = card["input"].get("size")
+    refuse_faults(path / CARD, {
+        "input.size must be [height, width]": not isinstance(size, list)
+        or len(size) != 2
+        or not all(type(side) is int and 0 < side <= MAX_SIDE for side in size),
+        f"outputs must be {list(outputs)}": card["outputs"] != list(outputs),
+        f"files must name {MODEL}": MODEL not in card["files"],
+    })  # fmt: skip
+    return card
+
+
+def read_common(path: Path, kind: str, own: Mapping[str, type]) -> dict[str, Any]:
+    """Read the card in a folder and check the fields common to all cards.
+
+    Args:
+        kind: required format.
         own: fields specific to this kind of bundle, with types.
 
     Raises:
@@ -145,13 +179,7 @@ def open_card(
     if digest(card) != card["digest"]:
         raise BundleError("the card was altered after export", file=file, value=card["digest"],
                           remedy=REEXPORT)  # fmt: skip
-    size = card["input"].get("size")
     refuse_faults(file, {
-        "input.size must be [height, width]": not isinstance(size, list)
-        or len(size) != 2
-        or not all(type(side) is int and 0 < side <= MAX_SIDE for side in size),
-        f"outputs must be {list(outputs)}": card["outputs"] != list(outputs),
-        f"files must name {MODEL}": MODEL not in card["files"],
         "files must give a sha256 each":
         not all(isinstance(v, str) for v in card["files"].values()),
     })  # fmt: skip

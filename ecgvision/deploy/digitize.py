@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from ecgvision.core.ecg import LEADS, Ecg
 from ecgvision.core.errors import ImageError
 from ecgvision.data.network_input import placement, to_network
+from ecgvision.deploy.flat_bundle import FlatReaderBundle
+from ecgvision.deploy.open_bundle import AnyReader
 from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.reader.confidence import calibrated, found_samples, lead_confidence, page_confidence
 from ecgvision.reader.overlay import draw_reading
@@ -43,6 +45,32 @@ HALF_SHARE = 0.75
 Our default: each half of a single ECG yields about half, whatever its layout."""
 
 
+MEAN_ERROR = 0.8
+"""Mean absolute error of a normal density, in standard deviations."""
+
+FEW_NAMES = 0.2
+"""Evidence of names (see `Arrangement.evidence`) below which a layout counts as assumed."""
+
+
+@dataclass(frozen=True)
+class PageLayout:
+    """How a page is laid out.
+
+    Attributes:
+        name: name of the layout; an unnamed one is written out.
+        probability: its share among all layouts that were compared.
+        assumed: whether it rests on the rows alone, as hardly any name could be read.
+        turned: quarter turns to the left that made the page upright.
+        grid: whether the paper's grid was seen. Without it, the scale is a guess.
+    """
+
+    name: str
+    probability: float
+    assumed: bool
+    turned: int
+    grid: bool
+
+
 @dataclass(frozen=True)
 class Digitised:
     """The digitised record of one picture.
@@ -55,7 +83,9 @@ class Digitised:
         gain: gain of the page relative to 10 mm/mV at 25 mm/s.
         gain_confidence: probability of `gain`; 1 if it was given.
         found: (12, T) bool, samples where print was found.
-        trace: (12, T, 2), x and y of the trace in pixels of the picture.
+        trace: (12, T, 2), x and y of the trace in pixels of the picture; NaN where not found.
+        layout: what was found of the page's layout, or None if the reader does not tell; see
+            `PageLayout`.
     """
 
     ecg: Ecg
@@ -66,6 +96,7 @@ class Digitised:
     gain_confidence: float
     found: NDArray[np.bool_]
     trace: NDArray[np.float64]
+    layout: PageLayout | None = None
 
     @property
     def amount(self) -> float:
@@ -88,11 +119,15 @@ class Digitised:
                 "to": round(float(shown[-1] + 1) / rate, 2),
                 "expected_error_mv": round(self.error_mv[i], 3),
             }
-        return {
+        told: dict[str, Any] = {
             "rate": rate, "samples": self.ecg.signal.shape[1], "confidence": round(self.page, 3),
             "gain_mm_per_mv_at_25_mm_per_s": 10 * self.gain,
-            "gain_confidence": round(self.gain_confidence, 3), "leads": leads,
+            "gain_confidence": round(self.gain_confidence, 3),
         }  # fmt: skip
+        if self.layout is not None:
+            told["layout"] = asdict(self.layout)
+            told["layout"]["probability"] = round(self.layout.probability, 3)
+        return told | {"leads": leads}
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the samples as a table: one column in mV per lead, indexed by seconds."""
@@ -109,20 +144,58 @@ class Digitised:
 
 
 def digitize(
-    bundle: ReaderBundle, image: NDArray[np.uint8], *, file: str = "", gain: float | None = None
+    bundle: AnyReader, image: NDArray[np.uint8], *, file: str = "", gain: float | None = None
 ) -> Digitised:
     """Digitise a picture.
 
     Args:
-        bundle: the reader.
+        bundle: the reader. One in paper coordinates turns a page upright; one that sees the picture
+            as it is refuses a page that lies, and two ECGs in one picture.
         image: (H, W, 3) uint8 RGB of any size.
         file: name of the picture, for messages.
         gain: known gain, as `Digitised.gain`; None to use the reader's estimate.
 
     Raises:
-        ImageError: if nothing can be read, the page is not upright, or the picture has two ECGs
-            side by side or one above the other; the message states which.
+        ImageError: if nothing can be read, or the picture has to be turned or cut; the message
+            states which.
     """
+    if isinstance(bundle, FlatReaderBundle):
+        return _digitize_flat(bundle, image, file, gain)
+    return _digitize_as_it_is(bundle, image, file, gain)
+
+
+def _digitize_flat(
+    bundle: FlatReaderBundle, image: NDArray[np.uint8], file: str, gain: float | None
+) -> Digitised:
+    reading = bundle.read(image, gain=None if gain is None else 10 * gain)
+    leads = calibrated(reading.raw_confidence(), bundle.calibration)
+    found = found_samples(np.isfinite(reading.signal), bundle.rate)
+    leads = np.where(found.any(1), leads, 0.0)
+    page = float(page_confidence(leads))
+    arrangement = reading.view.arrangement
+    if arrangement is None or page < bundle.least_confidence or page == 0:
+        raise ImageError(
+            "nothing can be read: no lead of a printed ECG was found with confidence", file=file,
+            value=f"{page:.2f}",
+            remedy=f"This reader asks for {bundle.least_confidence:.2f}. Does the picture show a "
+            "printed ECG, sharp and all of it?",
+        )  # fmt: skip
+    count = np.maximum(found.sum(-1), 1)
+    error = np.where(found.any(1), MEAN_ERROR * np.where(found, reading.spread, 0).sum(-1) / count,
+                     np.nan)  # fmt: skip
+    return Digitised(
+        Ecg(np.where(found, reading.signal, np.nan).astype(np.float32), bundle.rate,
+            Path(file).stem),
+        tuple(leads.tolist()), page, tuple(error.tolist()), reading.gain / 10,
+        reading.gain_probability, found, reading.trace,
+        PageLayout(arrangement.name, arrangement.probability, arrangement.evidence < FEW_NAMES,
+                   reading.view.quarters, reading.view.grid),
+    )  # fmt: skip
+
+
+def _digitize_as_it_is(
+    bundle: ReaderBundle, image: NDArray[np.uint8], file: str, gain: float | None
+) -> Digitised:
     upright = _read(bundle, image, file, gain)
     least = bundle.least_confidence
     if upright.page >= max(SURE, least) and min(upright.confidence) > 0:

@@ -19,7 +19,7 @@ from ecgvision.core.outputs import OutputPlan
 from ecgvision.deploy.digitize import Digitised, digitize
 from ecgvision.deploy.files import counted, expand, tell_skipped
 from ecgvision.deploy.ingest import read_page
-from ecgvision.deploy.reader_bundle import ReaderBundle
+from ecgvision.deploy.open_bundle import AnyReader
 from ecgvision.records.writing import check_path, record_contents, record_paths
 
 FORMATS = ("wfdb", "csv")
@@ -35,7 +35,7 @@ class Job(NamedTuple):
 
 
 def run(
-    bundle: ReaderBundle, paths: Sequence[str], *, out: str | None = None,
+    bundle: AnyReader, paths: Sequence[str], *, out: str | None = None,
     figure: str | None = None, form: str | None = None, as_json: bool = False,
     gain: float | None = None,
 ) -> int:  # fmt: skip
@@ -131,14 +131,14 @@ def outputs(files: Sequence[str], jobs: Sequence[Job]) -> OutputPlan:
     return found
 
 
-def _told(bundle: ReaderBundle, job: Job, plan: OutputPlan, gain: float | None) -> dict[str, Any]:
+def _told(bundle: AnyReader, job: Job, plan: OutputPlan, gain: float | None) -> dict[str, Any]:
     try:
         return _do(bundle, job, plan, gain)
     except EcgVisionError as error:
         return {"file": job.file, "error": str(error)}
 
 
-def _do(bundle: ReaderBundle, job: Job, plan: OutputPlan, gain: float | None) -> dict[str, Any]:
+def _do(bundle: AnyReader, job: Job, plan: OutputPlan, gain: float | None) -> dict[str, Any]:
     image = read_page(job.file)
     found = digitize(bundle, image, file=job.file, gain=gain)
     about = summary(found, bundle, job.file)
@@ -154,14 +154,14 @@ def _do(bundle: ReaderBundle, job: Job, plan: OutputPlan, gain: float | None) ->
     return about
 
 
-def _comments(about: dict[str, Any], bundle: ReaderBundle) -> list[str]:
+def _comments(about: dict[str, Any], bundle: AnyReader) -> list[str]:
     source = Path(about["file"]).name
     comments = [f"digitised by ecgvision from {source}, reader {bundle.id}"]
     comments.append(f"gain taken as {_gain(about)}")
     return comments + [f"confidence {lead}: {about['leads'][lead]['confidence']}" for lead in LEADS]
 
 
-def summary(found: Digitised, bundle: ReaderBundle, file: str) -> dict[str, Any]:
+def summary(found: Digitised, bundle: AnyReader, file: str) -> dict[str, Any]:
     """Return the result as plain JSON values, with the file and the id of the bundle."""
     return {"file": file, "bundle": bundle.id} | found.to_dict()
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from ecgvision import __version__
 from ecgvision.deploy.bundle import Bundle
-from ecgvision.deploy.open_bundle import open_bundle
-from ecgvision.deploy.reader_bundle import ReaderBundle
+from ecgvision.deploy.flat_bundle import SCALES, FlatReaderBundle
+from ecgvision.deploy.open_bundle import AnyReader, open_bundle
 from ecgvision.reader.judge.lines import lines as read_lines
 
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "torch", "lightning", "timm", "numba")
@@ -68,11 +68,15 @@ def describe(bundle: Bundle) -> str:
     return "\n".join([*lines, "", card["intended_use"]])
 
 
-def describe_reader(bundle: ReaderBundle) -> str:
+def describe_reader(bundle: AnyReader) -> str:
     """Describe a reader bundle as text: outputs, refused pages, test metrics, intended use."""
+    if isinstance(bundle, FlatReaderBundle):
+        sees = f"flat paper of any size, {max(SCALES.values())} pixels a millimetre"
+    else:
+        sees = f"{bundle.image_size[0]} x {bundle.image_size[1]} pixels, height x width"
     return "\n".join([
         f"bundle       {bundle.id} (every file verified)",
-        f"input        {bundle.image_size[0]} x {bundle.image_size[1]} pixels, height x width",
+        f"input        {sees}",
         f"reads        12 leads of {bundle.samples / bundle.rate:g} s at {bundle.rate:g} Hz, in mV",
         f"refuses      pages with a confidence below {bundle.least_confidence:.2f}",
         "",

@@ -1,15 +1,19 @@
-"""Opens a bundle of either kind. Base install only."""
+"""Opens a bundle of any kind. Base install only."""
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 
 from ecgvision.deploy.bundle import Bundle
-from ecgvision.deploy.card_file import READER, kind_of
+from ecgvision.deploy.card_file import FLAT_READER, READER, kind_of
+from ecgvision.deploy.flat_bundle import FlatReaderBundle
 from ecgvision.deploy.reader_bundle import ReaderBundle
 
+AnyReader = ReaderBundle | FlatReaderBundle
 
-def open_bundle(folder: str | Path, *, threads: int = 0) -> Bundle | ReaderBundle:
+
+def open_bundle(folder: str | PathLike[str], *, threads: int = 0) -> Bundle | AnyReader:
     """Open and verify a bundle: a student of labels, or a page reader, as its card states.
 
     Args:
@@ -19,6 +23,20 @@ def open_bundle(folder: str | Path, *, threads: int = 0) -> Bundle | ReaderBundl
     Raises:
         BundleError: if the bundle is incomplete, altered or of a newer version.
     """
-    if kind_of(Path(folder)) == READER:
+    kind = kind_of(Path(folder))
+    if kind == READER:
         return ReaderBundle.open(folder, threads=threads)
+    if kind == FLAT_READER:
+        return FlatReaderBundle.open(folder, threads=threads)
     return Bundle.open(folder, threads=threads)
+
+
+def open_reader(folder: str | PathLike[str], *, threads: int = 0) -> AnyReader:
+    """Open and verify a page reader of either kind.
+
+    Raises:
+        BundleError: as `open_bundle`, or if the bundle is no page reader.
+    """
+    if kind_of(Path(folder)) == FLAT_READER:
+        return FlatReaderBundle.open(folder, threads=threads)
+    return ReaderBundle.open(folder, threads=threads)

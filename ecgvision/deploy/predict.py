@@ -17,7 +17,7 @@ from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.digitize import digitize
 from ecgvision.deploy.files import counted, expand, tell_skipped
 from ecgvision.deploy.ingest import read_page
-from ecgvision.deploy.reader_bundle import ReaderBundle
+from ecgvision.deploy.open_bundle import AnyReader
 
 if TYPE_CHECKING:  # of the training stack
     import pandas as pd
@@ -87,7 +87,7 @@ class Prediction:
 
 
 def predict_file(
-    bundle: Bundle, path: str | os.PathLike[str], *, reader: ReaderBundle | None = None
+    bundle: Bundle, path: str | os.PathLike[str], *, reader: AnyReader | None = None
 ) -> Prediction:
     """Predict the labels of one picture.
 
@@ -118,7 +118,7 @@ def predict_file(
 
 
 def predict_files(
-    bundle: Bundle, paths: Iterable[str | os.PathLike[str]], *, reader: ReaderBundle | None = None
+    bundle: Bundle, paths: Iterable[str | os.PathLike[str]], *, reader: AnyReader | None = None
 ) -> Iterator[Prediction]:
     """Predict pictures one by one; one that cannot be read gives a `Prediction` with its error."""
     for path in paths:
@@ -129,7 +129,7 @@ def predict_files(
 
 
 def run(
-    bundle: Bundle, paths: Sequence[str], *, as_json: bool, reader: ReaderBundle | None = None
+    bundle: Bundle, paths: Sequence[str], *, as_json: bool, reader: AnyReader | None = None
 ) -> int:
     """Predict pictures and print the results; return the exit code.
 

@@ -45,6 +45,11 @@ SIGNAL_ENCODERS = (
 )
 
 
+def signal_encoders() -> tuple[str, ...]:
+    """Return the known names, with those that were added at run time."""
+    return SIGNAL_ENCODERS
+
+
 def check_signal_encoder(name: str, key: str = "model.signal_encoder") -> None:
     """Refuse a name that is not in `SIGNAL_ENCODERS`.
 

@@ -36,7 +36,7 @@ UPRIGHT = 0.35
 below it the other three ways are tried."""
 
 WIDTHS_MM = (205.0, 225.0, 250.0, 275.0, 300.0)
-"""Widths that a picture without a visible grid may have; the one with the most evidence is taken."""
+"""Widths that a picture without a visible grid may have; the one with most evidence is taken."""
 
 GAINS = {5.0: 0.1, 10.0: 1.5, 20.0: 0.1}
 """Gains that are told apart, in mm/mV, and how many pulses the prior odds of each are worth."""
@@ -134,7 +134,9 @@ def look(picture: NDArray[np.uint8], viewer: Viewer, speed: float) -> View:
     best: View | None = None
     for quarters in (0, 2, 1, 3):
         for mesh in meshes:
-            found = _view(picture, mesh.turned(quarters), quarters, paper is not None, viewer, speed)
+            found = _view(
+                picture, mesh.turned(quarters), quarters, paper is not None, viewer, speed
+            )
             if best is None or found.evidence > best.evidence:
                 best = found
         assert best is not None  # there is a mesh
@@ -161,9 +163,7 @@ def see(flat: NDArray[np.uint8], viewer: Viewer) -> PageMaps:
     return PageMaps(*(value[part] for value in maps))
 
 
-def trace(
-    flat: NDArray[np.uint8], view: View, tracer: Tracer, gain: float | None
-) -> FlatReading:
+def trace(flat: NDArray[np.uint8], view: View, tracer: Tracer, gain: float | None) -> FlatReading:
     """Follow the traces of a flat page at `strips.PX_PER_MM`."""
     samples = round(SECONDS * RATE)
     signal = np.full((len(LEADS), samples), np.nan, np.float32)

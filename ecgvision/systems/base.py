@@ -92,9 +92,12 @@ class System(ABC):
 
     Attributes:
         needs_labels: whether records with unknown labels are left out.
+        settings: dataclass of the settings that the system adds to those of all runs; see
+            `ecgvision.core.settings`.
     """
 
     needs_labels = True
+    settings: type
 
     @abstractmethod
     def streams(self, config: Config) -> tuple[str, ...]:
@@ -128,6 +131,16 @@ class System(ABC):
                 of the system are built.
         """
         self.check_settings(config)
+
+    def check_checkpoints(self, config: Config) -> None:  # noqa: B027, not every system has some
+        """Refuse checkpoints that the run starts from or is taught by and that do not fit it.
+
+        Made before any record is packed, and without slow imports; a run that is re-opened needs
+        them no more. By default a system has none.
+
+        Raises:
+            ConfigError, LabelError: names the checkpoint and what differs.
+        """
 
     @abstractmethod
     def data(self, config: Config, cohort: Cohort) -> EcgDataModule:

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ecgvision.core.errors import ConfigError
 from ecgvision.core.evenly_spaced import evenly_spaced
-from ecgvision.core.run_folder import checkpoint_file, read_config, read_metrics
+from ecgvision.core.run_folder import read_config, read_metrics
 from ecgvision.data.cohort import Cohort
 from ecgvision.nn.checkpoints import load_weights
 from ecgvision.nn.standardise import Standardise, estimate
 from ecgvision.systems.base import Config
+from ecgvision.systems.checkpoint_checks import check_backbone
 from ecgvision.systems.leakage import refuse_leakage
 
 BACKBONE = "model.backbone."
@@ -49,33 +49,15 @@ def load_backbone(
         standardise: also loads the moments that the encoder was pretrained with.
 
     Raises:
-        ConfigError: if there is no checkpoint; if its run is of another kind, modality, sampling
-            rate, encoder or page size, has not finished, or has seen records that this run is
-            evaluated on; or if keys do not fit. The message names such keys; nothing is loaded.
+        ConfigError: as `check_backbone`; if its run has seen records that this run is evaluated on;
+            or if keys do not fit. The message names such keys; nothing is loaded.
     """
-    path = checkpoint_file(checkpoint)
-    if not path.is_file():
-        raise ConfigError("there is no checkpoint", file=path,
-                          remedy="Give a run directory of +exp=ssl_pretrain")  # fmt: skip
-    theirs = read_config(path.parent.parent)
-    if theirs["exp"] == "read" and modality == "image":
-        _check_reader(theirs, config, path)
+    path = check_backbone(f"{modality}.checkpoint" if modality != "image" else
+                          "model.image_checkpoint", checkpoint, modality, config)  # fmt: skip
+    if read_config(path.parent.parent)["exp"] == "read":
         refuse_leakage(path, cohort, who="the reader", judged="this run")
         load_weights(encoder, path, prefix=READER_BACKBONE)
         return
-    if theirs["exp"] != "ssl_pretrain":
-        also = " or of +exp=read" if modality == "image" else ""
-        raise ConfigError(f"this is no run of +exp=ssl_pretrain{also}", file=path,
-                          value=theirs["exp"])  # fmt: skip
-    if theirs["model"]["modality"] != modality:
-        raise ConfigError(
-            f"the run pretrained another encoder than that of {modality}", file=path,
-            value=theirs["model"]["modality"],
-        )  # fmt: skip
-    rates = [c["data"]["signal_rate"] for c in (theirs, config)]
-    if modality != "image" and rates[0] != rates[1]:
-        raise ConfigError("the encoder was pretrained at another data.signal_rate", file=path,
-                          value=rates[0], remedy=f"This run has {rates[1]}")  # fmt: skip
     refuse_leakage(path, cohort, who="the pretraining", judged="this run")
     found = read_metrics(path.parent.parent)
     if (verdict := found["pretraining"]["collapse"]["verdict"]) != "healthy":
@@ -84,22 +66,6 @@ def load_backbone(
     load_weights(encoder, path, prefix=BACKBONE)
     if standardise is not None:
         load_weights(standardise, path, prefix=STANDARDISE)
-
-
-def _check_reader(theirs: Config, config: Config, path: Path) -> None:
-    """Refuse a reader with another image encoder or page size than this run.
-
-    Raises:
-        ConfigError: names the setting that differs.
-    """
-    encoder, size = theirs["model"]["image_encoder"], list(theirs["data"]["image_size"])
-    add = f"Add model.image_encoder={encoder} 'data.image_size={size}'".replace(", ", ",")
-    if encoder != config["model"]["image_encoder"]:
-        raise ConfigError("the reader has another model.image_encoder than this run", file=path,
-                          value=encoder, remedy=add)  # fmt: skip
-    if size != list(config["data"]["image_size"]):
-        raise ConfigError("the reader's encoder saw pages of another data.image_size than this "
-                          "run's", file=path, value=size, remedy=add)  # fmt: skip
 
 
 def fit_moments(

@@ -9,12 +9,13 @@ from torch import nn
 
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import ConfigError
-from ecgvision.core.run_folder import checkpoint_file, read_config
+from ecgvision.core.run_folder import read_config
 from ecgvision.data.module import EcgDataModule
 from ecgvision.nn.checkpoints import load_weights, weights_hash
 from ecgvision.nn.signal_net import SignalNet
 from ecgvision.nn.training.teacher import Teacher
-from ecgvision.systems.base import Config, reads_pages
+from ecgvision.systems.base import Config
+from ecgvision.systems.checkpoint_checks import check_teacher
 from ecgvision.systems.leakage import refuse_leakage
 
 
@@ -33,37 +34,21 @@ def load_teacher(
         exp: system of the teacher, `signal` or `patchecg`.
 
     Raises:
-        ConfigError: if there is no checkpoint; if its run has not finished, or is of another
-            system; if its sampling rate, length, normalisation or patches differ from the
-            student's; if it lacks a lead of the student; if it has seen records that the student
-            is evaluated on; if its weights differ from those the run was trained with; or if
-            `teacher.cache` is set where records vary.
-        LabelError: if it was trained for other labels; names both hashes.
+        ConfigError: as `check_teacher`; if it lacks a lead of the student; if it has seen records
+            that the student is evaluated on; if its weights differ from those the run was trained
+            with; or if `teacher.cache` is set where records vary.
+        LabelError: if it was trained for other labels.
     """
     if checkpoint is None:
         raise ConfigError("there is no teacher", remedy="Set teacher.checkpoint=RUN/checkpoints/…")
-    path = checkpoint_file(checkpoint)
+    path = check_teacher(checkpoint, config, exp=exp)
     theirs = read_config(path.parent.parent)
-    if theirs["exp"] != exp:
-        raise ConfigError(f"a teacher is a run of +exp={exp}", file=path, value=theirs["exp"])
-    same = {"signal_rate": None, "seconds": None, "normalise": "none"}
-    if exp == "patchecg":
-        same |= {"patch_length": None, "patch_stride": None}
-    for key, default in same.items():
-        ours = config["data"].get(key, default)
-        if theirs["data"].get(key, default) != ours:
-            raise ConfigError(
-                f"the teacher was trained with another data.{key}", file=path,
-                value=theirs["data"].get(key, default), remedy=f"The student has {ours}",
-            )  # fmt: skip
     refuse_leakage(path, data.cohort, who="the teacher", judged="its student")
     known = config["teacher"].get("weights")
     if known is not None and known != weights_hash(path):
         raise ConfigError("the teacher's weights are others than this run was trained with",
                           file=path, remedy="Put the checkpoint back, or train again")  # fmt: skip
     scheme = data.cohort.scheme
-    if reads_pages(theirs):
-        raise ConfigError("a teacher reads signals, this run reads pages", file=path)
     network = build(theirs, len(scheme.codes))
     known_leads = network.leads if isinstance(network, SignalNet) else LEADS
     if missing := [lead for lead in leads if lead not in known_leads]:

@@ -12,7 +12,7 @@ import pytest
 from data_prep import chunks
 from data_prep.manifest import pack_manifest
 from data_prep.pack import main
-from data_prep.ptbxl import pack_ptbxl
+from data_prep.ptbxl import check_rate, pack_ptbxl
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import DataError, LabelError, RecordError, StoreError
 from ecgvision.records.reading import read_record
@@ -91,6 +91,12 @@ def test_a_ptbxl_folder(ptbxl, tmp_path, rate):
         expected = read_record(ptbxl / f"records{rate}/00000/{i + 1:05d}_{tag}").signal
         np.testing.assert_allclose(store.read(i), expected, rtol=1e-6)
     assert quality(out)["without_flags"] == 5
+
+
+def test_rates_of_ptbxl():
+    assert [check_rate(rate) for rate in (100, 500.0, None)] == [100, 500, 500]
+    with pytest.raises(DataError, match="no such rate"):
+        check_rate(250)
 
 
 def test_folders_that_are_not_ptbxl(ptbxl, tmp_path):

@@ -13,7 +13,7 @@ import yaml
 
 from ecgvision import cli
 from ecgvision.systems import get_system
-from experiments.check import check_types
+from experiments.check import check_config
 from experiments.configure import configure
 from experiments.sources import check_source
 from experiments.stages import stage_config, trainable
@@ -51,7 +51,7 @@ def can_run(words: list[str]) -> None:
     stages = [stage_config(config, name) for name in trainable(config)
               if get_system(config["exp"]).needs(config, name)]  # fmt: skip
     for one in (config, *stages):
-        check_types(one)
+        check_config(one)
         check_source(one["data"])
         get_system(one["exp"]).check(one)
 

@@ -62,7 +62,7 @@ def test_every_page_has_code():
 def test_a_recipe_runs(code, registries_as_they_were, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert "assert " in code
-    exec(compile(code, "recipe", "exec"), {"__name__": "recipe"})
+    exec(compile(code, "recipe", "exec", dont_inherit=True), {"__name__": "recipe"})
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -176,6 +176,18 @@ SIGNAL = ("+exp=signal", "data=store", "data.num_workers=0", "data.batch_size=16
           "trainer.max_epochs=9")  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:.*barebones=True.*")  # that it logs nothing is its purpose
+@pytest.mark.parametrize("trial", ["fast_dev_run", "barebones"])
+def test_a_trial_runs_through_and_says_that_nothing_was_judged(tiny_store, tmp_path, trial, capsys):
+    words = [*SIGNAL, f"data.store=[{tiny_store}]", f"run_dir={tmp_path}", "trainer.max_epochs=1",
+             f"trainer.{trial}=true"]  # fmt: skip
+    for _ in range(2):  # it is no finished run, and is repeated
+        folder = run(configure(words))
+        told = capsys.readouterr().out
+        assert f"nothing was kept or judged, as trainer.{trial} is set" in told
+        assert {path.name for path in folder.iterdir()} == {".lock", "config.yaml"}
+
+
 def test_a_training_that_stopped_early_is_not_trained_further(tiny_store, tmp_path, monkeypatch):
     config = configure([*SIGNAL, f"data.store=[{tiny_store}]", f"run_dir={tmp_path}",
                         "optimizer.lr=1e-12", "trainer.patience=1",

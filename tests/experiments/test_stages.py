@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -10,9 +12,20 @@ from experiments import stages
 from experiments.configure import configure
 from experiments.run_id import run_id
 
+EXPS = sorted(file.stem for file in (Path(__file__).parents[2] / "experiments/exp").glob("*.yaml"))
+
 
 def no_training(config):
     pytest.fail("something was trained")
+
+
+@pytest.mark.parametrize("exp", EXPS)
+def test_every_run_and_its_stages_can_be_checked(exp):
+    stages.check(configure([f"+exp={exp}", "trainer.accelerator=cpu"]))
+
+
+def test_a_teacher_behind_a_page_can_be_checked():
+    stages.check(configure(["+exp=patchecg_page", "teacher.exp=patchecg"]))
 
 
 def test_a_stage_inherits_all_but_the_systems_own():

@@ -23,13 +23,11 @@ HARNESS = """
 import contextlib, io, json, runpy, sys
 
 def compose(words):
-    from hydra import compose, initialize_config_module
-
-    import experiments.configure
     from experiments import run
+    from experiments.configure import configure
 
-    with initialize_config_module("experiments", version_base="1.3"):
-        run._run_composed(compose("config", overrides=list(words)))
+    with run.refusals_on_one_line():
+        run.run(configure(words))
 
 def run(module, *words):
     if module == "compose":  # experiments.run without what Hydra does around it, which takes long
@@ -120,6 +118,15 @@ WRONG_RUNS = {
     "exp=vizecg trainer.devices=0": "trainer.devices 0",
     "exp=vizecg trainer.devices=[]": "trainer.devices []",
     "exp=vizecg trainer.accelerator=cpu trainer.devices=-1": "trainer.devices -1",
+    "exp=vizecg trainer.accelerator=cpu trainer.devices=[0,1]": "trainer.devices [0, 1]",
+    "exp=vizecg trainer.accelerator=cpu trainer.devices=800": "trainer.devices cores",
+    "exp=vizecg trainer.fast_dev_run=x": "trainer.fast_dev_run 'x'",
+    "exp=vizecg trainer.acumulate_grad_batches=2": "Did you mean trainer.accumulate_grad_batches?",
+    "exp=vizecg +data.batchsize=8": "Did you mean data.batch_size?",
+    "exp=vizecg data.unstated_rate=100": "unknown setting data.unstated_rate",
+    "exp=vizecg_ssl image.ssl.metod=byol": "Did you mean image.ssl.method?",
+    "exp=vizecg_ssl trainer.fast_dev_run=true": "trainer.fast_dev_run image.checkpoint",
+    "exp=vizecg data=ptbxl data.root=None": "data.root data=ptbxl",
     "exp=vizecg trainer.accelerator=abacus": "trainer.accelerator 'abacus'",
     "exp=vizecg trainer.precision=7": "trainer.precision 7",
     "exp=vizecg trainer.ema_decay=1": "trainer.ema_decay 1",

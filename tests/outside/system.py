@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ecgvision.core.settings import setting
 from ecgvision.data.paired import PairedDataModule
 from ecgvision.nn.student import Student
 from ecgvision.nn.training.task import BaseTask
 from ecgvision.systems.base import base_arguments
 from ecgvision.systems.labelled import LabelledSystem
 from ecgvision.systems.pages import page_data
+from ecgvision.systems.settings import PairedData
 
 
 class InkNet(nn.Module):
@@ -34,8 +37,21 @@ class InkTask(BaseTask):
         return {"ink": logits}, {"bce": loss}
 
 
+@dataclass(kw_only=True)
+class Model:
+    cells: int = setting(4, help="cells along each side of the page", at_least=1)
+
+
+@dataclass(kw_only=True)
+class InkSettings:
+    data: PairedData
+    model: Model
+
+
 class InkSystem(LabelledSystem):
     """`+exp=ink`."""
+
+    settings = InkSettings
 
     def streams(self, config: Any) -> tuple[str, ...]:
         return ("ink",)

@@ -8,6 +8,7 @@ from typing import Literal
 from ecgvision.core.errors import ConfigError
 
 KINDS = ("bernoulli", "mse")
+DIRECTIONS = ("signal_to_image", "image_to_signal")
 Reduction = Literal["mean", "sum"]
 REDUCTIONS: tuple[Reduction, ...] = ("mean", "sum")
 
@@ -54,9 +55,9 @@ def mutual(weight: float, direction: str) -> dict[str, float]:
     Raises:
         ConfigError: for another direction.
     """
-    both = ("signal_to_image", "image_to_signal")
     if direction == "symmetric":
-        return dict.fromkeys(both, weight / 2)
-    if direction not in both:
-        raise ConfigError(f"loss.kd_direction must be symmetric or one of {both}", value=direction)
+        return dict.fromkeys(DIRECTIONS, weight / 2)
+    if direction not in DIRECTIONS:
+        raise ConfigError(f"loss.kd_direction must be symmetric or one of {DIRECTIONS}",
+                          value=direction)  # fmt: skip
     return {direction: weight}

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from ecgvision.core.errors import ConfigError
 
+NAMES = ("adamw", "adam")
+SCHEDULES = ("cosine", "step", "constant")
+
 DROP = 0.1
 """Factor of the learning rate at each milestone (PatchECG's and MVKT-ECG's public code)."""
 
@@ -42,9 +45,9 @@ class OptimizerSettings:
                 "optimizer.lr must be positive, weight_decay not negative and warmup in [0, 1)",
                 value=(self.lr, self.weight_decay, self.warmup),
             )
-        if self.name not in ("adamw", "adam"):
+        if self.name not in NAMES:
             raise ConfigError("optimizer.name must be adamw or adam", value=self.name)
-        if self.schedule not in ("cosine", "step", "constant"):
+        if self.schedule not in SCHEDULES:
             raise ConfigError("optimizer.schedule must be cosine, step or constant",
                               value=self.schedule)  # fmt: skip
         if not all(0 < m < 1 for m in self.milestones):

@@ -124,7 +124,9 @@ def _waves(
 
 
 def _comb(
-    profile: NDArray[np.float64], waves: NDArray[np.complex128], counted: NDArray[np.bool_],
+    profile: NDArray[np.float64],
+    waves: NDArray[np.complex128],
+    counted: NDArray[np.bool_],
     window: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return the mean strength of each period's harmonics relative to the profile's size."""

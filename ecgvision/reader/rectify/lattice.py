@@ -112,9 +112,7 @@ def grow(
 class _Growth:
     """Arrays that fill up while a lattice grows; indices are rows and columns of lines."""
 
-    def __init__(
-        self, contrast: NDArray[np.float32], seed: Seed, least_strength: float
-    ) -> None:
+    def __init__(self, contrast: NDArray[np.float32], seed: Seed, least_strength: float) -> None:
         self.contrast, self.least_strength = contrast, least_strength
         size = 2 * WIDEST + 1
         self.points = np.full((size, size, 2), np.nan)

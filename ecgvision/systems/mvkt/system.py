@@ -9,7 +9,9 @@ from ecgvision.nn.encoder_names import check_signal_encoder, lead_names
 from ecgvision.nn.losses.names import NEGATIVES
 from ecgvision.nn.losses.pair_settings import named_pairs
 from ecgvision.systems.base import Config, base_arguments
+from ecgvision.systems.checkpoint_checks import check_teacher
 from ecgvision.systems.labelled import LabelledSystem
+from ecgvision.systems.mvkt.settings import MvktSettings
 from ecgvision.systems.signal.system import SignalSystem, fit_scale
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ STREAMS = ("student", "teacher")
 
 class Mvkt(LabelledSystem):
     """`+exp=mvkt`: knowledge transfer from a 12-lead teacher to a student of few leads."""
+
+    settings = MvktSettings
 
     def streams(self, config: Config) -> tuple[str, ...]:
         return STREAMS
@@ -42,6 +46,10 @@ class Mvkt(LabelledSystem):
             raise ConfigError(f"loss.clt_negatives must be one of {NEGATIVES}",
                               value=config["loss"]["clt_negatives"])  # fmt: skip
         named_pairs(**_pairs(config))
+
+    def check_checkpoints(self, config: Config) -> None:
+        if (teacher := config["teacher"]["checkpoint"]) is not None:
+            check_teacher(teacher, config)
 
     def can_be_filled(self, config: Config) -> bool:
         return True

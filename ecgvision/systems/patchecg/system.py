@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ecgvision.data.patch_settings import PatchSettings
 from ecgvision.nn.encoder_names import PATCH_ENCODERS, unknown_patch_encoder
 from ecgvision.systems.base import Config, network_arguments, reads_pages
+from ecgvision.systems.patchecg.settings import PatchECGSettings
 from ecgvision.systems.signal.system import MaskedSystem
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ class PatchECGSystem(MaskedSystem):
     """`+exp=patchecg`: a transformer over the printed patches of a record."""
 
     stream = "patches"
+    settings = PatchECGSettings
 
     def cut(self, config: Config) -> PatchSettings:
         length, stride = (config["data"][key] for key in ("patch_length", "patch_stride"))

@@ -19,7 +19,9 @@ from ecgvision.systems.base import (
     base_arguments,
     loader_arguments,
 )
+from ecgvision.systems.checkpoint_checks import check_weights
 from ecgvision.systems.pages import page_settings
+from ecgvision.systems.read.settings import ReadSettings
 
 if TYPE_CHECKING:
     from ecgvision.data.cohort import Cohort
@@ -62,6 +64,7 @@ class Read(System):
     """The page reader, `+exp=read`."""
 
     needs_labels = False
+    settings = ReadSettings
 
     def streams(self, config: Config) -> tuple[str, ...]:
         return ()
@@ -76,6 +79,10 @@ class Read(System):
         _variation(config)
         check_page_reader(config["model"]["image_encoder"], settings.image_size,
                           pretrained=config["model"]["pretrained"])  # fmt: skip
+
+    def check_checkpoints(self, config: Config) -> None:
+        if config["model"]["weights"] is not None:
+            check_weights(config)
 
     def data(self, config: Config, cohort: Cohort) -> ReadingDataModule:
         from ecgvision.reader.data.module import ReadingDataModule
@@ -132,12 +139,7 @@ def _pages(config: Config) -> dict[str, int]:
     if data.get("images"):
         raise ConfigError("pages to learn reading from are drawn as they are needed",
                           value=data["images"], remedy="Leave data.images out")  # fmt: skip
-    pages = {"train": data["pages_per_epoch"], "val": data["val_pages"],
-             "test": data["test_pages"]}  # fmt: skip
-    if not all(isinstance(count, int) for count in pages.values()):
-        raise ConfigError("data.pages_per_epoch, val_pages and test_pages are whole numbers",
-                          value=pages)  # fmt: skip
-    return pages
+    return {"train": data["pages_per_epoch"], "val": data["val_pages"], "test": data["test_pages"]}
 
 
 def _variation(config: Config) -> PageVariation:

@@ -10,7 +10,6 @@ from ecgvision.core.errors import ConfigError, about_setting
 from ecgvision.core.layouts import WILDCARD_LAYOUTS, get_layout
 from ecgvision.data.patch_settings import FLAT_MV, PatchSettings
 from ecgvision.nn.encoder_names import check_signal_encoder, lead_names
-from ecgvision.nn.losses.names import check_masked_loss
 from ecgvision.systems.base import (
     Config,
     base_arguments,
@@ -19,8 +18,10 @@ from ecgvision.systems.base import (
     network_arguments,
     reads_pages,
 )
+from ecgvision.systems.checkpoint_checks import check_teacher, check_weights
 from ecgvision.systems.labelled import LabelledSystem
 from ecgvision.systems.pages import page_data, page_settings
+from ecgvision.systems.signal.settings import SignalSettings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -100,7 +101,6 @@ class MaskedSystem(LabelledSystem):
 
     def check_settings(self, config: Config) -> None:
         super().check_settings(config)
-        check_masked_loss(config["loss"]["name"])
         if not reads_pages(config):
             self.patches(config)
             _refuse_teacher(config)
@@ -113,6 +113,12 @@ class MaskedSystem(LabelledSystem):
                 for name in names(config["data"]["layouts"]):
                     if name not in WILDCARD_LAYOUTS:
                         get_layout(name)
+
+    def check_checkpoints(self, config: Config) -> None:
+        if config["model"].get("weights") is not None:  # a teacher's stage lacks these keys
+            check_weights(config)
+        if (teacher := config.get("teacher", {}).get("checkpoint")) is not None:
+            check_teacher(teacher, config, exp=config["exp"])
 
     def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
         if reads_pages(config):
@@ -165,6 +171,7 @@ class SignalSystem(MaskedSystem):
     """`+exp=signal`: a plain signal classifier."""
 
     stream = "signal"
+    settings = SignalSettings
 
     def network(self, config: Config, labels: int) -> SignalNet:
         from ecgvision.nn.signal_net import SignalNet

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from ecgvision.core.errors import ConfigError
 from ecgvision.nn.encoder_names import check_signal_encoder
 from ecgvision.systems.base import Config, base_arguments, loader_arguments, names
+from ecgvision.systems.checkpoint_checks import check_backbone
 from ecgvision.systems.labelled import LabelledSystem
 from ecgvision.systems.ssl.pretrain import crop_settings, modality
+from ecgvision.systems.ssl.settings import SIGNALS, FinetuneSettings
 from ecgvision.systems.stage_checks import check_stage
 
 if TYPE_CHECKING:
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from ecgvision.data.module import EcgDataModule
     from ecgvision.systems.ssl.finetune_task import FinetuneTask
     from ecgvision.systems.ssl.network import Fusion, GatedNet
-
-SIGNALS = ("time", "spectrogram")
 
 
 def fusion(config: Config) -> Fusion:
@@ -37,6 +37,8 @@ def fusion(config: Config) -> Fusion:
 
 class SslFinetune(LabelledSystem):
     """`+exp=ssl_finetune`, and the second stage of `+exp=ssl`."""
+
+    settings = FinetuneSettings
 
     def streams(self, config: Config) -> tuple[str, ...]:
         kind = fusion(config)
@@ -68,6 +70,11 @@ class SslFinetune(LabelledSystem):
                 check_stage(config, name, name, "time_encoder" if name == "time" else None)
                 given[name] = name
         self._check(config, given, used)
+
+    def check_checkpoints(self, config: Config) -> None:
+        for kind in SIGNALS:
+            if (given := config[kind]["checkpoint"]) is not None:
+                check_backbone(f"{kind}.checkpoint", given, kind, config)
 
     def data(self, config: Config, cohort: Cohort) -> CropDataModule:
         from ecgvision.data.crops import CropDataModule

@@ -18,7 +18,8 @@ from ecgvision.systems.base import (
     names,
 )
 from ecgvision.systems.pages import page_data, page_settings
-from ecgvision.systems.ssl.views.checks import check_counts, check_share
+from ecgvision.systems.ssl.settings import MODALITIES, PretrainSettings
+from ecgvision.systems.ssl.views.checks import check_counts
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from ecgvision.systems.ssl.pretrain_inputs import Branch, PageInput, SpectrogramInput, TimeInput
     from ecgvision.systems.ssl.pretrain_task import PretrainTask
     from ecgvision.systems.ssl.self_distillation import DINOLoss
-
-MODALITIES = ("time", "spectrogram", "image")
-METHODS = ("dino", "simclr", "byol")
 
 
 def crop_settings(config: Config) -> CropSettings:
@@ -62,15 +60,8 @@ def modality(config: Config, known: tuple[str, ...] = MODALITIES) -> str:
 
 
 def _view_counts(config: Config) -> dict[str, Any]:
-    """Return the numbers of global and local views of the method.
-
-    Raises:
-        ConfigError: for an unknown method.
-    """
+    """Return the numbers of global and local views of the method."""
     ssl = config["ssl"]
-    if ssl["method"] not in METHODS:
-        raise ConfigError("unknown ssl.method", value=ssl["method"],
-                          remedy=f"Known: {', '.join(METHODS)}")  # fmt: skip
     # SimCLR and BYOL compare two global views.
     alike: dict[str, Any] = {"global_views": 2, "local_views": 0}
     return {key: ssl[key] for key in alike} if ssl["method"] == "dino" else alike
@@ -79,23 +70,18 @@ def _view_counts(config: Config) -> dict[str, Any]:
 class SslPretrain(System):
     """`+exp=ssl_pretrain`: pretraining of an encoder without labels."""
 
+    settings = PretrainSettings
     needs_labels = False
 
     def streams(self, config: Config) -> tuple[str, ...]:
         return ()
 
     def monitor(self, config: Config) -> tuple[str, str] | None:
-        choose = config["ssl"]["choose"]
-        if choose not in ("last", "loss"):
-            raise ConfigError("ssl.choose must be last or loss", value=choose)
-        return ("train/loss", "min") if choose == "loss" else None
+        return ("train/loss", "min") if config["ssl"]["choose"] == "loss" else None
 
     def check_settings(self, config: Config) -> None:
-        self.monitor(config)
         check_counts(**_view_counts(config))
         super().check_settings(config)
-        for key in ("momentum", "final_momentum"):
-            check_share(f"ssl.{key}", config["ssl"][key])
         for key in ("ema_decay", "patience"):
             if config["trainer"][key]:
                 raise ConfigError(

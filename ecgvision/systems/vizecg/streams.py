@@ -7,6 +7,7 @@ from typing import Literal, get_args
 from ecgvision.core.errors import ConfigError
 
 Streams = Literal["both", "image", "signal"]
+VARIANTS = ("A1", "A2")
 
 SIGNAL_AND_IMAGE = "signal+image"
 """Name of the signal stream if it attends to the image; it is not a signal-only baseline."""
@@ -27,7 +28,7 @@ def check_streams(streams: str, variant: str) -> None:
     Raises:
         ConfigError: for an unknown value; names the setting.
     """
-    if variant not in ("A1", "A2"):
+    if variant not in VARIANTS:
         raise ConfigError("model.variant must be A1 or A2", value=variant)
     if streams not in get_args(Streams):
         raise ConfigError("model.streams must be both, image or signal", value=streams)

@@ -9,10 +9,12 @@ from ecgvision.core.errors import ConfigError
 from ecgvision.nn.encoder_names import check_image_encoder, check_signal_encoder
 from ecgvision.nn.losses.pair_settings import mutual, named_pairs
 from ecgvision.systems.base import Config, base_arguments
+from ecgvision.systems.checkpoint_checks import check_backbone, check_teacher
 from ecgvision.systems.labelled import LabelledSystem
 from ecgvision.systems.pages import page_data, page_settings
 from ecgvision.systems.signal.system import SignalSystem
 from ecgvision.systems.stage_checks import check_stage
+from ecgvision.systems.vizecg.settings import VizECGSettings
 from ecgvision.systems.vizecg.streams import check_streams, stream_names
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 class VizECG(LabelledSystem):
     """`+exp=vizecg`: an image stream trained together with a signal stream."""
+
+    settings = VizECGSettings
 
     def streams(self, config: Config) -> tuple[str, ...]:
         model = config["model"]
@@ -63,6 +67,12 @@ class VizECG(LabelledSystem):
             check_signal_encoder(model["signal_encoder"])
         teacher = config.get("teacher", {}).get("checkpoint") is not None
         named_pairs(**self._pairs(config, taught=teacher))
+
+    def check_checkpoints(self, config: Config) -> None:
+        if (start := config["model"]["image_checkpoint"]) is not None:
+            check_backbone("model.image_checkpoint", start, "image", config)
+        if (teacher := config["teacher"]["checkpoint"]) is not None:
+            check_teacher(teacher, config)
 
     def data(self, config: Config, cohort: Cohort) -> PairedDataModule:
         return page_data(config, cohort, images=config["model"]["streams"] != "signal")

@@ -34,7 +34,7 @@ OFF_CENTRE_MM = 2.0
 
 STRIPS_PER_PAGE = 4
 POOL = 32
-"""Strips of one page, and the number from which the next one is drawn, so that batches mix pages."""
+"""Strips of one page, and the number of strips from which the next is drawn: batches mix pages."""
 
 EDGE_MM = 1.0
 """Distance from a row's line, a start or an end up to which a cell belongs to it."""
@@ -89,7 +89,7 @@ class MarkCrops(Crops):
         while True:
             drawing, page, style = draw_flat(*self.record(rng), rng, maps.PX_PER_MM)
             height, width = drawing.image.shape[:2]
-            top, left = (int(rng.uniform(-BEYOND_PX, max(n - MARK_SIDE, -BEYOND_PX + 1) + BEYOND_PX))
+            top, left = (int(rng.uniform(-BEYOND_PX, max(n - MARK_SIDE + BEYOND_PX, 1)))
                          for n in (height, width))  # fmt: skip
             image = cut(drawing.image, top, left, (MARK_SIDE, MARK_SIDE), _beyond(rng))
             image, _ = bend(rng, image, np.zeros((0, 2)), maps.PX_PER_MM)

@@ -74,8 +74,9 @@ def random_page(rng: np.random.Generator, px_per_mm: float) -> tuple[Page, Style
             bands = layout.rows + layout.strips
             row = float(rng.uniform(*ROWS_MM[bands >= MANY_BANDS]))
             margins = float(rng.uniform(0, 30)), float(rng.uniform(0, 15))
-            given = {"margins_mm": margins, "strips_on_top": bool(rng.random() < 0.08),
-                     "paper_mm": (row * bands + sum(margins), float(rng.uniform(262, 300)))}  # fmt: skip
+            size = row * bands + sum(margins), float(rng.uniform(262, 300))
+            given = {"margins_mm": margins, "paper_mm": size,
+                     "strips_on_top": bool(rng.random() < 0.08)}  # fmt: skip
         if rng.random() < 0.2:
             given["speed"] = 50.0 if rng.random() < 0.5 else 25.0
             given["gain"] = float(rng.choice((5.0, 20.0)))

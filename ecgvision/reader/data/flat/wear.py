@@ -59,9 +59,7 @@ def bend(
     return np.asarray(bent, np.uint8), moved
 
 
-def wear(
-    rng: np.random.Generator, image: NDArray[np.uint8], px_per_mm: float
-) -> NDArray[np.uint8]:
+def wear(rng: np.random.Generator, image: NDArray[np.uint8], px_per_mm: float) -> NDArray[np.uint8]:
     """Return the page as a picture of it shows it; nothing moves.
 
     Args:
