@@ -254,11 +254,24 @@ def _read_16(header: Header, steps: dict[str, NDArray[np.int16]]) -> Window:
 def _length(path: Path, header: Header) -> int:
     if header.length is not None:
         return header.length
+    _check_files(path, header)
     record = _through_wfdb(path)
     return int(np.asarray(record.p_signal).shape[0])
 
 
+def _check_files(path: Path, header: Header) -> None:
+    """Check the signal files, which the `wfdb` package opens by their names."""
+    for name in sorted({channel.file for channel in header.channels}):
+        try:
+            check_input(path.with_name(name), limit=RECORD)
+        except OSError as error:
+            raise RecordError("the signal file cannot be read", file=path.with_name(name),
+                              value=error.strerror) from None  # fmt: skip
+
+
 def _read_others(path: Path, header: Header) -> Window:
+    _check_files(path, header)
+
     def read(start: int, stop: int, channels: Sequence[int]) -> NDArray[np.float64]:
         record = _through_wfdb(path, sampfrom=start, sampto=stop, channels=list(channels))
         values = np.asarray(record.p_signal, np.float64).T
@@ -280,7 +293,6 @@ def _through_wfdb(path: Path, **part: Any) -> Any:
         import wfdb
 
     try:
-        check_input(path.with_suffix(".hea"))
         return wfdb.rdrecord(str(path.with_suffix("")), physical=True, **part)
     except Exception as error:  # wfdb raises various exceptions for damaged files
         raise RecordError(
