@@ -1,0 +1,1 @@
+"""Training, judging and release of the page reader in paper coordinates."""
