@@ -119,7 +119,7 @@ def read_picture(
         speed: mm/s.
     """
     view = look(picture, viewer, speed)
-    flat = view.mesh.flatten(picture, strips.PX_PER_MM)
+    flat = view.mesh.flatten(picture, strips.PX_PER_MM, strips.COLUMNS_PER_MM)
     return trace(flat, view, tracer, gain)
 
 
@@ -160,7 +160,7 @@ def see(flat: NDArray[np.uint8], viewer: Viewer) -> PageMaps:
 
 
 def trace(flat: NDArray[np.uint8], view: View, tracer: Tracer, gain: float | None) -> FlatReading:
-    """Follow the traces of a flat page at `strips.PX_PER_MM`."""
+    """Follow the traces of a flat page at the resolution of strips."""
     samples = round(SECONDS * RATE)
     signal = np.full((len(LEADS), samples), np.nan, np.float32)
     spread, printed = np.zeros_like(signal), np.zeros_like(signal)
@@ -176,7 +176,7 @@ def trace(flat: NDArray[np.uint8], view: View, tracer: Tracer, gain: float | Non
         for segment in sorted(arrangement.segments, key=lambda s: s.strip):
             row, curve, lead = view.rows[segment.row], curves[segment.row], LEAD_INDEX[segment.lead]
             x = segment.left + (time - segment.start) * arrangement.speed
-            at, columns = x * strips.PX_PER_MM - 0.5, np.arange(len(curve.y))
+            at, columns = x * strips.COLUMNS_PER_MM - 0.5, np.arange(len(curve.y))
             shown = np.interp(at, columns, curve.printed, left=0, right=0)
             new = ((x >= segment.left) & (x < segment.right) & (shown > 0.5)
                    & np.isnan(signal[lead]))  # fmt: skip
@@ -212,10 +212,10 @@ def _shift(view: View, curves: dict[int, Curve]) -> float:
     """Return by how many mm the traces begin later than the rows that were seen, the median."""
     assert view.arrangement is not None
     left = min(segment.left for segment in view.arrangement.segments)
-    first, last = (round((left + d) * strips.PX_PER_MM) for d in (-FIRST_MM, FIRST_MM))
+    first, last = (round((left + d) * strips.COLUMNS_PER_MM) for d in (-FIRST_MM, FIRST_MM))
     found = []
     for curve in curves.values():
         columns = np.flatnonzero(curve.printed[max(first, 0) : last] > 0.5) + max(first, 0)
         if len(columns) and columns[0] > first:
-            found.append(columns[0] / strips.PX_PER_MM - left)
+            found.append(columns[0] / strips.COLUMNS_PER_MM - left)
     return float(np.median(found)) if found else 0.0

@@ -68,7 +68,9 @@ class Mesh:
         """Return the mesh of the same paper read after so many quarter turns to the left."""
         return Mesh(np.rot90(self.nodes, quarters), np.rot90(self.seen, quarters))
 
-    def flatten(self, picture: NDArray[np.uint8], px_per_mm: float) -> NDArray[np.uint8]:
+    def flatten(
+        self, picture: NDArray[np.uint8], px_per_mm: float, across: float | None = None
+    ) -> NDArray[np.uint8]:
         """Return the paper as if scanned flat; what lies outside the picture is white.
 
         Where the picture is finer than the result, it is averaged first, so that thin lines fade
@@ -77,6 +79,7 @@ class Mesh:
         Args:
             picture: (H, W, 3) uint8.
             px_per_mm: resolution of the result.
+            across: resolution from left to right, if it differs.
 
         Returns:
             (height, width, 3) uint8; the middle of pixel (0, 0) is half a pixel from the corner of
@@ -88,14 +91,18 @@ class Mesh:
         if scale < 1:
             size = [max(1, round(n * scale)) for n in picture.shape[1::-1]]
             picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-        height, width = (round(mm * px_per_mm) for mm in self.size_mm)
+        fine = px_per_mm if across is None else across
+        height, width = (round(mm * px) for mm, px in
+                         zip(self.size_mm, (px_per_mm, fine), strict=True))  # fmt: skip
         step = px_per_mm * SQUARE_MM
         nodes = ((self.nodes + 0.5) * scale - 0.5).astype(np.float32)
-        across = (np.arange(width, dtype=np.float32) + 0.5) / np.float32(step)
+        columns = (np.arange(width, dtype=np.float32) + np.float32(0.5)) / np.float32(
+            fine * SQUARE_MM
+        )
         out = np.empty((height, width, 3), np.uint8)
         for top in range(0, height, CLIP):
             down = np.arange(top, min(top + CLIP, height), dtype=np.float32) + np.float32(0.5)
-            x, y = np.meshgrid(across, down / np.float32(step))
+            x, y = np.meshgrid(columns, down / np.float32(step))
             place = np.asarray(cv2.remap(nodes, x, y, cv2.INTER_CUBIC,
                                          borderMode=cv2.BORDER_REPLICATE))  # fmt: skip
             out[top : top + CLIP] = cv2.remap(

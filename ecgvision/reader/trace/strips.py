@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ecgvision.reader.layout.rows import Row
 
-PX_PER_MM = 6
-"""Resolution of a strip: 150 columns a second at 25 mm/s."""
+PX_PER_MM, COLUMNS_PER_MM = 6, 12
+"""Resolution of a strip down and across: 300 columns a second at 25 mm/s, so that the steep parts
+of a QRS complex take several columns."""
 
 HEIGHT = 320
 """Height of a strip in pixels, 53 mm: 2.7 mV on either side of 0 mV at 10 mm/mV."""
@@ -29,7 +30,7 @@ the logit of a column's being printed (B, W)."""
 
 
 class Curve(NamedTuple):
-    """The trace of a row; column k is at (k + 0.5) / PX_PER_MM millimetres from the page's left.
+    """The trace of a row; column k is at (k + 0.5) / COLUMNS_PER_MM mm from the page's left.
 
     Attributes:
         y: (W,) height in mm from the top of the page.
@@ -46,7 +47,7 @@ def read_curves(flat: NDArray[np.uint8], rows: list[Row], tracer: Tracer) -> lis
     """Return the curve of every row.
 
     Args:
-        flat: (H, W, 3) uint8, the flat page at `PX_PER_MM`.
+        flat: (H, W, 3) uint8, the flat page at `PX_PER_MM` down and `COLUMNS_PER_MM` across.
     """
     width = flat.shape[1]
     wide = -(-width // MULTIPLE) * MULTIPLE
