@@ -292,7 +292,7 @@ def _strip(page: _Page, row: int) -> tuple[_Cell, float]:
         for name, probability in page.names[k].says.items():
             says[name] = max(says.get(name, 0.0), probability)
     prior = {lead: STRIP_LEADS.get(lead, OTHER_STRIP) for lead in LEADS}
-    best = max(LEADS, key=lambda lead: prior[lead] + 2 * NAME * says.get(lead, 0.0))
+    best = max(LEADS, key=lambda lead: prior[lead] + 1.5 * NAME * says.get(lead, 0.0))
     return place._replace(name=best), prior[best]
 
 
