@@ -64,7 +64,7 @@ class Mesh:
         at = np.asarray(mm, np.float64).reshape(-1, 2) / SQUARE_MM
         rows, columns = (_spline(at[:, k], n) for k, n in ((1, len(self.nodes)),
                                                            (0, self.nodes.shape[1])))  # fmt: skip
-        near = self.nodes[rows.index[:, :, None], columns.index[:, None]]
+        near = self.nodes[rows.near[:, :, None], columns.near[:, None]]
         out = np.einsum("ni,nj,nijk->nk", rows.weight, columns.weight, near)
         return out.reshape(np.shape(mm))
 
@@ -115,14 +115,14 @@ class Mesh:
 class _Spline(NamedTuple):
     """Interpolation at N places between nodes: the four nodes of each, and their weights."""
 
-    index: NDArray[np.intp]
+    near: NDArray[np.intp]
     weight: NDArray[np.float64]
-    count: int
+    total: int
 
     def dense(self) -> NDArray[np.float64]:
-        """Return the weights of all nodes, (N, count)."""
-        out = np.zeros((len(self.index), self.count))
-        np.add.at(out, (np.arange(len(out))[:, None], self.index), self.weight)
+        """Return the weights of all nodes, (N, total)."""
+        out = np.zeros((len(self.near), self.total))
+        np.add.at(out, (np.arange(len(out))[:, None], self.near), self.weight)
         return out
 
 
