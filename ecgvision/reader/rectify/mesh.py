@@ -126,14 +126,14 @@ class _Spline(NamedTuple):
         return out
 
 
-def _spline(at: NDArray[np.float64], count: int) -> _Spline:
+def _spline(at: NDArray[np.floating], count: int) -> _Spline:
     """Interpolate at places in units of nodes, between nodes 0 and count - 1.
 
     Catmull and Rom's spline (1974) goes through the nodes, is smooth, and follows straight lines
     exactly. OpenCV's cubic interpolation does not, and knows 32 places between two nodes only.
     Beyond the last nodes the place is that of the nearest edge.
     """
-    at = at.clip(0, count - 1)
+    at = at.astype(np.float64).clip(0, count - 1)
     first = np.floor(at).clip(0, count - 2).astype(np.intp)
     t = at - first
     weight = 0.5 * np.stack([
