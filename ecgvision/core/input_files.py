@@ -71,7 +71,10 @@ def read_bytes(path: PathLike, *, limit: int) -> bytes:
         OSError: see `open_input`; also for a file that grows beyond the limit while it is read.
     """
     with open_input(path, limit=limit) as stream:
-        data = stream.read(limit + 1)
+        stated = os.fstat(stream.fileno()).st_size
+        data = stream.read(stated + 1)  # as much memory is set aside as is asked for
+        if len(data) > stated:  # it grows, or states no size, as the files of /proc
+            data += stream.read(limit + 1 - len(data))
     if len(data) > limit:
         raise _too_large(path, limit)
     return data
