@@ -97,14 +97,13 @@ def read_places(folder: Path) -> list[dict[str, Any]]:
         try:
             row = json.loads(line)
             for trace in row.get("traces", ()):
-                LEAD_INDEX[trace["lead"]], float(trace["x"][1]), float(trace["y"][1])
-        except (ValueError, TypeError, IndexError) as error:
-            raise DataError(f"line {number} is no place", file=path, value=str(error)) from None
+                trace["lead"], float(trace["x"][1]), float(trace["y"][1])
         except KeyError as error:
-            if str(error).strip("'") not in ("lead", "x", "y"):  # a lead that is none of the twelve
-                row["traces"] = [t for t in row["traces"] if t["lead"] in LEAD_INDEX]
-            else:
-                raise DataError(f"line {number} lacks {error}", file=path) from None
+            raise DataError(f"line {number} lacks {error}", file=path) from None
+        except (AttributeError, ValueError, TypeError, IndexError) as error:
+            raise DataError(f"line {number} is no place", file=path, value=str(error)) from None
+        if "traces" in row:  # leads beside the twelve are not judged
+            row["traces"] = [t for t in row["traces"] if t["lead"] in LEADS]
         if not isinstance(row.get("file"), str) or not (folder / row["file"]).is_file():
             raise DataError(f"line {number} names no picture of the folder", file=path,
                             value=row.get("file"))  # fmt: skip
