@@ -83,6 +83,8 @@ def find_paper(picture: NDArray[np.uint8]) -> Paper | None:
     if max(contrast.shape) / seed.period > MOST_SQUARES:
         seed = seed._replace(period=5 * seed.period)
     lattice = grow(contrast, seed, least_strength=max(LEAST_STRENGTH, FAINTEST * strength))
+    if lattice.score < LEAST:  # of few crossings it is 0
+        return None
     return Paper(mesh_of(smooth(lattice), scale), lattice.score)
 
 
