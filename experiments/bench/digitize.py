@@ -70,7 +70,7 @@ def drawn(stores: Sequence[str], pages: int) -> Iterator[NDArray[np.uint8]]:
     """Draw pages of evenly spaced records from the validation folds of the package's reader.
 
     Raises:
-        ConfigError: if there is no record in these folds, or no page is requested.
+        ConfigError: if there is no record in these folds.
     """
     from ecgvision.render import artefacts
     from ecgvision.render.draw import draw
@@ -78,8 +78,8 @@ def drawn(stores: Sequence[str], pages: int) -> Iterator[NDArray[np.uint8]]:
     folds = read_config(READER)["data"]["folds"]["val"]
     found = [(store, int(row)) for store in map(Store, stores)
              for row in np.flatnonzero(store.records["fold"].isin(folds))]  # fmt: skip
-    if not found or pages < 1:
-        raise ConfigError("there is no page to draw", value=f"{pages} pages, folds {folds}",
+    if not found:
+        raise ConfigError("there is no page to draw", value=f"folds {folds}",
                           remedy="Give stores with records of these folds")  # fmt: skip
     for number, at in enumerate(np.linspace(0, len(found) - 1, min(pages, len(found))).astype(int)):
         store, row = found[at]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,9 @@ def test_every_kind_of_picture_is_counted(
 
 
 def test_stores_without_such_records_are_named(
-    words: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert bench.main([*words, "--pages", "0"]) == 2
+    words: list[str], tmp_path: Path, make_store: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    few = make_store(tmp_path / "few", records=2)  # of folds 1 and 2
+    assert bench.main([*words[:-1], str(few)]) == 2
     assert "no page to draw" in capsys.readouterr().err
