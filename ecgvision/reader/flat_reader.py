@@ -136,7 +136,7 @@ def look(picture: NDArray[np.uint8], viewer: Viewer, speed: float) -> View:
         for mesh in meshes:
             upright = mesh.turned(quarters)
             views.append(_view(picture, upright, quarters, paper is not None, viewer, speed))
-        if views[-1].evidence > UPRIGHT:
+        if max(view.evidence for view in views) > UPRIGHT:
             break
     return max(views, key=lambda view: view.evidence)  # the first of several: as it lies
 
@@ -182,9 +182,10 @@ def trace(flat: NDArray[np.uint8], view: View, tracer: Tracer, gain: float | Non
                    & np.isnan(signal[lead]))  # fmt: skip
             if not new.any():
                 continue
-            y = np.interp(at, columns, curve.y)[new]
+            known = curve.printed > 0.5  # elsewhere a height means nothing
+            y = np.interp(at[new], columns[known], curve.y[known])
             signal[lead, new] = segment.sign * (row.y - y) / gain
-            spread[lead, new] = np.interp(at[new], columns, curve.spread) / gain
+            spread[lead, new] = np.interp(at[new], columns[known], curve.spread[known]) / gain
             printed[lead, new] = shown[new]
             place[lead, new] = view.mesh.to_picture(np.stack([x[new], y], axis=-1))
     return FlatReading(signal, spread, printed, place, gain, sure, view)
