@@ -108,7 +108,7 @@ class Mesh:
         return out
 
 
-def _spline(at: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+def _spline(at: NDArray[np.floating], count: int) -> NDArray[np.float64]:
     """Return (len(at), count): weights of nodes 0, 1, … in the value at places between them.
 
     A cubic spline (Catmull and Rom 1974) that continues straight beyond the outermost nodes. OpenCV
