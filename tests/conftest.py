@@ -107,6 +107,20 @@ def trained_reader(
 
 
 @pytest.fixture(scope="session")
+def flat_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the reader in paper coordinates, whose small networks have learned nothing: one
+    for all worker processes, so nothing may be written into it."""
+    from tests.flat_bundles import write_flat_bundle
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # of the whole session
+    with FileLock(folder / "flat.lock"):
+        made = folder / "flat-reader" / "bundle"
+        return made if made.is_dir() else write_flat_bundle(made)
+
+
+@pytest.fixture(scope="session")
 def without_bundle() -> Callable[..., Any]:
     """`with without_bundle():` runs are finished but for their bundle, whose graph takes a page
     reader the better part of a minute; for tests that are about something else."""

@@ -30,12 +30,21 @@ def signal(seed: int = 0, seconds: float = 10.0, rate: float = RATE) -> NDArray[
     return beats(np.random.default_rng(seed), 1, seconds, rate)
 
 
+def waves(seconds: float = 10.0, rate: float = 500.0) -> NDArray[np.float32]:
+    """Twelve leads at most 0.8 mV high that nowhere run along a line of the grid."""
+    time = np.arange(round(seconds * rate)) / rate
+    rng = np.random.default_rng(5)
+    parts = [0.2 * np.sin(2 * np.pi * (rng.uniform(0.5, 2.5, (12, 1)) * time + rng.random((12, 1))))
+             for _ in range(4)]  # fmt: skip
+    return np.sum(parts, axis=0).astype(np.float32)
+
+
 @lru_cache(maxsize=16)
 def small_page(kind: str = "kit", dpi: float = 150.0) -> tuple[Drawing, Page, Style]:
     """A page of a paper's look on a small sheet."""
     style = get_paper(kind).style
     page = Page(get_layout("3x4+II"), dpi=dpi, paper_mm=SHEET_MM)
-    return draw(signal(), RATE, page, style), page, style
+    return draw(waves(), 500.0, page, style), page, style
 
 
 @lru_cache(maxsize=16)

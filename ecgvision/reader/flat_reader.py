@@ -189,9 +189,10 @@ def trace(flat: NDArray[np.uint8], view: View, tracer: Tracer, gain: float | Non
                    & np.isnan(signal[lead]))  # fmt: skip
             if not new.any():
                 continue
-            y = np.interp(at, columns, curve.y)[new]
+            known = curve.printed > 0.5  # elsewhere a height means nothing
+            y = np.interp(at[new], columns[known], curve.y[known])
             signal[lead, new] = segment.sign * (row.y - y) / gain
-            spread[lead, new] = np.interp(at[new], columns, curve.spread) / gain
+            spread[lead, new] = np.interp(at[new], columns[known], curve.spread[known]) / gain
             printed[lead, new] = shown[new]
             place[lead, new] = view.mesh.to_picture(np.stack([x[new], y], axis=-1))
     return FlatReading(signal, spread, printed, place, gain, sure, view)

@@ -56,6 +56,8 @@ def find_seeds(contrast: NDArray[np.float32]) -> list[Seed]:
         contrast: (H, W), see `line_contrast`.
     """
     side = min(TILE, min(contrast.shape) // 2 * 2)
+    if not side:
+        return []
     spots, strength = _tiles(contrast, side)
     shape = np.hanning(9)
     excess = np.maximum(strength - np.median(strength, axis=1, keepdims=True), 0) ** 2
