@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from ecgvision import __version__
-from ecgvision.core.arguments import GAIN, SPEED, THREADS
+from ecgvision.core.arguments import GAIN, OUT_RATE, RESOLUTION, SPEED, THREADS
 from ecgvision.core.command import command
 from ecgvision.core.errors import ConfigError
 from ecgvision.shipped import NAME, resolve_bundle
@@ -39,6 +39,7 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     _add_predict(commands)
     _add_digitize(commands)
+    _add_rectify(commands)
     render = commands.add_parser("render", help="draw a record as a page (needs the train extra)")
     if words[:1] == ["render"]:  # its arguments are defined in the renderer, a slow import
         import ecgvision.render.command as drawing
@@ -80,8 +81,8 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="let the package's page reader look first: a picture that is no readable ECG page, "
-        "does not stand upright or holds two ECGs is refused (takes seconds a page)",
+        help="let the package's page reader look first: a picture that is no readable ECG page "
+        "is refused (takes a second a page)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument(
@@ -101,12 +102,12 @@ def _add_digitize(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "digitize",
         help="read the waveforms of pages",
-        description="Read the waveforms of pages (PNG, JPEG, BMP, TIFF, WebP), by the reader that "
-        "comes with the package or the bundle of a run of +exp=read: twelve leads in "
-        "mV, missing where nothing was printed, and how sure the reader is of each. "
-        "Confidence is the reader's own probability that a sample was printed and is "
-        "right to within 0.1 mV. A page that cannot be read, or does not stand upright,"
-        " is refused and nothing is written of it.",
+        description="Read the waveforms of pages (PNG, JPEG, BMP, TIFF, WebP) by the package's "
+        "reader or another bundle: twelve leads in mV, missing where nothing was printed, and how "
+        "sure the reader is of each. The paper is found by its grid, made flat and turned "
+        "upright first, so the picture may be a photograph at any angle. Confidence is the "
+        "probability that a sample was printed and is right to within 0.1 mV. A page that cannot "
+        "be read is refused, and nothing is written of it.",
         epilog="Examples: ecgvision digitize scan.png --out record --figure over.png; "
         "ecgvision digitize scans/ --out records/ --figure figures/ --format csv",
     )
@@ -152,7 +153,31 @@ def _add_digitize(commands: argparse._SubParsersAction) -> None:
         metavar="N",
         help="threads of ONNX Runtime; 0 (default) takes one for each physical core",
     )
+    parser.add_argument(
+        "--rate", type=OUT_RATE, metavar="HZ", help="sampling rate of records (default: 500)"
+    )
     parser.set_defaults(run=_digitize)
+
+
+def _add_rectify(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "rectify",
+        help="make the paper of a picture flat",
+        description="Find the ECG paper in a picture by its grid, and write it flat and upright, "
+        "as a scanner would have seen it.",
+        epilog="Example: ecgvision rectify photo.jpg --out flat.png",
+    )
+    parser.add_argument("file", metavar="FILE", help="the picture")
+    parser.add_argument("--out", required=True, metavar="PICTURE", help="PNG or JPEG to write")
+    parser.add_argument(
+        "--px-per-mm", type=RESOLUTION, default=8.0, metavar="N",
+        help="pixels for each millimetre of paper (default: %(default)g)",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--threads", type=THREADS, default=0, metavar="N",
+                        help="threads of ONNX Runtime; 0 (default) takes one for each physical "
+                        "core")  # fmt: skip
+    parser.set_defaults(run=_rectify)
 
 
 def _add_info(commands: argparse._SubParsersAction) -> None:
@@ -191,8 +216,17 @@ def _digitize(args: argparse.Namespace) -> int:
     bundle = open_reader(resolve_bundle(args.bundle), threads=args.threads)
     return digitize_files.run(
         bundle, args.files, out=args.out, figure=args.figure, form=args.format, as_json=args.json,
-        gain=gain,
+        gain=gain, rate=args.rate,
     )  # fmt: skip
+
+
+def _rectify(args: argparse.Namespace) -> int:
+    from ecgvision.deploy import rectify_file
+    from ecgvision.deploy.flat_bundle import FlatReaderBundle
+
+    bundle = FlatReaderBundle.open(resolve_bundle(NAME), threads=args.threads)
+    return rectify_file.run(bundle, args.file, args.out, px_per_mm=args.px_per_mm,
+                            as_json=args.json)  # fmt: skip
 
 
 def _info(args: argparse.Namespace) -> int:

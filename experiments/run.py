@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.core.command import Interrupted, command
+from ecgvision.core.command import Interrupted, command, ending
 from ecgvision.core.errors import ConfigError
 from experiments import usage
 
@@ -183,7 +183,9 @@ def _run_composed(config: DictConfig) -> None:
 
     from experiments.configure import resolved
 
-    run(resolved(config, HydraConfig.get().overrides.task))
+    # Hydra prints a line of its own on an exception, not on an exit
+    if code := ending(lambda: run(resolved(config, HydraConfig.get().overrides.task))):
+        sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,10 @@ THREADS = whole(0, 10**6)
 """Of ONNX Runtime, which takes at most the usable cores."""
 
 RATE = number(1, 100_000, "Hz")
+OUT_RATE = number(50, 2000, "Hz")
+"""Of digitised records."""
+
+RESOLUTION = number(1, 40, "pixels per millimetre")
 SPEED = number(0.1, 1000, "mm/s")
 GAIN = number(0.01, 1000, "mm/mV")
 DPI = number(1, 5000, "pixels an inch")

@@ -114,20 +114,20 @@ def line(error: BaseException) -> str | None:
     if isinstance(error, ModuleNotFoundError):
         package = (error.name or "").partition(".")[0]
         return f"this needs {package}: {INSTALL}" if package in TRAINING else None
+    text = str(error)
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & {"OmegaConfBaseException", "HydraException"}:  # a missing file's is an OSError, too
+        return _one_line(text.partition("Config search path")[0])
     if isinstance(error, OSError):
         return _one_line(_system(error))
     if isinstance(error, MemoryError):
         return "there is not enough memory for this"
     if isinstance(error, UnicodeEncodeError):
         return f"a name cannot be written as {error.encoding} text: {ascii(error.object)[:200]}"
-    text = str(error)
     if isinstance(error, ValueError) and "null byte" in text:
         return "a path holds a NUL character. Correct it"
     if isinstance(error, RuntimeError) and text.startswith("Symlink loop"):
         return f"{text.partition('from ')[2]}: a symbolic link leads to itself. Correct the link"
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    if kinds & {"OmegaConfBaseException", "HydraException"}:
-        return _one_line(text.partition("Config search path")[0])
     if "BrokenProcessPool" in kinds:
         return "a worker process died, perhaps for want of memory. Repeat the command, fewer --jobs"
     return None

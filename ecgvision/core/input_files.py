@@ -71,11 +71,10 @@ def read_bytes(path: PathLike, *, limit: int) -> bytes:
         OSError: see `open_input`; also for a file that grows beyond the limit while it is read.
     """
     with open_input(path, limit=limit) as stream:
-        # reading sets aside the memory asked for, so ask for the stated size and not for the limit
-        parts = [stream.read(os.fstat(stream.fileno()).st_size + 1)]
-        while parts[-1] and sum(map(len, parts)) <= limit:  # files of /proc state a size of 0
-            parts.append(stream.read(MEGABYTE))
-    data = parts[0] if len(parts) <= 2 and not any(parts[1:]) else b"".join(parts)
+        stated = os.fstat(stream.fileno()).st_size
+        data = stream.read(stated + 1)  # as much memory is set aside as is asked for
+        if len(data) > stated:  # it grows, or states no size, as the files of /proc
+            data += stream.read(limit + 1 - len(data))
     if len(data) > limit:
         raise _too_large(path, limit)
     return data

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,6 +102,25 @@ class Digitised:
     def amount(self) -> float:
         """Amount read: seconds found, times confidence, summed over leads."""
         return float(self.found.sum(-1) @ np.array(self.confidence) / self.ecg.rate)
+
+    def at_rate(self, rate: float) -> Digitised:
+        """Return the record resampled linearly; a sample without print on both sides is a gap.
+
+        Args:
+            rate: Hz.
+        """
+        own = self.ecg.rate
+        length = round(self.ecg.signal.shape[1] / own * rate)
+        at = np.arange(length) * own / rate
+        low = np.minimum(np.floor(at).astype(int), self.ecg.signal.shape[1] - 1)
+        high = np.minimum(low + 1, self.ecg.signal.shape[1] - 1)
+        high = np.where(at == low, low, high)
+        share = at - low
+        signal = (1 - share) * self.ecg.signal[:, low] + share * self.ecg.signal[:, high]
+        weight = share[:, None]
+        trace = (1 - weight) * self.trace[:, low] + weight * self.trace[:, high]
+        return replace(self, ecg=replace(self.ecg, signal=signal.astype(np.float32), rate=rate),
+                       found=self.found[:, low] & self.found[:, high], trace=trace)  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the samples as plain JSON values; includes the seconds found per lead."""

@@ -37,7 +37,7 @@ class Job(NamedTuple):
 def run(
     bundle: AnyReader, paths: Sequence[str], *, out: str | None = None,
     figure: str | None = None, form: str | None = None, as_json: bool = False,
-    gain: float | None = None,
+    gain: float | None = None, rate: float | None = None,
 ) -> int:  # fmt: skip
     """Digitise pictures, write the outputs, print a summary of each; return the exit code.
 
@@ -49,6 +49,7 @@ def run(
         form: format of records in a folder, one of `FORMATS`; None: WFDB.
         as_json: print JSON instead of text.
         gain: gain of all pictures, see `digitize`.
+        rate: sampling rate of the records in Hz; None: the reader's own.
 
     Raises:
         ImageError, RecordError, OutputError: for invalid paths, or if a single picture cannot be
@@ -60,7 +61,7 @@ def run(
                               remedy="Of one, the suffix of --out tells: .csv or none")  # fmt: skip
         job = Job(paths[0], out, figure)
         _check(job)
-        about = _do(bundle, job, outputs(paths, [job]), gain)
+        about = _do(bundle, job, outputs(paths, [job]), gain, rate)
         print(json.dumps(about, indent=2) if as_json else _lines(about))
         return 0
     found = expand(paths)
@@ -70,7 +71,7 @@ def run(
     tell_skipped(found, sys.stderr)
     results: list[dict[str, Any]] = []
     for job in counted(jobs, sys.stderr, least=1, name=lambda job: job.file):
-        about = _told(bundle, job, writing, gain)
+        about = _told(bundle, job, writing, gain, rate)
         results.append(about)
         if "error" in about:
             print(f"error: {about['error']}", file=sys.stderr)
@@ -131,16 +132,22 @@ def outputs(files: Sequence[str], jobs: Sequence[Job]) -> OutputPlan:
     return found
 
 
-def _told(bundle: AnyReader, job: Job, plan: OutputPlan, gain: float | None) -> dict[str, Any]:
+def _told(
+    bundle: AnyReader, job: Job, plan: OutputPlan, gain: float | None, rate: float | None
+) -> dict[str, Any]:
     try:
-        return _do(bundle, job, plan, gain)
+        return _do(bundle, job, plan, gain, rate)
     except EcgVisionError as error:
         return {"file": job.file, "error": str(error)}
 
 
-def _do(bundle: AnyReader, job: Job, plan: OutputPlan, gain: float | None) -> dict[str, Any]:
+def _do(
+    bundle: AnyReader, job: Job, plan: OutputPlan, gain: float | None, rate: float | None
+) -> dict[str, Any]:
     image = read_page(job.file)
     found = digitize(bundle, image, file=job.file, gain=gain)
+    if rate is not None:
+        found = found.at_rate(rate)
     about = summary(found, bundle, job.file)
     contents: dict[Path, bytes] = {}
     if job.figure is not None:
@@ -178,6 +185,8 @@ def _figure(path: str, image: NDArray[np.uint8], found: Digitised) -> bytes:
 def _lines(about: dict[str, Any]) -> str:
     lines = [f"{about['file']}  confidence {about['confidence']:.2f}, taken to be printed at "
              f"{_gain(about)} ({about['gain_confidence']:.2f})"]  # fmt: skip
+    if "layout" in about:
+        lines.append(f"  {_layout(about['layout'])}")
     for lead, told in about["leads"].items():
         if not told["seconds"]:
             lines.append(f"  {lead:<4} not found")
@@ -190,6 +199,17 @@ def _lines(about: dict[str, Any]) -> str:
         if key in about:
             lines.append(f"{key}: {about[key] if key == 'figure' else ' '.join(about[key])}")
     return "\n".join(lines)
+
+
+def _layout(about: dict[str, Any]) -> str:
+    parts = [f"layout {about['name']} ({about['probability']:.2f})"]
+    if about["assumed"]:
+        parts.append("assumed, as hardly any name of a lead could be read")
+    if about["turned"]:
+        parts.append(f"turned by {90 * about['turned']} degrees to the left")
+    if not about["grid"]:
+        parts.append("no grid was seen, so that times and amplitudes are a guess")
+    return "; ".join(parts)
 
 
 def _gain(about: dict[str, Any]) -> str:

@@ -36,8 +36,9 @@ MARKS_MODEL, TRACE_MODEL = "marks.onnx", "trace.onnx"
 OUTPUTS = {MARKS_MODEL: PageMaps._fields, TRACE_MODEL: ("height", "printed")}
 """Files of the two networks, and the names of their outputs."""
 
-SCALES = {MARKS_MODEL: maps.PX_PER_MM, TRACE_MODEL: strips.PX_PER_MM}
-"""Pixels per millimetre of paper that the networks are made for."""
+SCALES = {MARKS_MODEL: [maps.PX_PER_MM, maps.PX_PER_MM],
+          TRACE_MODEL: [strips.PX_PER_MM, strips.COLUMNS_PER_MM]}  # fmt: skip
+"""Pixels per millimetre of paper, down and across, that the networks are made for."""
 
 INTENDED_USE = (
     "Research. Reads the waveforms of a picture of a printed 12-lead ECG. Not a medical device: "

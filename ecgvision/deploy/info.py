@@ -71,7 +71,7 @@ def describe(bundle: Bundle) -> str:
 def describe_reader(bundle: AnyReader) -> str:
     """Describe a reader bundle as text: outputs, refused pages, test metrics, intended use."""
     if isinstance(bundle, FlatReaderBundle):
-        sees = f"flat paper of any size, {max(SCALES.values())} pixels a millimetre"
+        sees = f"flat paper of any size, at {SCALES} pixels a millimetre down and across"
     else:
         sees = f"{bundle.image_size[0]} x {bundle.image_size[1]} pixels, height x width"
     return "\n".join([

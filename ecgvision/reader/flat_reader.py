@@ -35,10 +35,14 @@ UPRIGHT = 0.35
 """Evidence (see `Arrangement.evidence`) from which a page is taken to lie upright; our default:
 below it the other three ways are tried."""
 
+TURNED = 0.15
+"""Evidence that a turned page must have beyond that of the page as it lies; our default: of pages
+whose names cannot be read, chance brings a tenth."""
+
 WIDTHS_MM = (205.0, 225.0, 250.0, 275.0, 300.0)
 """Widths that a picture without a visible grid may have; the one with most evidence is taken."""
 
-GAINS = {5.0: 0.1, 10.0: 1.5, 20.0: 0.1}
+GAINS = {5.0: 0.1, 10.0: 2.0, 20.0: 0.1}
 """Gains that are told apart, in mm/mV, and how many pulses the prior odds of each are worth."""
 
 FIRST_MM = 4.0
@@ -119,7 +123,7 @@ def read_picture(
         speed: mm/s.
     """
     view = look(picture, viewer, speed)
-    flat = view.mesh.flatten(picture, strips.PX_PER_MM)
+    flat = view.mesh.flatten(picture, strips.PX_PER_MM, strips.COLUMNS_PER_MM)
     return trace(flat, view, tracer, gain)
 
 
@@ -131,14 +135,17 @@ def look(picture: NDArray[np.uint8], viewer: Viewer, speed: float) -> View:
     else:
         width = picture.shape[1]
         meshes = [plain_mesh(picture.shape, width / mm) for mm in WIDTHS_MM]
-    views: list[View] = []
+    best: View | None = None
     for quarters in (0, 2, 1, 3):
-        for mesh in meshes:
-            upright = mesh.turned(quarters)
-            views.append(_view(picture, upright, quarters, paper is not None, viewer, speed))
-        if max(view.evidence for view in views) > UPRIGHT:
+        views = [_view(picture, mesh.turned(quarters), quarters, paper is not None, viewer, speed)
+                 for mesh in meshes]  # fmt: skip
+        found = max(views, key=lambda view: view.evidence)
+        if best is None or found.evidence > best.evidence + TURNED:
+            best = found
+        if best.evidence > UPRIGHT:
             break
-    return max(views, key=lambda view: view.evidence)  # the first of several: as it lies
+    assert best is not None  # there is a mesh
+    return best
 
 
 def _view(
@@ -160,7 +167,7 @@ def see(flat: NDArray[np.uint8], viewer: Viewer) -> PageMaps:
 
 
 def trace(flat: NDArray[np.uint8], view: View, tracer: Tracer, gain: float | None) -> FlatReading:
-    """Follow the traces of a flat page at `strips.PX_PER_MM`."""
+    """Follow the traces of a flat page at the resolution of strips."""
     samples = round(SECONDS * RATE)
     signal = np.full((len(LEADS), samples), np.nan, np.float32)
     spread, printed = np.zeros_like(signal), np.zeros_like(signal)
@@ -176,7 +183,7 @@ def trace(flat: NDArray[np.uint8], view: View, tracer: Tracer, gain: float | Non
         for segment in sorted(arrangement.segments, key=lambda s: s.strip):
             row, curve, lead = view.rows[segment.row], curves[segment.row], LEAD_INDEX[segment.lead]
             x = segment.left + (time - segment.start) * arrangement.speed
-            at, columns = x * strips.PX_PER_MM - 0.5, np.arange(len(curve.y))
+            at, columns = x * strips.COLUMNS_PER_MM - 0.5, np.arange(len(curve.y))
             shown = np.interp(at, columns, curve.printed, left=0, right=0)
             new = ((x >= segment.left) & (x < segment.right) & (shown > 0.5)
                    & np.isnan(signal[lead]))  # fmt: skip
@@ -213,10 +220,10 @@ def _shift(view: View, curves: dict[int, Curve]) -> float:
     """Return by how many mm the traces begin later than the rows that were seen, the median."""
     assert view.arrangement is not None
     left = min(segment.left for segment in view.arrangement.segments)
-    first, last = (round((left + d) * strips.PX_PER_MM) for d in (-FIRST_MM, FIRST_MM))
+    first, last = (round((left + d) * strips.COLUMNS_PER_MM) for d in (-FIRST_MM, FIRST_MM))
     found = []
     for curve in curves.values():
         columns = np.flatnonzero(curve.printed[max(first, 0) : last] > 0.5) + max(first, 0)
         if len(columns) and columns[0] > first:
-            found.append(columns[0] / strips.PX_PER_MM - left)
+            found.append(columns[0] / strips.COLUMNS_PER_MM - left)
     return float(np.median(found)) if found else 0.0

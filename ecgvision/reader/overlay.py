@@ -14,6 +14,10 @@ WHITE = (255, 255, 255)
 LETTERS = 0.7
 """OpenCV font scale of lead names on a page of width `WIDEST`: 15 pixels high."""
 
+JUMP = 0.02
+"""Distance between neighbouring samples, as a share of the width, over which no line is drawn: a
+lead goes on elsewhere on the page."""
+
 WIDEST = 1600
 """Width in pixels that small pages are enlarged to, so that a line does not hide the trace."""
 
@@ -41,7 +45,9 @@ def draw_reading(
     bits = 4  # OpenCV's fixed point: sixteenths of a pixel
     for lead in range(len(points)):
         colour = COLOURS[lead % len(COLOURS)]
-        for part in _runs(shown[lead]):
+        step = np.abs(np.diff(points[lead, :, 0], prepend=points[lead, :1, 0]))
+        apart = step > JUMP * width  # NaN compares as False
+        for part in _runs(shown[lead] & ~apart):
             line = np.clip(points[lead, part], -9999, 9999)
             fixed = np.round((line - 0.5) * 2**bits).astype(np.int32)
             cv2.polylines(page, [fixed[:, None]], False, colour, max(1, factor // 2 + 1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,16 @@ def test_a_file_above_the_limit_is_not_read(tmp_path: Path) -> None:
     assert len(read_bytes(tmp_path / "ten", limit=10)) == 10
     with pytest.raises(OSError, match="larger"):  # its size is given as 0
         read_bytes("/proc/self/maps", limit=10)
+
+
+def test_a_small_file_needs_little_memory(tmp_path: Path) -> None:
+    file = tmp_path / "small"
+    file.write_text("text")
+    tracemalloc.start()
+    assert read_text(file) == "text"
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1e6
 
 
 @pytest.mark.parametrize("text", ["NaN", "[Infinity]", "-Infinity", "1e999", "1" * 400, "[" * 10**5, "", "{", "\x00"])  # fmt: skip

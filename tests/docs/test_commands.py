@@ -122,8 +122,10 @@ def test_a_command_is_taken(line, only_parsed):
         elif module == "experiments.study" and "--help" not in rest:
             can_study(rest[0], rest[1:])
         else:
-            bench = "experiments.bench"
-            main = importlib.import_module(f"{bench}.__main__" if module == bench else module).main
+            found = importlib.import_module(module)
+            if hasattr(found, "__path__"):  # a package is run by its __main__
+                found = importlib.import_module(f"{module}.__main__")
+            main = found.main
             with pytest.raises((Parsed, SystemExit)) as caught:
                 main(rest)
             assert getattr(caught.value, "code", 0) == 0

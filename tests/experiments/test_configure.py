@@ -111,6 +111,7 @@ def test_what_hydra_refuses_leaves_with_2_and_one_line(words, named):
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     assert named in done.stderr
+    assert "search path" not in done.stderr
 
 
 def test_the_command_leaves_with_2_before_anything_slow_is_imported():

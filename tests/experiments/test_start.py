@@ -23,11 +23,11 @@ HARNESS = """
 import contextlib, io, json, runpy, sys
 
 def compose(words):
+    from ecgvision.core.command import ending
     from experiments import run
     from experiments.configure import configure
 
-    with run.refusals_on_one_line():
-        run.run(configure(words))
+    sys.exit(ending(lambda: run.run(configure(words))))
 
 def run(module, *words):
     if module == "compose":  # experiments.run without what Hydra does around it, which takes long
@@ -191,6 +191,8 @@ WRONG = {
 def _refused(command: list[str], answer: dict[str, Any], named: str) -> None:
     lines = [line for line in answer["err"].splitlines() if line]
     assert answer["code"] == 2, (command, answer)
+    if answer["err"].startswith("usage: "):  # of argparse, which prints it before its one line
+        lines = [lines[-1].partition(": ")[2]]
     assert len(lines) == 1, (command, answer)
     assert lines[0].startswith("error: "), (command, answer)
     for word in named.split():

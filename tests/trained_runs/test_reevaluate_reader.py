@@ -75,12 +75,16 @@ def test_a_reader_is_judged_anew(
     capsys.readouterr()
     for wrong, said in (
         (["shipped"], "--store"), ([str(reader_run), "--fill", "knn"], "--fill"),
-        ([str(reader_run), "--pages", "0"], "--pages"), ([str(reader_run), "--layouts", "3x5"], "3x5"),
+        ([str(reader_run), "--layouts", "3x5"], "3x5"),
         ([str(reader_run), "--store", "nowhere"], "nowhere"),
-        ([str(reader_run), "--gain", "-5"], "gain"),
     ):  # fmt: skip
         assert main(["evaluate", *wrong]) == 2
         assert said in capsys.readouterr().err
+    for option, value in (("--pages", "0"), ("--gain", "-5")):  # refused by argparse, which exits
+        with pytest.raises(SystemExit) as caught:
+            main(["evaluate", str(reader_run), option, value])
+        assert caught.value.code == 2
+        assert option in capsys.readouterr().err
     assert not list(package.rglob("evaluations"))
 
 

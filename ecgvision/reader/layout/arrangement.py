@@ -41,8 +41,9 @@ AS_READ, CHOICE = -3.0, -math.log(len(NAMES))
 """Log prior odds of an arrangement that consists of the names as they were read, and of each of its
 names among all others: agreement costs what chance would bring."""
 
-MISSED_ROW, EXTRA_ROW = -4.0, -3.0
-"""What a row costs that a grid has and the page does not show, or the other way round."""
+MISSED_ROW, EXTRA_ROW = -4.0, -2.0
+"""What a row costs that a grid has and the page does not show, and one that the grid does not have:
+a line of text can look like a row."""
 
 NAME, MISSED_NAME, STRAY_NAME = 3.0, -2.0, -0.5
 """What a name brings where it is expected, what a trace costs whose name was not seen on a page
@@ -292,7 +293,7 @@ def _strip(page: _Page, row: int) -> tuple[_Cell, float]:
         for name, probability in page.names[k].says.items():
             says[name] = max(says.get(name, 0.0), probability)
     prior = {lead: STRIP_LEADS.get(lead, OTHER_STRIP) for lead in LEADS}
-    best = max(LEADS, key=lambda lead: prior[lead] + 2 * NAME * says.get(lead, 0.0))
+    best = max(LEADS, key=lambda lead: prior[lead] + 1.5 * NAME * says.get(lead, 0.0))
     return place._replace(name=best), prior[best]
 
 

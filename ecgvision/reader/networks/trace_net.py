@@ -12,7 +12,7 @@ from ecgvision.reader.networks.unet import UNet, halving, plain
 
 
 class TraceNet(nn.Module):
-    """Heights of a row's trace in every column of a strip at 6 pixels a millimetre.
+    """Heights of a row's trace in every column of a strip; see `trace.strips`.
 
     The row's 0 mV line is near the middle of the strip, which tells its trace from those of other
     rows that cross the strip.

@@ -89,11 +89,6 @@ class Lattice:
             return 0.0
         return float((known < BENT).mean() * np.median(self.strength[self.found]))
 
-    def every(self, step: int, first: tuple[int, int]) -> Lattice:
-        """Return the lattice of every `step`-th line, from the row and column `first`."""
-        rows, columns = slice(first[0], None, step), slice(first[1], None, step)
-        return Lattice(self.points[rows, columns], self.strength[rows, columns])
-
 
 def grow(
     contrast: NDArray[np.float32], seed: Seed, *, most: int | None = None,

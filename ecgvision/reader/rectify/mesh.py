@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -19,6 +20,8 @@ MARGIN = 2
 
 ROUNDS = 200
 """Rounds of averaging that make the guessed crossings smooth; our default."""
+
+WHITE = (255.0, 255.0, 255.0)
 
 CLIP = 64
 """Rows of the flat page that are made at once, so that a page takes little memory."""
@@ -58,21 +61,20 @@ class Mesh:
         Returns:
             (..., 2) x, y; points beyond the mesh have the position of its nearest edge.
         """
-        last = np.array(self.seen.shape[::-1]) - 1
-        at = (np.asarray(mm, np.float64) / SQUARE_MM).clip(0, last)
-        before = np.minimum(at.astype(int), np.maximum(last - 1, 0))
-        after = np.minimum(before + 1, last)
-        x, y = np.moveaxis(at - before, -1, 0)[..., None]
-        (left, top), (right, bottom) = (np.moveaxis(v, -1, 0) for v in (before, after))
-        upper = (1 - x) * self.nodes[top, left] + x * self.nodes[top, right]
-        lower = (1 - x) * self.nodes[bottom, left] + x * self.nodes[bottom, right]
-        return np.asarray((1 - y) * upper + y * lower)
+        at = np.asarray(mm, np.float64).reshape(-1, 2) / SQUARE_MM
+        rows, columns = (_spline(at[:, k], n) for k, n in ((1, len(self.nodes)),
+                                                           (0, self.nodes.shape[1])))  # fmt: skip
+        near = self.nodes[rows.near[:, :, None], columns.near[:, None]]
+        out = np.einsum("ni,nj,nijk->nk", rows.weight, columns.weight, near)
+        return out.reshape(np.shape(mm))
 
     def turned(self, quarters: int) -> Mesh:
         """Return the mesh of the same paper read after so many quarter turns to the left."""
         return Mesh(np.rot90(self.nodes, quarters), np.rot90(self.seen, quarters))
 
-    def flatten(self, picture: NDArray[np.uint8], px_per_mm: float) -> NDArray[np.uint8]:
+    def flatten(
+        self, picture: NDArray[np.uint8], px_per_mm: float, across: float | None = None
+    ) -> NDArray[np.uint8]:
         """Return the paper as if scanned flat; what lies outside the picture is white.
 
         Where the picture is finer than the result, it is averaged first, so that thin lines fade
@@ -81,6 +83,7 @@ class Mesh:
         Args:
             picture: (H, W, 3) uint8.
             px_per_mm: resolution of the result.
+            across: resolution from left to right, if it differs.
 
         Returns:
             (height, width, 3) uint8; the middle of pixel (0, 0) is half a pixel from the corner of
@@ -92,41 +95,58 @@ class Mesh:
         if scale < 1:
             size = [max(1, round(n * scale)) for n in picture.shape[1::-1]]
             picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-        height, width = (round(mm * px_per_mm) for mm in self.size_mm)
+        fine = px_per_mm if across is None else across
+        height, width = (round(mm * px) for mm, px in
+                         zip(self.size_mm, (px_per_mm, fine), strict=True))  # fmt: skip
         step = px_per_mm * SQUARE_MM
-        nodes = ((self.nodes + 0.5) * scale - 0.5).transpose(2, 0, 1)
-        down = _spline((np.arange(height) + 0.5) / step, self.seen.shape[0])
-        across = _spline((np.arange(width) + 0.5) / step, self.seen.shape[1])
-        columns = nodes @ across.T  # (2, rows of nodes, width)
+        nodes = (self.nodes + 0.5) * scale - 0.5
+        columns = _spline((np.arange(width) + 0.5) / (fine * SQUARE_MM), nodes.shape[1]).dense()
+        rows = _spline((np.arange(height) + 0.5) / step, len(nodes)).dense()
+        wide = np.einsum("wc,rck->krw", columns, nodes).astype(np.float32)
         out = np.empty((height, width, 3), np.uint8)
         for top in range(0, height, CLIP):
-            place = (down[top : top + CLIP] @ columns).astype(np.float32)
-            out[top : top + CLIP] = cv2.remap(
-                picture, place[0], place[1], cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_CONSTANT, borderValue=(255, 255, 255),
-            )  # fmt: skip
+            part = rows[top : top + CLIP].astype(np.float32)
+            x, y = (np.ascontiguousarray(part @ of) for of in wide)
+            out[top : top + CLIP] = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderValue=WHITE,
+                                              borderMode=cv2.BORDER_CONSTANT)  # fmt: skip
         return out
 
 
-def _spline(at: NDArray[np.floating], count: int) -> NDArray[np.float64]:
-    """Return (len(at), count): weights of nodes 0, 1, … in the value at places between them.
+class _Spline(NamedTuple):
+    """Interpolation at N places between nodes: the four nodes of each, and their weights."""
 
-    A cubic spline (Catmull and Rom 1974) that continues straight beyond the outermost nodes. OpenCV
-    knows places to 1/32 only, here a sixth of a millimetre, and its cubic is not straight between
-    nodes in a line.
+    near: NDArray[np.intp]
+    weight: NDArray[np.float64]
+    total: int
+
+    def dense(self) -> NDArray[np.float64]:
+        """Return the weights of all nodes, (N, total)."""
+        out = np.zeros((len(self.near), self.total))
+        np.add.at(out, (np.arange(len(out))[:, None], self.near), self.weight)
+        return out
+
+
+def _spline(at: NDArray[np.floating], count: int) -> _Spline:
+    """Interpolate at places in units of nodes, between nodes 0 and count - 1.
+
+    Catmull and Rom's spline (1974) goes through the nodes, is smooth, and follows straight lines
+    exactly. OpenCV's cubic interpolation does not, and knows 32 places between two nodes only.
+    Beyond the last nodes the place is that of the nearest edge.
     """
-    first = np.floor(at).astype(int).clip(0, max(count - 2, 0))
+    at = at.astype(np.float64).clip(0, count - 1)
+    first = np.floor(at).clip(0, count - 2).astype(np.intp)
     t = at - first
-    weights = np.zeros((len(at), count + 2))  # one more node on either side
-    parts = (-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2)
-    for k, part in enumerate(parts):
-        weights[np.arange(len(at)), first + k] = part / 2
-    inner = weights[:, 1:-1].copy()
-    if count > 1:
-        for beyond, edge, inside in ((0, 0, 1), (-1, -1, -2)):
-            inner[:, edge] += 2 * weights[:, beyond]
-            inner[:, inside] -= weights[:, beyond]
-    return inner
+    weight = 0.5 * np.stack([
+        -t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2
+    ], axis=1)  # fmt: skip
+    index = first[:, None] + np.arange(-1, 3)
+    for missing, one, two in ((index[:, 0] < 0, 1, 2), (index[:, 3] >= count, 2, 1)):
+        outer = 0 if one == 1 else 3  # a node beyond the edge continues the line of the last two
+        lost = np.where(missing, weight[:, outer], 0)
+        weight[:, one] += 2 * lost
+        weight[:, two] -= lost
+        weight[:, outer] -= lost
+    return _Spline(index.clip(0, count - 1), weight, count)
 
 
 def plain_mesh(size: Sequence[int], px_per_mm: float) -> Mesh:

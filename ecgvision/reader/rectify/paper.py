@@ -26,9 +26,10 @@ of a pixel, so that more pixels cost time and bring nothing."""
 TRIAL = 300
 """Crossings of a trial lattice; the best of the trials is grown to its end."""
 
-SURE, LEAST = 1.5, 0.3
+SURE, LEAST = 1.0, 0.3
 """Scores of a lattice (see `Lattice.score`): above the first no further seed is tried, below the
-second there is no grid. Our defaults: pictures without a grid reach 0.25."""
+second there is no grid. Our defaults: grids that are seen well reach 1.2 to 2, pictures without a
+grid 0.25."""
 
 FAINTEST = 0.35
 """Share of the trial's strength below which a crossing is not accepted: patterns beyond the paper
@@ -42,9 +43,9 @@ HALF = 0.6
 """Relative strength of lines half-way between those of a trial above which they belong to it: the
 seed saw every other line."""
 
-MOST_SQUARES = 100
-"""Squares across a sheet above which they are taken to be of 1 mm; our default: the geometric mean
-of 50 and 250, as most pages are 200 to 300 mm wide."""
+MOST_SQUARES = 130
+"""Squares along a picture's longer side above which they are taken to be of 1 mm; our default:
+pages have 40 to 60 squares of 5 mm, and 200 to 300 of 1 mm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +80,11 @@ def find_paper(picture: NDArray[np.uint8]) -> Paper | None:
     if trial is None:
         return None
     seed, strength = trial
+    if max(contrast.shape) / seed.period > MOST_SQUARES:
+        seed = seed._replace(period=5 * seed.period)
     lattice = grow(contrast, seed, least_strength=max(LEAST_STRENGTH, FAINTEST * strength))
-    if max(lattice.found.shape) > MOST_SQUARES:
-        lattice = lattice.every(5, _boldest(lattice))
+    if lattice.score < LEAST:  # of few crossings it is 0
+        return None
     return Paper(mesh_of(smooth(lattice), scale), lattice.score)
 
 
@@ -121,13 +124,3 @@ def line_profile(contrast: NDArray[np.float32], lattice: Lattice) -> NDArray[np.
         usual = np.median(profile)
         out[axis] = (profile[::10] - usual) / max(profile[0] - usual, 1e-3)
     return out
-
-
-def _boldest(lattice: Lattice) -> tuple[int, int]:
-    """Return the first row and column of the lines that are strongest, one in five."""
-    strength = np.where(lattice.found, lattice.strength, np.nan)
-    firsts = []
-    for axis in (1, 0):
-        lines = np.nan_to_num(np.nanmean(strength, axis=axis))
-        firsts.append(int(np.argmax([lines[k::5].mean() for k in range(5)])))
-    return firsts[0], firsts[1]

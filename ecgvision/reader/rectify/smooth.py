@@ -29,8 +29,9 @@ surface is dropped: it lies on a trace and not on the grid."""
 ROUNDS = 6
 """Number of fits."""
 
-RIDGE = 1e-3
-"""Ridge on the terms of the surface, where few neighbours were found."""
+RIDGE, LEAST = 1e-3, 1e-6
+"""Ridge on the bends of the surface, relative to the weights, and on all terms: crossings with few
+neighbours stay near where they were found."""
 
 
 def smooth(lattice: Lattice) -> Lattice:
@@ -58,13 +59,13 @@ def surface(lattice: Lattice, reach: int) -> NDArray[np.float64]:
     near = near[lattice.found]  # (N, neighbours, 2)
     known = np.asarray(np.isfinite(near).all(-1), np.float64)
     terms = np.stack([np.ones(len(down)), across, down, across**2, across * down, down**2], axis=1)
-    ridge = np.diag([0.0, 0.0, 0.0, 1.0, 1.0, 1.0]) * RIDGE + 1e-9 * np.eye(6)
+    ridge = np.diag([0.0, 0.0, 0.0, 1.0, 1.0, 1.0]) * RIDGE
     values = np.where(known[..., None] > 0, near, 0)
     prior = known / (1.0 + (across**2 + down**2) / (1.6 * reach**2))
     weight = prior
     for _ in range(ROUNDS):
         weighted = (weight[..., None] * terms).transpose(0, 2, 1)
-        normal = weighted @ terms + ridge * weight.sum(1)[:, None, None]
+        normal = weighted @ terms + ridge * weight.sum(1)[:, None, None] + LEAST * np.eye(6)
         shares = np.linalg.solve(normal, weighted @ values)
         off = np.linalg.norm(values - terms @ shares, axis=-1)
         weight = prior / (1 + np.square(off / FAR))

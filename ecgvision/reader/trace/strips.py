@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ecgvision.reader.layout.rows import Row
 
-PX_PER_MM = 6
-"""Resolution of a strip: 150 columns a second at 25 mm/s."""
+PX_PER_MM, COLUMNS_PER_MM = 6, 12
+"""Resolution of a strip down and across: 300 columns a second at 25 mm/s, so that the steep parts
+of a QRS complex take several columns."""
 
 HEIGHT = 320
 """Height of a strip in pixels, 53 mm: 2.7 mV on either side of 0 mV at 10 mm/mV."""
@@ -20,16 +21,13 @@ HEIGHT = 320
 MULTIPLE = 64
 """Strips are as wide as a multiple of this."""
 
-NEAR = 6
-"""Pixels around the likeliest height that a column's height is the mean of."""
-
 Tracer = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 """From strips (B, 3, HEIGHT, W) uint8 to the log-density of the trace's height (B, HEIGHT, W) and
 the logit of a column's being printed (B, W)."""
 
 
 class Curve(NamedTuple):
-    """The trace of a row; column k is at (k + 0.5) / PX_PER_MM millimetres from the page's left.
+    """The trace of a row; column k is at (k + 0.5) / COLUMNS_PER_MM mm from the page's left.
 
     Attributes:
         y: (W,) height in mm from the top of the page.
@@ -46,7 +44,7 @@ def read_curves(flat: NDArray[np.uint8], rows: list[Row], tracer: Tracer) -> lis
     """Return the curve of every row.
 
     Args:
-        flat: (H, W, 3) uint8, the flat page at `PX_PER_MM`.
+        flat: (H, W, 3) uint8, the flat page at `PX_PER_MM` down and `COLUMNS_PER_MM` across.
     """
     width = flat.shape[1]
     wide = -(-width // MULTIPLE) * MULTIPLE
@@ -72,21 +70,15 @@ def cut(flat: NDArray[np.uint8], top: int, width: int) -> NDArray[np.uint8]:
 
 
 def heights(logit: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the height in every column and its standard deviation, in pixels from the top.
+    """Return the mean height in every column and its standard deviation, in pixels from the top.
 
-    The height is the mean of the density near its maximum, so that ink elsewhere does not pull it.
+    The mean of the density has the least squared error of all answers.
 
     Args:
         logit: (H, W).
     """
-    size = logit.shape[0]
     density = np.exp(logit.astype(np.float64) - logit.max(0))
     density /= density.sum(0)
-    best = density.argmax(0)
-    window = np.arange(-NEAR, NEAR + 1)[:, None] + best
-    inside = (window >= 0) & (window < size)
-    window = window.clip(0, size - 1)
-    near = np.where(inside, np.take_along_axis(density, window, 0), 0)
-    mean = (near * (window + 0.5)).sum(0) / near.sum(0)
-    spread = np.sqrt((density * np.square(np.arange(size)[:, None] + 0.5 - mean)).sum(0))
-    return mean, spread
+    middles = np.arange(len(logit))[:, None] + 0.5
+    mean = (density * middles).sum(0)
+    return mean, np.sqrt((density * np.square(middles - mean)).sum(0))

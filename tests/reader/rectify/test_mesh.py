@@ -120,7 +120,7 @@ def test_an_outlier_is_removed(row: int, column: int, size: float, seed: int) ->
     found = smooth(lattice_of(points)).points
     off = np.linalg.norm(found - clean, axis=-1)
     border = row in (0, 15) or column in (0, 19)
-    assert off[row, column] < (0.7 * size + 0.5 if border else 0.25 * size + 0.5)
+    assert off[row, column] < (size + 0.6 if border else 0.25 * size + 0.5)
     off[row, column] = 0
     assert np.percentile(off, 95) < 0.7
     assert off.max() < 1.8
@@ -180,13 +180,10 @@ def test_a_mesh_goes_through_its_lattice_and_around_it() -> None:
     assert mesh.nodes == pytest.approx(2 * around + 0.5, abs=0.3)
 
 
-def test_a_lattice_of_every_fifth_line() -> None:
+def test_a_regular_lattice_scores_high_and_a_broken_or_small_one_low() -> None:
     points = bent_points()
-    found = lattice_of(points).every(5, (2, 4))
-    np.testing.assert_array_equal(found.points, points[[2, 7, 12]][:, [4, 9, 14, 19]])
     assert lattice_of(points).square == pytest.approx(40, rel=0.02)
-    assert found.square == pytest.approx(200, rel=0.02)
-    assert found.score == 0  # too few crossings to say
     assert lattice_of(points).score == pytest.approx(2)
+    assert lattice_of(points[:4, :5]).score == 0  # too few crossings to say
     broken = points + np.random.default_rng(0).normal(0, 8, points.shape)
     assert lattice_of(broken).score < 0.6

@@ -25,13 +25,12 @@ def test_a_height_is_found_to_a_fraction_of_a_pixel(y: list[float], width: float
     assert spread == pytest.approx(np.full(len(y), width), rel=0.02)
 
 
-def test_ink_elsewhere_widens_the_spread_and_pulls_nothing() -> None:
+def test_the_height_is_the_mean_of_the_density_and_the_spread_its_deviation() -> None:
     y = np.array([100.3])
     density = 0.7 * np.exp(bell(y, 1.0)) + 0.3 * np.exp(bell(y + 80, 1.0))
     mean, spread = heights(np.log(density + 1e-30).astype(np.float32))
-    assert mean == pytest.approx(y, abs=0.01)
-    both = 0.3 * 80**2 + 1.0  # about the likelier of the two
-    assert spread == pytest.approx([np.sqrt(both)], rel=0.01)
+    assert mean == pytest.approx(y + 0.3 * 80, abs=0.01)
+    assert spread == pytest.approx([np.sqrt(0.7 * 0.3 * 80**2 + 1.0)], rel=0.01)
 
 
 def test_near_an_edge_what_lies_beyond_counts_for_nothing() -> None:

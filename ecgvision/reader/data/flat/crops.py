@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -24,7 +25,11 @@ MARK_SIDE = 384
 """Side in pixels of a crop in which rows and marks are found: 96 mm."""
 
 STRIP_WIDTH = 384
-"""Width in pixels of a strip: 64 mm."""
+"""Width in pixels of a strip: 32 mm."""
+
+DRAWN_PX_PER_MM = 8
+"""Resolution at which pages are drawn and worn before their strips are brought to that of strips;
+our default: pictures are seldom finer."""
 
 BEYOND_PX = 60
 """How far a crop may reach beyond the page."""
@@ -159,45 +164,53 @@ class StripCrops(Crops):
     def _of_page(
         self, rng: np.random.Generator
     ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
-        drawing, _, _ = draw_flat(*self.record(rng), rng, strips.PX_PER_MM)
+        px = DRAWN_PX_PER_MM
+        drawing, _, _ = draw_flat(*self.record(rng), rng, px)
         rows: dict[int, list[CellGeometry]] = {}
         for cell in drawing.geometry.cells:
             rows.setdefault(cell.cell.row, []).append(cell)
-        beyond, keep = _beyond(rng), 24  # pixels around, so that bending brings in print
-        size = strips.HEIGHT + 2 * keep, STRIP_WIDTH + 2 * keep
+        beyond, keep = _beyond(rng), 3 * px  # kept around, so that bending brings in print
+        size = (round(strips.HEIGHT * px / strips.PX_PER_MM),
+                round(STRIP_WIDTH * px / strips.COLUMNS_PER_MM))  # fmt: skip
+        fine = strips.COLUMNS_PER_MM / px  # columns of a strip for each drawn pixel
         for _ in range(STRIPS_PER_PAGE):
             cells = rows[list(rows)[int(rng.integers(len(rows)))]]
             left_end, right_end = (fit(cell.box[k] for cell in cells)
                                    for fit, k in ((min, 0), (max, 2)))  # fmt: skip
-            left = int(rng.uniform(left_end - 100, right_end - STRIP_WIDTH + 100)) - keep
-            drift = rng.normal(0, OFF_CENTRE_MM) * strips.PX_PER_MM
-            top = round(cells[0].baseline - strips.HEIGHT / 2 + drift) - keep
-            image = cut(drawing.image, top, left, size, beyond)
-            middles = np.arange(size[1]) + 0.5
-            points = np.stack([middles, column_heights(cells, left, size[1]) - top], axis=1)
-            image, points = bend(rng, image, points, strips.PX_PER_MM)
-            image = wear(rng, image, strips.PX_PER_MM)
+            left = int(rng.uniform(left_end - 12 * px, right_end - size[1] + 12 * px)) - keep
+            drift = rng.normal(0, OFF_CENTRE_MM) * px
+            top = round(cells[0].baseline - size[0] / 2 + drift) - keep
+            image = cut(drawing.image, top, left, [n + 2 * keep for n in size], beyond)
+            middles = (np.arange(round(image.shape[1] * fine)) + 0.5) / fine
+            heights = column_heights(cells, left + middles, 1 / fine) - top
+            image, points = bend(rng, image, np.stack([middles, heights], axis=1), px)
+            image = wear(rng, image, px)[keep:-keep, keep:-keep]
+            image = np.asarray(cv2.resize(image, (STRIP_WIDTH, strips.HEIGHT)), np.uint8)
             known = np.isfinite(points[:, 1])
-            y = np.full(size[1], np.nan)
+            y = np.full(len(middles), np.nan)
             if known.any():
                 y = np.interp(middles, points[:, 0], np.nan_to_num(points[:, 1]))
                 y[~known] = np.nan
-            inner = slice(keep, -keep)
-            yield image[inner, inner].transpose(2, 0, 1), (y[inner] - keep).astype(np.float32)
+            first = round(keep * fine)
+            y = (y[first : first + STRIP_WIDTH] - keep) * strips.PX_PER_MM / px
+            yield image.transpose(2, 0, 1), y.astype(np.float32)
 
 
-def column_heights(cells: Sequence[CellGeometry], left: int, width: int) -> NDArray[np.float64]:
+def column_heights(
+    cells: Sequence[CellGeometry], middles: NDArray[np.float64], width: float
+) -> NDArray[np.float64]:
     """Return the y of a row's trace in every column, NaN where not printed.
 
     It is the mean of three places in the column.
 
     Args:
         cells: the row's, with points.
-        left: first column.
+        middles: x of the columns' middles in pixels.
+        width: of a column in pixels.
     """
     heights = []
     for part in (-1 / 3, 0.0, 1 / 3):
-        x, y = left + np.arange(width) + 0.5 + part, np.full(width, np.nan)
+        x, y = middles + part * width, np.full(len(middles), np.nan)
         for cell in cells:
             points = cell.points
             if points is None or len(points) < 2:
@@ -206,7 +219,7 @@ def column_heights(cells: Sequence[CellGeometry], left: int, width: int) -> NDAr
             # np.interp passes NaN on to both sides of a gap
             y[inside] = np.interp(x[inside], points[:, 0], points[:, 1])
         heights.append(y)
-    return np.mean(heights, axis=0)
+    return np.asarray(np.mean(heights, axis=0), np.float64)
 
 
 def cut(
