@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from ecgvision.reader.layout.maps import MARKS
 from ecgvision.reader.networks.mark_net import MarkNet
 from ecgvision.reader.networks.trace_net import TraceNet
 
@@ -13,8 +14,12 @@ WIDTHS = (8, 8, 8)
 
 
 def small_networks() -> tuple[MarkNet, TraceNet]:
+    """Networks of a few channels; the first sees hardly a mark, where others see one anywhere."""
     torch.manual_seed(0)
-    return MarkNet(WIDTHS).eval(), TraceNet(WIDTHS).eval()
+    marks, trace = MarkNet(WIDTHS).eval(), TraceNet(WIDTHS).eval()
+    with torch.no_grad():
+        marks.head[-1].bias[: len(MARKS) + 1] = torch.tensor([-5.0] * len(MARKS) + [5.0])
+    return marks, trace
 
 
 def write_flat_bundle(folder: Path) -> Path:

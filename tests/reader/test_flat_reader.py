@@ -29,6 +29,7 @@ from ecgvision.reader.layout.maps import MARKS, PX_PER_MM, PageMaps
 from ecgvision.reader.layout.rows import Mark, Row
 from ecgvision.reader.rectify.mesh import plain_mesh
 from ecgvision.reader.rectify.paper import find_paper
+from ecgvision.reader.trace.strips import COLUMNS_PER_MM as ACROSS
 from ecgvision.render.draw import draw
 from ecgvision.render.style import Style
 from tests.flat_pages import Camera, blank_maps, dark_ink, waves
@@ -266,7 +267,7 @@ def test_the_gain_is_read_off_the_pulses(gain: float) -> None:
     fewer, less = read_gain(rows, pulses[:2])
     assert fewer == gain or gain != 10  # two pulses against what is usual
     assert less < sure
-    assert read_gain(rows, names) == (10.0, pytest.approx(2.0 / 2.2))
+    assert read_gain(rows, names) == (10.0, pytest.approx(GAINS[10.0] / sum(GAINS.values())))
     assert read_gain([], []) == read_gain(rows, names)
     away = [mark._replace(x=60.0) for mark in pulses]  # in the midst of a row it is no pulse
     assert read_gain(rows, away) == read_gain(rows, [])
@@ -284,11 +285,11 @@ def known_view(arrangement: Arrangement, rows: list[Row]) -> View:
 
 
 def test_an_inverted_lead_is_turned_back_and_a_strip_fills_what_is_not_read() -> None:
-    flat = np.full((600, 3000, 3), 255, np.uint8)
+    flat = np.full((600, 250 * ACROSS, 3), 255, np.uint8)
     for y in (200, 400):
-        flat[y - 1 : y + 1, 240 : 240 + 12 * 125] = 0
-    flat[170:172, 240 : 240 + 12 * 50] = 0
-    flat[199:201, 240 : 240 + 12 * 50] = 255  # the first two seconds are 29/6 mm higher
+        flat[y - 1 : y + 1, 20 * ACROSS : 145 * ACROSS] = 0
+    flat[170:172, 20 * ACROSS : 70 * ACROSS] = 0
+    flat[199:201, 20 * ACROSS : 70 * ACROSS] = 255  # the first two seconds are 29/6 mm higher
     rows = [Row(200 / 6, 20.0, 145.0), Row(400 / 6 + 1, 20.0, 145.0)]
     segments = (Segment("aVR", -1, 0, 20.0, 70.0, 0.0, 1.0, False),
                 Segment("II", 1, 0, 20.0, 70.0, 0.0, 1.0, False),
@@ -311,11 +312,11 @@ def test_an_inverted_lead_is_turned_back_and_a_strip_fills_what_is_not_read() ->
 @pytest.mark.parametrize("late", [-3.0, -1.0, 0.0, 2.0])
 def test_traces_begin_where_the_first_column_is_printed(late: float) -> None:
     begin = 20.0 + late
-    flat = np.full((600, 3000, 3), 255, np.uint8)
-    first = round(begin * 12)
-    flat[299:301, first : first + 600] = 0
-    flat[270:272, first : first + 60] = 0
-    flat[299:301, first : first + 60] = 255
+    flat = np.full((600, 250 * ACROSS, 3), 255, np.uint8)
+    first, long = round(begin * ACROSS), 50 * ACROSS
+    flat[299:301, first : first + long] = 0
+    flat[270:272, first : first + long // 10] = 0
+    flat[299:301, first : first + long // 10] = 255
     segment = Segment("I", 1, 0, 20.0, 70.0, 0.0, 1.0, False)
     view = known_view(Arrangement("x", 1.0, 1.0, (segment,), 25.0), [Row(50.0, 20.0, 70.0)])
     found = trace(flat, view, dark_ink, 10.0)

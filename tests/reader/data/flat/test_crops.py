@@ -76,14 +76,15 @@ def test_a_columns_height_is_the_mean_over_its_width() -> None:
     gap[60:80, 1] = np.nan  # x from 15 to 20
     for points in (line, gap):
         cell = SimpleNamespace(points=points)
-        found = column_heights([cell], 2, 30)
-        wanted = 3 * (2 + np.arange(30) + 0.5) + 1
+        middles = 2 + np.arange(30) + 0.5
+        found = column_heights([cell], middles, 1.0)
+        wanted = 3 * middles + 1
         known = np.isfinite(found)
         assert found[known] == pytest.approx(wanted[known])
         assert known.sum() == (30 if points is line else 30 - 6)
-    assert np.isnan(column_heights([SimpleNamespace(points=None)], 0, 5)).all()
+    assert np.isnan(column_heights([SimpleNamespace(points=None)], np.arange(5.0), 1.0)).all()
     second = SimpleNamespace(points=np.array([[50.0, 7.0], [60.0, 7.0]]))
-    both = column_heights([SimpleNamespace(points=line), second], 0, 70)
+    both = column_heights([SimpleNamespace(points=line), second], np.arange(70) + 0.5, 1.0)
     assert both[5] == pytest.approx(17.5)
     assert both[55] == 7
     assert np.isnan(both[[45, 65]]).all()
