@@ -81,7 +81,7 @@ def test_the_page_asked_for_is_drawn(record):
 
 def test_the_packages_reader_is_no_student(tmp_path):
     bundle = ev.open_bundle()
-    assert bundle.rate == 100
+    assert bundle.rate == 500
     with pytest.raises(ev.EcgVisionError, match="gives no labels"):
         ev.predict(bundle.folder, tmp_path / "page.png")
     with pytest.raises(ev.EcgVisionError):

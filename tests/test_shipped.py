@@ -23,7 +23,7 @@ from ecgvision.nn.checkpoints import load_weights, weights_hash
 from ecgvision.reader.judge.snr import challenge_snr
 from ecgvision.records.reading import read_record
 from ecgvision.render.draw import draw
-from ecgvision.shipped import NAME, READER
+from ecgvision.shipped import NAME, PAGE_READER, READER
 from ecgvision.store.packed import Store
 from ecgvision.systems.read.system import make_reader
 
@@ -56,9 +56,7 @@ def test_a_page_is_read_without_naming_a_reader(
     assert main(["digitize", str(tmp_path / "page.png"), "--json",
                  "--out", str(tmp_path / "record.csv")]) == 0  # fmt: skip
     told = json.loads(capsys.readouterr().out)
-    assert (
-        told["bundle"] == json.loads((READER / "bundle" / "bundle.json").read_text())["digest"][:16]
-    )
+    assert told["bundle"] == json.loads((PAGE_READER / "bundle.json").read_text())["digest"][:16]
     read = read_record(tmp_path / "record.csv")
     truth = resample(signal, store.rate, read.rate)
     printed = page.observed(truth.shape[1], read.rate)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.core.ecg import LEAD_INDEX, LEADS
+from ecgvision.core.page import PULSE_SECONDS
 from ecgvision.reader.confidence import RIGHT_MV
 from ecgvision.reader.layout.arrangement import Arrangement, arrange
 from ecgvision.reader.layout.maps import PX_PER_MM, PageMaps
@@ -44,6 +45,9 @@ WIDTHS_MM = (205.0, 225.0, 250.0, 275.0, 300.0)
 
 GAINS = {5.0: 0.1, 10.0: 2.0, 20.0: 0.1}
 """Gains that are told apart, in mm/mV, and how many pulses the prior odds of each are worth."""
+
+NEAR_PULSE_MM = 8.0
+"""Distance of the end of a pulse from the start of a row up to which it is the row's own."""
 
 FIRST_MM = 4.0
 """How far the first printed column of a row may be from where the row seemed to begin."""
@@ -217,13 +221,20 @@ def read_gain(rows: list[Row], marks: list[Mark]) -> tuple[float, float]:
 
 
 def _shift(view: View, curves: dict[int, Curve]) -> float:
-    """Return by how many mm the traces begin later than the rows that were seen, the median."""
+    """Return by how many mm the traces begin later than the rows that were seen, the median.
+
+    A trace does not begin before its calibration pulse has ended.
+    """
     assert view.arrangement is not None
     left = min(segment.left for segment in view.arrangement.segments)
     first, last = (round((left + d) * strips.COLUMNS_PER_MM) for d in (-FIRST_MM, FIRST_MM))
     found = []
     for curve in curves.values():
-        columns = np.flatnonzero(curve.printed[max(first, 0) : last] > 0.5) + max(first, 0)
-        if len(columns) and columns[0] > first:
-            found.append(columns[0] / strips.COLUMNS_PER_MM - left)
-    return float(np.median(found)) if found else 0.0
+        blank = np.flatnonzero(curve.printed[max(first, 0) : last] <= 0.5) + max(first, 0)
+        if len(blank) and blank[-1] < last - 1:  # the run that goes on begins after the last blank
+            found.append((blank[-1] + 1) / strips.COLUMNS_PER_MM - left)
+    shift = float(np.median(found)) if found else 0.0
+    half = PULSE_SECONDS / 2 * view.arrangement.speed
+    ends = [mark.x + half for mark in view.marks if mark.kind == "pulse"]
+    near = [end - left for end in ends if abs(end - left) < NEAR_PULSE_MM]
+    return max(shift, float(np.median(near))) if near else shift
