@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ecgvision.core.ecg import LEADS
@@ -122,7 +122,9 @@ def test_without_names_the_number_of_rows_tells(count: int, name: str) -> None:
 def test_leads_in_no_usual_order_stand_as_they_are_named(seed: int, shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(seed)
     count, columns = shape
-    leads = rng.permutation(LEADS)[: count * columns].reshape(columns, count).tolist()
+    order = rng.permutation(LEADS)
+    assume((order == np.array(LEADS)).sum() < 4)  # nor a usual one of which a half is misread
+    leads = order.reshape(columns, count).tolist()
     layout = get_layout("_".join(".".join(column) for column in leads))
     rows = rows_of(layout, rng, 0.5)
     found = arrange(rows, sort(marks_of(layout, rows, "above", rng, 0.5)))
