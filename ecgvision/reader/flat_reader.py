@@ -49,6 +49,9 @@ GAINS = {5.0: 0.1, 10.0: 2.0, 20.0: 0.1}
 NEAR_PULSE_MM = 8.0
 """Distance of the end of a pulse from the start of a row up to which it is the row's own."""
 
+SLACK_MM = 0.5
+"""Error of a pulse's place: it tells a row that began with its pulse, and no less."""
+
 FIRST_MM = 4.0
 """How far the first printed column of a row may be from where the row seemed to begin."""
 
@@ -223,7 +226,7 @@ def read_gain(rows: list[Row], marks: list[Mark]) -> tuple[float, float]:
 def _shift(view: View, curves: dict[int, Curve]) -> float:
     """Return by how many mm the traces begin later than the rows that were seen, the median.
 
-    A trace does not begin before its calibration pulse has ended.
+    A trace does not begin before its calibration pulse has ended, to within `SLACK_MM`.
     """
     assert view.arrangement is not None
     left = min(segment.left for segment in view.arrangement.segments)
@@ -237,4 +240,4 @@ def _shift(view: View, curves: dict[int, Curve]) -> float:
     half = PULSE_SECONDS / 2 * view.arrangement.speed
     ends = [mark.x + half for mark in view.marks if mark.kind == "pulse"]
     near = [end - left for end in ends if abs(end - left) < NEAR_PULSE_MM]
-    return max(shift, float(np.median(near))) if near else shift
+    return max(shift, float(np.median(near)) - SLACK_MM) if near else shift
