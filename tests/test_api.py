@@ -56,7 +56,8 @@ def test_a_record_becomes_a_page_and_is_read_back(record, page):
     rate = int(read.ecg.rate)
     lead, truth = table["II"].to_numpy(), record.signal[1, :: int(record.rate) // rate]
     seen = np.isfinite(lead)
-    assert np.corrcoef(lead[seen], truth[seen])[0, 1] > 0.9
+    late = [np.roll(lead, -shift) for shift in range(round(0.05 * rate))]  # time is known to 50 ms
+    assert max(np.corrcoef(v[seen], truth[seen])[0, 1] for v in map(np.nan_to_num, late)) > 0.9
     drawn = read.draw_on(page.image)
     assert drawn.shape == page.image.shape
     assert (drawn != page.image).any()
