@@ -14,7 +14,7 @@ WHITE = (255, 255, 255)
 LETTERS = 0.7
 """OpenCV font scale of lead names on a page of width `WIDEST`: 15 pixels high."""
 
-JUMP = 0.02
+JUMP = 0.04
 """Distance between neighbouring samples, as a share of the width, over which no line is drawn: a
 lead goes on elsewhere on the page."""
 
@@ -45,7 +45,7 @@ def draw_reading(
     bits = 4  # OpenCV's fixed point: sixteenths of a pixel
     for lead in range(len(points)):
         colour = COLOURS[lead % len(COLOURS)]
-        step = np.abs(np.diff(points[lead, :, 0], prepend=points[lead, :1, 0]))
+        step = np.abs(np.diff(points[lead], axis=0, prepend=points[lead, :1])).max(1)
         apart = step > JUMP * width  # NaN compares as False
         for part in _runs(shown[lead] & ~apart):
             line = np.clip(points[lead, part], -9999, 9999)
