@@ -207,7 +207,7 @@ def test_a_frozen_reader_stays(few: Path, tmp_path: Path, reader: Path) -> None:
 
 @pytest.mark.parametrize(("override", "said"), [
     ("model.reader=null", "needs a reader"), ("input=signal", "a reader needs pages"),
-    ("input=scan", "signal or page"), ("model.reader=nowhere", "no file"),
+    ("input=scan", "one of signal, page"), ("model.reader=nowhere", "no file"),
     ("data.normalise=record", "stays in mV"), ("data.signal_rate=50", "data.signal_rate"),
     ("+data.image_size=[32,48]", "another data.image_size"),
 ])  # fmt: skip
