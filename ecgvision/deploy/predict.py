@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgvision.core.errors import ImageError
 from ecgvision.data.network_input import to_network
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.digitize import digitize
+from ecgvision.deploy.documents import page_name
 from ecgvision.deploy.files import counted, expand, tell_skipped
-from ecgvision.deploy.ingest import read_page
+from ecgvision.deploy.ingest import open_pages, read_page
 from ecgvision.deploy.open_bundle import AnyReader
 
 if TYPE_CHECKING:  # of the training stack
@@ -30,7 +32,8 @@ class Prediction:
 
     Attributes:
         file: the path as given.
-        page: (height, width) of the picture in pixels; None if it could not be read.
+        page: (height, width) of the page in pixels; None if it could not be read.
+        number, pages: number of the page in its file, from 1, and how many that has.
         codes, names, thresholds: the bundle's labels and their thresholds, in its order.
         logits, probabilities, decisions: one value per label; empty if the picture could not be
             read.
@@ -46,19 +49,29 @@ class Prediction:
     probabilities: tuple[float, ...] = ()
     decisions: tuple[bool, ...] = ()
     error: str | None = None
+    number: int = 1
+    pages: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """Return the prediction as plain JSON values by label, or the error of the picture."""
+        told = {"file": self.file} | self._place()
         if self.page is None:
-            return {"file": self.file, "error": self.error}
+            return told | {"error": self.error}
         positive = [c for c, yes in zip(self.codes, self.decisions, strict=True) if yes]
-        return {
-            "file": self.file,
+        return told | {
             "page": {"height": self.page[0], "width": self.page[1]},
             "logits": dict(zip(self.codes, self.logits, strict=True)),
             "probabilities": dict(zip(self.codes, self.probabilities, strict=True)),
             "positive": positive,
         }
+
+    @property
+    def name(self) -> str:
+        """The file, and the page's number if the file has several."""
+        return page_name(self.file, self.number - 1, self.pages)
+
+    def _place(self) -> dict[str, int]:
+        return {"page_number": self.number, "pages": self.pages} if self.pages > 1 else {}
 
     def to_pandas(self) -> pd.DataFrame:
         """Return a table with a row per label: name, logit, probability, threshold, decision."""
@@ -89,24 +102,43 @@ class Prediction:
 def predict_file(
     bundle: Bundle, path: str | os.PathLike[str], *, reader: AnyReader | None = None
 ) -> Prediction:
-    """Predict the labels of one picture.
+    """Predict the labels of a file of one page.
 
     Args:
         bundle: the student.
-        path: the picture.
+        path: the file.
         reader: first checks that the picture is a readable page. A student alone predicts labels
             for any picture.
 
     Raises:
-        ImageError: if the file is not a valid picture; with a reader also as `digitize`.
+        ImageError: as `read_page`; with a reader also as `digitize`.
     """
-    page = read_page(path)
+    return predict_page(bundle, read_page(path), os.fspath(path), reader=reader)
+
+
+def predict_page(
+    bundle: Bundle, page: NDArray[np.uint8], file: str, *, reader: AnyReader | None = None,
+    number: int = 1, pages: int = 1,
+) -> Prediction:  # fmt: skip
+    """Predict the labels of one page.
+
+    Args:
+        bundle, reader: as for `predict_file`.
+        page: (H, W, 3) uint8 RGB.
+        file: name of the file, for messages.
+        number, pages: number of the page in its file, from 1, and how many that has.
+
+    Raises:
+        ImageError: with a reader, as `digitize`.
+    """
     if reader is not None:
-        digitize(reader, page, file=os.fspath(path))
+        digitize(reader, page, file=page_name(file, number - 1, pages))
     small = to_network(page, bundle.image_size)
     logits, probabilities, decisions = bundle.run(np.moveaxis(small, 2, 0)[None])
     return Prediction(
-        file=os.fspath(path),
+        file=file,
+        number=number,
+        pages=pages,
         page=(page.shape[0], page.shape[1]),
         codes=tuple(bundle.codes),
         names=tuple(bundle.names),
@@ -120,12 +152,21 @@ def predict_file(
 def predict_files(
     bundle: Bundle, paths: Iterable[str | os.PathLike[str]], *, reader: AnyReader | None = None
 ) -> Iterator[Prediction]:
-    """Predict pictures one by one; one that cannot be read gives a `Prediction` with its error."""
+    """Predict files page by page; what cannot be read gives a `Prediction` with its error."""
     for path in paths:
+        file = os.fspath(path)
         try:
-            yield predict_file(bundle, path, reader=reader)
+            document = open_pages(file)
         except ImageError as error:
-            yield Prediction(file=os.fspath(path), error=str(error))
+            yield Prediction(file=file, error=str(error))
+            continue
+        count = len(document)
+        for index in range(count):
+            try:
+                yield predict_page(bundle, document.read(index), file, reader=reader,
+                                   number=index + 1, pages=count)  # fmt: skip
+            except ImageError as error:
+                yield Prediction(file=file, error=str(error), number=index + 1, pages=count)
 
 
 def run(
@@ -168,7 +209,7 @@ def table(bundle: Bundle, answer: Prediction, width: int) -> str:
         ),
         key=lambda row: -row[2],
     )
-    lines = [answer.file]
+    lines = [answer.name]
     for code, name, probability, threshold, positive in rows:
         mark = "*" if positive else " "
         lines.append(
