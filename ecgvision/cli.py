@@ -62,6 +62,17 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
 
         explanation.add_arguments(explain)
         explain.set_defaults(run=explanation.run)
+    serve = commands.add_parser(
+        "serve", help="answer pictures on the web page and over HTTP (needs the serve extra)",
+        description="Serve a web page and an HTTP interface that read pictures of pages, on this "
+        "computer unless --host says otherwise. Research use only.",
+        epilog="Example: ecgvision serve --bundle runs/vizecg/RUN/bundle",
+    )  # fmt: skip
+    if words[:1] == ["serve"]:
+        import ecgvision.deploy.serve.command as serving
+
+        serving.add_arguments(serve)
+        serve.set_defaults(run=serving.run)
     _add_info(commands)
     return top
 
@@ -70,13 +81,16 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "predict",
         help="read pages with a bundle",
-        description="Read pictures of pages (PNG, JPEG, BMP, TIFF, WebP) with a student bundle. A "
+        description="Read pages (PNG, JPEG, BMP, TIFF, WebP; PDF, DICOM and HEIC with the extra "
+        "`files`) with a student bundle, one answer a page. A "
         "star marks each label whose probability reaches its threshold, which was "
         "fitted on validation records. A student has an answer to any picture: --check "
         "refuses what is no readable page.",
         epilog="Example: ecgvision predict --bundle runs/vizecg/RUN/bundle page.png --json",
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="pictures, or folders of pictures")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="files of pages, or folders of such"
+    )
     parser.add_argument("--bundle", required=True, metavar="DIR", help="folder of the bundle")
     parser.add_argument(
         "--check",
@@ -102,7 +116,8 @@ def _add_digitize(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "digitize",
         help="read the waveforms of pages",
-        description="Read the waveforms of pages (PNG, JPEG, BMP, TIFF, WebP) by the package's "
+        description="Read the waveforms of pages (PNG, JPEG, BMP, TIFF, WebP; PDF, DICOM and "
+        "HEIC with the extra `files`) by the package's "
         "reader or another bundle: twelve leads in mV, missing where nothing was printed, and how "
         "sure the reader is of each. The paper is found by its grid, made flat and turned "
         "upright first, so the picture may be a photograph at any angle. Confidence is the "
@@ -111,7 +126,9 @@ def _add_digitize(commands: argparse._SubParsersAction) -> None:
         epilog="Examples: ecgvision digitize scan.png --out record --figure over.png; "
         "ecgvision digitize scans/ --out records/ --figure figures/ --format csv",
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="pictures, or folders of pictures")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="files of pages, or folders of such"
+    )
     parser.add_argument(
         "--bundle",
         metavar="DIR",
