@@ -98,7 +98,12 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
         help="let the package's page reader look first: a picture that is no readable ECG page "
         "is refused (takes a second a page)",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON document")
+    form.add_argument(
+        "--csv", metavar="OUT", help="write a table of a row a page; interrupted, the same command "
+        "goes on where it was",
+    )  # fmt: skip
     parser.add_argument(
         "--threads",
         type=THREADS,
@@ -219,7 +224,7 @@ def _predict(args: argparse.Namespace) -> int:
 
     bundle = Bundle.open(args.bundle, threads=args.threads, label_hash=args.expect_labels)
     reader = open_reader(resolve_bundle(NAME), threads=args.threads) if args.check else None
-    return predict.run(bundle, args.files, as_json=args.json, reader=reader)
+    return predict.run(bundle, args.files, as_json=args.json, csv=args.csv, reader=reader)
 
 
 def _digitize(args: argparse.Namespace) -> int:

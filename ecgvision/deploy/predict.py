@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgvision.core.command import Interrupted
 from ecgvision.core.errors import ImageError
+from ecgvision.core.outputs import OutputPlan
 from ecgvision.data.network_input import to_network
+from ecgvision.deploy.answer_table import AnswerTable
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.digitize import digitize
 from ecgvision.deploy.documents import page_name
@@ -170,15 +173,25 @@ def predict_files(
 
 
 def run(
-    bundle: Bundle, paths: Sequence[str], *, as_json: bool, reader: AnyReader | None = None
-) -> int:
+    bundle: Bundle, paths: Sequence[str], *, as_json: bool = False, csv: str | None = None,
+    reader: AnyReader | None = None,
+) -> int:  # fmt: skip
     """Predict pictures and print the results; return the exit code.
 
     Predictions and the kinds of training pages go to stdout, errors and (on a terminal) a counter
     to stderr.
+
+    Args:
+        as_json: print one JSON document.
+        csv: write a table instead; an interrupted one is gone on with.
+
+    Raises:
+        ImageError, OutputError: for a folder without pictures, or a table that cannot be written.
     """
     found = expand(paths)
     tell_skipped(found, sys.stderr)
+    if csv is not None:
+        return _write_table(bundle, found.files, csv, reader)
     answers: list[Prediction] = []
     width = max(len(code) for code in bundle.codes)
     for answer in predict_files(bundle, counted(found.files, sys.stderr), reader=reader):
@@ -194,6 +207,37 @@ def run(
         print(f"The student has learned from {bundle.learned_from_text()}. On other pages its "
               "answers may be wrong.")  # fmt: skip
     return 2 if any(answer.error is not None for answer in answers) else 0
+
+
+def _write_table(bundle: Bundle, files: Sequence[str], out: str, reader: AnyReader | None) -> int:
+    OutputPlan(files).add("--csv", out)
+    labels = [f"{kind}_{code}" for kind in ("p", "positive") for code in bundle.codes]
+    rows = AnswerTable(out, ["height", "width", *labels, "error"], bundle.id)
+    if rows.done:
+        print(f"{len(rows.done)} files are in {rows.part} already", file=sys.stderr)
+    failed = 0
+    try:
+        left = [file for file in files if file not in rows.done]
+        for file in counted(left, sys.stderr, name=str):
+            answers = list(predict_files(bundle, [file], reader=reader))
+            failed += sum(answer.error is not None for answer in answers)
+            rows.add(file, [_row(answer, len(bundle.codes)) for answer in answers])
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted: the same command goes on from {rows.part}") from None
+    finally:
+        rows.close()
+    rows.finish()
+    print(f"written: {out}", file=sys.stderr)
+    if failed:
+        print(f"error: {failed} pages could not be read; the column error says why",
+              file=sys.stderr)  # fmt: skip
+    return 2 if failed else 0
+
+
+def _row(answer: Prediction, labels: int) -> list[object]:
+    if answer.page is None:
+        return ["", "", *[""] * (2 * labels), answer.error]
+    return [*answer.page, *answer.probabilities, *map(int, answer.decisions), ""]
 
 
 def table(bundle: Bundle, answer: Prediction, width: int) -> str:

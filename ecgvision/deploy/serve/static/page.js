@@ -37,7 +37,7 @@ async function ask(path, body) {
     throw { code: "network", message: "The server cannot be reached.", remedy: "Is it still running?" };
   }
   const found = await reply.json();
-  if (found.error && !found.results) throw found.error;
+  if (found.error && (found.results?.length ?? 1) === 1) throw found.error;  // no page of several
   return found;
 }
 
