@@ -89,7 +89,8 @@ def resample(
     out = _polyphase(bridged, up, down)
     out = out[:, : round(signal.shape[1] * target / rate)].astype(np.float32)
     if missing.any():
-        out[_gone(missing, shown, np.arange(out.shape[1]) * rate / target)] = np.nan
+        place = np.arange(out.shape[1], dtype=np.float64) * rate / target
+        out[_gone(missing, shown, place)] = np.nan
     return out
 
 
