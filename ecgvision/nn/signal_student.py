@@ -45,7 +45,8 @@ class SignalStudent(nn.Module):
         value = torch.where(observed, signal, 0.0)
         if self.cut.normalise == "record":
             value = torch.where(observed, _normalised(value, observed), 0.0)
-        logits = self.network(self._patches(value), self._patches(observed))[self.stream].float()
+        answer = getattr(self.network, "dense", self.network)  # without control flow, for export
+        logits = answer(self._patches(value), self._patches(observed))[self.stream].float()
         probabilities = torch.sigmoid(logits / self.temperature)
         return logits, probabilities, probabilities >= self.thresholds
 
