@@ -1,4 +1,4 @@
-"""Prediction of labels for picture files, for `ecgvision predict`. Base install only."""
+"""Prediction of labels for pictures and records, for `ecgvision predict`. Base install only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.core.command import Interrupted
-from ecgvision.core.errors import ImageError
+from ecgvision.core.errors import ConfigError, ImageError, RecordError
 from ecgvision.core.outputs import OutputPlan
 from ecgvision.data.network_input import to_network
 from ecgvision.deploy.answer_table import AnswerTable
@@ -22,25 +22,40 @@ from ecgvision.deploy.digitize import digitize
 from ecgvision.deploy.documents import page_name
 from ecgvision.deploy.files import counted, expand, tell_skipped
 from ecgvision.deploy.ingest import open_pages, read_page
-from ecgvision.deploy.open_bundle import AnyReader
+from ecgvision.deploy.open_bundle import AnyReader, AnyStudent
+from ecgvision.deploy.predict_signal import (
+    Answers,
+    Seen,
+    is_record,
+    predict_page,
+    predict_record,
+)
+from ecgvision.deploy.signal_bundle import SignalBundle
+from ecgvision.records.option_names import API, OptionNames
 
 if TYPE_CHECKING:  # of the training stack
     import pandas as pd
     from matplotlib.figure import Figure
 
 
+SCHEMA = 2
+"""Version of the JSON document; raised when a field changes its meaning or goes."""
+
+
 @dataclass(frozen=True)
 class Prediction:
-    """A student's prediction for one picture.
+    """A bundle's prediction for one picture or record.
 
     Attributes:
         file: the path as given.
-        page: (height, width) of the page in pixels; None if it could not be read.
-        number, pages: number of the page in its file, from 1, and how many that has.
+        page: (height, width) of the picture in pixels; None of a record, or if it could not be
+            read.
         codes, names, thresholds: the bundle's labels and their thresholds, in its order.
         logits, probabilities, decisions: one value per label; empty if the picture could not be
             read.
-        error: why the picture could not be read; None if it was.
+        error: why it could not be read; None if it was.
+        seen: what a network of signals was shown; None of a student that looks at the picture.
+        number, pages: number of the page in its file, from 1, and how many that has.
     """
 
     file: str
@@ -52,29 +67,32 @@ class Prediction:
     probabilities: tuple[float, ...] = ()
     decisions: tuple[bool, ...] = ()
     error: str | None = None
+    seen: Seen | None = None
     number: int = 1
     pages: int = 1
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the prediction as plain JSON values by label, or the error of the picture."""
-        told = {"file": self.file} | self._place()
-        if self.page is None:
-            return told | {"error": self.error}
-        positive = [c for c, yes in zip(self.codes, self.decisions, strict=True) if yes]
-        return told | {
-            "page": {"height": self.page[0], "width": self.page[1]},
-            "logits": dict(zip(self.codes, self.logits, strict=True)),
-            "probabilities": dict(zip(self.codes, self.probabilities, strict=True)),
-            "positive": positive,
-        }
 
     @property
     def name(self) -> str:
         """The file, and the page's number if the file has several."""
         return page_name(self.file, self.number - 1, self.pages)
 
-    def _place(self) -> dict[str, int]:
-        return {"page_number": self.number, "pages": self.pages} if self.pages > 1 else {}
+    def to_dict(self) -> dict[str, Any]:
+        """Return the prediction as plain JSON values by label, or the error of the picture."""
+        told: dict[str, Any] = {"file": self.file}
+        if self.pages > 1:
+            told |= {"page_number": self.number, "pages": self.pages}
+        if self.error is not None:
+            return told | {"error": self.error}
+        positive = [c for c, yes in zip(self.codes, self.decisions, strict=True) if yes]
+        if self.page is not None:
+            told["page"] = {"height": self.page[0], "width": self.page[1]}
+        if self.seen is not None:
+            told["read"] = self.seen.to_dict()
+        return told | {
+            "logits": dict(zip(self.codes, self.logits, strict=True)),
+            "probabilities": dict(zip(self.codes, self.probabilities, strict=True)),
+            "positive": positive,
+        }
 
     def to_pandas(self) -> pd.DataFrame:
         """Return a table with a row per label: name, logit, probability, threshold, decision."""
@@ -103,24 +121,37 @@ class Prediction:
 
 
 def predict_file(
-    bundle: Bundle, path: str | os.PathLike[str], *, reader: AnyReader | None = None
-) -> Prediction:
-    """Predict the labels of a file of one page.
+    bundle: AnyStudent, path: str | os.PathLike[str], *, reader: AnyReader | None = None,
+    rate: float | None = None, unit: str | None = None, orientation: str | None = None,
+    options: OptionNames = API,
+) -> Prediction:  # fmt: skip
+    """Predict the labels of a file of one page or, by a network of signals, of one record.
 
     Args:
-        bundle: the student.
-        path: the file.
-        reader: first checks that the picture is a readable page. A student alone predicts labels
-            for any picture.
+        bundle: a student that looks at pictures, or a network of signals.
+        path: the page or the record.
+        reader: reads pictures for a network of signals, which needs one. For a student it first
+            checks that the picture is a readable page; alone, it predicts labels for any picture.
+        rate, unit, orientation, options: what a record's file leaves out; as for `read_record`.
 
     Raises:
         ImageError: as `read_page`; with a reader also as `digitize`.
+        RecordError: if the record cannot be read.
+        ConfigError: if a student that looks at pictures is given a record.
     """
-    return predict_page(bundle, read_page(path), os.fspath(path), reader=reader)
+    file = os.fspath(path)
+    if not is_record(file):
+        return predict_picture(bundle, read_page(file), file, reader=reader)
+    if isinstance(bundle, Bundle):
+        raise ConfigError("this student looks at pictures, and this is a record", file=file,
+                          remedy="Draw it, or take another bundle")  # fmt: skip
+    answer, seen = predict_record(bundle, file, rate=rate, unit=unit, orientation=orientation,
+                                  options=options)  # fmt: skip
+    return _prediction(bundle, answer, file, seen=seen)
 
 
-def predict_page(
-    bundle: Bundle, page: NDArray[np.uint8], file: str, *, reader: AnyReader | None = None,
+def predict_picture(
+    bundle: AnyStudent, page: NDArray[np.uint8], file: str, *, reader: AnyReader | None = None,
     number: int = 1, pages: int = 1,
 ) -> Prediction:  # fmt: skip
     """Predict the labels of one page.
@@ -133,50 +164,72 @@ def predict_page(
 
     Raises:
         ImageError: with a reader, as `digitize`.
+        ConfigError: if a network of signals has no reader.
     """
-    if reader is not None:
-        digitize(reader, page, file=page_name(file, number - 1, pages))
+    name, seen = page_name(file, number - 1, pages), None
+    answer: Answers
+    if isinstance(bundle, SignalBundle):
+        if reader is None:
+            raise ConfigError("a network of signals needs a reader for pictures", file=file,
+                              remedy="Give one")  # fmt: skip
+        answer, seen = predict_page(bundle, reader, page, name)
+    else:
+        if reader is not None:
+            digitize(reader, page, file=name)
+        answer = look(bundle, page)
+    return _prediction(bundle, answer, file, page=(page.shape[0], page.shape[1]), seen=seen,
+                       number=number, pages=pages)  # fmt: skip
+
+
+def look(bundle: Bundle, page: NDArray[np.uint8]) -> Answers:
+    """Return what a student that looks at the picture answers to (H, W, 3) uint8 RGB."""
     small = to_network(page, bundle.image_size)
     logits, probabilities, decisions = bundle.run(np.moveaxis(small, 2, 0)[None])
+    return logits[0], probabilities[0], decisions[0]
+
+
+def _prediction(bundle: AnyStudent, answer: Answers, file: str, **more: Any) -> Prediction:
+    logits, probabilities, decisions = answer
     return Prediction(
-        file=file,
-        number=number,
-        pages=pages,
-        page=(page.shape[0], page.shape[1]),
-        codes=tuple(bundle.codes),
-        names=tuple(bundle.names),
-        thresholds=tuple(bundle.thresholds),
-        logits=tuple(logits[0].tolist()),
-        probabilities=tuple(probabilities[0].tolist()),
-        decisions=tuple(decisions[0].tolist()),
-    )
+        file=file, codes=bundle.codes, names=bundle.names, thresholds=bundle.thresholds,
+        logits=tuple(logits.tolist()), probabilities=tuple(probabilities.tolist()),
+        decisions=tuple(decisions.tolist()), **more,
+    )  # fmt: skip
 
 
 def predict_files(
-    bundle: Bundle, paths: Iterable[str | os.PathLike[str]], *, reader: AnyReader | None = None
-) -> Iterator[Prediction]:
-    """Predict files page by page; what cannot be read gives a `Prediction` with its error."""
+    bundle: AnyStudent, paths: Iterable[str | os.PathLike[str]], *,
+    reader: AnyReader | None = None, **record: Any,
+) -> Iterator[Prediction]:  # fmt: skip
+    """Predict files page by page; what cannot be read gives a `Prediction` with its error.
+
+    Args:
+        record: what records' files leave out; see `predict_file`.
+    """
     for path in paths:
         file = os.fspath(path)
         try:
+            if is_record(file):
+                yield predict_file(bundle, file, reader=reader, **record)
+                continue
             document = open_pages(file)
-        except ImageError as error:
+        except (ImageError, RecordError) as error:
             yield Prediction(file=file, error=str(error))
             continue
         count = len(document)
-        for index in range(count):
+        for number in range(1, count + 1):
             try:
-                yield predict_page(bundle, document.read(index), file, reader=reader,
-                                   number=index + 1, pages=count)  # fmt: skip
+                yield predict_picture(bundle, document.read(number - 1), file, reader=reader,
+                                      number=number, pages=count)  # fmt: skip
             except ImageError as error:
-                yield Prediction(file=file, error=str(error), number=index + 1, pages=count)
+                yield Prediction(file=file, error=str(error), number=number, pages=count)
 
 
 def run(
-    bundle: Bundle, paths: Sequence[str], *, as_json: bool = False, csv: str | None = None,
-    reader: AnyReader | None = None,
+    bundle: AnyStudent, paths: Sequence[str], *, as_json: bool = False, csv: str | None = None,
+    reader: AnyReader | None = None, **record: Any,
 ) -> int:  # fmt: skip
-    """Predict pictures and print the results; return the exit code.
+    """Predict pictures or records and print the results; return the exit code.
 
     Predictions and the kinds of training pages go to stdout, errors and (on a terminal) a counter
     to stderr.
@@ -184,6 +237,7 @@ def run(
     Args:
         as_json: print one JSON document.
         csv: write a table instead; an interrupted one is gone on with.
+        record: what records' files leave out; see `predict_file`.
 
     Raises:
         ImageError, OutputError: for a folder without pictures, or a table that cannot be written.
@@ -191,10 +245,11 @@ def run(
     found = expand(paths)
     tell_skipped(found, sys.stderr)
     if csv is not None:
-        return _write_table(bundle, found.files, csv, reader)
+        return _write_table(bundle, found.files, csv, reader, record)
     answers: list[Prediction] = []
     width = max(len(code) for code in bundle.codes)
-    for answer in predict_files(bundle, counted(found.files, sys.stderr), reader=reader):
+    for answer in predict_files(bundle, counted(found.files, sys.stderr), reader=reader,
+                                **record):  # fmt: skip
         answers.append(answer)
         if answer.error is not None:
             print(f"error: {answer.error}", file=sys.stderr)
@@ -204,12 +259,14 @@ def run(
         document = as_document(bundle, answers) | {"skipped": found.skipped}
         print(json.dumps(document, indent=2))
     elif any(answer.error is None for answer in answers):
-        print(f"The student has learned from {bundle.learned_from_text()}. On other pages its "
-              "answers may be wrong.")  # fmt: skip
+        print(_learned_from(bundle))
     return 2 if any(answer.error is not None for answer in answers) else 0
 
 
-def _write_table(bundle: Bundle, files: Sequence[str], out: str, reader: AnyReader | None) -> int:
+def _write_table(
+    bundle: AnyStudent, files: Sequence[str], out: str, reader: AnyReader | None,
+    record: dict[str, Any],
+) -> int:  # fmt: skip
     OutputPlan(files).add("--csv", out)
     labels = [f"{kind}_{code}" for kind in ("p", "positive") for code in bundle.codes]
     rows = AnswerTable(out, ["height", "width", *labels, "error"], bundle.id)
@@ -219,7 +276,7 @@ def _write_table(bundle: Bundle, files: Sequence[str], out: str, reader: AnyRead
     try:
         left = [file for file in files if file not in rows.done]
         for file in counted(left, sys.stderr, name=str):
-            answers = list(predict_files(bundle, [file], reader=reader))
+            answers = list(predict_files(bundle, [file], reader=reader, **record))
             failed += sum(answer.error is not None for answer in answers)
             rows.add(file, [_row(answer, len(bundle.codes)) for answer in answers])
     except KeyboardInterrupt:
@@ -235,12 +292,21 @@ def _write_table(bundle: Bundle, files: Sequence[str], out: str, reader: AnyRead
 
 
 def _row(answer: Prediction, labels: int) -> list[object]:
-    if answer.page is None:
-        return ["", "", *[""] * (2 * labels), answer.error]
-    return [*answer.page, *answer.probabilities, *map(int, answer.decisions), ""]
+    size = ("", "") if answer.page is None else answer.page
+    if answer.error is not None:
+        return [*size, *[""] * (2 * labels), answer.error]
+    return [*size, *answer.probabilities, *map(int, answer.decisions), ""]
 
 
-def table(bundle: Bundle, answer: Prediction, width: int) -> str:
+def _learned_from(bundle: AnyStudent) -> str:
+    if isinstance(bundle, Bundle):
+        return (f"The student has learned from {bundle.learned_from_text()}. On other pages its "
+                "answers may be wrong.")  # fmt: skip
+    return ("The network has learned from 12-lead records, partly hidden as pages hide them. For "
+            "others, of children or with a pacemaker, its answers may be wrong.")  # fmt: skip
+
+
+def table(bundle: AnyStudent, answer: Prediction, width: int) -> str:
     """Format the labels of a file, most probable first; a star marks the positive ones."""
     rows = sorted(
         zip(
@@ -254,6 +320,8 @@ def table(bundle: Bundle, answer: Prediction, width: int) -> str:
         key=lambda row: -row[2],
     )
     lines = [answer.name]
+    if answer.seen is not None:
+        lines.append(f"    read: {answer.seen}")
     for code, name, probability, threshold, positive in rows:
         mark = "*" if positive else " "
         lines.append(
@@ -262,9 +330,10 @@ def table(bundle: Bundle, answer: Prediction, width: int) -> str:
     return "\n".join(lines)
 
 
-def as_document(bundle: Bundle, answers: Sequence[Prediction]) -> dict[str, Any]:
+def as_document(bundle: AnyStudent, answers: Sequence[Prediction]) -> dict[str, Any]:
     """Return all predictions as one JSON document, with the identity of the bundle."""
     return {
+        "schema": SCHEMA,
         "bundle": {
             "id": bundle.id,
             "folder": str(bundle.folder),

@@ -15,6 +15,9 @@ from ecgvision.core.input_files import RECORD_TABLE, open_input
 from ecgvision.records.channels import Channels
 
 SUFFIXES = (".dcm", ".dicom")
+_WAVEFORM = b"1.2.840.10008.5.1.4.1.1.9."
+"""Beginning of the classes of waveform objects (PS3.4, table B.5-1)."""
+
 _RAW = {(8, "SB"): "<i1", (8, "UB"): "<u1", (16, "SS"): "<i2", (16, "US"): "<u2",
         (32, "SL"): "<i4", (32, "UL"): "<u4"}  # fmt: skip
 
@@ -26,6 +29,16 @@ def is_dicom(path: Path) -> bool:
             return file.read(132)[128:] == b"DICM"
     except OSError:
         return path.suffix.lower() in SUFFIXES
+
+
+def is_waveform(path: Path) -> bool:
+    """Return whether a DICOM file is a waveform object, by the class that its header states."""
+    try:
+        with open_input(path) as file:
+            start = file.read(4096)
+    except (OSError, ValueError):
+        return False
+    return start[128:132] == b"DICM" and _WAVEFORM in start
 
 
 def open_dicom(path: Path) -> Channels:

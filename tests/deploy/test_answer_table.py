@@ -81,7 +81,7 @@ def test_predict_goes_on_after_an_interruption(
         "--csv",
         str(tmp_path / "a.csv"),
     ]
-    asked, answer = [], predict.predict_page
+    asked, answer = [], predict.predict_picture
 
     def interrupted(*args, **kwargs):
         asked.append(args[2])
@@ -89,7 +89,7 @@ def test_predict_goes_on_after_an_interruption(
             raise KeyboardInterrupt
         return answer(*args, **kwargs)
 
-    monkeypatch.setattr(predict, "predict_page", interrupted)
+    monkeypatch.setattr(predict, "predict_picture", interrupted)
     assert main(words) == 130
     assert "goes on" in capsys.readouterr().err
     assert not (tmp_path / "a.csv").exists()

@@ -52,7 +52,7 @@ def open_dicom(data: bytes, file: str, limits: Limits) -> Document:
     if "WaveformSequence" in dataset:
         raise FormatError(
             "a DICOM waveform is a record, not a picture", file=file,
-            remedy="Read it as a record: ecgvision render FILE --out page.png",
+            remedy="Read it as a record: ecgvision predict FILE",
         )  # fmt: skip
     if "PixelData" not in dataset:
         raise FormatError("a DICOM object without pages", file=file,

@@ -15,8 +15,10 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from ecgvision import __version__
+from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.documents import SUFFIXES
 from ecgvision.deploy.limits import Limits
+from ecgvision.deploy.open_bundle import AnyStudent
 from ecgvision.deploy.serve import work
 from ecgvision.deploy.serve.api_page import api_page
 from ecgvision.deploy.serve.audit import Audit, input_hash
@@ -56,7 +58,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     }.items()
 }  # fmt: skip
 
-Part = Literal["signal", "page", "wfdb", "csv", "pdf"]
+Part = Literal["labels", "signal", "page", "wfdb", "csv", "pdf"]
 
 
 def make_app(
@@ -137,10 +139,10 @@ def make_app(
               responses={200: {"model": Predictions}, 404: no_student, **_ERRORS})  # fmt: skip
     async def predict(
         request: Request,
-        check: Annotated[bool, Query(description="let the page reader look first, and refuse what "
-                                     "is no readable page")] = True,
+        check: Annotated[bool, Query(description="for a student that looks at the picture "
+                                     "itself: let the page reader look first")] = True,
     ) -> Response:  # fmt: skip
-        """Probabilities of the student's labels."""
+        """Probabilities of the labels of each page."""
         if models.student is None:
             raise Problem("no_labels", "this server has a page reader alone, which gives no labels",
                           "Start it with --bundle of a student")  # fmt: skip
@@ -265,9 +267,15 @@ def _about(models: work.Models, settings: ServeSettings) -> Model:
         labels={} if student is None else dict(zip(student.codes, student.names, strict=True)),
         thresholds={} if student is None else dict(
             zip(student.codes, student.thresholds, strict=True)),
-        learned_from=None if student is None else student.learned_from_text(),
+        learned_from=None if student is None else _learned_from(student),
         intended_use=str((reader if student is None else student).card["intended_use"]),
         limits={"megabytes": settings.megabytes, "pages": settings.pages,
                 "megapixels": settings.megapixels, "seconds": settings.seconds},
         files=list(SUFFIXES),
     )  # fmt: skip
+
+
+def _learned_from(student: AnyStudent) -> str:
+    if isinstance(student, Bundle):
+        return f"pages of {student.learned_from_text()}"
+    return "12-lead records, partly hidden as pages hide them"

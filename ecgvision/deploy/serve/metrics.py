@@ -8,7 +8,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from ecgvision.core.layouts import LAYOUTS
-from ecgvision.deploy.bundle import Bundle
+from ecgvision.deploy.open_bundle import AnyStudent
 from ecgvision.deploy.serve.pool import Gate, Workers
 from ecgvision.deploy.serve.work import Answer
 
@@ -27,7 +27,7 @@ class Metrics:
         student: whose labels are counted; None: none.
     """
 
-    def __init__(self, workers: Workers, gate: Gate, student: Bundle | None) -> None:
+    def __init__(self, workers: Workers, gate: Gate, student: AnyStudent | None) -> None:
         self.registry = CollectorRegistry()
 
         def named(
@@ -90,7 +90,7 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-def reference_shares(student: Bundle | None) -> dict[str, float]:
+def reference_shares(student: AnyStudent | None) -> dict[str, float]:
     """Return the share of positive records of each label, as far as the bundle's card tells."""
     metrics = {} if student is None else student.card["metrics"]
     count, classes = metrics.get("n"), metrics.get("per_class")

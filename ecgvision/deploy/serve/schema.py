@@ -59,6 +59,8 @@ class PageReading(BaseModel):
     gain_confidence: float | None = None
     layout: dict[str, object] | None = None
     leads: dict[str, Lead] | None = None
+    labels: dict[str, object] | None = Field(None, description="probabilities and positive labels, "
+                                             "or an error")  # fmt: skip
     signal: dict[str, list[float | None]] | None = Field(None, description="mV, null: not printed")
     page: dict[str, object] | None = Field(None, description="flat page and places of traces")
     wfdb: str | None = Field(None, description="base64 of a zip of ecg.hea and ecg.dat")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ecgvision.shipped import NAME
+from ecgvision.shipped import STUDENT_NAME
 
 MEGABYTE = 1_000_000
 
@@ -19,7 +19,8 @@ def option(default: Any, help: str, *, metavar: str = "N") -> Any:
 class ServeSettings:
     """Settings of one server; defaults are ours, for an ordinary computer."""
 
-    bundle: str = option(NAME, "folder of the bundle", metavar="DIR")
+    bundle: str = option(STUDENT_NAME, "folder of a bundle: a student, or a page reader alone",
+                         metavar="DIR")  # fmt: skip
     host: str = option("127.0.0.1", "address to listen on; any but loopback needs --token-file",
                        metavar="HOST")  # fmt: skip
     port: int = option(8000, "port to listen on")

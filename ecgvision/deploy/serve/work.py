@@ -24,19 +24,21 @@ from numpy.typing import NDArray
 
 from ecgvision.core.ecg import LEADS, Ecg
 from ecgvision.core.errors import EcgVisionError
-from ecgvision.deploy.bundle import Bundle
+from ecgvision.deploy.bundle import LabelBundle
 from ecgvision.deploy.digitize import Digitised, digitize
 from ecgvision.deploy.documents import open_document
 from ecgvision.deploy.limits import Limits
-from ecgvision.deploy.open_bundle import AnyReader, open_bundle, open_reader
-from ecgvision.deploy.predict import predict_page
+from ecgvision.deploy.open_bundle import AnyReader, AnyStudent, open_bundle, open_reader
+from ecgvision.deploy.predict import look, predict_picture
+from ecgvision.deploy.predict_signal import predict_digitised
 from ecgvision.deploy.serve.flat_page import shown_page
 from ecgvision.deploy.serve.problems import STATUS, told
 from ecgvision.deploy.serve.waveform_pdf import waveform_pdf
+from ecgvision.deploy.signal_bundle import SignalBundle
 from ecgvision.records.writing import record_contents
 from ecgvision.shipped import NAME, resolve_bundle
 
-PARTS = ("signal", "page", "wfdb", "csv", "pdf")
+PARTS = ("labels", "signal", "page", "wfdb", "csv", "pdf")
 """What an answer may hold besides figures of confidence."""
 
 UPLOAD = "upload"
@@ -67,7 +69,7 @@ class Models:
     """Open bundles: the reader, and the student if the server has one."""
 
     reader: AnyReader
-    student: Bundle | None
+    student: AnyStudent | None
 
 
 _models: Models | None = None
@@ -80,7 +82,7 @@ def open_models(folder: str, *, threads: int = 1) -> Models:
         BundleError: as `open_bundle`.
     """
     opened = open_bundle(resolve_bundle(folder), threads=threads)
-    if isinstance(opened, Bundle):
+    if isinstance(opened, LabelBundle):
         return Models(open_reader(resolve_bundle(NAME), threads=threads), opened)
     return Models(opened, None)
 
@@ -125,10 +127,11 @@ def predict(data: bytes, limits: Limits, check: bool) -> Answer:
     assert student is not None  # the parent asks only where there is one
 
     def one(page: NDArray[np.uint8]) -> tuple[dict[str, Any], dict[str, Any]]:
-        found = predict_page(student, page, UPLOAD, reader=models.reader if check else None)
-        told = found.to_dict()
-        told.pop("file")
-        return told, {"positive": told["positive"]}
+        wanted = check or isinstance(student, SignalBundle)
+        found = predict_picture(student, page, UPLOAD, reader=models.reader if wanted else None)
+        values = found.to_dict()
+        values.pop("file")
+        return values, {"positive": values["positive"]}
 
     return _answer(data, limits, student.id, one)
 
@@ -148,16 +151,35 @@ def read(data: bytes, limits: Limits, parts: Sequence[str], gain: float | None,
         found = digitize(models.reader, page, file=UPLOAD, gain=gain)
         shown = shown_page(page, found) if "page" in parts else None
         resampled = found if rate is None else found.at_rate(rate)
-        told = resampled.to_dict() | _parts(resampled, models.reader, parts)
+        values = resampled.to_dict() | _parts(resampled, models.reader, parts)
         if shown is not None:
-            told["page"] = shown
+            values["page"] = shown
+        summary: dict[str, Any] = {}
+        if "labels" in parts and models.student is not None:
+            values["labels"] = _labels(models.student, page, found)
+            summary["positive"] = values["labels"].get("positive", [])
         layout = None if found.layout is None else found.layout.name
-        return told, {
+        return values, summary | {
             "confidence": round(found.page, 3), "layout": layout,
             "leads": sum(c > 0 for c in found.confidence),
         }  # fmt: skip
 
     return _answer(data, limits, models.reader.id, one)
+
+
+def _labels(student: AnyStudent, page: NDArray[np.uint8], found: Digitised) -> dict[str, Any]:
+    """Return the student's answer to what was read, or why it has none."""
+    try:
+        if isinstance(student, SignalBundle):
+            (_, probabilities, decisions), _ = predict_digitised(student, found, UPLOAD)
+        else:
+            _, probabilities, decisions = look(student, page)
+    except EcgVisionError as error:
+        return {"error": told(error)}
+    return {
+        "probabilities": dict(zip(student.codes, probabilities.tolist(), strict=True)),
+        "positive": [c for c, yes in zip(student.codes, decisions.tolist(), strict=True) if yes],
+    }
 
 
 def _opened() -> Models:

@@ -21,7 +21,7 @@ from ecgvision.records.reading import read_record
 from tests.deploy import documents
 from tests.deploy.serve.conftest import blank, picture
 
-EVERY = {"include": ["signal", "page", "wfdb", "csv", "pdf"]}
+EVERY = {"include": ["labels", "signal", "page", "wfdb", "csv", "pdf"]}
 
 
 def test_predictions_are_those_of_the_command(serve, tmp_path: Path) -> None:
@@ -50,9 +50,11 @@ def test_the_reader_looks_first_unless_told_not_to(serve) -> None:
 def test_a_reading_has_the_parts_that_were_asked_for(serve, tmp_path: Path) -> None:
     client = serve().client
     (plain,) = client.post("/v1/digitize", content=picture()).json()["results"]
-    assert not {"signal", "page", "wfdb", "csv", "pdf"} & set(plain)
+    assert not {"labels", "signal", "page", "wfdb", "csv", "pdf"} & set(plain)
     assert plain["leads"]["II"]["confidence"] == 0.9
     (full,) = client.post("/v1/digitize", content=picture(), params=EVERY).json()["results"]
+    (alone,) = client.post("/v1/predict", content=picture()).json()["results"]
+    assert full["labels"] == {key: alone[key] for key in ("probabilities", "positive")}
     assert full["signal"]["I"] == [None] * 5000
     wanted = np.sin(np.arange(5000) / 500 * 6.28)
     np.testing.assert_allclose(full["signal"]["II"], wanted, atol=1e-3)
@@ -268,3 +270,18 @@ def test_a_fault_of_the_program_tells_nothing_of_itself(serve, monkeypatch, caps
     assert "secret" not in reply.text
     assert "secret" not in capsys.readouterr().out
     assert server.audit()[-1]["status"] == 500
+
+
+def test_the_packages_student_answers_by_what_was_read(serve, monkeypatch) -> None:
+    from ecgvision.deploy.open_bundle import open_student
+    from ecgvision.deploy.serve import work
+    from ecgvision.shipped import STUDENT
+    from tests.deploy.serve.conftest import READER
+
+    client = serve().client
+    work.use(work.Models(READER, open_student(STUDENT, threads=1)))
+    (one,) = client.post("/v1/digitize?include=labels", content=picture()).json()["results"]
+    assert one["leads"]["II"]["confidence"] == 0.9
+    assert "not enough of the page" in one["labels"]["error"]["message"]  # of one lead alone
+    reply = client.post("/v1/predict", content=picture())
+    assert reply.status_code == 422

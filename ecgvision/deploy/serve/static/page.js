@@ -3,7 +3,7 @@
 import { drawWaveform, polyline } from "./waveform.js";
 
 const COLOURS = ["#d55e00", "#0072b2", "#007a58", "#b0447f"];  // Okabe and Ito 2008, darker on white
-const PARTS = ["signal", "page", "wfdb", "csv", "pdf"];
+const PARTS = ["labels", "signal", "page", "wfdb", "csv", "pdf"];
 const FILES = { wfdb: ["WFDB", "ecg.zip", "application/zip"], csv: ["CSV", "ecg.csv", "text/csv"],
   pdf: ["PDF", "ecg.pdf", "application/pdf"] };
 const REFUSALS = {
@@ -63,8 +63,7 @@ async function read(file) {
   try {
     const query = PARTS.map((part) => `include=${part}`).join("&");
     const reading = await ask(`v1/digitize?${query}`, file);
-    const labels = model?.student ? await ask("v1/predict", file).catch(() => null) : null;
-    show(reading, labels);
+    show(reading);
   } catch (error) {
     refuse(error);
   } finally {
@@ -88,21 +87,21 @@ function refuse(error) {
   else $("problem").focus();
 }
 
-function show(reading, labels) {
+function show(reading) {
   const good = reading.results.filter((one) => !one.error).length;
   $("status").textContent = `${good} of ${reading.pages} ${reading.pages === 1 ? "page" : "pages"} read`;
   reading.results.forEach((result, i) => {
     const article = element("article");
     article.append(element("h2", reading.pages === 1 ? "What was read" : `Page ${i + 1} of ${reading.pages}`));
     if (result.error) article.append(refusal(result.error));
-    else fill(article, result, labels?.results[i], `page-${i}`);
+    else fill(article, result, `page-${i}`);
     $("results").append(article);
   });
   $("results").hidden = false;
   $("results").focus();
 }
 
-function fill(article, result, labels, id) {
+function fill(article, result, id) {
   const found = Object.entries(result.leads).filter(([, lead]) => lead.seconds > 0);
   const missing = Object.keys(result.leads).filter((name) => !result.leads[name].seconds);
   const words = [`${found.length} of 12 leads found, with a confidence of ${percent(result.confidence)}.`];
@@ -112,7 +111,7 @@ function fill(article, result, labels, id) {
   if (result.layout?.assumed) words.push("The layout is assumed: hardly any name of a lead could be read.");
   article.append(element("p", words.join(" ")));
   article.append(sheet(result.page, id));
-  if (labels) article.append(diagnoses(labels));
+  if (result.labels && model) article.append(diagnoses(result.labels));
   article.append(element("h3", "Waveforms"));
   article.append(drawWaveform(result, id));
   article.append(element("p", "Drawn at 25 mm/s and 10 mm/mV, at most 2 mV up and down. Drag in the chart, or move the callipers by their sliders.", { class: "small" }));
