@@ -107,6 +107,13 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
     add_record_options(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON document")
+    form.add_argument("--out", metavar="TABLE", help="with --engine ray: the table to write, "
+                      ".parquet")  # fmt: skip
+    parser.add_argument("--engine", choices=("local", "ray"), default="local",
+                        help="ray scores pages on many machines, by Ray Data (needs the ray "
+                        "extra)")  # fmt: skip
+    parser.add_argument("--address", metavar="ADDRESS", help="of a running Ray cluster; without it "
+                        "--engine ray starts one here")  # fmt: skip
     form.add_argument("--csv", metavar="OUT", help="write a table of a row a page; interrupted, "
                       "the same command goes on where it was")  # fmt: skip
     parser.add_argument(
@@ -230,6 +237,14 @@ def _predict(args: argparse.Namespace) -> int:
     from ecgvision.deploy.signal_bundle import SignalBundle
     from ecgvision.records.option_names import COMMAND
 
+    if args.engine == "ray":
+        from ecgvision.deploy import ray_engine
+
+        return ray_engine.run(resolve_bundle(args.bundle), args.files, args.out,
+                              address=args.address, check=args.check)  # fmt: skip
+    if args.out is not None or args.address is not None:
+        raise ConfigError("--out and --address are of --engine ray",
+                          value=args.out or args.address, remedy="Take --csv")  # fmt: skip
     bundle = open_student(resolve_bundle(args.bundle), threads=args.threads,
                           label_hash=args.expect_labels)  # fmt: skip
     wanted = args.check or (

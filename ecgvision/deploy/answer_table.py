@@ -91,20 +91,21 @@ class AnswerTable:
         """Yield the complete rows of the unfinished table."""
         with open(self.part, newline="", encoding="utf-8", errors="surrogateescape") as stream:
             reader = csv.reader(stream)
-            try:
-                head = next(reader, None)
-                if head is not None and head != self._columns:
-                    raise self._other("other columns", ",".join(head)[:100])
-                held: list[str] | None = None
-                for row in reader:
-                    if held is not None:
-                        yield held
-                    held = row
-            except csv.Error:  # a torn cell
-                return
-        # the last row may be torn: it then has fewer cells, or the beginning of the bundle's id
-        if held is not None and len(held) == len(self._columns) and held[-1] == self._bundle:
+            head, held = next(reader, None), None
+            for row in reader:
+                if held is not None:
+                    yield held
+                held = row
+                if head != self._columns:
+                    raise self._other("other columns", ",".join(head or [])[:100])
+        # a kill may have torn the last row: it then has fewer cells, or no end of line
+        if held is not None and len(held) == len(self._columns) and self._ends_a_line():
             yield held
+
+    def _ends_a_line(self) -> bool:
+        with open(self.part, "rb") as stream:
+            stream.seek(-2, os.SEEK_END)
+            return stream.read() == b"\r\n"
 
     def _check(self, group: Sequence[Sequence[str]]) -> None:
         for row in group:

@@ -19,7 +19,7 @@ class Limits:
             Reading so many takes 0.8 GB of memory from a JPEG, 1.2 GB from a BMP and 2.1 GB from a
             PNG of 16 bits with transparency (measured).
         pages: of a document (our default: a study of a day has tens).
-        seconds: for drawing one page of a PDF (our default: a scanned page takes about one).
+        seconds: of processor time for one page of a PDF (our default: a scan takes about one).
     """
 
     bytes: int = 512_000_000

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.core.ecg import LEADS
-from ecgvision.core.errors import ImageError, RecordError
+from ecgvision.core.errors import RecordError, UnreadablePageError
 from ecgvision.deploy.digitize import Digitised, PageLayout, digitize
 from ecgvision.deploy.open_bundle import AnyReader
 from ecgvision.deploy.signal_bundle import SignalBundle
@@ -131,7 +131,7 @@ def predict_page(
         file: name of the picture, for messages.
 
     Raises:
-        ImageError: as `digitize`, or if too little of the page can be read.
+        UnreadablePageError: as `digitize`, or if too little of the page can be read.
     """
     read = digitize(reader, page, file=file)
     return predict_digitised(bundle, read, file)
@@ -146,7 +146,7 @@ def predict_digitised(bundle: SignalBundle, read: Digitised, file: str) -> tuple
         signal, observed = bundle.window(shown, read.ecg.rate)
         few = _too_little(bundle, observed)
     if few is not None:
-        raise ImageError(
+        raise UnreadablePageError(
             f"not enough of the page can be read for a diagnosis: {few}", file=file,
             value=", ".join(lead for lead, yes in zip(LEADS, sure, strict=True) if yes) or "none",
             remedy="Take a sharper picture of the whole page",

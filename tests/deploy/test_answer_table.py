@@ -58,7 +58,9 @@ def test_a_table_of_another_bundle_or_of_other_labels_is_not_gone_on_with(tmp_pa
         AnswerTable(tmp_path / "a.csv", ["x"], "other")
     with pytest.raises(OutputError, match="other columns"):
         AnswerTable(tmp_path / "a.csv", ["y"], "one")
-    assert AnswerTable(tmp_path / "a.csv", ["x"], "one").done == {"f", "g"}
+    again = AnswerTable(tmp_path / "a.csv", ["x"], "one")
+    again.close()
+    assert again.done == {"f", "g"}
     with pytest.raises(OutputError, match="cannot be written"):
         AnswerTable(tmp_path / "absent" / "a" / ("b" * 300), ["x"], "one")
 

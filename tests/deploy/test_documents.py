@@ -105,9 +105,18 @@ def test_huge_paper_is_drawn_coarser_and_odd_paper_refused() -> None:
 
 def test_a_page_that_takes_too_long_is_given_up() -> None:
     circle = b"0 0 m 100 400 300 -400 720 360 c S\n"
-    slow = documents.drawn_pdf(circle * 200_000)
-    with pytest.raises(LimitError, match="takes too long"):
-        open_document(slow, "x", Limits(seconds=0.05)).read(0)
+    slow = open_document(documents.drawn_pdf(circle * 200_000), "x", Limits(seconds=1))
+    for _ in range(2):
+        with pytest.raises(LimitError, match="takes too long"):
+            slow.read(0)
+
+
+def test_a_pdf_that_stops_its_reader_is_refused() -> None:
+    found = open_document(KINDS["pdf"], "x")
+    found._process.kill()
+    with pytest.raises(ImageError, match="stopped its reader"):
+        found.read(0)
+    assert ink(found.read(2)) == pytest.approx(ink(THREE[2]), abs=0.01)  # another goes on
 
 
 def test_scripts_of_a_pdf_are_not_run_and_its_page_is_read() -> None:

@@ -26,8 +26,8 @@ from ecgvision.deploy.serve.work import Answer
 from tests.deploy import hostile_files
 
 LIMITS = Limits(bytes=64_000_000, pixels=20_000_000, pages=20, seconds=2)
-ENOUGH = 15.0
-"""Seconds that a file may take beside its limits on a busy machine."""
+SECONDS, ENOUGH = 20, 15
+"""Seconds after which a worker is ended, and what a busy machine may take beside them."""
 
 
 def decode(data: bytes, limits: Limits) -> Answer:
@@ -51,7 +51,9 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, st
     bundle = write_bundle(tmp_path_factory.mktemp("bundle") / "bundle")
 
     async def ask() -> dict[str, tuple[int, str]]:
-        workers = Workers(ServeSettings(bundle=str(bundle), workers=1, seconds=60, gigabytes=1))
+        workers = Workers(
+            ServeSettings(bundle=str(bundle), workers=1, seconds=SECONDS, gigabytes=1)
+        )
         out = {}
         try:
             await workers.warm()
@@ -63,10 +65,10 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, st
                 except Problem as problem:
                     out[name] = (problem.status, problem.code)
                 taken = time.monotonic() - began
-                assert taken < LIMITS.pages * LIMITS.seconds + ENOUGH, name
+                assert taken < SECONDS + ENOUGH, name
             good = await workers.run(decode, hostile_files.whole()["png"], LIMITS)
             assert good.status == 200  # it goes on
-            assert not workers.ended, (workers.ended, out)
+            assert not workers.ended, out
         finally:
             workers.stop()
         return out
@@ -77,7 +79,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, st
 def test_every_file_has_one_typed_answer(answers: dict[str, tuple[int, str]]) -> None:
     assert len(answers) >= 300
     assert {status for status, _ in answers.values()} <= {200, 413, 415, 422}
-    assert all("upload" in text for status, text in answers.values() if status != 200)
+    for name, (status, text) in answers.items():
+        assert status == 200 or "upload" in text, (name, text)
 
 
 def test_what_is_cut_or_lies_is_refused(answers: dict[str, tuple[int, str]]) -> None:
@@ -87,9 +90,10 @@ def test_what_is_cut_or_lies_is_refused(answers: dict[str, tuple[int, str]]) -> 
     assert sorted(name for name in read if name.startswith(families)) == []
     assert {name for name in answers if name.startswith("is-another")} <= read
     assert {"script.pdf", "launch.pdf", "address.pdf"} <= read  # their page is read, nothing is run
-    for name in ("large.png", "large.tif", "large.bmp", "large.dcm", "pages.pdf", "pages.tif", "frames.dcm",
+    for name in ("large.png", "large.dcm", "pages.pdf", "pages.tif", "frames.dcm",
                  "inside.dcm"):  # fmt: skip
         assert answers[name][0] == 413, (name, answers[name])
+    assert "takes too long" in answers["form-circle.pdf"][1]
     for name in ("page.svg", "page.html", "bomb.zip", "object.pkl", "film.mp4", "laughs.xml"):
         assert answers[name][0] == 415, (name, answers[name])
 

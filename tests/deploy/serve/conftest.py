@@ -88,7 +88,8 @@ def serve(
 ) -> Iterator[Callable[..., SimpleNamespace]]:
     """serve(labels=True, tokens=(), **settings): a client, its workers, and `audit()` lines."""
     monkeypatch.setattr(work, "digitize", read_stand_in)
-    monkeypatch.setattr("ecgvision.deploy.predict.digitize", read_stand_in)
+    for module in ("predict", "predict_signal"):
+        monkeypatch.setattr(f"ecgvision.deploy.{module}.digitize", read_stand_in)
     student = Bundle.open(bundle_folder, threads=1)
     opened: list[TestClient] = []
 

@@ -284,4 +284,4 @@ def test_the_packages_student_answers_by_what_was_read(serve, monkeypatch) -> No
     assert one["leads"]["II"]["confidence"] == 0.9
     assert "not enough of the page" in one["labels"]["error"]["message"]  # of one lead alone
     reply = client.post("/v1/predict", content=picture())
-    assert reply.status_code == 422
+    assert (reply.status_code, reply.json()["error"]["code"]) == (422, "unreadable_page")
