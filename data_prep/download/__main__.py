@@ -34,8 +34,8 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     names = top.add_subparsers(dest="source", required=True, metavar="SOURCE")
     for name, source in SOURCES.items():
-        one = names.add_parser(name, help=source.title,
-                               description=f"{source.title}. {source.licence}.")  # fmt: skip
+        title = source.title.replace("%", "%%")  # which argparse would take for a format
+        one = names.add_parser(name, help=title, description=f"{title}. {source.licence}.")
         add = one.add_argument
         add("--root", type=Path, required=True, metavar="DIR", help="folder to write")
         if source.rates:
