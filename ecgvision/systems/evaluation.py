@@ -46,7 +46,8 @@ def evaluate_labels(system: System, run: Path, options: EvaluationOptions, *, co
     folder = run / FOLDER / f"{kind}-{digest}"
     if (folder / METRICS).is_file() and not options.force:
         return folder
-    _, data, task = system.open(run, config)
+    opened = system.open(run, config)
+    data, task = opened.data, opened.task
     prepare = None
     if options.fill is not None:
         prepare = _Filled(options.fill, data, config, seed=config["seed"])
