@@ -43,19 +43,27 @@ def run(args: argparse.Namespace) -> int:
             remedy="Pictures of patients are sent there; or leave --host out",
         )  # fmt: skip
     try:
-        import uvicorn
+        import uvicorn  # noqa: F401
 
         from ecgvision.deploy.serve.app import make_app
         from ecgvision.deploy.serve.audit import Audit
-        from ecgvision.deploy.serve.protocol import TimedProtocol
         from ecgvision.deploy.serve.tokens import Tokens, read_tokens
     except ModuleNotFoundError as error:
         raise ConfigError(f"serving needs {error.name}, which is not installed",
                           remedy="pip install 'ecgvision[serve]' (in the checkout '.[serve]')",
                           ) from error  # fmt: skip
     tokens = Tokens() if settings.token_file is None else read_tokens(settings.token_file)
-    listening = listen(settings.host, settings.port)
-    app = make_app(settings, tokens, Audit(settings.audit))
+    with listen(settings.host, settings.port) as listening:
+        app = make_app(settings, tokens, Audit(settings.audit))
+        _serve(app, listening, settings)
+    return 0
+
+
+def _serve(app: Any, listening: socket.socket, settings: ServeSettings) -> None:
+    import uvicorn
+
+    from ecgvision.deploy.serve.protocol import TimedProtocol
+
     config = uvicorn.Config(
         app, http=TimedProtocol, ws="none", log_level="warning", access_log=False,
         server_header=False, limit_concurrency=settings.connections, timeout_keep_alive=15,
@@ -66,7 +74,6 @@ def run(args: argparse.Namespace) -> int:
     print(f"ecgvision at http://{shown}:{port} (research use only); Ctrl-C ends it",
           file=sys.stderr, flush=True)  # fmt: skip
     uvicorn.Server(config).run(sockets=[listening])
-    return 0
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -75,6 +82,7 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         OutputError: if the address cannot be taken.
     """
+    made = None
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         made = socket.socket(*found[:3])
@@ -82,6 +90,8 @@ def listen(host: str, port: int) -> socket.socket:
         made.bind(found[4])
         made.listen(1024)
     except OSError as error:
+        if made is not None:
+            made.close()
         raise OutputError("the address cannot be listened on", value=f"{host}:{port}",
                           remedy=f"{error.strerror or error}. Give another --host or --port",
                           ) from error  # fmt: skip

