@@ -155,17 +155,18 @@ function diagnoses(labels) {
   box.append(element("h3", "Labels"));
   if (labels.error) { box.append(refusal(labels.error)); return box; }
   const table = element("table"), head = element("tr");
-  for (const [name, kind] of [["Label", ""], ["Probability", "number"], ["Threshold", "number"], ["Meaning", ""]])
+  for (const [name, kind] of [["Label", ""], ["Probability", "number"], ["Threshold", "number"]])
     head.append(element("th", name, { scope: "col", class: kind }));
   table.append(head);
   const rows = Object.entries(labels.probabilities).sort((a, b) => b[1] - a[1]);
   for (const [code, probability] of rows) {
     const above = labels.positive.includes(code);
     const row = element("tr", "", { class: above ? "above" : "" });
-    row.append(element("th", model.labels[code] ?? code, { scope: "row" }),
+    const name = element("th", model.labels[code] ?? code, { scope: "row" });
+    name.append(element("span", meaning(code, above), { class: "small" }));
+    row.append(name,
       element("td", probability.toFixed(3), { class: "number" }),
-      element("td", model.thresholds[code].toFixed(3), { class: "number" }),
-      element("td", meaning(code, above)));
+      element("td", model.thresholds[code].toFixed(3), { class: "number" }));
     table.append(row);
   }
   const scroll = element("div", "", { class: "scroll" });
