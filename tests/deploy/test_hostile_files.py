@@ -24,7 +24,7 @@ from ecgvision.deploy.serve.settings import ServeSettings
 from ecgvision.deploy.serve.work import Answer
 from tests.deploy import hostile_files
 
-LIMITS = Limits(bytes=64_000_000, pixels=20_000_000, pages=20, seconds=2)
+LIMITS = Limits(bytes=64_000_000, pixels=20_000_000, pages=20, seconds=1)
 SECONDS = 120
 """Seconds after which a worker is ended, which none may need even on a busy machine."""
 
@@ -122,8 +122,12 @@ def test_the_script_writes_them(tmp_path: Path) -> None:
     assert len(list((tmp_path / "out").iterdir())) >= 300
 
 
+KINDS = [kind for kind in hostile_files.whole() if "pdf" not in kind]
+"""Those without a process of their own, of which many can be tried."""
+
+
 @settings(max_examples=150, deadline=None)
-@given(kind=st.sampled_from(sorted(hostile_files.whole())), data=st.data())
+@given(kind=st.sampled_from(KINDS), data=st.data())
 def test_any_change_of_bytes_gives_a_page_or_a_typed_refusal(
     kind: str, data: st.DataObject
 ) -> None:
