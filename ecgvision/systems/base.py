@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.processors import loader_workers
+from ecgvision.evaluate.assessment.settings import DEFAULTS, AssessmentSettings
 from ecgvision.nn.training.optimizer_settings import OptimizerSettings
 
 if TYPE_CHECKING:  # slow to import, and not needed to check a configuration
@@ -70,6 +71,8 @@ class EvaluationOptions:
         stores, pages, gain, speed: for readers only: other stores, the maximum number of pages,
             and mm/mV and mm/s of all pages.
         accelerator: accelerator of Lightning's trainer.
+        assessment: what is computed of labels; policies and scaling other than the defaults are
+            fitted on the run's own validation rows. Draws and seed are the run's own.
         force: evaluate even if the result exists.
     """
 
@@ -82,6 +85,7 @@ class EvaluationOptions:
     gain: float | None = None
     speed: float | None = None
     accelerator: str = "auto"
+    assessment: AssessmentSettings = DEFAULTS
     force: bool = False
 
 
