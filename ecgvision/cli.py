@@ -55,6 +55,15 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
 
         arguments.add_arguments(evaluate)
         evaluate.set_defaults(run=evaluation.run)
+    recalibrate = commands.add_parser(
+        "recalibrate",
+        help="fit a bundle's operating points on your own pictures (needs the train extra)",
+    )
+    if words[:1] == ["recalibrate"]:
+        import ecgvision.trained_runs.recalibrate as recalibration
+
+        recalibration.add_arguments(recalibrate)
+        recalibrate.set_defaults(run=recalibration.run)
     explain = commands.add_parser(
         "explain", help="draw what a signal network decided by (needs the train extra)"
     )

@@ -6,6 +6,7 @@ deployed is what was evaluated. Needs the training stack; a bundle is read witho
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from functools import partial
@@ -47,6 +48,7 @@ def export_bundle(
     info: Mapping[str, Any],
     tolerance: float = TOLERANCE,
     batched: bool = True,
+    documents: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Write a bundle and compare it with the student; the bundle appears whole or not at all.
 
@@ -61,6 +63,7 @@ def export_bundle(
         info: further facts for the card (experiment, data, renderer and so on).
         tolerance: difference that the graph's answers must stay below.
         batched: whether the graph takes any number of pages at once, or one.
+        documents: texts that the bundle carries, by the name of the file.
 
     Returns:
         The card as it is written to `bundle.json`. Its `check` gives the largest difference in
@@ -83,6 +86,10 @@ def export_bundle(
     )
     with atomic_folder(target) as made:
         write_model(student, made, OUTPUTS, card, model_notes(card), batched=batched)
+        for name, text in (documents or {}).items():
+            (made / name).write_bytes(text.encode())
+            card["files"][name] = hashlib.sha256(text.encode()).hexdigest()
+        write_card(made, card)  # Bundle.open checks what the card names
         with working("comparing the export with the network"):
             card["check"] = check_agreement(
                 student, Bundle.open(made), check_images,

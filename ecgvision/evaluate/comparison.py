@@ -42,11 +42,8 @@ def compare_views(
     if len(views_a) == len(views_b) == 1:
         pairs = {_name(views_a[0]): (a, b)}
     else:
-        pairs = {
-            _name(view): tuple(select(t, layout=view[0], artefact=view[1]) for t in (a, b))
-            for view in views_a
-            if view in views_b
-        }  # type: ignore[misc]
+        common = [view for view in views_a if view in views_b]
+        pairs = {_name(view): (_view(a, view), _view(b, view)) for view in common}
     if not pairs:
         raise DataError("the tables have no view in common",
                         value=([_name(v) for v in views_a[:3]], [_name(v) for v in views_b[:3]]),
@@ -84,6 +81,10 @@ def differences_table(found: dict[str, dict[str, Any]]) -> pd.DataFrame:
 def _views(table: pd.DataFrame) -> list[tuple[str, str]]:
     pairs = table[["layout", "artefact"]].drop_duplicates()
     return [(str(layout), str(artefact)) for layout, artefact in pairs.itertuples(index=False)]
+
+
+def _view(table: pd.DataFrame, view: tuple[str, str]) -> pd.DataFrame:
+    return select(table, layout=view[0], artefact=view[1])
 
 
 def _name(view: tuple[str, str]) -> str:

@@ -67,7 +67,25 @@ def read_external(
         DataError: for a file that cannot be read, a missing column, a record twice, labels that
             differ, an empty cell, a value out of range, or a patient in two splits or folds.
     """
-    theirs, ours = _read(answers), _read(labels)
+    return bring_together(read_table(answers), read_table(labels), (answers, labels), key=key,
+                          patients=patients, codes=codes, common=common, stream=stream)  # fmt: skip
+
+
+def bring_together(
+    theirs: pd.DataFrame, ours: pd.DataFrame, files: tuple[str | Path, str | Path], *,
+    key: str | None = None, patients: str | None = None, codes: Sequence[str] = (),
+    common: bool = False, stream: str = "model",
+) -> External:  # fmt: skip
+    """Bring tables of predictions and labels together; see `read_external`.
+
+    Args:
+        theirs, ours: from `read_table`, or made alike.
+        files: names of the two in messages.
+
+    Raises:
+        DataError: see `read_external`.
+    """
+    answers, labels = files
     key = _key(theirs, ours, key, (answers, labels))
     theirs, ours = (_keyed(t, key, f) for t, f in ((theirs, answers), (ours, labels)))
     prefix, named = _codes(theirs, ours, codes, (answers, labels))
@@ -95,7 +113,12 @@ def read_external(
     return External(made.astype({f"y_{c}": "uint8" for c in named}), ours, tuple(notes))
 
 
-def _read(path: str | Path) -> pd.DataFrame:
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a CSV file, with the line of each row in the column `_line`.
+
+    Raises:
+        DataError: if it cannot be read or has no rows.
+    """
     try:
         check_input(path, limit=TABLE)
         found = pd.read_csv(path)

@@ -73,6 +73,8 @@ class EvaluationOptions:
         accelerator: accelerator of Lightning's trainer.
         assessment: what is computed of labels; policies and scaling other than the defaults are
             fitted on the run's own validation rows. Draws and seed are the run's own.
+        robustness: judge the test records in every layout under every artefact and print, and
+            nothing else.
         force: evaluate even if the result exists.
     """
 
@@ -86,6 +88,7 @@ class EvaluationOptions:
     speed: float | None = None
     accelerator: str = "auto"
     assessment: AssessmentSettings = DEFAULTS
+    robustness: bool = False
     force: bool = False
 
 

@@ -13,10 +13,12 @@ from ecgvision.core.atomic_io import write_json
 from ecgvision.core.run_folder import METRICS
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.paired import PairedDataModule
+from ecgvision.deploy.card import INTENDED_USE
 from ecgvision.deploy.export import READ_TOLERANCE, TOLERANCE, export_bundle
 from ecgvision.evaluate import predictions
 from ecgvision.evaluate.inference import predict
 from ecgvision.evaluate.metrics import operating_points
+from ecgvision.evaluate.report.model_card import FILE, as_markdown, sections
 from ecgvision.evaluate.report.run import write_report
 from ecgvision.evaluate.report.summary import describe
 from ecgvision.nn.training.task import BaseTask
@@ -67,6 +69,7 @@ def judge_labels(
     result = describe(config, data, table, points, code=training.code)
     result["data"] |= data.about()
     result["seen"] = training.seen
+    card = sections(config, result, intended_use=INTENDED_USE, run=folder.name)
     shown: list[dict[str, Any]] = []
     stream = task.streams[0]
     student = system.student(config, task.model, points[stream])
@@ -79,9 +82,10 @@ def judge_labels(
             info={"exp": config["exp"], "run": folder.name, "layouts": list(data.layouts),
                   "artefacts": list(data.artefacts)},
             tolerance=READ_TOLERANCE if behind_reader else TOLERANCE, batched=not behind_reader,
+            documents={FILE: as_markdown(card)},
         )  # fmt: skip
     result["wall_seconds"] = round(time.monotonic() - training.started, 1)
     write_report(folder / "report.html", config=dict(config), metrics=result, predictions=table,
-                 history=training.history, examples=shown)  # fmt: skip
+                 history=training.history, examples=shown, card=card)  # fmt: skip
     write_json(folder / METRICS, result)
     return result

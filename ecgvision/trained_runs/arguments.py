@@ -48,7 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="judge again")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     _add_views(parser.add_argument_group("what a run is judged on"))
-    _add_tables(parser.add_argument_group("predictions of another model, and pairs"))
+    _add_tables(
+        parser.add_argument_group(
+            "predictions of another model, a bundle on real pictures, and pairs"
+        )
+    )
     _add_assessment(parser.add_argument_group("what is computed"))
 
 
@@ -58,6 +62,10 @@ def _add_views(group: argparse._ArgumentGroup) -> None:
                        "V1.V2_V5.V6+II is written out; default: the run's own")  # fmt: skip
     group.add_argument("--artefacts", type=names, default=(), metavar="A,B,…",
                        help="e.g. clean,scan,photo; default: the run's own")  # fmt: skip
+    group.add_argument("--robustness", action="store_true",
+                       help="the test records in every layout (or --layouts) under every artefact "
+                       "at three strengths, and other speeds, gains, resolutions and papers: a "
+                       "heat map, and pages of the worst")  # fmt: skip
     group.add_argument("--images", type=names, default=(), metavar="DIR,…",
                        help="judge on pages that were drawn beforehand (data_prep.render_images, "
                        "e.g. by ecg-image-kit), a folder for each store; default: draw "
@@ -84,6 +92,15 @@ def _add_tables(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--predictions", type=Path, metavar="CSV",
                        help="a row for each record, with p_<code> probabilities (or z_<code> "
                        "logits, or columns named as the labels)")  # fmt: skip
+    group.add_argument("--bundle", type=Path, metavar="DIR",
+                       help="judge this bundle on the pictures of --scans, with its own operating "
+                       "points")  # fmt: skip
+    group.add_argument("--scans", type=Path, metavar="DIR",
+                       help="folder of pictures; --labels names them, with or without their "
+                       "endings")  # fmt: skip
+    group.add_argument("--check", action="store_true",
+                       help="of --bundle: let the package's page reader refuse pictures that are "
+                       "no readable page")  # fmt: skip
     group.add_argument("--labels", type=Path, metavar="CSV",
                        help="a row for each record, with y_<code> of 0 and 1 (or columns named as "
                        "the labels), and optionally split (val or test), fold, sex, age, device, "

@@ -20,6 +20,10 @@ def run(args: argparse.Namespace) -> int:
         from ecgvision.trained_runs import other_model
 
         return other_model.run(args)
+    if args.bundle is not None:
+        from ecgvision.trained_runs import external_validation
+
+        return external_validation.run(args)
     if args.paired:
         from ecgvision.trained_runs import paired_runs
 
@@ -69,7 +73,19 @@ def _run_folder(args: argparse.Namespace) -> int:
     return page_folder.run(args.runs[0], args.pages, as_json=args.json)
 
 
-TABLE_OPTIONS = ("labels", "key", "patients", "codes", "match", "common", "out", "seed", "draws")
+TABLE_OPTIONS = (
+    "scans",
+    "check",
+    "labels",
+    "key",
+    "patients",
+    "codes",
+    "match",
+    "common",
+    "out",
+    "seed",
+    "draws",
+)
 """Options of predictions and pairs; a run has its own seed and number of draws."""
 
 
@@ -92,7 +108,7 @@ def check(args: argparse.Namespace) -> None:
 
     for option in TABLE_OPTIONS:
         if getattr(args, option) not in (None, False, ()):
-            raise ConfigError(f"--{option} is of --predictions or --paired",
+            raise ConfigError(f"--{option} is of --predictions, --bundle or --paired",
                               value=getattr(args, option))  # fmt: skip
     for folder in args.runs:
         path = resolve_run(folder)
@@ -118,7 +134,7 @@ def check(args: argparse.Namespace) -> None:
 def _options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the fields of `EvaluationOptions`."""
     same = ("layouts", "artefacts", "images", "fill", "pages", "gain", "speed", "accelerator",
-            "force")  # fmt: skip
+            "robustness", "force")  # fmt: skip
     return {"stores": args.store, "assessment": assessment_settings(args)} | {
         key: getattr(args, key) for key in same
     }

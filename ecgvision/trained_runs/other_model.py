@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ecgvision.evaluate.assessment.assess import assess, fit_points
 from ecgvision.evaluate.assessment.settings import AssessmentSettings
 from ecgvision.evaluate.external import External, read_external
 from ecgvision.evaluate.metrics import operating_points
+from ecgvision.evaluate.metrics.operating_points import OperatingPoints
 from ecgvision.evaluate.metrics.scores import evaluate
 from ecgvision.evaluate.predictions import codes_of, select
 from ecgvision.evaluate.report.folder import check_folder, write_evaluation
@@ -48,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     found = read_external(args.predictions, args.labels, key=args.key, patients=args.patients,
                           codes=args.codes, common=args.common,
                           stream=args.predictions.stem)  # fmt: skip
-    files = {str(file): _digest(file) for file in (args.predictions, args.labels)}
+    files = {str(file): digest_of(file) for file in (args.predictions, args.labels)}
     result = judge(found, settings, out, name=args.labels.name, files=files)
     if args.json:
         print(json.dumps({str(out): result}, indent=2))
@@ -58,8 +60,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def judge(
-    found: External, settings: AssessmentSettings, out: Path, *, name: str, files: dict[str, str]
-) -> dict[str, Any]:
+    found: External, settings: AssessmentSettings, out: Path, *, name: str, files: dict[str, str],
+    exp: str = EXP, points: Mapping[str, OperatingPoints] | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Judge a table of predictions and write the evaluation; return its metrics.json.
 
     Args:
@@ -68,20 +72,26 @@ def judge(
         out: the folder.
         name: of the data.
         files: sha256 of each file that was read.
+        exp: what was judged.
+        points: operating points of each stream; None fits them on validation rows.
+        about: further facts for metrics.json.
     """
-    points, notes = fit_points(found.table, settings)
+    notes: tuple[str, ...] = ()
+    if points is None:
+        points, notes = fit_points(found.table, settings)
     table = operating_points.apply(found.table, points)
     assessment = assess(table, settings, points=points, records=found.records,
                         notes=(*found.notes, *notes))  # fmt: skip
     config = {"files": files, **asdict(settings)}
     counts = {split: _records(table, split) for split in ("val", "test")}
     metrics = {
-        "exp": EXP,
+        "exp": exp,
         "version": ecgvision.__version__,
         "data": {"name": name, **counts},
         "labels": list(codes_of(table)),
         "operating_points": {stream: p.to_dict() for stream, p in points.items()},
         **evaluate(table, points, draws=settings.draws, seed=settings.seed),
+        **(about or {}),
         "config": config,
     }
     return write_evaluation(out, metrics=metrics, table=table, assessment=assessment,
@@ -92,6 +102,7 @@ def _records(table: pd.DataFrame, split: str) -> int:
     return int(select(table, split=split)["record_id"].nunique())
 
 
-def _digest(file: Path) -> str:
+def digest_of(file: Path) -> str:
+    """Return the sha256 of a file."""
     with open(file, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

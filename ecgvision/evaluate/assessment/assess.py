@@ -43,7 +43,7 @@ class Assessment:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the tables as lists of rows, and the notes, without NaNs, for JSON."""
-        rows = {name: _plain(table) for name, table in self.tables.items()}
+        rows = {name: rows_of(table) for name, table in self.tables.items()}
         return {"notes": list(self.notes), "tables": rows}
 
 
@@ -94,7 +94,8 @@ def assess(
     Args:
         table: a predictions table. Its `p_` columns are not read.
         settings: what to compute.
-        points: operating points of each stream, from validation; None fits them here.
+        points: operating points of each stream, from validation; None fits them here. With points
+            and without validation rows, no policy is added that was not asked for.
         records: facts of the records with the column record_id, for subgroups; None: there are
             none but layout and artefact.
         notes: sentences for the report, before those made here.
@@ -105,11 +106,13 @@ def assess(
     """
     if select(table, split="test").empty:
         raise DataError("no test row to assess", remedy="Give rows whose split is test")
-    policies = [Policy.parse(text) for text in policies_of(table, settings)]
+    lacking = _without_validation(table)
+    given = points is not None and bool(lacking)
+    texts = settings.policies if given else policies_of(table, settings)
+    policies = [Policy.parse(text) for text in texts]
     if points is None:
         points, more = fit_points(table, settings)
         notes += more
-    lacking = _without_validation(table)
     if lacking and (needy := [p for p in policies if p.fitted]):
         raise _no_validation(needy[0], lacking)
     found: dict[str, list[pd.DataFrame]] = {}
@@ -235,6 +238,12 @@ def _no_validation(policy: Policy, lacking: list[str]) -> DataError:
     )  # fmt: skip
 
 
-def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{key: None if isinstance(value, float) and not np.isfinite(value) else value
-             for key, value in row.items()} for row in table.to_dict("records")]  # fmt: skip
+def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table; NaN becomes None."""
+    return [
+        {
+            str(key): None if isinstance(value, float) and not np.isfinite(value) else value
+            for key, value in row.items()
+        }
+        for row in table.to_dict("records")
+    ]

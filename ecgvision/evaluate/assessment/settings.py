@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SCALINGS = ("temperature", "per_class", "none")
+SCALINGS = ("temperature", "per_class", "intercept", "none")
 BUDGETS = (20, 50, 100, 200)
 """Alerts per 1,000 records (our default)."""
 
@@ -26,7 +26,7 @@ class AssessmentSettings:
         policies: policies of operating points (see `metrics.policies`); the first one's thresholds
             make the decisions of all other tables. Empty: `POLICIES` where there are validation
             rows, else fixed:0.5.
-        scaling: how logits become probabilities: `temperature`, `per_class` or `none`.
+        scaling: how logits become probabilities: `temperature`, `per_class`, `intercept` or `none`.
         prevalences: prevalences at which predictive values are computed.
         oracle: also thresholds tuned on the test rows, named `oracle_…`, as an upper bound.
         subgroups: columns of the records that make subgroups; empty: those of `SUBGROUPS` that

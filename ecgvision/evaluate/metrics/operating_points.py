@@ -27,7 +27,7 @@ from scipy.special import expit
 
 from ecgvision.core.errors import DataError
 from ecgvision.evaluate.metrics.policies import MAX_F1, Policy
-from ecgvision.evaluate.metrics.recalibration import slopes_and_intercepts
+from ecgvision.evaluate.metrics.recalibration import intercepts, slopes_and_intercepts
 from ecgvision.evaluate.predictions import codes_of, logits_of, select, targets_of, validate
 
 TEMPERATURE_BOUNDS = (0.05, 20.0)
@@ -35,8 +35,7 @@ FALLBACK_THRESHOLD = 0.5
 SLOPE_BOUNDS = (0.05, 20.0)
 """Slopes of per-class scaling; outside, validation does not determine one (our default)."""
 
-Scaling = Literal["temperature", "per_class", "none"]
-SCALINGS: tuple[Scaling, ...] = ("temperature", "per_class", "none")
+Scaling = Literal["temperature", "per_class", "intercept", "none"]
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,8 @@ def fit(
         codes: the C labels.
         policy: rule that chooses the thresholds.
         scaling: `temperature`, one for all labels; `per_class`, a slope and an intercept for each;
-            or `none`, which takes the logits as they are.
+            `intercept`, the temperature and an intercept for each, which moves probabilities to
+            another prevalence; or `none`, which takes the logits as they are.
 
     Raises:
         DataError: if there is no record or the shapes do not agree.
@@ -156,7 +156,9 @@ def fit(
         if scaling != "none":
             notes.append("temperature kept at 1: validation does not determine one")
     slopes, intercepts = (
-        _per_class(z / temperature, y, codes, notes) if scaling == "per_class" else ((), ())
+        _per_class(z / temperature, y, codes, notes, slopes=scaling == "per_class")
+        if scaling in ("per_class", "intercept")
+        else ((), ())
     )
     scaled = OperatingPoints(temperature, (FALLBACK_THRESHOLD,) * len(codes), tuple(codes),
                              slopes=slopes, intercepts=intercepts)  # fmt: skip
@@ -175,13 +177,21 @@ def fit(
 
 
 def _per_class(
-    z: NDArray[np.float64], y: NDArray[Any], codes: Sequence[str], notes: list[str]
+    z: NDArray[np.float64],
+    y: NDArray[Any],
+    codes: Sequence[str],
+    notes: list[str],
+    *,
+    slopes: bool,
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Fit the slope and intercept of each label; add a note for each that is kept at 1 and 0."""
+    """Fit the intercept of each label, and the slope if asked; note each kept at 0 and 1."""
     found = []
     for i, code in enumerate(codes):
-        slope, intercept = slopes_and_intercepts(z[:, i], y[:, i])[0]
-        if not SLOPE_BOUNDS[0] <= slope <= SLOPE_BOUNDS[1]:  # NaN lies in no range
+        slope, intercept = 1.0, intercepts(z[:, i], y[:, i])[0]
+        if slopes:
+            slope, intercept = slopes_and_intercepts(z[:, i], y[:, i])[0]
+        # NaN lies in no range
+        if not SLOPE_BOUNDS[0] <= slope <= SLOPE_BOUNDS[1] or np.isnan(intercept):
             slope, intercept = 1.0, 0.0
             notes.append(f"scaling of {code} kept at the temperature: validation does not "
                          "determine one")  # fmt: skip

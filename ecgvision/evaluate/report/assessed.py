@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from ecgvision.evaluate.assessment.assess import Assessment
+from ecgvision.evaluate.assessment.assess import Assessment, rows_of
 from ecgvision.evaluate.report import assessment_figures as figures
 from ecgvision.evaluate.report.html import svg_figure
 
@@ -83,12 +82,6 @@ def _figures(tables: Mapping[str, pd.DataFrame], stream: str) -> dict[str, str |
         "subgroups": None if groups is None or "auroc" not in groups.columns or groups.empty
         else figures.subgroups(groups),
     }  # fmt: skip
-
-
-def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows of a table; NaN becomes None."""
-    return [{str(key): None if isinstance(value, float) and not np.isfinite(value) else value
-             for key, value in row.items()} for row in table.to_dict("records")]  # fmt: skip
 
 
 def _of(table: pd.DataFrame, stream: str) -> pd.DataFrame:

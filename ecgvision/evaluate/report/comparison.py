@@ -11,7 +11,7 @@ import pandas as pd
 
 from ecgvision.core.atomic_io import atomic_folder, write_json
 from ecgvision.core.run_folder import METRICS
-from ecgvision.evaluate.report.assessed import rows_of
+from ecgvision.evaluate.assessment.assess import rows_of
 from ecgvision.evaluate.report.figures import PALETTE, STYLE, as_svg, new_figure
 from ecgvision.evaluate.report.folder import DRAWINGS, REPORT, TABLES, check_folder
 from ecgvision.evaluate.report.html import svg_figure, write_page

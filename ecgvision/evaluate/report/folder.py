@@ -14,8 +14,9 @@ from ecgvision.core.run_folder import METRICS
 from ecgvision.evaluate import predictions
 from ecgvision.evaluate.assessment.assess import Assessment
 from ecgvision.evaluate.metrics.kernels import METRICS as FIGURES
-from ecgvision.evaluate.report import figures
+from ecgvision.evaluate.report import figures, model_card
 from ecgvision.evaluate.report.assessed import drawings
+from ecgvision.evaluate.report.model_card import Section
 from ecgvision.evaluate.report.run import write_report
 
 REPORT, TABLE, TABLES, DRAWINGS = "report.html", "predictions.parquet", "tables", "figures"
@@ -34,6 +35,7 @@ def check_folder(folder: str | Path) -> None:
 def write_evaluation(
     folder: str | Path, *, metrics: Mapping[str, Any], table: pd.DataFrame, assessment: Assessment,
     config: Mapping[str, Any], examples: Sequence[Mapping[str, Any]] = (), title: str | None = None,
+    card: Sequence[Section] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """Write an evaluation; the folder appears whole or not at all.
 
@@ -44,6 +46,7 @@ def write_evaluation(
         assessment: of the same table.
         config: configuration or options, shown at the end of the report.
         examples, title: see `write_report`.
+        card: the model card, written as `MODEL_CARD.md` too; empty: none.
 
     Returns:
         What stands in metrics.json.
@@ -62,9 +65,11 @@ def write_evaluation(
         drawn = {"auroc": figures.intervals(metrics["test"], metrics["labels"]),
                  **drawings(assessment)}  # fmt: skip
         for name, svg in drawn.items():
-            (made / DRAWINGS / f"{_file_name(name)}.svg").write_text(svg, encoding="utf-8")
+            (made / DRAWINGS / f"{file_name(name)}.svg").write_text(svg, encoding="utf-8")
         write_report(made / REPORT, config=config, metrics=metrics, predictions=table, history=None,
-                     examples=examples, assessment=assessment, title=title)  # fmt: skip
+                     examples=examples, assessment=assessment, title=title, card=card)  # fmt: skip
+        if card:
+            (made / model_card.FILE).write_text(model_card.as_markdown(card), encoding="utf-8")
         write_json(made / METRICS, result)
     return result
 
@@ -91,6 +96,6 @@ def _flat(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return out
 
 
-def _file_name(text: str) -> str:
+def file_name(text: str) -> str:
     """Return a text as a file's name: letters, digits, dots and dashes."""
     return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in text)

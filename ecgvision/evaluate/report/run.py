@@ -23,6 +23,7 @@ from ecgvision.evaluate.report import figures
 from ecgvision.evaluate.report.assessed import assessed_values
 from ecgvision.evaluate.report.examples import example_values
 from ecgvision.evaluate.report.html import svg_figure, thousands, write_page
+from ecgvision.evaluate.report.model_card import Section
 
 TEMPLATE = Path(__file__).with_name("run.html.j2")
 
@@ -41,6 +42,7 @@ def write_report(
     draws: int = curves.BAND_DRAWS,
     assessment: Assessment | None = None,
     title: str | None = None,
+    card: Sequence[Section] = (),
 ) -> None:
     """Write the report; the file appears whole or not at all.
 
@@ -57,6 +59,7 @@ def write_report(
         draws: bootstrap draws for the bands of the curves.
         assessment: decisions, calibration and subgroups; None leaves them out.
         title: of the page; default: the experiment's name.
+        card: the model card, see `model_card.sections`; empty: none.
 
     Raises:
         DataError: if the table has no probabilities, or no test rows of a stream in the metrics.
@@ -92,6 +95,7 @@ def write_report(
         ),
         training=None if history is None else svg_figure(figures.training(history), "By epoch."),
         examples=example_values(examples, tables, metrics),
+        card=card,
         config=config,
     )  # fmt: skip
 

@@ -127,6 +127,9 @@ class Read(System):
     def check_evaluation(self, options: EvaluationOptions, run: str | Path) -> None:
         if options.fill is not None:
             raise ConfigError("a reader takes no --fill", file=run)
+        if options.robustness:
+            raise ConfigError("a reader takes no --robustness", file=run,
+                              remedy="Name --layouts and --artefacts")  # fmt: skip
         if options.assessment != DEFAULTS:
             raise ConfigError("a reader has no labels to choose thresholds of", file=run)
 
