@@ -79,7 +79,8 @@ def _add_views(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--pages", type=_pages, metavar="N|DIR",
                        help="of a reader: at most so many drawn pages, default: as the run; or a "
                        "folder of real pictures with a table of places, places.jsonl, to judge "
-                       "on instead of drawn pages")  # fmt: skip
+                       "on instead of drawn pages; also of a bundle of signals, behind the "
+                       "package's reader")  # fmt: skip
     group.add_argument("--gain", type=GAIN, metavar="MM",
                        help="of a reader: mm/mV of all pages; default: as the run")  # fmt: skip
     group.add_argument("--speed", type=SPEED, metavar="MM",
@@ -94,7 +95,7 @@ def _add_tables(group: argparse._ArgumentGroup) -> None:
                        "logits, or columns named as the labels)")  # fmt: skip
     group.add_argument("--bundle", type=Path, metavar="DIR",
                        help="judge this bundle on the pictures of --scans, with its own operating "
-                       "points")  # fmt: skip
+                       "points; shipped-student: the package's own")  # fmt: skip
     group.add_argument("--scans", type=Path, metavar="DIR",
                        help="folder of pictures; --labels names them, with or without their "
                        "endings")  # fmt: skip

@@ -63,7 +63,7 @@ def _run_folder(args: argparse.Namespace) -> int:
         BundleError, DataError: see `page_folder`.
     """
     if len(args.runs) > 1:
-        raise ConfigError("--pages DIR judges one reader", value=args.runs)
+        raise ConfigError("--pages DIR judges one bundle", value=args.runs)
     for option in ("layouts", "artefacts", "images", "fill", "store", "gain", "speed"):
         if getattr(args, option):
             raise ConfigError(f"--{option} is of drawn pages, --pages {args.pages} of real ones",

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.outputs import check_outside
-from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.card_file import CARD
+from ecgvision.deploy.open_bundle import open_student
 from ecgvision.evaluate.predictions import codes_of
 from ecgvision.evaluate.report.folder import check_folder
 from ecgvision.evaluate.report.summary import lines
+from ecgvision.shipped import resolve_bundle
 from ecgvision.trained_runs.arguments import assessment_settings
 from ecgvision.trained_runs.labelled_scans import STREAM, points_of, read_scans
 from ecgvision.trained_runs.other_model import digest_of, judge
@@ -41,14 +42,15 @@ def run(args: argparse.Namespace) -> int:
     settings = assessment_settings(args)
     out = args.out or Path("evaluations") / (args.scans.resolve().name or "scans")
     check_folder(out)
-    check_outside(out, [args.bundle, args.scans, args.labels])
-    bundle = Bundle.open(args.bundle)
+    folder = resolve_bundle(args.bundle)
+    check_outside(out, [folder, args.scans, args.labels])
+    bundle = open_student(folder)
     with contextlib.redirect_stdout(sys.stderr):
         scans = read_scans(bundle, args.scans, args.labels, key=args.key, patients=args.patients,
                            codes=args.codes, common=args.common, check=args.check)  # fmt: skip
     fitted = bool(args.policy) and (scans.found.table["split"] == "val").any()
     points = None if fitted else {STREAM: points_of(bundle, codes_of(scans.found.table))}
-    files = {str(file): digest_of(file) for file in (args.labels, Path(args.bundle) / CARD)}
+    files = {str(file): digest_of(file) for file in (args.labels, folder / CARD)}
     about = {"bundle": bundle.id, "pictures": scans.pictures, "refused": scans.refused}
     result = judge(scans.found, settings, out, name=str(args.scans), files=files, exp=EXP,
                    points=points, about=about)  # fmt: skip

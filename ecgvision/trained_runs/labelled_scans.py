@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from ecgvision.core.errors import DataError
-from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.files import counted, expand, tell_skipped
-from ecgvision.deploy.open_bundle import open_reader
+from ecgvision.deploy.open_bundle import AnyStudent, open_reader
 from ecgvision.deploy.predict import predict_files
+from ecgvision.deploy.signal_bundle import SignalBundle
 from ecgvision.evaluate.external import KEY, External, bring_together, read_table
 from ecgvision.evaluate.metrics.operating_points import OperatingPoints
 from ecgvision.shipped import NAME, resolve_bundle
@@ -38,14 +38,14 @@ class Scans(NamedTuple):
 
 
 def read_scans(
-    bundle: Bundle, folder: str | Path, labels: str | Path, *, key: str | None = None,
+    bundle: AnyStudent, folder: str | Path, labels: str | Path, *, key: str | None = None,
     patients: str | None = None, codes: Sequence[str] = (), common: bool = False,
     check: bool = False, threads: int = 0,
 ) -> Scans:  # fmt: skip
     """Let a bundle answer the pictures of a folder, and bring the labels to its answers.
 
     Args:
-        bundle: the student.
+        bundle: the student; one of signals answers what the package's page reader reads.
         folder: of the pictures.
         labels: CSV file with a row for each picture; see `read_external`.
         key: column of the labels that names the picture, with or without its ending; default
@@ -62,7 +62,8 @@ def read_scans(
     key = key or (KEY if KEY in ours.columns else str(ours.columns[0]))
     files = expand([str(folder)])
     tell_skipped(files, sys.stderr)
-    reader = open_reader(resolve_bundle(NAME), threads=threads) if check else None
+    wanted = check or isinstance(bundle, SignalBundle)
+    reader = open_reader(resolve_bundle(NAME), threads=threads) if wanted else None
     by_stem = key in ours.columns and _by_stem(ours[key].astype(str), files.files)
     rows, refused = [], {}
     shown = counted(files.files, sys.stderr)
@@ -90,7 +91,7 @@ def read_scans(
     return Scans(found._replace(notes=notes), refused, len(files.files))
 
 
-def points_of(bundle: Bundle, codes: Sequence[str] | None = None) -> OperatingPoints:
+def points_of(bundle: AnyStudent, codes: Sequence[str] | None = None) -> OperatingPoints:
     """Return the operating points of a bundle, or of some of its labels."""
     kept = [bundle.codes.index(code) for code in (codes or bundle.codes)]
     points = bundle.card["operating_points"]

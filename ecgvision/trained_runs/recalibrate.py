@@ -10,14 +10,15 @@ from typing import Any
 
 from ecgvision.core.errors import DataError
 from ecgvision.core.outputs import check_outside, check_replaceable
-from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.card_file import CARD
+from ecgvision.deploy.open_bundle import AnyStudent, open_student
 from ecgvision.evaluate import predictions
 from ecgvision.evaluate.assessment.settings import SCALINGS
 from ecgvision.evaluate.metrics import operating_points
 from ecgvision.evaluate.metrics.policies import MAX_F1, Policy
 from ecgvision.evaluate.metrics.scores import evaluate_rows
 from ecgvision.evaluate.metrics.strata import RARE
+from ecgvision.shipped import resolve_bundle
 from ecgvision.trained_runs.labelled_scans import read_scans
 from ecgvision.trained_runs.other_model import digest_of
 
@@ -74,8 +75,9 @@ def run(args: argparse.Namespace) -> int:
 
     policy = Policy.parse(args.policy)
     check_replaceable(args.out, CARD, "a bundle")
-    check_outside(args.out, [args.bundle, args.scans, args.labels])
-    bundle = Bundle.open(args.bundle)
+    folder = resolve_bundle(args.bundle)
+    check_outside(args.out, [folder, args.scans, args.labels])
+    bundle = open_student(folder)
     with contextlib.redirect_stdout(sys.stderr):
         scans = read_scans(bundle, args.scans, args.labels, key=args.key, patients=args.patients,
                            common=args.common, check=args.check)  # fmt: skip
@@ -108,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_labels(bundle: Bundle, y: Any, file: Path) -> None:
+def _check_labels(bundle: AnyStudent, y: Any, file: Path) -> None:
     """Refuse labels that no picture has, or that all have: they determine no threshold."""
     alike = [c for c, column in zip(bundle.codes, y.T, strict=True) if column.min() == column.max()]
     if alike:
