@@ -29,6 +29,9 @@ from ecgvision.evaluate.metrics.operating_points import OperatingPoints
 
 DOCUMENT = "MODEL_CARD.md"
 LOGITS, PROBABILITIES, DECISIONS = OUTPUTS
+SCALED, SHIFTED = "points.scaled", "points.shifted"
+"""Values between the logits and the probabilities."""
+
 TOLERANCE = 1e-5
 """Largest difference of a probability from that of the operating points (our default: float32)."""
 
@@ -94,7 +97,8 @@ def replace_points(model: onnx.ModelProto, points: OperatingPoints, file: Path) 
     if [value.name for value in graph.output] != list(OUTPUTS):
         raise BundleError("the graph does not end as a student's does", file=file,
                           value=[value.name for value in graph.output])  # fmt: skip
-    kept = [node for node in graph.node if not set(node.output) & {PROBABILITIES, DECISIONS}]
+    replaced = {PROBABILITIES, DECISIONS, SCALED, SHIFTED}
+    kept = [node for node in graph.node if not set(node.output) & replaced]
     del graph.node[:]
     graph.node.extend(kept)
     slopes = np.asarray(points.slopes or np.ones(len(points.codes))) / points.temperature
@@ -108,9 +112,9 @@ def replace_points(model: onnx.ModelProto, points: OperatingPoints, file: Path) 
         numpy_helper.from_array(value.astype(np.float32), name) for name, value in constants.items()
     )
     graph.node.extend([
-        helper.make_node("Mul", [LOGITS, "points.slopes"], ["points.scaled"]),
-        helper.make_node("Add", ["points.scaled", "points.intercepts"], ["points.shifted"]),
-        helper.make_node("Sigmoid", ["points.shifted"], [PROBABILITIES]),
+        helper.make_node("Mul", [LOGITS, "points.slopes"], [SCALED]),
+        helper.make_node("Add", [SCALED, "points.intercepts"], [SHIFTED]),
+        helper.make_node("Sigmoid", [SHIFTED], [PROBABILITIES]),
         helper.make_node("GreaterOrEqual", [PROBABILITIES, "points.thresholds"], [DECISIONS]),
     ])  # fmt: skip
     _drop_unused(graph)

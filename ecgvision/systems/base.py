@@ -194,7 +194,7 @@ class System(ABC):
         return ()
 
     def explanations(self, config: Config) -> tuple[str, ...]:
-        """Return the attribution methods of `ecgvision explain`: gradients, rollout."""
+        """Return the attribution methods of `ecgvision explain`: gradients, occlusion, rollout."""
         return ()
 
     def can_be_filled(self, config: Config) -> bool:

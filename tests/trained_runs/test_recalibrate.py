@@ -12,6 +12,8 @@ import pytest
 from ecgvision.cli import main
 from ecgvision.core.errors import BundleError
 from ecgvision.deploy.bundle import Bundle
+from ecgvision.deploy.card import read_card
+from ecgvision.deploy.export import write_documents
 from ecgvision.deploy.recalibrated import write_recalibrated
 from ecgvision.evaluate.metrics.operating_points import OperatingPoints
 from tests.deploy import conftest as by_hand
@@ -25,6 +27,7 @@ def hospital(tmp_path_factory):
     """A bundle, pictures of one colour each, and labels that their colours tell."""
     folder = tmp_path_factory.mktemp("hospital")
     by_hand.write_bundle(folder / "bundle")
+    write_documents(folder / "bundle", read_card(folder / "bundle"), {"MODEL_CARD.md": "# Card\n"})
     (folder / "scans").mkdir()
     rng = np.random.default_rng(0)
     colours = rng.integers(0, 256, (COUNT, 3))
@@ -87,6 +90,9 @@ def test_recalibration_changes_the_end_of_the_graph_alone(hospital, tmp_path, ca
     assert new.card["info"]["recalibrated"]["pictures"] == 40
     assert new.card["metrics"]["n"] == 20
     assert new.id != old.id
+    document = (out / "MODEL_CARD.md").read_text()
+    assert document.startswith("# Card\n## Recalibrated")
+    assert f"- from: {old.id}" in document
     again = tmp_path / "again"  # a recalibrated bundle can be recalibrated
     one = OperatingPoints(1.0, (0.5,) * len(CODES), CODES)
     write_recalibrated(new, again, one, metrics={}, about={})
