@@ -68,7 +68,7 @@ def test_curves_tell_a_true_explanation_from_a_wrong_one(signal):
     options = {"observed": seen, "width": WIDTH}
     right = curves(network, signal, 0, true, **options)
     wrong = curves(network, signal, 0, -true, **options)
-    total = float(network(signal[None])[0, 0])
+    total = float(network(signal[None])[0, 0].detach())
     assert right.deletion[0] == pytest.approx(total)
     assert right.deletion[-1] == pytest.approx(0, abs=1e-6)
     assert right.insertion[0] == pytest.approx(0, abs=1e-6)
