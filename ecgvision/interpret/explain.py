@@ -58,7 +58,8 @@ def explain(
         LabelError: for a label that the run does not have.
     """
     check_options(run, layout=layout, method=method, out=out)
-    config, _, task = opened = open_run(run)
+    opened = open_run(run)
+    config, task = opened.config, opened.task
     shown = copy.deepcopy(config)
     shown["data"]["layouts"] = [layout]
     data: Any = build_data(shown, opened.data.cohort)

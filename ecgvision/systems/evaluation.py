@@ -51,7 +51,8 @@ def evaluate_labels(system: System, run: Path, options: EvaluationOptions, *, co
     folder = run / FOLDER / f"{kind}-{digest}"
     if (folder / METRICS).is_file() and not options.force:
         return folder
-    _, data, task = system.open(run, config)
+    opened = system.open(run, config)
+    data, task = opened.data, opened.task
     settings_of = replace(options.assessment, draws=config["draws"], seed=config["seed"])
     validation = _validation(run)
     if options.assessment.policies or options.assessment.scaling != AssessmentSettings.scaling:
