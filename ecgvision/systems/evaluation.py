@@ -20,7 +20,6 @@ from ecgvision.core.run_folder import BEST, METRICS, read_config, read_metrics
 from ecgvision.data.drawn_pages import DrawnPages
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.patches import network_signal
-from ecgvision.deploy.card import INTENDED_USE
 from ecgvision.evaluate import predictions
 from ecgvision.evaluate.assessment.assess import assess, fit_points
 from ecgvision.evaluate.assessment.settings import AssessmentSettings
@@ -29,12 +28,12 @@ from ecgvision.evaluate.inference import predict
 from ecgvision.evaluate.metrics import operating_points
 from ecgvision.evaluate.metrics.operating_points import OperatingPoints
 from ecgvision.evaluate.report.folder import TABLE, write_evaluation
-from ecgvision.evaluate.report.model_card import sections
 from ecgvision.evaluate.report.summary import describe
 from ecgvision.nn.checkpoints import weights_hash
 from ecgvision.nn.training.task import Batch
 from ecgvision.render.artefacts import CLEAN
 from ecgvision.systems.base import EvaluationOptions, System
+from ecgvision.systems.model_card import run_card
 
 FOLDER = "evaluations"
 
@@ -66,7 +65,7 @@ def evaluate_labels(system: System, run: Path, options: EvaluationOptions, *, co
     result |= {"evaluation": settings, "run": run.name, "run_code": stored.get("code")}
     assessment = assess(pd.concat([validation, table], ignore_index=True), settings_of,
                         points=points, records=data.cohort.records)  # fmt: skip
-    card = sections(config, result, intended_use=INTENDED_USE, run=run.name)
+    card = run_card(config, result, run.name)
     write_evaluation(folder, metrics=result, table=table, assessment=assessment, config=config,
                      card=card)  # fmt: skip
     return folder

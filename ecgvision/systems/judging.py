@@ -14,18 +14,18 @@ from ecgvision.core.evenly_spaced import evenly_spaced
 from ecgvision.core.run_folder import METRICS
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.paired import PairedDataModule
-from ecgvision.deploy.card import INTENDED_USE
 from ecgvision.deploy.export import READ_TOLERANCE, TOLERANCE, export_bundle
 from ecgvision.deploy.export_signal import export_signal
 from ecgvision.evaluate import predictions
 from ecgvision.evaluate.inference import predict
 from ecgvision.evaluate.metrics import operating_points
-from ecgvision.evaluate.report.model_card import FILE, as_markdown, sections
+from ecgvision.evaluate.report.model_card import FILE, as_markdown
 from ecgvision.evaluate.report.run import write_report
 from ecgvision.evaluate.report.summary import describe
 from ecgvision.nn.signal_student import SignalStudent
 from ecgvision.nn.training.task import BaseTask
 from ecgvision.systems.base import Config, System, Training, reads_pages
+from ecgvision.systems.model_card import run_card
 
 EXAMPLES = 6
 """Test pages shown in the report."""
@@ -83,7 +83,7 @@ def judge_labels(
     result = describe(config, data, table, points, code=training.code)
     result["data"] |= data.about()
     result["seen"] = training.seen
-    card = sections(config, result, intended_use=INTENDED_USE, run=folder.name)
+    card = run_card(config, result, folder.name)
     shown: list[dict[str, Any]] = []
     stream = task.streams[0]
     student = system.student(config, task.model, points[stream])
