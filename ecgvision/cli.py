@@ -47,13 +47,23 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
         drawing.add_arguments(render)
         render.set_defaults(run=drawing.run)
     evaluate = commands.add_parser(
-        "evaluate", help="judge trained runs layout by layout (needs the train extra)"
+        "evaluate", help="judge runs, or any model's predictions (needs the train extra)"
     )
     if words[:1] == ["evaluate"]:
+        import ecgvision.trained_runs.arguments as arguments
         import ecgvision.trained_runs.command as evaluation
 
-        evaluation.add_arguments(evaluate)
+        arguments.add_arguments(evaluate)
         evaluate.set_defaults(run=evaluation.run)
+    recalibrate = commands.add_parser(
+        "recalibrate",
+        help="fit a bundle's operating points on your own pictures (needs the train extra)",
+    )
+    if words[:1] == ["recalibrate"]:
+        import ecgvision.trained_runs.recalibrate as recalibration
+
+        recalibration.add_arguments(recalibrate)
+        recalibrate.set_defaults(run=recalibration.run)
     explain = commands.add_parser(
         "explain", help="draw what a signal network decided by (needs the train extra)"
     )
@@ -107,13 +117,6 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
     add_record_options(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON document")
-    form.add_argument("--out", metavar="TABLE", help="with --engine ray: the table to write, "
-                      ".parquet")  # fmt: skip
-    parser.add_argument("--engine", choices=("local", "ray"), default="local",
-                        help="ray scores pages on many machines, by Ray Data (needs the ray "
-                        "extra)")  # fmt: skip
-    parser.add_argument("--address", metavar="ADDRESS", help="of a running Ray cluster; without it "
-                        "--engine ray starts one here")  # fmt: skip
     form.add_argument("--csv", metavar="OUT", help="write a table of a row a page; interrupted, "
                       "the same command goes on where it was")  # fmt: skip
     parser.add_argument(
@@ -237,14 +240,6 @@ def _predict(args: argparse.Namespace) -> int:
     from ecgvision.deploy.signal_bundle import SignalBundle
     from ecgvision.records.option_names import COMMAND
 
-    if args.engine == "ray":
-        from ecgvision.deploy import ray_engine
-
-        return ray_engine.run(resolve_bundle(args.bundle), args.files, args.out,
-                              address=args.address, check=args.check)  # fmt: skip
-    if args.out is not None or args.address is not None:
-        raise ConfigError("--out and --address are of --engine ray",
-                          value=args.out or args.address, remedy="Take --csv")  # fmt: skip
     bundle = open_student(resolve_bundle(args.bundle), threads=args.threads,
                           label_hash=args.expect_labels)  # fmt: skip
     wanted = args.check or (
