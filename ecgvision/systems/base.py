@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.processors import loader_workers
+from ecgvision.evaluate.assessment.settings import DEFAULTS, AssessmentSettings
 from ecgvision.nn.training.optimizer_settings import OptimizerSettings
 
 if TYPE_CHECKING:  # slow to import, and not needed to check a configuration
@@ -104,6 +105,10 @@ class EvaluationOptions:
         stores, pages, gain, speed: for readers only: other stores, the maximum number of pages,
             and mm/mV and mm/s of all pages.
         accelerator: accelerator of Lightning's trainer.
+        assessment: what is computed of labels; policies and scaling other than the defaults are
+            fitted on the run's own validation rows. Draws and seed are the run's own.
+        robustness: judge the test records in every layout under every artefact and print, and
+            nothing else.
         force: evaluate even if the result exists.
     """
 
@@ -116,6 +121,8 @@ class EvaluationOptions:
     gain: float | None = None
     speed: float | None = None
     accelerator: str = "auto"
+    assessment: AssessmentSettings = DEFAULTS
+    robustness: bool = False
     force: bool = False
 
 
@@ -220,7 +227,7 @@ class System(ABC):
         return ()
 
     def explanations(self, config: Config) -> tuple[str, ...]:
-        """Return the attribution methods of `ecgvision explain`: gradients, rollout."""
+        """Return the attribution methods of `ecgvision explain`: gradients, occlusion, rollout."""
         return ()
 
     def can_be_filled(self, config: Config) -> bool:
