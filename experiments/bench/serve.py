@@ -125,7 +125,10 @@ def load(
              "--exit-code-on-error", "0"]  # fmt: skip
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     told = {entry["name"]: entry for entry in json.loads(done.stdout)}
-    found = told.pop("/v1/predict")
+    found = told.pop("/v1/predict", None)
+    if found is None:
+        raise ConfigError("no request was answered in time", value=f"{seconds:g} s",
+                          remedy="Give more --seconds")  # fmt: skip
     times = sorted((float(ms), count) for ms, count in found["response_times"].items())
     return {
         "users": users, "requests": found["num_requests"], "failures": found["num_failures"],

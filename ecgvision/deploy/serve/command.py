@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import socket
 import sys
+import threading
 from dataclasses import fields
 from typing import Any
 
@@ -53,10 +55,16 @@ def run(args: argparse.Namespace) -> int:
                           remedy="pip install 'ecgvision[serve]' (in the checkout '.[serve]')",
                           ) from error  # fmt: skip
     tokens = Tokens() if settings.token_file is None else read_tokens(settings.token_file)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _end)  # which uvicorn raises again when it has finished
     with listen(settings.host, settings.port) as listening:
         app = make_app(settings, tokens, Audit(settings.audit))
         _serve(app, listening, settings)
     return 0
+
+
+def _end(*_: object) -> None:
+    raise SystemExit(0)
 
 
 def _serve(app: Any, listening: socket.socket, settings: ServeSettings) -> None:
