@@ -17,6 +17,7 @@ from ecgvision.core.ecg import LEADS
 from ecgvision.deploy.digitize import Digitised
 from ecgvision.deploy.predict_signal import shown_signal
 from ecgvision.deploy.signal_bundle import SignalBundle
+from ecgvision.reader.overlay import JUMP
 
 SECONDS = 1.0
 """Length of a hidden part (our default: about a beat)."""
@@ -88,6 +89,7 @@ def draw_support(
         line = points[lead, span][seen]
         if len(line) < 2:
             continue
+        jumps = np.flatnonzero(np.abs(np.diff(line, axis=0)).max(1) > JUMP * page.shape[1]) + 1
         wide = max(1, round(WIDTH_MM * scale))
         corner = np.maximum(np.floor(line.min(0)).astype(int) - wide, 0)
         right, low = np.ceil(line.max(0)).astype(int) + wide
@@ -95,7 +97,8 @@ def draw_support(
         layer = np.zeros(box.shape[:2], np.uint8)
         if not layer.size:
             continue
-        cv2.polylines(layer, [np.round(line - corner).astype(np.int32)[:, None]], False, 255, wide)
+        for run in np.split(np.round(line - corner).astype(np.int32), jumps):
+            cv2.polylines(layer, [run[:, None]], False, 255, wide)
         weight = abs(float(support[lead, part])) / most * 0.6
         colour = np.array(FOR if support[lead, part] > 0 else AGAINST, np.float32)
         # multiplied, as a highlighter does: the print stays black

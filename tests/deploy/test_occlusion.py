@@ -121,6 +121,19 @@ def test_what_cannot_be_explained_is_said(bundle_folder: Path, tmp_path: Path, c
     assert "under one name" in capsys.readouterr().err
 
 
+def test_no_band_leads_from_one_row_to_another() -> None:
+    found = reading()
+    trace = found.trace.copy()
+    trace[V2, 1250:, 1] = 4.0  # goes on in the first row
+    support = np.zeros((12, 10), np.float32)
+    support[V2, 2] = 1.0
+    page = np.full((240, 500, 3), 255, np.uint8)
+    changed = (draw_support(page, replace(found, trace=trace), support) != 255).any(-1)
+    assert changed[150].any()
+    assert changed[4].any()
+    assert not changed[20:130].any()
+
+
 def test_missing_traces_are_passed_over() -> None:
     found = reading()
     gone = replace(found, trace=np.full_like(found.trace, np.nan))

@@ -194,6 +194,13 @@ def test_it_fits_a_phone_in_either_scheme(site, scheme: str) -> None:
     give(page, picture())
     expect(page.locator("#status")).to_have_text("1 of 1 page read")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert (
+        page.evaluate("""(() => {
+        const labels = document.querySelector(".scroll");
+        return labels.scrollWidth - labels.clientWidth;
+    })()""")
+        <= 0
+    )
     for name in ("ink", "faint", "accent"):  # contrast of WCAG 2.2, level AA
         assert page.evaluate(CONTRAST, [f"--{name}", "--paper"]) >= 4.5
     small = page.evaluate("""[...document.querySelectorAll(".button")].filter(

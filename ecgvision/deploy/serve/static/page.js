@@ -3,6 +3,7 @@
 import { drawWaveform, polyline } from "./waveform.js";
 
 const COLOURS = ["#d55e00", "#0072b2", "#007a58", "#b0447f"];  // Okabe and Ito 2008, darker on white
+const JUMP = 0.04;  // share of the width over which no line is drawn
 const PARTS = ["labels", "support", "signal", "page", "wfdb", "csv", "pdf"];
 const FILES = { wfdb: ["WFDB", "ecg.zip", "application/zip"], csv: ["CSV", "ecg.csv", "text/csv"],
   pdf: ["PDF", "ecg.pdf", "application/pdf"] };
@@ -119,9 +120,17 @@ function fill(article, result, id) {
   article.append(confidences(result.leads));
 }
 
-function band(points, part) {
+function broken(points, far) {
+  // The points with a null where a lead goes on elsewhere on the page.
+  return points.flatMap((p, k) => {
+    const before = points[k - 1];
+    return p && before && Math.hypot(p[0] - before[0], p[1] - before[1]) > far ? [null, p] : [p];
+  });
+}
+
+function band(points, part, far) {
   // Path of the points of one second, of which the page tells a hundred.
-  return polyline(points.slice(100 * part, 100 * (part + 1)));
+  return polyline(broken(points.slice(100 * part, 100 * (part + 1)), far));
 }
 
 function supportChooser(svg, page, labels, id) {
@@ -139,7 +148,7 @@ function supportChooser(svg, page, labels, id) {
     for (const [lead, values] of Object.entries(support)) values.forEach((value, part) => {
       if (!page.traces[lead] || Math.abs(value ?? 0) < 0.15 * most) return;
       const path = document.createElementNS(svg.namespaceURI, "path");
-      const attributes = { d: band(page.traces[lead], part), fill: "none", stroke: value > 0 ? "#e66101" : "#5e3c99",
+      const attributes = { d: band(page.traces[lead], part, page.width * JUMP), fill: "none", stroke: value > 0 ? "#e66101" : "#5e3c99",
         "stroke-width": page.width / 70, "stroke-opacity": 0.55 * Math.abs(value) / most, "data-lead": lead };
       for (const [key, text] of Object.entries(attributes)) path.setAttribute(key, text);
       bands.append(path);
@@ -158,10 +167,8 @@ function sheet(page, id, labels) {
   svg.setAttribute("viewBox", `0 0 ${page.width} ${page.height}`);
   svg.setAttribute("aria-hidden", "true");
   Object.entries(page.traces).forEach(([lead, points], i) => {
-    const far = page.width * 0.04;
-    const apart = points.map((p, k) => p && k && points[k - 1] && Math.hypot(p[0] - points[k - 1][0], p[1] - points[k - 1][1]) > far ? [null, p] : [p]).flat();
     const path = document.createElementNS(svg.namespaceURI, "path");
-    const attributes = { d: polyline(apart), fill: "none", stroke: COLOURS[i % COLOURS.length],
+    const attributes = { d: polyline(broken(points, page.width * JUMP)), fill: "none", stroke: COLOURS[i % COLOURS.length],
       "stroke-width": page.width / 700, "stroke-opacity": 0.85 };
     for (const [key, value] of Object.entries(attributes)) path.setAttribute(key, value);
     const first = points.find((point) => point);
