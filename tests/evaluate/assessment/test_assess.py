@@ -160,9 +160,10 @@ def test_small_cells_are_suppressed(answers):
     n = len(answers.y)
     groups = groups_of(pd.DataFrame({
         "sex": np.where(np.arange(n) % 2, "f", "m"), "age": np.r_[np.full(n - 10, 50), [80] * 10],
-        "site": "one", "device": [None] * 30 + ["x"] * (n - 30)}))  # fmt: skip
-    assert list(groups.columns) == ["sex", "age", "device"]  # one site makes no groups
+        "site": "one", "flags": ["[]"] * 50 + ['["drift"]'] * (n - 50), "device": [None] * 30 + ["x"] * (n - 30)}))  # fmt: skip
+    assert list(groups.columns) == ["sex", "age", "device", "flags"]  # one site makes no groups
     found = subgroup_table(answers, groups)
+    assert set(found.loc[found["group"] == "a finding", "records"]) == {"150"}
     old = found[found["group"] == "75 and over"]
     assert list(old["records"]) == ["<20"]
     assert old[["auroc", "sensitivity", "auroc_gap"]].isna().all(axis=None)
