@@ -46,7 +46,7 @@ def groups_of(records: pd.DataFrame, columns: Sequence[str] = SUBGROUPS) -> pd.D
             text = bands.astype(object).where(bands.notna(), UNKNOWN).astype(str)
         elif name == "flags":  # findings of the quality checks, a list as JSON
             empty = column.isna() | column.astype(str).isin(["", "[]"])
-            text = pd.Series(np.where(empty, "no finding", "a finding"), column.index)
+            text = empty.map({True: "no finding", False: "a finding"})
         else:
             text = column.astype(object).where(column.notna() & (column.astype(str) != ""),
                                                UNKNOWN).astype(str)  # fmt: skip
