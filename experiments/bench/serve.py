@@ -133,8 +133,7 @@ def load(
     return {
         "users": users, "requests": found["num_requests"], "failures": found["num_failures"],
         "refused": sum(entry["num_requests"] for entry in told.values()),
-        "requests_per_second": found["num_requests"]
-        / (found["last_request_timestamp"] - found["start_time"]),
+        "requests_per_second": found["num_requests"] / seconds,
         **{f"p{share}_ms": _quantile(times, share / 100) for share in (50, 95)},
     }  # fmt: skip
 
