@@ -174,6 +174,7 @@ def others() -> Iterator[tuple[str, bytes]]:
             yield f"noise-{length}.{suffix}", data[:start] + noise
 
 
+@cache
 def every() -> dict[str, bytes]:
     """All hostile files by their name."""
     found: dict[str, bytes] = {}
@@ -293,8 +294,12 @@ def _pdf_object(item: bytes, content: bytes) -> bytes:
     ])  # fmt: skip
 
 
-if __name__ == "__main__":
-    folder = Path(sys.argv[1])
+def write(folder: Path) -> None:
+    """Write all of them into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    for file, content in every().items():
-        (folder / file).write_bytes(content)
+    for name, data in every().items():
+        (folder / name).write_bytes(data)
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))
