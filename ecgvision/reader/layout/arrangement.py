@@ -9,7 +9,7 @@ over a page. Our own design.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.layouts import get_layout, write_layout
+from ecgvision.reader.layout.columns import Columns, Edges, fit_columns, seen_changes
 from ecgvision.reader.layout.maps import NAMES
 from ecgvision.reader.layout.rows import Mark, Row
 
@@ -51,6 +52,20 @@ where all others were, and what a name costs that stands at no trace, relative t
 
 AGAINST = 1.0
 """What a likelier name costs at a place that expects another, relative to `NAME`."""
+
+CHANGE, MISSED_CHANGE, STRAY_CHANGE = 1.0, -0.7, -0.5
+"""What a change of leads brings in a row that is expected to have it there, what one costs that is
+not seen although others are, and one that is seen where none is expected; our defaults."""
+
+CHANGE_MM, ENDS_MM = 2.5, 12.0
+"""Distance up to which a change that is seen is one that is expected, and from the ends of a row up
+to which changes count for nothing: pulses stand there."""
+
+COUNTS = (1, 2, 3, 4, 6)
+"""Numbers of columns that a page may have."""
+
+SAME_PITCH = 0.03
+"""Relative difference up to which columns are taken to share ten seconds equally."""
 
 REACH_MM = (-14.0, 22.0)
 """From where to where a lead's name may be printed, from the start of its trace."""
@@ -130,6 +145,8 @@ class _Name(NamedTuple):
 
 
 class _Cell(NamedTuple):
+    """A place for a lead; a strip is as long as the grid of so many columns."""
+
     name: str
     row: int
     column: int
@@ -147,16 +164,30 @@ class _Guess:
 
 @dataclass(frozen=True)
 class _Page:
-    """Rows and names, each name with the row that it belongs to if names are at a certain place."""
+    """Rows and names, each name with the row that it belongs to if names are at a certain place.
+
+    `columns` are those of each number; `changes` the changes seen along each row.
+    """
 
     rows: Sequence[Row]
     names: Sequence[_Name]
     owner: Sequence[int | None]
-    left: float
-    right: float
+    columns: Mapping[int, Columns]
+    changes: Sequence[Sequence[tuple[float, float]]]
 
     def start(self, cell: _Cell) -> float:
-        return self.left + cell.column * (self.right - self.left) / cell.columns
+        columns = self.columns[cell.columns]
+        return columns.left + cell.column * columns.pitch
+
+    def width(self, cell: _Cell) -> float:
+        columns = self.columns[cell.columns]
+        return columns.pitch * (columns.number if cell.strip else 1)
+
+    def time(self, cell: _Cell, speed: float) -> float:
+        """Return when a lead begins, in seconds."""
+        pitch = self.columns[cell.columns].pitch
+        equal = FULL_MM / cell.columns
+        return cell.column * (equal if abs(pitch / equal - 1) < SAME_PITCH else pitch) / speed
 
     def at(self, cell: _Cell) -> Iterator[int]:
         """Return the indices of the names that are printed at a cell."""
@@ -166,7 +197,7 @@ class _Page:
                 yield k
 
     def weigh(self, guess: _Guess) -> _Guess:
-        """Add to a guess what the names say of it."""
+        """Add to a guess what the names and the changes of leads say of it."""
         used, missed = set(), 0
         for cell in guess.cells:
             found = [(self.names[k].says, k) for k in self.at(cell)]
@@ -186,16 +217,39 @@ class _Page:
         for k, name in enumerate(self.names):
             if k not in used:
                 guess.score += STRAY_NAME * NAME * max(name.says.values())
+        guess.score += self._agreement(guess)
         return guess
 
+    def _agreement(self, guess: _Guess) -> float:
+        """Return what the changes seen along the rows say of a guess."""
+        places: dict[int, list[float]] = {
+            cell.row: [] if cell.strip else self.columns[cell.columns].inner.tolist()
+            for cell in guess.cells
+        }
+        seen = missed = stray = 0.0
+        for row, inner in places.items():
+            changes, (_, left, right) = self.changes[row], self.rows[row]
+            for place in inner:
+                near = max((p for x, p in changes if abs(x - place) < CHANGE_MM), default=0.0)
+                seen, missed = seen + near, missed + (near == 0)
+            ends = self.columns[guess.cells[0].columns]
+            known = [ends.left, *inner, ends.right]
+            stray += sum(p for x, p in changes if left + ENDS_MM < x < right - ENDS_MM
+                         and min(abs(x - place) for place in known) > CHANGE_MM)  # fmt: skip
+        share = seen / max(seen + missed, 1)
+        return CHANGE * seen + MISSED_CHANGE * missed * share + STRAY_CHANGE * stray
 
-def arrange(rows: Sequence[Row], marks: Sequence[Mark], speed: float = 25.0) -> Arrangement | None:
+
+def arrange(
+    rows: Sequence[Row], marks: Sequence[Mark], speed: float = 25.0, edges: Edges | None = None
+) -> Arrangement | None:
     """Return the arrangement that explains rows and names best, or None without a row.
 
     Args:
         rows: from top to bottom.
         marks: names and pulses.
         speed: paper speed in mm/s.
+        edges: where leads begin and end along the rows; None if that is not known.
     """
     if not rows:
         return None
@@ -203,23 +257,31 @@ def arrange(rows: Sequence[Row], marks: Sequence[Mark], speed: float = 25.0) -> 
     number = [k for k, row in enumerate(rows) if row.right - row.left >= SHORT * longest]
     kept = [rows[k] for k in number]
     left, right = extent(kept)
+    columns = {count: Columns(left, (right - left) / count, count) for count in COUNTS}
+    changes: list[list[tuple[float, float]]] = [[] for _ in kept]
+    if edges is not None:
+        part = Edges(*(values[number] for values in edges))
+        columns = {count: fit_columns(part, left, right, count) for count in COUNTS}
+        changes = [seen_changes(row) for row in part.change]
     names = _names(marks)
     guesses = []
     for place in PLACES:
-        page = _Page(kept, names, [_owner(kept, name, place) for name in names], left, right)
+        owner = [_owner(kept, name, place) for name in names]
+        page = _Page(kept, names, owner, columns, changes)
         guesses += [page.weigh(guess) for guess in (*_grids(page), *_as_read(page))]
     best = max(guesses, key=lambda guess: guess.score)
     by_name: dict[str, float] = {}
     for guess in guesses:
         by_name[guess.name] = max(by_name.get(guess.name, -math.inf), guess.score)
     total = sum(math.exp(score - best.score) for score in by_name.values())
-    page = _Page(kept, [], [], left, right)
+    page = _Page(kept, [], [], columns, changes)
     segments = []
     for cell in best.cells:
-        at, width = page.start(cell), (right - left) / cell.columns
+        at = page.start(cell)
         segments.append(Segment(
             cell.name.removeprefix("-"), -1 if cell.name.startswith("-") else 1, number[cell.row],
-            at, at + width, (at - left) / speed, best.support.get(cell, 0.0), cell.strip,
+            at, at + page.width(cell), page.time(cell, speed), best.support.get(cell, 0.0),
+            cell.strip,
         ))  # fmt: skip
     evidence = min(1.0, sum(best.support.values()) / len(LEADS))
     return Arrangement(best.name, 1 / total, evidence, tuple(segments), speed)
@@ -278,16 +340,16 @@ def _grids(page: _Page) -> Iterator[_Guess]:
                     score = base + (ON_TOP if on_top else 0.0)
                     leads = []
                     for k in range(strips):
-                        cell, lead_prior = _strip(page, below + k)
+                        cell, lead_prior = _strip(page, below + k, layout.columns)
                         score += lead_prior
                         cells.append(cell)
                         leads.append(cell.name)
                     yield _Guess("+".join([name, *leads]), score, cells)
 
 
-def _strip(page: _Page, row: int) -> tuple[_Cell, float]:
+def _strip(page: _Page, row: int, columns: int) -> tuple[_Cell, float]:
     """Return the likeliest lead of a rhythm strip and its log prior odds."""
-    place = _Cell("", row, 0, 1, strip=True)
+    place = _Cell("", row, 0, columns, strip=True)
     says: dict[str, float] = {}
     for k in page.at(place):
         for name, probability in page.names[k].says.items():
@@ -299,7 +361,7 @@ def _strip(page: _Page, row: int) -> tuple[_Cell, float]:
 
 def _as_read(page: _Page) -> Iterator[_Guess]:
     """Return arrangements of the names as they were read, in columns of equal width."""
-    for columns in (1, 2, 3, 4, 6):
+    for columns in COUNTS:
         cells: dict[str, tuple[float, _Cell]] = {}
         for row in range(len(page.rows)):
             for column in range(columns):
