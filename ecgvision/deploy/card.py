@@ -56,6 +56,13 @@ def make_card(
     Raises:
         BundleError: if metrics or info are not plain JSON values.
     """
+    own = label_fields(scheme, points)
+    return seal(STUDENT, image_size, OUTPUTS, own, metrics=metrics, info=info,
+                intended_use=INTENDED_USE)  # fmt: skip
+
+
+def label_fields(scheme: Any, points: Any) -> dict[str, Any]:
+    """Return the fields `labels` and `operating_points` of a card; see `make_card`."""
     labels: dict[str, Any] = {
         "scheme": getattr(scheme, "name", "columns"),
         "codes": list(scheme.codes),
@@ -64,16 +71,30 @@ def make_card(
     }
     if is_dataclass(scheme) and not isinstance(scheme, type):
         labels["definition"] = asdict(scheme)
-    own = {
+    return {
         "labels": labels,
-        "operating_points": {
-            "temperature": float(points.temperature),
-            "thresholds": [float(t) for t in points.thresholds],
-            "notes": list(getattr(points, "notes", ())),
-        },
+        "operating_points": operating_points_of(points),
     }
-    return seal(STUDENT, image_size, OUTPUTS, own, metrics=metrics, info=info,
-                intended_use=INTENDED_USE)  # fmt: skip
+
+
+def operating_points_of(points: Any) -> dict[str, Any]:
+    """Return operating points as they stand in a card.
+
+    Args:
+        points: `temperature` and `thresholds`, and where they have them `notes`, `policy`, and
+            `slopes` and `intercepts` of per-class scaling.
+    """
+    found: dict[str, Any] = {
+        "temperature": float(points.temperature),
+        "thresholds": [float(t) for t in points.thresholds],
+        "notes": list(getattr(points, "notes", ())),
+    }
+    if policy := getattr(points, "policy", None):
+        found["policy"] = str(policy)
+    if getattr(points, "slopes", ()):
+        found["slopes"] = [float(s) for s in points.slopes]
+        found["intercepts"] = [float(i) for i in points.intercepts]
+    return found
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -84,16 +105,21 @@ def read_card(path: Path) -> dict[str, Any]:
             or version.
     """
     card = open_card(path, STUDENT, OUTPUTS, FIELDS)
-    _check_card(card, path / CARD)
+    check_labels(card, path / CARD)
     return card
 
 
-def _check_card(card: dict[str, Any], file: Path) -> None:
-    """Refuse a card whose fields are inconsistent."""
+def check_labels(card: dict[str, Any], file: Path) -> None:
+    """Refuse a card whose labels or operating points are inconsistent.
+
+    Raises:
+        BundleError: names what is.
+    """
     labels, points = card["labels"], card["operating_points"]
     codes, names = labels.get("codes"), labels.get("names")
     thresholds, temperature = points.get("thresholds"), points.get("temperature")
     count = len(codes) if isinstance(codes, list) else 0
+    scaling = [points[key] for key in ("slopes", "intercepts") if key in points]
     refuse_faults(file, {
         "labels.codes must be distinct texts": not _texts(codes) or len(set(codes)) < len(codes),
         "labels.names must name each code": not _texts(names) or len(names) != count,
@@ -102,12 +128,14 @@ def _check_card(card: dict[str, Any], file: Path) -> None:
         or len(thresholds) != count,
         "operating_points.temperature must be positive": not _numbers([temperature])
         or temperature <= 0,
+        "operating_points.slopes and intercepts must hold one number a code":
+        len(scaling) == 1 or any(not _numbers(s) or len(s) != count for s in scaling),
     })  # fmt: skip
     if "definition" in labels:
-        _check_labels(labels, file)
+        _check_hash(labels, file)
 
 
-def _check_labels(labels: dict[str, Any], file: Path) -> None:
+def _check_hash(labels: dict[str, Any], file: Path) -> None:
     """Refuse a label hash that differs from the scheme's definition in the card."""
     try:
         facts: dict[str, Any] = {

@@ -6,6 +6,7 @@ deployed is what was evaluated. Needs the training stack; a bundle is read witho
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from functools import partial
@@ -24,7 +25,7 @@ from ecgvision.deploy.agreement import Answer, check_agreement, check_pages
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.card import OUTPUTS, make_card, model_notes
 from ecgvision.deploy.card_file import CARD, write_card
-from ecgvision.deploy.graph import write_model
+from ecgvision.deploy.graph import a_page, write_model
 
 TOLERANCE = 1e-4
 """Difference from PyTorch that a logit or probability must stay below; our default."""
@@ -47,6 +48,7 @@ def export_bundle(
     info: Mapping[str, Any],
     tolerance: float = TOLERANCE,
     batched: bool = True,
+    documents: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Write a bundle and compare it with the student; the bundle appears whole or not at all.
 
@@ -61,6 +63,7 @@ def export_bundle(
         info: further facts for the card (experiment, data, renderer and so on).
         tolerance: difference that the graph's answers must stay below.
         batched: whether the graph takes any number of pages at once, or one.
+        documents: texts that the bundle carries, by the name of the file.
 
     Returns:
         The card as it is written to `bundle.json`. Its `check` gives the largest difference in
@@ -82,20 +85,21 @@ def export_bundle(
         info=info,
     )
     with atomic_folder(target) as made:
-        write_model(student, made, OUTPUTS, card, model_notes(card), batched=batched)
+        write_model(
+            student, made, a_page(student), OUTPUTS, card, model_notes(card), batched=batched
+        )
+        write_documents(made, card, documents or {})
         with working("comparing the export with the network"):
             card["check"] = check_agreement(
-                student, Bundle.open(made), check_images,
-                partial(_differences, np.asarray(points.thresholds)),
+                student, Bundle.open(made), (check_images,),
+                partial(differences, np.asarray(points.thresholds)),
                 tolerance=tolerance, file=target, batch=16,
             )  # fmt: skip
         write_card(made, card)
     return card
 
 
-def _differences(
-    thresholds: NDArray[np.float64], wanted: Answer, found: Answer
-) -> dict[str, float]:
+def differences(thresholds: NDArray[np.float64], wanted: Answer, found: Answer) -> dict[str, float]:
     """The largest difference of each output; see `export_bundle` for that of decisions."""
     logits, probabilities = (
         np.abs(a.astype(np.float64) - b) for a, b in zip(wanted[:2], found[:2], strict=True)
@@ -110,6 +114,15 @@ def _check_arguments(
 ) -> None:
     height, width = (int(side) for side in student.image_size)  # type: ignore[union-attr]
     check_pages(images, (height, width), target)
+    check_points(student, scheme, points, target)
+
+
+def check_points(student: nn.Module, scheme: Any, points: Any, target: Path) -> None:
+    """Refuse a student whose operating points are others than those of its card.
+
+    Raises:
+        BundleError: names what differs.
+    """
     if len(points.thresholds) != len(scheme.codes):
         raise BundleError(
             f"{len(scheme.codes)} labels need as many thresholds",
@@ -125,3 +138,15 @@ def _check_arguments(
                 value=carried.tolist(),
                 remedy="Build the student from these operating points",
             )
+
+
+def write_documents(folder: Path, card: dict[str, Any], documents: Mapping[str, str]) -> None:
+    """Write texts into a bundle's folder and name them in its card, which is written again.
+
+    Args:
+        documents: by the name of the file.
+    """
+    for name, text in documents.items():
+        (folder / name).write_bytes(text.encode())
+        card["files"][name] = hashlib.sha256(text.encode()).hexdigest()
+    write_card(folder, card)
