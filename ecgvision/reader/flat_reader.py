@@ -65,6 +65,10 @@ NEAR_PULSE_MM = 8.0
 SLACK_MM = 0.5
 """Error of a pulse's place: it tells a row that began with its pulse, and no less."""
 
+COLUMNS_SEEN, COLUMNS_MM = 0.5, 1.0
+"""Share of the changes of leads that must be seen for the columns to tell where traces begin, and
+their error; our defaults."""
+
 FIRST_MM = 4.0
 """How far the first printed column of a row may be from where the row seemed to begin."""
 
@@ -323,4 +327,8 @@ def _shift(view: View, curves: dict[int, Curve]) -> float:
     half = PULSE_SECONDS / 2 * view.arrangement.speed
     ends = [mark.x + half for mark in view.marks if mark.kind == "pulse"]
     near = [end - left for end in ends if abs(end - left) < NEAR_PULSE_MM]
-    return max(shift, float(np.median(near)) - SLACK_MM) if near else shift
+    if near:
+        shift = max(shift, float(np.median(near)) - SLACK_MM)
+    if view.arrangement.seen >= COLUMNS_SEEN:
+        shift = min(max(shift, -COLUMNS_MM), COLUMNS_MM)
+    return shift

@@ -25,9 +25,9 @@ from ecgvision.reader.flat_reader import (
     see,
     trace,
 )
-from ecgvision.reader.layout.arrangement import Arrangement, Segment
+from ecgvision.reader.layout.arrangement import Arrangement, Segment, arrange
 from ecgvision.reader.layout.maps import MARKS, PX_PER_MM, PageMaps
-from ecgvision.reader.layout.rows import Mark, Row
+from ecgvision.reader.layout.rows import Mark, Row, find_marks, find_rows
 from ecgvision.reader.rectify.mesh import plain_mesh
 from ecgvision.reader.rectify.paper import find_paper
 from ecgvision.reader.trace.strips import COLUMNS_PER_MM as ACROSS
@@ -222,7 +222,7 @@ def test_a_picture_without_a_grid_is_read_at_the_width_that_fits() -> None:
     assert len(seen) == 4  # three widths, as it lies, and that of which leads take ten seconds
     assert np.ptp(np.array(seen[:3]) / [215, 250, 290]) < 0.02
     assert seen[3] == pytest.approx(250, rel=0.01)
-    assert snr(found, page).min() > 20
+    assert snr(found, page).min() > 18
 
 
 def test_nothing_seen_is_nothing_read() -> None:
@@ -403,13 +403,31 @@ def test_most_names_twice_are_two_ecgs_and_rows_across_are_no_page_on_its_side()
 
 def test_a_strip_is_named_by_the_lead_that_it_repeats() -> None:
     """Read in the page's own rows, while the arrangement has the usual lead for the strip."""
-    picture, page = page_of("3x4+V1")
-    view = look(picture, viewer_of(page, picture), 25.0)
-    wrong = replace(view.arrangement, name="3x4+II", segments=tuple(
-        replace(s, lead="II") if s.strip else s for s in view.arrangement.segments))  # fmt: skip
+    picture, page = page_of("3x4+II+V1")
+    maps = maps_of(page, (215, 280), (0.0, 0.0))
+    rows, marks = find_rows(maps), find_marks(maps)
+    mesh = plain_mesh(picture.shape, page.px_per_mm)
+    view = View(mesh, 0, True, rows, marks, arrange(rows, marks))
+    wrong = replace(view.arrangement, name="3x4+II+V5", segments=tuple(
+        replace(s, lead="V5") if s.strip and s.lead == "V1" else s
+        for s in view.arrangement.segments))  # fmt: skip
     flat = view.mesh.flatten(picture, 6, ACROSS)
     found = trace(flat, replace(view, arrangement=wrong), dark_ink, 10.0)
-    assert found.view.arrangement.name == "3x4+V1"
-    assert [s.lead for s in found.view.arrangement.segments if s.strip] == ["V1"]
+    assert found.view.arrangement.name == "3x4+II+V1"
+    assert [s.lead for s in found.view.arrangement.segments if s.strip] == ["II", "V1"]
     assert np.isfinite(found.signal[LEAD_INDEX["V1"]]).mean() > 0.99
-    assert np.isfinite(found.signal[LEAD_INDEX["II"]]).mean() < 0.3
+    assert np.isfinite(found.signal[LEAD_INDEX["V5"]]).mean() < 0.3
+
+
+def test_where_columns_are_seen_traces_do_not_begin_elsewhere() -> None:
+    """A pulse seen within a row moves a row that merely seemed to begin there."""
+    flat = np.full((600, 250 * ACROSS, 3), 255, np.uint8)
+    flat[299:301, 20 * ACROSS : 70 * ACROSS] = 0
+    segment = Segment("I", 1, 0, 20.0, 70.0, 0.0, 1.0, False)
+    pulse = Mark("pulse", 24.0, 45.0, 0.9)
+    for seen, first in ((1.0, 1.0), (0.0, 6.0)):
+        arrangement = Arrangement("x", 1.0, 1.0, (segment,), 25.0, seen)
+        view = replace(known_view(arrangement, [Row(50.0, 20.0, 70.0)]), marks=[pulse])
+        found = trace(flat, view, dark_ink, 10.0)
+        x = found.trace[0, :, 0]
+        assert np.nanmin(x) / 6 - 20 == pytest.approx(first, abs=0.3)

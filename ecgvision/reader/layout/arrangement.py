@@ -42,9 +42,12 @@ AS_READ, CHOICE = -3.0, -math.log(len(NAMES))
 """Log prior odds of an arrangement that consists of the names as they were read, and of each of its
 names among all others: agreement costs what chance would bring."""
 
-MISSED_ROW, EXTRA_ROW = -4.0, -2.0
-"""What a row costs that a grid has and the page does not show, and one that the grid does not have:
-a line of text can look like a row."""
+MISSED_ROW, EXTRA_ROW, EXTRA_PULSE = -4.0, -2.0, -3.0
+"""What a row costs that a grid has and the page does not show, one that the grid does not have, and
+beyond that one with a pulse: a line of text can look like a row, but has none."""
+
+PULSE_MM = (12.0, 15.0)
+"""How far from a row's end, and how high above its 0 mV line, its pulse may have its middle."""
 
 NAME, MISSED_NAME, STRAY_NAME = 3.0, -2.0, -0.5
 """What a name brings where it is expected, what a trace costs whose name was not seen on a page
@@ -121,6 +124,8 @@ class Arrangement:
             0 if it rests on the number of rows alone.
         segments: the traces.
         speed: mm/s.
+        seen: share of the changes from one lead to the next that were seen where they are; 0 if
+            there are none.
     """
 
     name: str
@@ -128,6 +133,7 @@ class Arrangement:
     evidence: float
     segments: tuple[Segment, ...]
     speed: float
+    seen: float = 0.0
 
     def moved(self, distance: float) -> Arrangement:
         """Return the arrangement with all traces `distance` mm farther to the right."""
@@ -160,13 +166,15 @@ class _Guess:
     score: float
     cells: list[_Cell]
     support: dict[_Cell, float] = field(default_factory=dict)
+    seen: float = 0.0
 
 
 @dataclass(frozen=True)
 class _Page:
     """Rows and names, each name with the row that it belongs to if names are at a certain place.
 
-    `columns` are those of each number; `changes` the changes seen along each row.
+    `columns` are those of each number, `changes` the changes seen along each row, and `pulses` how
+    surely a pulse is seen at each row.
     """
 
     rows: Sequence[Row]
@@ -174,6 +182,7 @@ class _Page:
     owner: Sequence[int | None]
     columns: Mapping[int, Columns]
     changes: Sequence[Sequence[tuple[float, float]]]
+    pulses: Sequence[float]
 
     def start(self, cell: _Cell) -> float:
         columns = self.columns[cell.columns]
@@ -217,11 +226,13 @@ class _Page:
         for k, name in enumerate(self.names):
             if k not in used:
                 guess.score += STRAY_NAME * NAME * max(name.says.values())
+        for row in {*range(len(self.rows))} - {cell.row for cell in guess.cells}:
+            guess.score += EXTRA_ROW + EXTRA_PULSE * self.pulses[row]
         guess.score += self._agreement(guess)
         return guess
 
     def _agreement(self, guess: _Guess) -> float:
-        """Return what the changes seen along the rows say of a guess."""
+        """Return what the changes seen along the rows say of a guess; note how many were seen."""
         places: dict[int, list[float]] = {
             cell.row: [] if cell.strip else self.columns[cell.columns].inner.tolist()
             for cell in guess.cells
@@ -236,7 +247,7 @@ class _Page:
             known = [ends.left, *inner, ends.right]
             stray += sum(p for x, p in changes if left + ENDS_MM < x < right - ENDS_MM
                          and min(abs(x - place) for place in known) > CHANGE_MM)  # fmt: skip
-        share = seen / max(seen + missed, 1)
+        guess.seen = share = seen / max(seen + missed, 1)
         return CHANGE * seen + MISSED_CHANGE * missed * share + STRAY_CHANGE * stray
 
 
@@ -263,18 +274,18 @@ def arrange(
         part = Edges(*(values[number] for values in edges))
         columns = {count: fit_columns(part, left, right, count) for count in COUNTS}
         changes = [seen_changes(row) for row in part.change]
-    names = _names(marks)
+    names, pulses = _names(marks), [_pulse(row, marks) for row in kept]
     guesses = []
     for place in PLACES:
         owner = [_owner(kept, name, place) for name in names]
-        page = _Page(kept, names, owner, columns, changes)
+        page = _Page(kept, names, owner, columns, changes, pulses)
         guesses += [page.weigh(guess) for guess in (*_grids(page), *_as_read(page))]
     best = max(guesses, key=lambda guess: guess.score)
     by_name: dict[str, float] = {}
     for guess in guesses:
         by_name[guess.name] = max(by_name.get(guess.name, -math.inf), guess.score)
     total = sum(math.exp(score - best.score) for score in by_name.values())
-    page = _Page(kept, [], [], columns, changes)
+    page = _Page(kept, [], [], columns, changes, pulses)
     segments = []
     for cell in best.cells:
         at = page.start(cell)
@@ -284,7 +295,7 @@ def arrange(
             cell.strip,
         ))  # fmt: skip
     evidence = min(1.0, sum(best.support.values()) / len(LEADS))
-    return Arrangement(best.name, 1 / total, evidence, tuple(segments), speed)
+    return Arrangement(best.name, 1 / total, evidence, tuple(segments), speed, best.seen)
 
 
 def extent(rows: Sequence[Row]) -> tuple[float, float]:
@@ -311,6 +322,14 @@ def _names(marks: Sequence[Mark]) -> list[_Name]:
     return found
 
 
+def _pulse(row: Row, marks: Sequence[Mark]) -> float:
+    """Return how surely a calibration pulse is seen at either end of a row."""
+    beside, above = PULSE_MM
+    return max((mark.probability for mark in marks if mark.kind == "pulse"
+                and min(abs(mark.x - row.left), abs(mark.x - row.right)) < beside
+                and 0 < row.y - mark.y < above), default=0.0)  # fmt: skip
+
+
 def _owner(rows: Sequence[Row], name: _Name, place: str) -> int | None:
     """Return the row that a name belongs to, if names are printed at `place`."""
     below = [name.y - row.y for row in rows]
@@ -330,7 +349,6 @@ def _grids(page: _Page) -> Iterator[_Guess]:
         for strips in range(min(len(STRIPS) - 1, max(count - layout.rows, 0)) + 1):
             bands = layout.rows + strips
             base = prior + STRIPS[strips] + MISSED_ROW * max(bands - count, 0)
-            base += EXTRA_ROW * max(count - bands, 0)
             for first in range(max(count - bands, 0) + 1):
                 for on_top in (False, True) if strips else (False,):
                     top = first + (strips if on_top else 0)
@@ -378,6 +396,4 @@ def _as_read(page: _Page) -> Iterator[_Guess]:
             found.sort(key=lambda cell: cell.row)
             written = write_layout([[cell.name for cell in found if cell.column == k] or ["-"]
                                     for k in range(columns)])  # fmt: skip
-            empty = len(page.rows) - len({cell.row for cell in found})
-            prior = AS_READ + CHOICE * len(found)
-            yield _Guess(written, prior + EXTRA_ROW * empty, found)
+            yield _Guess(written, AS_READ + CHOICE * len(found), found)

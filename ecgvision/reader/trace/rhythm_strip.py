@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 SHORTEST = 300
 """Number of samples that a lead and the strip must share; our default: 0.6 s at 500 Hz."""
 
-ALIKE, CLEAR = 0.9, 0.08
-"""Correlation from which a strip repeats a lead, and by how much it must be above that with the
-lead that was expected; our defaults."""
+ALIKE, CLEAR = 0.45, 0.6
+"""Difference between a strip and a lead, relative to the greater of the two, up to which it repeats
+that lead, and share of the difference from the lead that was expected below which it must be; our
+defaults: two readings of one trace differ by 0.1 to 0.3."""
 
 
 def lead_of_strip(
@@ -25,14 +26,14 @@ def lead_of_strip(
         leads: the leads read outside of strips, (T,) each, at the same times.
         expected: lead that the arrangement has for the strip.
     """
-    alike = {}
+    differ = {}
     for lead, values in leads.items():
         both = np.isfinite(strip) & np.isfinite(values)
         if both.sum() >= SHORTEST:
             a, b = strip[both] - strip[both].mean(), values[both] - values[both].mean()
-            size = float(np.sqrt((a @ a) * (b @ b)))
-            alike[lead] = float(a @ b) / size if size > 0 else 0.0
-    best = max(alike, key=lambda lead: alike[lead], default=expected)
-    if alike.get(best, 0.0) < ALIKE or alike[best] < alike.get(expected, 0.0) + CLEAR:
+            size = float(np.sqrt(max(a @ a, b @ b)))
+            differ[lead] = float(np.linalg.norm(a - b)) / size if size > 0 else 1.0
+    best = min(differ, key=lambda lead: differ[lead], default=expected)
+    if differ.get(best, 1.0) > ALIKE or differ[best] > CLEAR * differ.get(expected, 1.0):
         return expected
     return best

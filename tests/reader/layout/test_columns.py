@@ -106,6 +106,7 @@ def test_a_page_with_further_columns_is_read_in_those_of_the_leads() -> None:
     assert {round(s.left) for s in found.segments} == {10, 60, 110, 160}
     assert {round(s.right) for s in found.segments} == {60, 110, 160, 210}
     assert {round(s.start, 1) for s in found.segments} == {0.0, 2.0, 4.0, 6.0}
+    assert found.seen == pytest.approx(1, abs=0.05)
 
 
 def test_pulses_after_the_traces_are_no_part_of_them() -> None:
