@@ -204,8 +204,8 @@ def _digitize_flat(
             "printed ECG, sharp and all of it?",
         )  # fmt: skip
     if reading.view.two_ecgs:
-        raise ImageError("the picture holds two ECGs: most leads are named twice", file=file,
-                         remedy="Cut it into one picture for each")  # fmt: skip
+        raise UnreadablePageError("the picture holds two ECGs: most leads are named twice",
+                                  file=file, remedy="Cut it into one picture for each")  # fmt: skip
     count = np.maximum(found.sum(-1), 1)
     error = np.where(found.any(1), MEAN_ERROR * np.where(found, reading.spread, 0).sum(-1) / count,
                      np.nan)  # fmt: skip
