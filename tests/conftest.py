@@ -17,11 +17,14 @@ from ecgvision.store.packed import StoreWriter
 RATE = 100
 CODES = ("NORM", "IMI", "NDT", "CLBBB", "LVH")  # one for each diagnostic superclass
 
+READ_RATE = 40
+"""Hz: a page of as few samples is read in a quarter of the time that the usual 100 Hz take."""
+
 READ = ("+exp=read", "data=store", "data.num_workers=0", "data.small=true",
         "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.max_epochs=2",
-        "data.pages_per_epoch=12", "data.val_pages=3", "data.test_pages=3",
+        "data.batch_size=2", "data.pages_per_epoch=6", "data.val_pages=3", "data.test_pages=3",
         "data.image_size=[64,96]", "data.dpi=25", "data.train_dpi=[25]", "data.layouts=[3x4+II,6x2]",
-        "data.style=kit")  # fmt: skip
+        "data.style=kit", f"data.signal_rate={READ_RATE}")  # fmt: skip
 
 
 TESTS = Path(__file__).parent
@@ -78,7 +81,7 @@ def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def reader_config() -> Callable[..., dict[str, Any]]:
-    """reader_config(store, run_dir, *overrides) of +exp=read: two epochs of twelve small pages."""
+    """reader_config(store, run_dir, *overrides) of +exp=read: two epochs of six small pages."""
 
     def make(store: Path, run_dir: Path, *more: str) -> dict[str, Any]:
         from experiments.configure import configure
@@ -94,7 +97,9 @@ def trained_reader(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:  # fmt: skip
     """The run directory of such a reader, finished: one for all worker processes of pytest, so
-    nothing may be written into it."""
+    nothing may be written into it. One thread trains it, and gives the same weights anywhere."""
+    import torch
+
     from experiments.run import run
 
     folder = tmp_path_factory.getbasetemp()
@@ -103,7 +108,12 @@ def trained_reader(
     with FileLock(folder / "read.lock"):
         for finished in (folder / "read").glob("read/*/metrics.json"):
             return finished.parent
-        return run(reader_config(tiny_store, folder / "read"))
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return run(reader_config(tiny_store, folder / "read"))
+        finally:
+            torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
