@@ -5,7 +5,7 @@
     ecg = ev.read_record("record.hea")
     page = ev.render(ecg, "3x4+II").image
     read = ev.digitize("scan.png")          # waveforms of a picture
-    answer = ev.predict("bundle", "scan.png")
+    answer = ev.predict("scan.png")         # findings, by the package's student
 
 Everything is imported when it is first used: `import ecgvision` alone imports nothing else.
 """

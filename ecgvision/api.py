@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from ecgvision.core.ecg import Ecg
 from ecgvision.core.errors import BundleError
-from ecgvision.shipped import NAME, resolve_bundle
+from ecgvision.shipped import NAME, STUDENT_NAME, resolve_bundle
 
 if TYPE_CHECKING:
-    from ecgvision.deploy.bundle import Bundle
     from ecgvision.deploy.digitize import Digitised
-    from ecgvision.deploy.open_bundle import AnyReader
+    from ecgvision.deploy.open_bundle import AnyReader, AnyStudent
     from ecgvision.deploy.predict import Prediction
     from ecgvision.render.draw import Drawing
 
@@ -64,11 +63,12 @@ def render(
     return draw(ecg.signal, ecg.rate, page, chosen.style, seed=seed, header=header, mask=mask)
 
 
-def open_bundle(folder: PathLike = NAME, *, threads: int = 0) -> Bundle | AnyReader:
-    """Open and verify a bundle: a student of labels, or a page reader.
+def open_bundle(folder: PathLike = NAME, *, threads: int = 0) -> AnyStudent | AnyReader:
+    """Open and verify a bundle: one that predicts labels, or a page reader.
 
     Args:
-        folder: of the bundle; `shipped` is the package's page reader.
+        folder: of the bundle; `shipped` is the package's page reader, `shipped-student` its
+            student.
         threads: of ONNX Runtime; 0 takes one a physical core.
 
     Raises:
@@ -91,12 +91,12 @@ def digitize(
     Raises:
         ImageError: if nothing can be read.
     """
-    from ecgvision.deploy.bundle import Bundle
+    from ecgvision.deploy.bundle import LabelBundle
     from ecgvision.deploy.digitize import digitize as read
     from ecgvision.deploy.ingest import read_page
 
     bundle = open_bundle(reader) if isinstance(reader, str | os.PathLike) else reader
-    if isinstance(bundle, Bundle):
+    if isinstance(bundle, LabelBundle):
         raise BundleError("this bundle is no page reader", file=bundle.folder,
                           remedy="Take `shipped`, or a bundle of +exp=read")  # fmt: skip
     factor = None if gain is None else gain / 10
@@ -105,25 +105,35 @@ def digitize(
     return read(bundle, read_page(picture), file=os.fspath(picture), gain=factor)
 
 
-def predict(bundle: PathLike | Bundle, picture: PathLike, *, check: bool = False) -> Prediction:
-    """Probabilities and decisions of a student bundle for a picture.
+def predict(
+    file: PathLike, *, bundle: PathLike | AnyStudent = STUDENT_NAME, check: bool = False,
+    rate: float | None = None, unit: str | None = None, orientation: str | None = None,
+) -> Prediction:  # fmt: skip
+    """Probabilities and decisions for a picture of a page or, by a network of signals, a record.
 
     Args:
-        bundle: a student bundle, or its folder.
-        check: let the package's page reader look first, and refuse a picture that is no readable
-            page. A student answers any picture.
+        file: a picture, or a WFDB, CSV or npy record.
+        bundle: a bundle that predicts labels, or its folder; `shipped-student` is the package's,
+            a network of signals behind the package's page reader.
+        check: for a student that looks at the picture itself: let the package's page reader look
+            first, and refuse a picture that is no readable page.
+        rate, unit, orientation: what a record's file leaves out; see `read_record`.
 
     Raises:
-        BundleError: if the bundle is incomplete, altered, or no student's.
-        ImageError: if the picture cannot be decoded or, with `check`, read.
+        BundleError: if the bundle is incomplete, altered, or a page reader.
+        ImageError: if the picture cannot be decoded or, by the reader, read.
+        RecordError: if the record cannot be read.
     """
-    from ecgvision.deploy.bundle import Bundle
+    from ecgvision.deploy.bundle import LabelBundle
     from ecgvision.deploy.open_bundle import open_reader
     from ecgvision.deploy.predict import predict_file
+    from ecgvision.deploy.predict_signal import is_record
+    from ecgvision.deploy.signal_bundle import SignalBundle
 
-    student = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
-    if not isinstance(student, Bundle):
+    opened = open_bundle(bundle) if isinstance(bundle, str | os.PathLike) else bundle
+    if not isinstance(opened, LabelBundle):
         raise BundleError("this bundle is a page reader, which gives no labels",
-                          file=student.folder, remedy="Use digitize")  # fmt: skip
-    reader = open_reader(resolve_bundle(NAME)) if check else None
-    return predict_file(student, picture, reader=reader)
+                          file=opened.folder, remedy="Use digitize")  # fmt: skip
+    wanted = check or (isinstance(opened, SignalBundle) and not is_record(file))
+    reader = open_reader(resolve_bundle(NAME)) if wanted else None
+    return predict_file(opened, file, reader=reader, rate=rate, unit=unit, orientation=orientation)

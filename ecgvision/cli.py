@@ -13,7 +13,7 @@ from ecgvision import __version__
 from ecgvision.core.arguments import GAIN, OUT_RATE, RESOLUTION, SPEED, THREADS
 from ecgvision.core.command import command
 from ecgvision.core.errors import ConfigError
-from ecgvision.shipped import NAME, resolve_bundle
+from ecgvision.shipped import NAME, STUDENT_NAME, resolve_bundle
 
 
 @command()
@@ -32,7 +32,7 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     """
     top = argparse.ArgumentParser(
         prog="ecgvision",
-        description="Read printed ECGs with a trained student, and draw ECG pages.",
+        description="Read printed ECGs, name their findings, and draw ECG pages.",
         epilog="Exit codes: 0 done, 2 wrong input (one line says what to do), 130 interrupted.",
     )
     top.add_argument("--version", action="version", version=f"ecgvision {__version__}")
@@ -67,23 +67,32 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
 
 
 def _add_predict(commands: argparse._SubParsersAction) -> None:
+    from ecgvision.records.command import add_record_options
+
     parser = commands.add_parser(
         "predict",
-        help="read pages with a bundle",
-        description="Read pictures of pages (PNG, JPEG, BMP, TIFF, WebP) with a student bundle. A "
-        "star marks each label whose probability reaches its threshold, which was "
-        "fitted on validation records. A student has an answer to any picture: --check "
-        "refuses what is no readable page.",
-        epilog="Example: ecgvision predict --bundle runs/vizecg/RUN/bundle page.png --json",
+        help="name the findings of pages and records",
+        description="Predict the labels of pictures of pages (PNG, JPEG, BMP, TIFF, WebP) or of "
+        "records (WFDB, CSV, npy). The package's student is a network of signals: the package's "
+        "page reader reads a picture, and the network sees the leads that were read with "
+        "confidence. A picture of which too little can be read is refused. A star marks each "
+        "label whose probability reaches its threshold, which was fitted on validation records.",
+        epilog="Examples: ecgvision predict photo.jpg scans/; ecgvision predict record.hea; "
+        "ecgvision predict --bundle runs/vizecg/RUN/bundle page.png --json",
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="pictures, or folders of pictures")
-    parser.add_argument("--bundle", required=True, metavar="DIR", help="folder of the bundle")
+    parser.add_argument("files", nargs="+", metavar="FILE",
+                        help="pictures, folders of pictures, or records")  # fmt: skip
+    parser.add_argument("--bundle", default=STUDENT_NAME, metavar="DIR",
+                        help="folder of the bundle of a run (default: %(default)s, the package's "
+                        "student)")  # fmt: skip
     parser.add_argument(
         "--check",
         action="store_true",
-        help="let the package's page reader look first: a picture that is no readable ECG page "
-        "is refused (takes a second a page)",
+        help="for a bundle that looks at the picture itself, which has an answer to any picture: "
+        "let the package's page reader look first, and refuse what is no readable ECG page "
+        "(takes a second a page)",
     )
+    add_record_options(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument(
         "--threads",
@@ -189,7 +198,8 @@ def _add_info(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--bundle",
         metavar="DIR",
-        help=f"folder of a bundle to verify and show; {NAME}: the package's reader",
+        help=f"folder of a bundle to verify and show; {NAME}: the package's reader; "
+        f"{STUDENT_NAME}: its student",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=_info)
@@ -197,12 +207,19 @@ def _add_info(commands: argparse._SubParsersAction) -> None:
 
 def _predict(args: argparse.Namespace) -> int:
     from ecgvision.deploy import predict
-    from ecgvision.deploy.bundle import Bundle
-    from ecgvision.deploy.open_bundle import open_reader
+    from ecgvision.deploy.open_bundle import open_reader, open_student
+    from ecgvision.deploy.predict_signal import is_record
+    from ecgvision.deploy.signal_bundle import SignalBundle
+    from ecgvision.records.option_names import COMMAND
 
-    bundle = Bundle.open(args.bundle, threads=args.threads, label_hash=args.expect_labels)
-    reader = open_reader(resolve_bundle(NAME), threads=args.threads) if args.check else None
-    return predict.run(bundle, args.files, as_json=args.json, reader=reader)
+    bundle = open_student(resolve_bundle(args.bundle), threads=args.threads,
+                          label_hash=args.expect_labels)  # fmt: skip
+    wanted = args.check or (
+        isinstance(bundle, SignalBundle) and not all(is_record(file) for file in args.files)
+    )
+    reader = open_reader(resolve_bundle(NAME), threads=args.threads) if wanted else None
+    return predict.run(bundle, args.files, as_json=args.json, reader=reader, rate=args.rate,
+                       unit=args.unit, orientation=args.orientation, options=COMMAND)  # fmt: skip
 
 
 def _digitize(args: argparse.Namespace) -> int:

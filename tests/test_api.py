@@ -84,7 +84,7 @@ def test_the_packages_reader_is_no_student(tmp_path):
     bundle = ev.open_bundle()
     assert bundle.rate == 500
     with pytest.raises(ev.EcgVisionError, match="gives no labels"):
-        ev.predict(bundle.folder, tmp_path / "page.png")
+        ev.predict(tmp_path / "page.png", bundle=bundle.folder)
     with pytest.raises(ev.EcgVisionError):
         ev.open_bundle(tmp_path)
     with pytest.raises(ev.EcgVisionError):

@@ -19,11 +19,12 @@ from ecgvision.core.layouts import get_layout
 from ecgvision.core.page import Page
 from ecgvision.data.resample import resample
 from ecgvision.deploy.card_file import MODEL
+from ecgvision.deploy.signal_bundle import SignalBundle
 from ecgvision.nn.checkpoints import load_weights, weights_hash
 from ecgvision.reader.judge.snr import challenge_snr
 from ecgvision.records.reading import read_record
 from ecgvision.render.draw import draw
-from ecgvision.shipped import NAME, PAGE_READER, READER
+from ecgvision.shipped import NAME, PAGE_READER, READER, STUDENT
 from ecgvision.store.packed import Store
 from ecgvision.systems.read.system import make_reader
 
@@ -78,3 +79,30 @@ def test_where_a_run_is_asked_for_its_name_will_do() -> None:
     wrong = configure(["+exp=signal", "input=page", f"model.reader={NAME}", "data.signal_rate=50"])
     with pytest.raises(ConfigError, match=r"data\.signal_rate"):
         adopt_reader(wrong)
+
+
+def test_the_student_is_small_and_as_its_card_says() -> None:
+    card = (STUDENT / "CARD.md").read_text(encoding="utf-8")
+    assert hashlib.sha256((STUDENT / MODEL).read_bytes()).hexdigest() in card
+    both = [f for folder in (STUDENT, PAGE_READER) for f in folder.rglob("*") if f.is_file()]
+    assert sum(f.stat().st_size for f in both) < 15e6
+    assert "CC BY 4.0" in card
+
+
+def test_a_picture_is_answered_as_its_signal_without_naming_a_bundle(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(synthesize(tmp_path / "store", records=4, seed=5, progress=False))
+    signal = store.read(2)[:, : round(10 * store.rate)]
+    page = Page(get_layout("3x4+II"), dpi=150)
+    Image.fromarray(draw(signal, store.rate, page, seed=0).image).save(tmp_path / "page.png")
+    assert main(["predict", str(tmp_path / "page.png"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["results"][0]
+    assert told["read"]["layout"]["name"] == "3x4+II"
+    assert min(lead["seconds"] for lead in told["read"]["leads"].values()) > 2
+    bundle = SignalBundle.open(STUDENT)
+    shown = np.where(page.observed(signal.shape[1], store.rate), signal, np.float32(np.nan))
+    value, observed = bundle.window(shown, store.rate)
+    wanted = bundle.run(value[None], observed[None])[1][0]
+    found = [told["probabilities"][code] for code in bundle.codes]
+    np.testing.assert_allclose(found, wanted, atol=0.1)

@@ -14,20 +14,43 @@ from ecgvision.core.errors import ConfigError
 Mask = NDArray[np.bool_]
 
 
+KAISER_BETA, REACH = 5.0, 10
+"""Shape of the filter's Kaiser window, and its half length in samples of the lower rate; those of
+`scipy.signal.resample_poly`."""
+
+
 @lru_cache(maxsize=16)
 def _filter(up: int, down: int) -> NDArray[np.float32]:
-    """Return the low-pass filter that `resample_poly` would design in every call (its defaults)."""
-    from scipy.signal import firwin  # slow to import
-
+    """Return the low-pass filter: a sinc with a Kaiser window, of unit gain."""
     widest = max(up, down)
-    taps = firwin(20 * widest + 1, 1 / widest, window=("kaiser", 5.0))
-    return np.asarray(taps, np.float32)
+    half = REACH * widest
+    taps = np.sinc(np.arange(-half, half + 1) / widest) * np.kaiser(2 * half + 1, KAISER_BETA)
+    return np.asarray(taps / taps.sum() * up, np.float32)
+
+
+def _polyphase(signal: NDArray[np.floating], up: int, down: int) -> NDArray[np.floating]:
+    """Filter and resample (leads, T); a lead continues on the line from its first to its last."""
+    taps, count = _filter(up, down), signal.shape[1]
+    length, half = -(-count * up // down), len(taps) // 2
+    reach = half // up + 2
+    slope = (signal[:, -1:] - signal[:, :1]) / max(count - 1, 1)
+    away = np.arange(-reach, 0, dtype=signal.dtype) * slope
+    x = np.concatenate([signal[:, :1] + away, signal, signal[:, -1:] - away[:, ::-1]], axis=1)
+    out = np.empty((len(signal), length), signal.dtype)
+    for phase in range(min(up, length)):  # every `up`-th result meets the same taps
+        first, offset = divmod(phase * down, up)
+        part = np.zeros_like(out[:, phase::up])
+        for i in range(-half + (offset + half) % up, half + 1, up):
+            start = reach + first + (offset - i) // up
+            part += taps[half + i] * x[:, start::down][:, : part.shape[1]]
+        out[:, phase::up] = part
+    return out
 
 
 def resample(
     signal: NDArray[np.float32], rate: float, target: float, shown: Mask | None = None
 ) -> NDArray[np.float32]:
-    """Resample with scipy's polyphase low-pass filter; missing samples stay missing.
+    """Resample with the low-pass filter of `scipy.signal.resample_poly`; gaps stay gaps.
 
     For the filter, gaps are filled with each lead's mean. A result whose nearest source sample is
     missing is NaN.
@@ -49,8 +72,6 @@ def resample(
     """
     if rate == target:
         return signal if shown is None else np.where(shown, signal, np.float32(np.nan))
-    from scipy.signal import resample_poly
-
     ratio = Fraction(target / rate).limit_denominator(1000)
     if abs(float(ratio) - target / rate) > 1e-9:
         raise ConfigError(
@@ -65,10 +86,11 @@ def resample(
     if missing.any():
         bridged = (_by_mean if shown is None else _by_lines)(signal, missing)
     up, down = ratio.numerator, ratio.denominator
-    out = resample_poly(bridged, up, down, axis=1, padtype="line", window=_filter(up, down))
+    out = _polyphase(bridged, up, down)
     out = out[:, : round(signal.shape[1] * target / rate)].astype(np.float32)
     if missing.any():
-        out[_gone(missing, shown, np.arange(out.shape[1]) * rate / target)] = np.nan
+        place = np.arange(out.shape[1], dtype=np.float64) * rate / target
+        out[_gone(missing, shown, place)] = np.nan
     return out
 
 

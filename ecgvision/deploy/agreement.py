@@ -23,8 +23,9 @@ Answer = Sequence[NDArray[Any]]
 class Opened(Protocol):
     """An opened bundle of any kind."""
 
-    def run(self, batch: NDArray[np.uint8]) -> Answer:
-        """Return the outputs for (B, 3, H, W) uint8 pages."""
+    @property
+    def run(self) -> Callable[..., Answer]:
+        """From a batch of each input to the outputs."""
 
 
 def check_pages(images: NDArray[np.uint8], image_size: tuple[int, int], file: Path) -> None:
@@ -50,27 +51,29 @@ def check_pages(images: NDArray[np.uint8], image_size: tuple[int, int], file: Pa
 def check_agreement(
     network: nn.Module,
     bundle: Opened,
-    images: NDArray[np.uint8],
+    inputs: Sequence[NDArray[Any]],
     differences: Callable[[Answer, Answer], Mapping[str, float]],
     *,
     tolerance: float,
     file: Path,
     batch: int,
+    items: str = "images",
 ) -> dict[str, Any]:
-    """Compare the answers of ONNX Runtime and PyTorch to the same pages.
+    """Compare the answers of ONNX Runtime and PyTorch to the same items.
 
     Args:
         network: the PyTorch module, which keeps its training mode.
         bundle: what was exported from it.
-        images: (N, 3, H, W) uint8, see `check_pages`.
+        inputs: of the network, each with N items along its first axis.
         differences: takes the answers of PyTorch and of ONNX Runtime to one batch and returns the
             largest difference in each quantity, NaN where an answer is not a number.
         tolerance: every difference must be smaller.
         file: the bundle, for the message.
-        batch: pages in a batch.
+        batch: items in a batch.
+        items: what the items are.
 
     Returns:
-        `images` (their number), `tolerance`, and `largest_difference` by quantity.
+        The number of `items`, `tolerance`, and `largest_difference` by quantity.
 
     Raises:
         BundleError: if a difference reaches the tolerance or is NaN. The message gives all of them.
@@ -80,11 +83,11 @@ def check_agreement(
     was_training = network.training
     network.eval()
     try:
-        for start in range(0, len(images), batch):
-            pages = np.ascontiguousarray(images[start : start + batch])
+        for start in range(0, len(inputs[0]), batch):
+            parts = [np.ascontiguousarray(value[start : start + batch]) for value in inputs]
             with torch.inference_mode():
-                wanted = [out.cpu().numpy() for out in network(torch.from_numpy(pages).to(device))]
-            found.append(differences(wanted, bundle.run(pages)))
+                answer = network(*(torch.from_numpy(part).to(device) for part in parts))
+            found.append(differences([out.cpu().numpy() for out in answer], bundle.run(*parts)))
     finally:
         network.train(was_training)
     # unlike Python's max, NumPy's keeps a NaN
@@ -97,4 +100,4 @@ def check_agreement(
             remedy="The model has an operator that is exported wrongly; choose another "
             "model.image_encoder",
         )
-    return {"images": len(images), "tolerance": tolerance, "largest_difference": worst}
+    return {items: len(inputs[0]), "tolerance": tolerance, "largest_difference": worst}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ from ecgvision.deploy.card import OUTPUTS, model_notes, read_card
 from ecgvision.deploy.card_file import CARD, INPUT, MODEL, REEXPORT
 
 
-class Bundle:
-    """A verified and loaded student; create it with `Bundle.open`.
+class LabelBundle:
+    """What all verified and loaded bundles that predict labels have in common.
 
     Attributes:
         folder: folder of the bundle.
@@ -34,7 +34,6 @@ class Bundle:
         codes, names: the labels in the order of the outputs.
         thresholds: one probability per label; a label is positive at or above.
         temperature: divides the logits before the sigmoid.
-        image_size: (H, W) of the network's input.
         label_hash: hash of the label scheme.
         id: first 16 hex digits of the card's digest, which covers the model's sha256.
     """
@@ -47,9 +46,35 @@ class Bundle:
         self.label_hash: str = labels["hash"]
         self.temperature = float(points["temperature"])
         self.thresholds: tuple[float, ...] = tuple(float(t) for t in points["thresholds"])
+        self.id: str = card["digest"][:16]
+
+    @property
+    def learned_from(self) -> dict[str, list[str]]:
+        """Layouts and artefacts of the training pages; empty lists if the bundle lacks them."""
+        found = {key: self.card["info"].get(key) for key in ("layouts", "artefacts")}
+        return {
+            key: [str(name) for name in value] if isinstance(value, list) else []
+            for key, value in found.items()
+        }
+
+    def learned_from_text(self) -> str:
+        """Return `learned_from` as one line of text."""
+        named = [f"{key} {', '.join(names)}" for key, names in self.learned_from.items() if names]
+        return "; ".join(named) or "not stated"
+
+
+class Bundle(LabelBundle):
+    """A student that looks at a picture; create it with `Bundle.open`.
+
+    Attributes:
+        image_size: (H, W) of the network's input.
+        Others: see `LabelBundle`.
+    """
+
+    def __init__(self, folder: Path, card: dict[str, Any], session: Any) -> None:
+        super().__init__(folder, card, session)
         height, width = card["input"]["size"]
         self.image_size: tuple[int, int] = (height, width)
-        self.id: str = card["digest"][:16]
 
     @classmethod
     def open(
@@ -69,31 +94,11 @@ class Bundle:
         """
         path = Path(folder)
         card = read_card(path)
-        if label_hash is not None and card["labels"]["hash"] != label_hash:
-            raise BundleError(
-                "the bundle answers with another label scheme",
-                file=path / CARD,
-                value=card["labels"]["hash"],
-                remedy=f"Use a bundle with the label hash {label_hash}",
-            )
+        check_label_hash(card, label_hash, path / CARD)
         content = read_files(path, card)
         session = load_model(content, threads, path / MODEL)
         _check_model(session, card, path / MODEL)
         return cls(path, card, session)
-
-    @property
-    def learned_from(self) -> dict[str, list[str]]:
-        """Layouts and artefacts of the training pages; empty lists if the bundle lacks them."""
-        found = {key: self.card["info"].get(key) for key in ("layouts", "artefacts")}
-        return {
-            key: [str(name) for name in value] if isinstance(value, list) else []
-            for key, value in found.items()
-        }
-
-    def learned_from_text(self) -> str:
-        """Return `learned_from` as one line of text."""
-        named = [f"{key} {', '.join(names)}" for key, names in self.learned_from.items() if names]
-        return "; ".join(named) or "not stated"
 
     def run(
         self, batch: NDArray[np.uint8]
@@ -116,8 +121,26 @@ class Bundle:
                 value=(batch.shape, str(batch.dtype)),
                 remedy="Bring each page to bundle.image_size with ecgvision.data.network_input",
             )
-        logits, probabilities, decisions = answers(self._session, OUTPUTS, batch)
+        logits, probabilities, decisions = answers(self._session, OUTPUTS, {INPUT: batch})
         return logits, probabilities, decisions.astype(np.bool_)
+
+
+def check_label_hash(card: dict[str, Any], wanted: str | None, file: Path) -> None:
+    """Refuse a bundle of another label scheme than the one that is asked for.
+
+    Args:
+        wanted: hash of the label scheme; None takes any.
+
+    Raises:
+        BundleError: if the two differ.
+    """
+    if wanted is not None and card["labels"]["hash"] != wanted:
+        raise BundleError(
+            "the bundle answers with another label scheme",
+            file=file,
+            value=card["labels"]["hash"],
+            remedy=f"Use a bundle with the label hash {wanted}",
+        )
 
 
 def read_files(path: Path, card: dict[str, Any]) -> bytes:
@@ -185,16 +208,30 @@ def load_model(content: bytes, threads: int, file: Path) -> Any:
 
 
 def answers(
-    session: Any, outputs: Sequence[str], batch: NDArray[np.uint8]
+    session: Any, outputs: Sequence[str], batch: Mapping[str, NDArray[Any]]
 ) -> list[NDArray[Any]]:  # fmt: skip
-    """Run a model on a batch; page by page if its graph takes a single page."""
-    one = session.get_inputs()[0].shape[0] == 1
-    parts = np.split(batch, len(batch)) if one and len(batch) else [batch]
-    told = [session.run(list(outputs), {INPUT: np.ascontiguousarray(part)}) for part in parts]
+    """Run a model on a batch; item by item if its graph takes a single one.
+
+    Args:
+        batch: each input of the model, with as many items along its first axis.
+    """
+    count = len(next(iter(batch.values())))
+    one = session.get_inputs()[0].shape[0] == 1 and count > 0
+    bounds = [(k, k + 1) for k in range(count)] if one else [(0, count)]
+    told = [
+        session.run(list(outputs), {name: np.ascontiguousarray(value[first:last])
+                                    for name, value in batch.items()})
+        for first, last in bounds
+    ]  # fmt: skip
     return [np.concatenate(values) for values in zip(*told, strict=True)]
 
 
-def _check_model(session: Any, card: dict[str, Any], file: Path) -> None:
+def check_notes(session: Any, card: dict[str, Any], file: Path) -> None:
+    """Refuse a model whose metadata contradict its card.
+
+    Raises:
+        BundleError: names the first field that differs.
+    """
     notes = session.get_modelmeta().custom_metadata_map
     for key, expected in model_notes(card).items():
         if notes.get(key) != expected:
@@ -204,6 +241,10 @@ def _check_model(session: Any, card: dict[str, Any], file: Path) -> None:
                 value=notes.get(key),
                 remedy=REEXPORT,
             )
+
+
+def _check_model(session: Any, card: dict[str, Any], file: Path) -> None:
+    check_notes(session, card, file)
     inputs, outputs = session.get_inputs(), [value.name for value in session.get_outputs()]
     shape = inputs[0].shape[1:]
     if [value.name for value in inputs] != [INPUT] or inputs[0].type != "tensor(uint8)":

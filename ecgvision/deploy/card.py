@@ -56,6 +56,13 @@ def make_card(
     Raises:
         BundleError: if metrics or info are not plain JSON values.
     """
+    own = label_fields(scheme, points)
+    return seal(STUDENT, image_size, OUTPUTS, own, metrics=metrics, info=info,
+                intended_use=INTENDED_USE)  # fmt: skip
+
+
+def label_fields(scheme: Any, points: Any) -> dict[str, Any]:
+    """Return the fields `labels` and `operating_points` of a card; see `make_card`."""
     labels: dict[str, Any] = {
         "scheme": getattr(scheme, "name", "columns"),
         "codes": list(scheme.codes),
@@ -64,7 +71,7 @@ def make_card(
     }
     if is_dataclass(scheme) and not isinstance(scheme, type):
         labels["definition"] = asdict(scheme)
-    own = {
+    return {
         "labels": labels,
         "operating_points": {
             "temperature": float(points.temperature),
@@ -72,8 +79,6 @@ def make_card(
             "notes": list(getattr(points, "notes", ())),
         },
     }
-    return seal(STUDENT, image_size, OUTPUTS, own, metrics=metrics, info=info,
-                intended_use=INTENDED_USE)  # fmt: skip
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -84,12 +89,16 @@ def read_card(path: Path) -> dict[str, Any]:
             or version.
     """
     card = open_card(path, STUDENT, OUTPUTS, FIELDS)
-    _check_card(card, path / CARD)
+    check_labels(card, path / CARD)
     return card
 
 
-def _check_card(card: dict[str, Any], file: Path) -> None:
-    """Refuse a card whose fields are inconsistent."""
+def check_labels(card: dict[str, Any], file: Path) -> None:
+    """Refuse a card whose labels or operating points are inconsistent.
+
+    Raises:
+        BundleError: names what is.
+    """
     labels, points = card["labels"], card["operating_points"]
     codes, names = labels.get("codes"), labels.get("names")
     thresholds, temperature = points.get("thresholds"), points.get("temperature")
@@ -104,10 +113,10 @@ def _check_card(card: dict[str, Any], file: Path) -> None:
         or temperature <= 0,
     })  # fmt: skip
     if "definition" in labels:
-        _check_labels(labels, file)
+        _check_hash(labels, file)
 
 
-def _check_labels(labels: dict[str, Any], file: Path) -> None:
+def _check_hash(labels: dict[str, Any], file: Path) -> None:
     """Refuse a label hash that differs from the scheme's definition in the card."""
     try:
         facts: dict[str, Any] = {

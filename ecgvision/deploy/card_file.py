@@ -20,8 +20,9 @@ from ecgvision.core.errors import BundleError
 from ecgvision.core.input_files import read_json
 
 MODEL, CARD = "model.onnx", "bundle.json"
-STUDENT, READER, FLAT_READER = "ecgvision-bundle", "ecgvision-reader", "ecgvision-flat-reader"
-USES = {STUDENT: "ecgvision predict", READER: "ecgvision digitize",
+STUDENT, SIGNAL = "ecgvision-bundle", "ecgvision-signal"
+READER, FLAT_READER = "ecgvision-reader", "ecgvision-flat-reader"
+USES = {STUDENT: "ecgvision predict", SIGNAL: "ecgvision predict", READER: "ecgvision digitize",
         FLAT_READER: "ecgvision digitize"}  # fmt: skip
 """Formats of cards, and the command that reads bundles of each."""
 

@@ -24,7 +24,7 @@ from ecgvision.deploy.agreement import Answer, check_agreement, check_pages
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.card import OUTPUTS, make_card, model_notes
 from ecgvision.deploy.card_file import CARD, write_card
-from ecgvision.deploy.graph import write_model
+from ecgvision.deploy.graph import a_page, write_model
 
 TOLERANCE = 1e-4
 """Difference from PyTorch that a logit or probability must stay below; our default."""
@@ -82,20 +82,20 @@ def export_bundle(
         info=info,
     )
     with atomic_folder(target) as made:
-        write_model(student, made, OUTPUTS, card, model_notes(card), batched=batched)
+        write_model(
+            student, made, a_page(student), OUTPUTS, card, model_notes(card), batched=batched
+        )
         with working("comparing the export with the network"):
             card["check"] = check_agreement(
-                student, Bundle.open(made), check_images,
-                partial(_differences, np.asarray(points.thresholds)),
+                student, Bundle.open(made), (check_images,),
+                partial(differences, np.asarray(points.thresholds)),
                 tolerance=tolerance, file=target, batch=16,
             )  # fmt: skip
         write_card(made, card)
     return card
 
 
-def _differences(
-    thresholds: NDArray[np.float64], wanted: Answer, found: Answer
-) -> dict[str, float]:
+def differences(thresholds: NDArray[np.float64], wanted: Answer, found: Answer) -> dict[str, float]:
     """The largest difference of each output; see `export_bundle` for that of decisions."""
     logits, probabilities = (
         np.abs(a.astype(np.float64) - b) for a, b in zip(wanted[:2], found[:2], strict=True)
@@ -110,6 +110,15 @@ def _check_arguments(
 ) -> None:
     height, width = (int(side) for side in student.image_size)  # type: ignore[union-attr]
     check_pages(images, (height, width), target)
+    check_points(student, scheme, points, target)
+
+
+def check_points(student: nn.Module, scheme: Any, points: Any, target: Path) -> None:
+    """Refuse a student whose operating points are others than those of its card.
+
+    Raises:
+        BundleError: names what differs.
+    """
     if len(points.thresholds) != len(scheme.codes):
         raise BundleError(
             f"{len(scheme.codes)} labels need as many thresholds",

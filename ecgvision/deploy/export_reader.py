@@ -18,7 +18,7 @@ from ecgvision.core.outputs import check_replaceable
 from ecgvision.core.progress import working
 from ecgvision.deploy.agreement import Answer, check_agreement, check_pages
 from ecgvision.deploy.card_file import CARD, write_card
-from ecgvision.deploy.graph import write_model
+from ecgvision.deploy.graph import a_page, write_model
 from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.deploy.reader_card import OUTPUTS, make_reader_card, reader_notes
 from ecgvision.reader.deployed import DeployedReader
@@ -62,10 +62,10 @@ def export_reader(
                             metrics=metrics, gains=RELATIVE_GAINS, calibration=calibration,
                             least_confidence=least_confidence, info=info)  # fmt: skip
     with atomic_folder(target) as made:
-        write_model(reader, made, OUTPUTS, card, reader_notes(card), batched=False)
+        write_model(reader, made, a_page(reader), OUTPUTS, card, reader_notes(card), batched=False)
         with working("comparing the export with the network"):
             card["check"] = check_agreement(
-                reader, ReaderBundle.open(made), check_images, _differences, tolerance=TOLERANCE,
+                reader, ReaderBundle.open(made), (check_images,), _differences, tolerance=TOLERANCE,
                 file=target, batch=4,
             )  # fmt: skip
         write_card(made, card)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ecgvision import __version__
-from ecgvision.deploy.bundle import Bundle
+from ecgvision.deploy.bundle import Bundle, LabelBundle
 from ecgvision.deploy.flat_bundle import SCALES, FlatReaderBundle
-from ecgvision.deploy.open_bundle import AnyReader, open_bundle
+from ecgvision.deploy.open_bundle import AnyReader, AnyStudent, open_bundle
 from ecgvision.reader.judge.lines import lines as read_lines
 
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "torch", "lightning", "timm", "numba")
@@ -28,7 +28,7 @@ def run(folder: str | Path | None, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(bundle.card, indent=2))
     else:
-        print(describe(bundle) if isinstance(bundle, Bundle) else describe_reader(bundle))
+        print(describe(bundle) if isinstance(bundle, LabelBundle) else describe_reader(bundle))
     return 0
 
 
@@ -46,15 +46,15 @@ def versions() -> dict[str, str | None]:
     return found
 
 
-def describe(bundle: Bundle) -> str:
-    """Describe a student bundle as text: labels, thresholds, test metrics, intended use."""
+def describe(bundle: AnyStudent) -> str:
+    """Describe a bundle that predicts labels: its input, labels, thresholds, test metrics, use."""
     card = bundle.card
     per_class = card["metrics"].get("per_class")
     per_class = per_class if isinstance(per_class, dict) else {}
     width = max(len(code) for code in bundle.codes)
     lines = [
         f"bundle       {bundle.id} (every file verified)",
-        f"input        {bundle.image_size[0]} x {bundle.image_size[1]} pixels, height x width",
+        f"input        {_input(bundle)}",
         f"learned from {bundle.learned_from_text()}",
         f"labels       {card['labels'].get('scheme')}, hash {bundle.label_hash}",
         f"temperature  {bundle.temperature:.4g}",
@@ -66,6 +66,12 @@ def describe(bundle: Bundle) -> str:
         auroc = _figure(own.get("auroc") if isinstance(own, dict) else None)
         lines.append(f"  {code:<{width}}  from {threshold:.3f}  AUROC {auroc}  {name}")
     return "\n".join([*lines, "", card["intended_use"]])
+
+
+def _input(bundle: AnyStudent) -> str:
+    if isinstance(bundle, Bundle):
+        return f"{bundle.image_size[0]} x {bundle.image_size[1]} pixels, height x width"
+    return f"{', '.join(bundle.used)}: {bundle.seconds:g} s at {bundle.rate:g} Hz, in mV"
 
 
 def describe_reader(bundle: AnyReader) -> str:

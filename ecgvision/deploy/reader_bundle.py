@@ -104,7 +104,7 @@ class ReaderBundle:
                 f"the model takes (B, 3, {self.image_size[0]}, {self.image_size[1]}) uint8",
                 file=self.folder, value=(batch.shape, str(batch.dtype)),
             )  # fmt: skip
-        values = answers(self._session, OUTPUTS, batch)
+        values = answers(self._session, OUTPUTS, {INPUT: batch})
         reading = Reading(*(np.asarray(value, np.float32) for value in values))
         if reading.signal.shape != (len(batch), len(LEADS), self.samples) or (
             reading.gain.shape != (len(batch), len(self.gains))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # slow to import, and not needed to check a configuration
     from ecgvision.data.cohort import Cohort
     from ecgvision.data.module import EcgDataModule
     from ecgvision.evaluate.metrics.operating_points import OperatingPoints
+    from ecgvision.nn.signal_student import SignalStudent
     from ecgvision.nn.student import Student
     from ecgvision.nn.training.task import BaseTask
 
@@ -157,8 +158,10 @@ class System(ABC):
 
     def student(
         self, config: Config, network: nn.Module, points: OperatingPoints
-    ) -> Student | None:
-        """Return the image-only student, in evaluation mode; None if the system has none.
+    ) -> Student | SignalStudent | None:
+        """Return what is exported, in evaluation mode; None if the system has none.
+
+        It is an image-only student, or a network of signals.
 
         Args:
             points: operating points of the first stream.

@@ -10,15 +10,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecgvision.core.atomic_io import write_json
+from ecgvision.core.evenly_spaced import evenly_spaced
 from ecgvision.core.run_folder import METRICS
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.paired import PairedDataModule
 from ecgvision.deploy.export import READ_TOLERANCE, TOLERANCE, export_bundle
+from ecgvision.deploy.export_signal import export_signal
 from ecgvision.evaluate import predictions
 from ecgvision.evaluate.inference import predict
 from ecgvision.evaluate.metrics import operating_points
 from ecgvision.evaluate.report.run import write_report
 from ecgvision.evaluate.report.summary import describe
+from ecgvision.nn.signal_student import SignalStudent
 from ecgvision.nn.training.task import BaseTask
 from ecgvision.systems.base import Config, System, Training, reads_pages
 
@@ -48,6 +51,17 @@ def check_pages(data: PairedDataModule, count: int = 16) -> NDArray[np.uint8]:
     return np.stack([dataset[(0, i)]["image"].numpy() for i in range(min(count, len(dataset)))])
 
 
+def check_signals(
+    data: EcgDataModule, count: int = 16
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return test records and their masks, both (N, 12, T), as the layouts show them."""
+    dataset: Any = data.dataset("test")
+    chosen = evenly_spaced(count, len(dataset))
+    seen = [dataset.printed(dataset.asked((0, int(i)))) for i in chosen]
+    signals, masks = (np.stack(part) for part in zip(*seen, strict=True))
+    return np.where(masks, signals, np.float32(0)), masks
+
+
 def judge_labels(
     system: System, config: Config, task: BaseTask, data: EcgDataModule, training: Training
 ) -> dict[str, Any]:
@@ -70,7 +84,13 @@ def judge_labels(
     shown: list[dict[str, Any]] = []
     stream = task.streams[0]
     student = system.student(config, task.model, points[stream])
-    if student is not None and isinstance(data, PairedDataModule):
+    if isinstance(student, SignalStudent):
+        export_signal(
+            student, folder / "bundle", scheme=data.cohort.scheme, points=points[stream],
+            metrics=result["test"][stream], check=check_signals(data),
+            info={"exp": config["exp"], "run": folder.name, "layouts": list(data.layouts)},
+        )  # fmt: skip
+    elif student is not None and isinstance(data, PairedDataModule):
         shown = examples(table, data, stream)
         behind_reader = reads_pages(config)
         export_bundle(

@@ -53,7 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pages", type=_pages, metavar="N|DIR",
                         help="of a reader: at most so many drawn pages, default: as the run; or a "
                         "folder of real pictures with a table of places, places.jsonl, to judge "
-                        "on instead of drawn pages")  # fmt: skip
+                        "on instead of drawn pages; also of a bundle of signals, behind the "
+                        "package's reader")  # fmt: skip
     parser.add_argument("--gain", type=GAIN, metavar="MM",
                         help="of a reader: mm/mV of all pages; default: as the run")  # fmt: skip
     parser.add_argument("--speed", type=SPEED, metavar="MM",
@@ -106,7 +107,7 @@ def _run_folder(args: argparse.Namespace) -> int:
         BundleError, DataError: see `page_folder`.
     """
     if len(args.runs) > 1:
-        raise ConfigError("--pages DIR judges one reader", value=args.runs)
+        raise ConfigError("--pages DIR judges one bundle", value=args.runs)
     for option in ("layouts", "artefacts", "images", "fill", "store", "gain", "speed"):
         if getattr(args, option):
             raise ConfigError(f"--{option} is of drawn pages, --pages {args.pages} of real ones",

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from ecgvision.core.errors import BundleError, ImageError
+from ecgvision.deploy.card_file import SIGNAL, kind_of
 from ecgvision.deploy.digitize import digitize
 from ecgvision.deploy.files import counted
 from ecgvision.deploy.ingest import read_page
 from ecgvision.deploy.open_bundle import AnyReader, open_reader
+from ecgvision.deploy.signal_bundle import SignalBundle
 from ecgvision.reader.judge.real_pages import (
     Read,
     judge_places,
@@ -25,7 +27,8 @@ from ecgvision.reader.judge.real_pages import (
     read_truth,
     summarise,
 )
-from ecgvision.shipped import NAME, resolve_bundle
+from ecgvision.shipped import NAME, STUDENT_NAME, resolve_bundle
+from ecgvision.trained_runs import page_labels
 
 COLUMNS = (
     ("n", "n"), ("leads", "leads"), ("complete", "complete"), ("wrong", "wrong"),
@@ -36,18 +39,18 @@ COLUMNS = (
 
 
 def bundle_of(run: str) -> Path:
-    """Return the bundle that is meant by a run directory, a bundle's folder, or `shipped`.
+    """Return the bundle that is meant by a run directory, a bundle's folder, or a shipped name.
 
     Raises:
         BundleError: if there is none.
     """
-    if run == NAME:
+    if run in (NAME, STUDENT_NAME):
         return resolve_bundle(run)
     inside = Path(run) / "bundle"
     found = inside if inside.is_dir() else Path(run)
     if not (found / "bundle.json").is_file():
-        raise BundleError("no bundle of a page reader", file=found,
-                          remedy="Give `shipped`, a run of +exp=read, or a bundle")  # fmt: skip
+        raise BundleError("no bundle", file=found,
+                          remedy=f"Give {NAME}, {STUDENT_NAME}, a run or a bundle")  # fmt: skip
     return found
 
 
@@ -68,8 +71,12 @@ def report(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def run(name: str, folder: Path, *, as_json: bool, threads: int = 0) -> int:
-    """Judge a reader and print the figures; return the exit code."""
+    """Judge a reader, or a network of signals behind the package's; return the exit code."""
     path = bundle_of(name)
+    if kind_of(path) == SIGNAL:
+        student = SignalBundle.open(path, threads=threads)
+        reader = open_reader(resolve_bundle(NAME), threads=threads)
+        return page_labels.run(student, reader, folder, as_json=as_json)
     bundle = open_reader(path, threads=threads)
     found = report(judge_folder(bundle, folder))
     if as_json:

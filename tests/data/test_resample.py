@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import resample_poly
 
 from ecgvision.core.errors import ConfigError
 from ecgvision.data.resample import fit_length, resample
@@ -52,3 +53,15 @@ def test_fit_length_pads_with_missing():
     assert out.shape == (12, 8)
     assert (out[:, :3] == 1).all()
     assert np.isnan(out[:, 3:]).all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(2, 700), st.integers(0, 2**31))
+def test_the_filter_is_scipys(up, down, count, seed):
+    signal = np.random.default_rng(seed).normal(size=(2, count * up)) + 3  # whole numbers of steps
+    signal = signal[:, : max(down, len(signal[0]) // down * down)]
+    if signal.shape[1] % down or up == down:
+        return
+    wanted = resample_poly(signal, up, down, axis=1, padtype="line")
+    found = resample(signal.astype(np.float32), float(down), float(up))
+    np.testing.assert_allclose(found, wanted, atol=2e-5)

@@ -51,7 +51,9 @@ def gaps(wanted: Answer, found: Answer) -> dict[str, float]:
 @pytest.mark.parametrize("wrong", range(5))
 def test_the_largest_difference_of_all_batches_counts(wrong: int) -> None:
     network, exported = Mean().train(), Export(wrong, 0.25)
-    found = check_agreement(network, exported, PAGES, gaps, tolerance=0.3, file=Path("b"), batch=2)
+    found = check_agreement(
+        network, exported, (PAGES,), gaps, tolerance=0.3, file=Path("b"), batch=2
+    )
     assert found == {
         "images": 5, "tolerance": 0.3,
         "largest_difference": {"one": pytest.approx(0, abs=1e-5), "two": pytest.approx(0.25)},
@@ -65,7 +67,7 @@ def test_the_largest_difference_of_all_batches_counts(wrong: int) -> None:
 def test_a_difference_or_an_answer_that_is_no_number_is_refused(wrong: int, by: float) -> None:
     network = Mean().train()
     with pytest.raises(BundleError, match=r"^b: ONNX Runtime and PyTorch differ by 0\.25.*'two': "):
-        check_agreement(network, Export(wrong, by), PAGES, gaps, tolerance=0.25, file=Path("b"),
+        check_agreement(network, Export(wrong, by), (PAGES,), gaps, tolerance=0.25, file=Path("b"),
                         batch=2)  # fmt: skip
     assert network.training
 
@@ -81,12 +83,12 @@ def test_decisions_may_differ_at_their_threshold_only() -> None:
     logits, thresholds = np.zeros((2, 2)), np.array([0.5, 0.2])
     probabilities = np.array([[0.5, 0.9], [0.45, 0.1]])
     wanted = (logits, probabilities, probabilities >= thresholds)
-    assert export._differences(thresholds, wanted, wanted)["decisions"] == 0
+    assert export.differences(thresholds, wanted, wanted)["decisions"] == 0
     other = wanted[2].copy()
     other[0, 0] = False  # the probability lies on the threshold
-    assert export._differences(thresholds, wanted, (logits, probabilities, other))["decisions"] == 0
+    assert export.differences(thresholds, wanted, (logits, probabilities, other))["decisions"] == 0
     other[1, 0] = True
-    found = export._differences(thresholds, wanted, (logits, probabilities, other))
+    found = export.differences(thresholds, wanted, (logits, probabilities, other))
     assert found == {"logits": 0, "probabilities": 0, "decisions": pytest.approx(0.05)}
 
 

@@ -78,7 +78,7 @@ def test_help_and_version(words: list[str], said: str, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["foo"], ["predict", "x.png"], ["predict", "--bundle", "b", "--threads", "-1", "x"]],
+    [[], ["foo"], ["predict"], ["predict", "--bundle", "b", "--threads", "-1", "x"]],
 )
 def test_misuse_exits_with_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:

@@ -26,8 +26,8 @@ from ecgvision.store.packed import StoreWriter
 from ecgvision.systems.pretrained_encoder import READER_BACKBONE as BACKBONE
 from ecgvision.systems.read.task import ReadTask
 from ecgvision.trained_runs import build
-from experiments import release_reader
 from experiments.configure import configure
+from experiments.release.__main__ import main as release
 from experiments.run import run
 from tests.conftest import READ_RATE
 
@@ -238,8 +238,15 @@ def test_a_reader_is_shipped_whole_and_without_paths(
     target = tmp_path / "package" / "reader"
     for _ in range(2):  # the second takes the place of the first
         assert (
-            release_reader.main(
-                [str(trained_reader), "--out", str(target), "--note", "Records of nobody."]
+            release(
+                [
+                    "reader",
+                    str(trained_reader),
+                    "--out",
+                    str(target),
+                    "--note",
+                    "Records of nobody.",
+                ]
             )
             == 0
         )
@@ -273,6 +280,6 @@ def test_a_reader_is_shipped_whole_and_without_paths(
 def test_what_is_no_finished_reader_is_not_shipped(trained_reader: Path, tmp_path: Path) -> None:
     shutil.copytree(trained_reader, tmp_path / "run")
     (tmp_path / "run" / "metrics.json").unlink()
-    assert release_reader.main([str(tmp_path / "run"), "--out", str(tmp_path / "out")]) == 2
-    assert release_reader.main([str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert release(["reader", str(tmp_path / "run"), "--out", str(tmp_path / "out")]) == 2
+    assert release(["reader", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     assert not (tmp_path / "out").exists()

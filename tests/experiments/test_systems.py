@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -12,6 +13,7 @@ import torch
 from ecgvision.core import run_folder
 from ecgvision.core.errors import ConfigError, LabelError, LayoutError
 from ecgvision.data.signals import NO_LAYOUT
+from ecgvision.deploy.signal_bundle import SignalBundle
 from ecgvision.evaluate import predictions
 from ecgvision.trained_runs import build
 from experiments import train
@@ -48,7 +50,27 @@ def test_patchecg_is_judged_in_every_layout(patches):
     counts = table.groupby(["split", "layout"]).size()
     assert len(counts) == 2 * 7
     assert (counts == 6).all()
-    assert not (patches / "bundle").exists()
+
+
+def bundle_answers_as_the_table_says(folder: Path, stream: str, layout: str) -> None:
+    """Compare a run's bundle with its table on the records of one layout."""
+    bundle = SignalBundle.open(folder / "bundle", threads=1)
+    data = build.open_run(folder).data
+    number = list(data.layouts).index(layout)
+    rows = predictions.select(predictions.load(folder / "predictions.parquet"), split="test",
+                              stream=stream, layout=layout)  # fmt: skip
+    dataset = data.dataset("test")
+    first = number * len(dataset.positions)
+    for k in range(len(rows)):
+        signal, observed = dataset.printed(dataset.asked((0, first + k)))
+        logits, probabilities, _ = bundle.run(signal[None], observed[None])
+        row = rows.iloc[k : k + 1]
+        np.testing.assert_allclose(logits, predictions.logits_of(row), atol=1e-4)
+        np.testing.assert_allclose(probabilities, predictions.probabilities_of(row), atol=1e-4)
+
+
+def test_the_bundle_of_a_masked_network_answers_as_its_table_says(patches):
+    bundle_answers_as_the_table_says(patches, "patches", SEVEN[1])
 
 
 def test_a_run_opened_again_answers_as_its_table_says(patches):
@@ -117,6 +139,11 @@ def test_a_student_has_its_teacher_trained_first(mvkt):
         for t, s in ((theirs, "signal"), (ours, "teacher"))
     ]
     torch.testing.assert_close(*map(torch.tensor, same), atol=1e-5, rtol=0)
+
+
+def test_the_bundle_of_a_student_of_one_lead_answers_as_its_table_says(mvkt):
+    bundle_answers_as_the_table_says(mvkt, "student", "12x1")
+    assert SignalBundle.open(mvkt / "bundle").used == ("II",)
 
 
 def test_the_teacher_is_not_stored_again(mvkt):

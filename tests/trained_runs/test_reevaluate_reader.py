@@ -15,7 +15,7 @@ from ecgvision.core.errors import ConfigError, DataError, LayoutError
 from ecgvision.reader.judge.digitisation import FIGURES
 from ecgvision.reader.judge.read_split import COLUMNS
 from ecgvision.trained_runs.reevaluate import evaluate_run
-from experiments import release_reader
+from experiments.release import reader as release_reader
 
 pytestmark = [
     # https://github.com/Lightning-AI/pytorch-lightning/issues/20978 and kin: Lightning's own

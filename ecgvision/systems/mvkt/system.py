@@ -15,8 +15,12 @@ from ecgvision.systems.mvkt.settings import MvktSettings
 from ecgvision.systems.signal.system import SignalSystem, fit_scale
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from ecgvision.data.cohort import Cohort
     from ecgvision.data.module import EcgDataModule
+    from ecgvision.evaluate.metrics.operating_points import OperatingPoints
+    from ecgvision.nn.signal_student import SignalStudent
     from ecgvision.nn.training.teacher import Teacher
     from ecgvision.systems.mvkt.task import MvktTask
 
@@ -53,6 +57,15 @@ class Mvkt(LabelledSystem):
 
     def can_be_filled(self, config: Config) -> bool:
         return True
+
+    def student(self, config: Config, network: nn.Module, points: OperatingPoints) -> SignalStudent:
+        from ecgvision.nn.signal_student import SignalStudent
+
+        return SignalStudent(
+            network, "signal", cut=SignalSystem().patches(config),
+            leads=lead_names(config["data"]["student_leads"]),
+            temperature=points.temperature, thresholds=points.thresholds,
+        ).eval()  # fmt: skip
 
     def data(self, config: Config, cohort: Cohort) -> EcgDataModule:
         return SignalSystem().data(config, cohort)

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import ConfigError, about_setting
 from ecgvision.core.layouts import WILDCARD_LAYOUTS, get_layout
 from ecgvision.data.patch_settings import FLAT_MV, PatchSettings
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ecgvision.data.module import EcgDataModule
     from ecgvision.evaluate.metrics.operating_points import OperatingPoints
     from ecgvision.nn.signal_net import SignalNet
+    from ecgvision.nn.signal_student import SignalStudent
     from ecgvision.nn.student import Student
     from ecgvision.nn.token_network import TokenNetwork
     from ecgvision.systems.signal.task import MaskedTask
@@ -73,6 +75,10 @@ class MaskedSystem(LabelledSystem):
         return PatchSettings(
             seconds=data["seconds"], rate=data["signal_rate"], patch_length=size, stride=size
         )
+
+    def leads(self, config: Config) -> tuple[str, ...]:
+        """Return the names of the leads that the network uses; by default all twelve."""
+        return LEADS
 
     def patches(self, config: Config) -> PatchSettings:
         """Return how records are cut into patches and masked."""
@@ -159,9 +165,14 @@ class MaskedSystem(LabelledSystem):
 
     def student(
         self, config: Config, network: nn.Module, points: OperatingPoints
-    ) -> Student | None:
+    ) -> Student | SignalStudent | None:
         if not reads_pages(config):
-            return None
+            from ecgvision.nn.signal_student import SignalStudent
+
+            return SignalStudent(
+                network, self.stream, cut=self.patches(config), leads=self.leads(config),
+                temperature=points.temperature, thresholds=points.thresholds,
+            ).eval()  # fmt: skip
         from ecgvision.systems.page_input.build import page_student
 
         return page_student(config, network, points, self.stream)
@@ -180,6 +191,9 @@ class SignalSystem(MaskedSystem):
 
     def fit_input(self, network: Any, data: EcgDataModule, config: Config) -> None:
         fit_scale(network, data, config)
+
+    def leads(self, config: Config) -> tuple[str, ...]:
+        return lead_names(config["model"]["leads"])
 
     def explanations(self, config: Config) -> tuple[str, ...]:
         return () if reads_pages(config) else ("gradients",)

@@ -12,6 +12,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from ecgvision.core.page import PULSE_SECONDS, Page
 from ecgvision.reader.data.flat.drawing import draw_flat
+from ecgvision.reader.data.flat.text_blocks import add_print
 from ecgvision.reader.data.flat.wear import bend, wear
 from ecgvision.reader.layout import maps
 from ecgvision.reader.layout.maps import MARKS, NAMES
@@ -97,6 +98,7 @@ class MarkCrops(Crops):
             top, left = (int(rng.uniform(-BEYOND_PX, max(n - MARK_SIDE + BEYOND_PX, 1)))
                          for n in (height, width))  # fmt: skip
             image = cut(drawing.image, top, left, (MARK_SIDE, MARK_SIDE), _beyond(rng))
+            image = add_print(rng, image, maps.PX_PER_MM)
             image, _ = bend(rng, image, np.zeros((0, 2)), maps.PX_PER_MM)
             image = wear(rng, image, maps.PX_PER_MM)
             truth = mark_truth(page, style, drawing.geometry.cells, top, left)
@@ -183,6 +185,7 @@ class StripCrops(Crops):
             image = cut(drawing.image, top, left, [n + 2 * keep for n in size], beyond)
             middles = (np.arange(round(image.shape[1] * fine)) + 0.5) / fine
             heights = column_heights(cells, left + middles, 1 / fine) - top
+            image = add_print(rng, image, px)
             image, points = bend(rng, image, np.stack([middles, heights], axis=1), px)
             image = wear(rng, image, px)[keep:-keep, keep:-keep]
             image = np.asarray(cv2.resize(image, (STRIP_WIDTH, strips.HEIGHT)), np.uint8)

@@ -115,10 +115,10 @@ def random_look(rng: np.random.Generator, layout: str) -> tuple[Paper, Style]:
 def _grid_colours(rng: np.random.Generator) -> tuple[Rgb, Rgb]:
     """Return dark colours as of laser prints, greys, or pale ones as of thermal paper."""
     kind = rng.random()
-    if kind < 0.35:
+    if kind < 0.2:
         major = rng.uniform(0, (204.0, 127.0, 127.0))
         minor = np.array([major[0], *rng.uniform(0, 127, 2)]) + rng.uniform(0, 51)
-    elif kind < 0.55:
+    elif kind < 0.4:
         major = np.repeat(rng.uniform(0, 200), 3)
         minor = major + rng.uniform(0, 150)
     else:

@@ -1,4 +1,4 @@
-"""Put a finished reader into the package: `python -m experiments.release_reader RUN`.
+"""Put a finished run of `+exp=read` into the package.
 
 What a deployment needs, its bundle, and what another run needs to start from it: weights and
 configuration, without paths of this machine.
@@ -6,7 +6,6 @@ configuration, without paths of this machine.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,6 @@ from typing import Any
 import yaml
 
 from ecgvision.core.atomic_io import atomic_folder, write_json
-from ecgvision.core.command import command
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.outputs import check_outside, check_replaceable
 from ecgvision.core.run_folder import BEST, CONFIG_FILE, METRICS, read_config, read_metrics
@@ -122,24 +120,3 @@ def _row(name: str, found: Mapping[str, Any]) -> str:
     cells.insert(1, "–" if (ends := found["snr_db"]["ci95"]) is None
                 else f"{ends[0]:.1f} to {ends[1]:.1f}")  # fmt: skip
     return f"| {name} | {found['pages']} | {' | '.join(cells)} |"
-
-
-@command()
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.release_reader", description=__doc__
-    )
-    parser.add_argument("run", type=Path, help="run directory of a finished +exp=read")
-    parser.add_argument("--out", type=Path, default=READER,
-                        help="folder to write (default: %(default)s)")  # fmt: skip
-    parser.add_argument(
-        "--note", default="", help="where the records are from, under which licence"
-    )
-    args = parser.parse_args(argv)
-    print(release(args.run, args.out, note=args.note))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,0 +1,171 @@
+"""Prediction of labels by a network of signals: of a record, or of a page that a reader reads.
+
+Base install only.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgvision.core.ecg import LEADS
+from ecgvision.core.errors import ImageError, RecordError
+from ecgvision.deploy.digitize import Digitised, PageLayout, digitize
+from ecgvision.deploy.open_bundle import AnyReader
+from ecgvision.deploy.signal_bundle import SignalBundle
+from ecgvision.records.option_names import API, OptionNames
+from ecgvision.records.reading import read_record
+
+RECORD_SUFFIXES = (".hea", ".dat", ".mat", ".csv", ".npy")
+
+LEAST_CONFIDENCE = 0.3
+"""Confidence of a lead below which the network does not see it; our default: a lead of which the
+reader expects less than a third to be right tells more about the reader than about the heart."""
+
+LEAST_LEADS = 6
+"""Leads, of those that the network uses, of which at least a second must be seen, or all if it uses
+fewer; our default: half of a standard page."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a network was shown of a record or of a page.
+
+    Attributes:
+        seconds: of each lead, in the order of `LEADS`.
+        confidence: of each lead; None of a record.
+        page: confidence of the page; None of a record.
+        layout: of the page; None of a record, or if the reader does not tell.
+        notes: what was corrected in a record.
+    """
+
+    seconds: tuple[float, ...]
+    confidence: tuple[float, ...] | None = None
+    page: float | None = None
+    layout: PageLayout | None = None
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON values: leads with seconds and, of a page, confidence."""
+        leads: dict[str, dict[str, float]] = {
+            lead: {"seconds": round(seconds, 2)}
+            for lead, seconds in zip(LEADS, self.seconds, strict=True)
+        }
+        told: dict[str, Any] = {"leads": leads}
+        if self.confidence is not None and self.page is not None:
+            for lead, value in zip(LEADS, self.confidence, strict=True):
+                leads[lead]["confidence"] = round(value, 3)
+            told["confidence"] = round(self.page, 3)
+        if self.layout is not None:
+            told["layout"] = {"name": self.layout.name,
+                              "probability": round(self.layout.probability, 3),
+                              "assumed": self.layout.assumed}  # fmt: skip
+        return told | ({"notes": list(self.notes)} if self.notes else {})
+
+    def __str__(self) -> str:
+        there = [lead for lead, seconds in zip(LEADS, self.seconds, strict=True) if seconds > 0]
+        parts = [f"{len(there)} leads, {sum(self.seconds):.0f} lead-seconds"]
+        missing = [lead for lead in LEADS if lead not in there]
+        if missing:
+            parts.append("without " + ", ".join(missing))
+        if self.layout is not None:
+            parts.append(f"layout {self.layout.name}" + (" (assumed)" * self.layout.assumed))
+        if self.page is not None:
+            parts.append(f"confidence {self.page:.2f}")
+        return "; ".join(parts)
+
+
+Answers = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]
+"""Logits, probabilities and decisions of one record, each (C,)."""
+
+
+def is_record(path: str | os.PathLike[str]) -> bool:
+    """Whether a path names a record rather than a picture: by its suffix, or a header beside it."""
+    path = Path(path)
+    return path.suffix.lower() in RECORD_SUFFIXES or (
+        not path.suffix and path.with_name(path.name + ".hea").is_file()
+    )
+
+
+def predict_record(
+    bundle: SignalBundle, path: str | Path, *, rate: float | None = None, unit: str | None = None,
+    orientation: str | None = None, options: OptionNames = API,
+) -> tuple[Answers, Seen]:  # fmt: skip
+    """Predict the labels of the first seconds of a record.
+
+    Args:
+        path, rate, unit, orientation, options: as for `read_record`.
+
+    Raises:
+        RecordError: if the record cannot be read, or too little of it is there.
+    """
+    ecg = read_record(path, rate=rate, unit=unit, orientation=orientation, options=options)
+    signal, observed = bundle.window(ecg.signal, ecg.rate)
+    few = _too_little(bundle, observed)
+    if few is not None:
+        raise RecordError(f"too little of the record is there: {few}", file=path)
+    return _run(bundle, signal, observed), Seen(
+        _seconds(bundle, observed), notes=tuple(str(note) for note in ecg.notes)
+    )
+
+
+def predict_page(
+    bundle: SignalBundle, reader: AnyReader, page: NDArray[np.uint8], file: str
+) -> tuple[Answers, Seen]:
+    """Predict the labels of a picture of a page, by what a reader reads off it.
+
+    The network sees the leads that were found with a confidence of at least `LEAST_CONFIDENCE`,
+    where they are printed.
+
+    Args:
+        page: (H, W, 3) uint8 RGB.
+        file: name of the picture, for messages.
+
+    Raises:
+        ImageError: as `digitize`, or if too little of the page can be read.
+    """
+    read = digitize(reader, page, file=file)
+    return predict_digitised(bundle, read, file)
+
+
+def predict_digitised(bundle: SignalBundle, read: Digitised, file: str) -> tuple[Answers, Seen]:
+    """Predict the labels of what was read; see `predict_page`."""
+    sure = np.asarray(read.confidence) >= LEAST_CONFIDENCE
+    shown = np.where(sure[:, None] & read.found, read.ecg.signal, np.float32(np.nan))
+    few = None if sure.any() else "no lead was read with confidence"
+    if few is None:
+        signal, observed = bundle.window(shown, read.ecg.rate)
+        few = _too_little(bundle, observed)
+    if few is not None:
+        raise ImageError(
+            f"not enough of the page can be read for a diagnosis: {few}", file=file,
+            value=", ".join(lead for lead, yes in zip(LEADS, sure, strict=True) if yes) or "none",
+            remedy="Take a sharper picture of the whole page",
+        )  # fmt: skip
+    return _run(bundle, signal, observed), Seen(
+        _seconds(bundle, observed), read.confidence, read.page, read.layout
+    )
+
+
+def _run(bundle: SignalBundle, signal: NDArray[np.float32], observed: NDArray[np.bool_]) -> Answers:
+    logits, probabilities, decisions = bundle.run(signal[None], observed[None])
+    return logits[0], probabilities[0], decisions[0]
+
+
+def _seconds(bundle: SignalBundle, observed: NDArray[np.bool_]) -> tuple[float, ...]:
+    return tuple((observed.sum(1) / bundle.rate).tolist())
+
+
+def _too_little(bundle: SignalBundle, observed: NDArray[np.bool_]) -> str | None:
+    """Return what is missing, or None if enough is there; see `LEAST_LEADS`."""
+    used = observed[[LEADS.index(lead) for lead in bundle.used]]
+    there = int((used.sum(1) >= bundle.rate).sum())
+    least = min(LEAST_LEADS, len(bundle.used))
+    if there >= least:
+        return None
+    return f"a second or more of {there} leads, and the network asks for {least}"

@@ -1,0 +1,175 @@
+"""`ecgvision evaluate STUDENT --pages FOLDER`: judge predicted labels on a folder of real pictures.
+
+Two questions: does the network say of a picture what it says of the recording itself (where
+`truth/` holds it), and does it find the labels that the table gives (`labels`, codes separated by
+commas)?
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgvision.core.errors import DataError, ImageError
+from ecgvision.deploy.files import counted
+from ecgvision.deploy.ingest import read_page
+from ecgvision.deploy.open_bundle import AnyReader
+from ecgvision.deploy.predict_signal import predict_page
+from ecgvision.deploy.signal_bundle import SignalBundle
+from ecgvision.reader.judge.real_pages import TRUTH_RATE, read_places, read_truth
+
+DRAWS, SEED = 2000, 0
+"""Bootstrap draws over pictures for 95 % intervals; our default."""
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def judge_folder(bundle: SignalBundle, reader: AnyReader, folder: Path) -> list[dict[str, Any]]:
+    """Return a row for every picture of a folder whose labels or recording are known.
+
+    A row has `file`, `refused` (the reason, or None), `picture` and `recording` (probability and
+    decision of each label, None where there is none) and `labels` (those of the bundle's scheme,
+    None where not known).
+    """
+    pages = [(page, read_truth(folder, page)) for page in read_places(folder)]
+    known = [(page, truth) for page, truth in pages
+             if truth is not None or _labels(page, bundle.codes) is not None]  # fmt: skip
+    shown = counted(known, sys.stderr, least=1, name=lambda item: str(item[0]["file"]))
+    return [_judge(bundle, reader, folder, page, truth) for page, truth in shown]
+
+
+def summarise(rows: Rows, codes: Sequence[str]) -> dict[str, Any]:
+    """Return how far pictures and recordings agree, and how well labels are found.
+
+    `difference` is the mean absolute difference of probabilities over pictures and labels,
+    `agree` the share of equal decisions, `f1` the F1 of all labels together (micro average), with
+    the counts of each label; values with 95 % intervals by bootstrap over pictures.
+    """
+    both = [row for row in rows if row["picture"] and row["recording"]]
+    gaps = np.array([[abs(row["picture"]["probabilities"][c] - row["recording"]["probabilities"][c])
+                      for c in codes] for row in both])  # fmt: skip
+    same = np.array([[row["picture"]["decisions"][c] == row["recording"]["decisions"][c]
+                      for c in codes] for row in both], float)  # fmt: skip
+    told: dict[str, Any] = {
+        "n": len(rows), "refused": sum(row["refused"] is not None for row in rows),
+        "n_recording": len(both),
+        "difference": _with_interval(gaps, np.mean), "agree": _with_interval(same, np.mean),
+    }  # fmt: skip
+    for kind in ("picture", "recording"):
+        labelled = [row for row in rows if row["labels"] is not None and row[kind]]
+        wanted = np.array([[c in row["labels"] for c in codes] for row in labelled], bool)
+        called = np.array([[row[kind]["decisions"][c] for c in codes] for row in labelled], bool)
+        told[f"labels_by_{kind}"] = {"n": len(labelled)} | _found(wanted, called, codes)
+    return told
+
+
+def run(bundle: SignalBundle, reader: AnyReader, folder: Path, *, as_json: bool) -> int:
+    """Judge a network of signals behind a reader, and print the figures; return the exit code.
+
+    Raises:
+        DataError: if the table of the folder is missing or damaged, or if nothing is known of its
+            pictures.
+    """
+    rows = judge_folder(bundle, reader, folder)
+    if not rows:
+        raise DataError("neither labels nor recordings are known of the pictures",
+                        file=folder)  # fmt: skip
+    found = summarise(rows, bundle.codes)
+    if as_json:
+        head = {"bundle": bundle.id, "reader": reader.id, "folder": str(folder)}
+        print(json.dumps(head | found | {"pages": rows}, indent=2))
+    else:
+        print("\n".join(_lines(found)))
+    return 0
+
+
+def _labels(page: Mapping[str, Any], codes: Sequence[str]) -> list[str] | None:
+    text = page.get("labels")
+    given = [part.strip() for part in text.split(",")] if isinstance(text, str) else []
+    known = [code for code in given if code in codes]
+    return known or None
+
+
+def _judge(
+    bundle: SignalBundle, reader: AnyReader, folder: Path, page: Mapping[str, Any],
+    truth: NDArray[np.float64] | None,
+) -> dict[str, Any]:  # fmt: skip
+    file = folder / page["file"]
+    row: dict[str, Any] = {"file": page["file"], "labels": _labels(page, bundle.codes),
+                           "refused": None, "picture": None, "recording": None}  # fmt: skip
+    try:
+        (_, probabilities, decisions), _ = predict_page(bundle, reader, read_page(file), str(file))
+    except ImageError as error:
+        row["refused"] = str(error)
+    else:
+        row["picture"] = _answer(bundle, probabilities, decisions)
+    if truth is not None:
+        value, observed = bundle.window(truth.astype(np.float32), TRUTH_RATE)
+        _, chances, called = bundle.run(value[None], observed[None])
+        row["recording"] = _answer(bundle, chances[0], called[0])
+    return row
+
+
+def _answer(
+    bundle: SignalBundle, probabilities: NDArray[np.float32], decisions: NDArray[np.bool_]
+) -> dict[str, dict[str, Any]]:
+    return {
+        "probabilities": dict(zip(bundle.codes, map(float, probabilities), strict=True)),
+        "decisions": dict(zip(bundle.codes, map(bool, decisions), strict=True)),
+    }
+
+
+def _with_interval(values: NDArray[Any], measure: Callable[[NDArray[Any]], Any]) -> dict[str, Any]:
+    """Return a measure of rows, and its percentile interval over draws of rows."""
+    if not len(values):
+        return {"value": None, "ci95": None}
+    rng = np.random.default_rng(SEED)
+    drawn = [measure(values[rng.integers(len(values), size=len(values))]) for _ in range(DRAWS)]
+    ends = np.nanpercentile(drawn, (2.5, 97.5)) if np.isfinite(drawn).any() else (np.nan, np.nan)
+    return {"value": float(measure(values)), "ci95": [float(end) for end in ends]}
+
+
+def _found(
+    wanted: NDArray[np.bool_], called: NDArray[np.bool_], codes: Sequence[str]
+) -> dict[str, Any]:
+    if not len(wanted):
+        return {"f1": {"value": None, "ci95": None}, "per_label": {}}
+
+    def f1(pairs: NDArray[np.bool_]) -> float:
+        right = int((pairs[..., 0] & pairs[..., 1]).sum())
+        total = int(pairs[..., 0].sum() + pairs[..., 1].sum())
+        return 2 * right / total if total else float("nan")
+
+    counts = {
+        code: {"right": int((wanted[:, k] & called[:, k]).sum()),
+               "missed": int((wanted[:, k] & ~called[:, k]).sum()),
+               "false": int((~wanted[:, k] & called[:, k]).sum())}
+        for k, code in enumerate(codes)
+    }  # fmt: skip
+    return {"f1": _with_interval(np.stack([wanted, called], axis=-1), f1), "per_label": counts}
+
+
+def _lines(found: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{found['n']} pictures, {found['refused']} refused"
+    yield (f"against the recording, {found['n_recording']} pictures: probabilities differ by "
+           f"{_text(found['difference'])} in the mean, {_text(found['agree'])} of the decisions "
+           "agree")  # fmt: skip
+    for kind, name in (("picture", "off the picture"), ("recording", "off the recording")):
+        part = found[f"labels_by_{kind}"]
+        yield f"labels {name}, {part['n']} pictures: F1 {_text(part['f1'])}"
+        for code, counts in part["per_label"].items():
+            yield (f"  {code:<8} {counts['right']} right, {counts['missed']} missed, "
+                   f"{counts['false']} false")  # fmt: skip
+
+
+def _text(figure: Mapping[str, Any]) -> str:
+    if figure["value"] is None:
+        return "-"
+    low, high = figure["ci95"]
+    return f"{figure['value']:.3f} ({low:.3f}-{high:.3f})"

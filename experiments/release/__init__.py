@@ -1,0 +1,1 @@
+"""Puts finished runs into the package."""
