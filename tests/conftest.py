@@ -130,6 +130,15 @@ def flat_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return made if made.is_dir() else write_flat_bundle(made)
 
 
+@pytest.fixture(scope="module")
+def no_signal_bundles() -> Iterator[None]:
+    """Runs of signal networks in a file are finished but for their bundles, in a file that is about
+    something else; tests/experiments/test_systems.py trains, exports and opens them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ecgvision.systems.judging.export_signal", lambda *_, **__: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def without_bundle() -> Callable[..., Any]:
     """`with without_bundle():` runs are finished but for their bundle, whose graph takes a page
