@@ -47,13 +47,23 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
         drawing.add_arguments(render)
         render.set_defaults(run=drawing.run)
     evaluate = commands.add_parser(
-        "evaluate", help="judge trained runs layout by layout (needs the train extra)"
+        "evaluate", help="judge runs, or any model's predictions (needs the train extra)"
     )
     if words[:1] == ["evaluate"]:
+        import ecgvision.trained_runs.arguments as arguments
         import ecgvision.trained_runs.command as evaluation
 
-        evaluation.add_arguments(evaluate)
+        arguments.add_arguments(evaluate)
         evaluate.set_defaults(run=evaluation.run)
+    recalibrate = commands.add_parser(
+        "recalibrate",
+        help="fit a bundle's operating points on your own pictures (needs the train extra)",
+    )
+    if words[:1] == ["recalibrate"]:
+        import ecgvision.trained_runs.recalibrate as recalibration
+
+        recalibration.add_arguments(recalibrate)
+        recalibrate.set_defaults(run=recalibration.run)
     explain = commands.add_parser(
         "explain", help="draw what a signal network decided by (needs the train extra)"
     )

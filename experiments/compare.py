@@ -12,23 +12,17 @@ colon the stream, and after @ the layout or the artefact (`predictions.parquet:i
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ecgvision.core.arguments import COUNT, SEED
 from ecgvision.core.command import command
 from ecgvision.core.command_options import check_table_file
-from ecgvision.core.errors import ConfigError, DataError
-from ecgvision.core.input_files import read_json
 from ecgvision.core.outputs import OutputPlan
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from ecgvision.evaluate.metrics.operating_points import OperatingPoints
+from ecgvision.evaluate.table_arguments import file_of, made_by, read_rows
+from ecgvision.trained_runs.paired_runs import check_match
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,75 +53,6 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def read(
-    argument: str, *, split: str, key: str | None
-) -> tuple[pd.DataFrame, OperatingPoints | None]:
-    """The rows that an argument names, and operating points where the file has validation rows.
-
-    Raises:
-        DataError: if it names no rows, or does not say which of several streams.
-    """
-    from ecgvision.evaluate import predictions
-    from ecgvision.evaluate.metrics import compare, operating_points
-
-    path, stream, views = _split(argument)
-    if path.lower().endswith(".csv"):
-        table = compare.read_probabilities(path, key=key, split=split)
-    else:
-        table = predictions.load(path)
-    streams = sorted(map(str, table["stream"].unique()))
-    if stream is None and len(streams) > 1:
-        raise DataError(
-            "which stream?", file=path, value=streams, remedy=f"Write {path}:{streams[0]}"
-        )
-    table = predictions.select(table, stream=stream or streams[0])
-    rows = predictions.select(table, split=split)
-    shown = sorted({*map(str, rows["layout"]), *map(str, rows["artefact"])})
-    for view in views:
-        rows = rows[(rows["layout"] == view) | (rows["artefact"] == view)].reset_index(drop=True)
-    if rows.empty:
-        raise DataError(
-            f"no {split} rows of that stream and view",
-            file=path,
-            value=argument,
-            remedy=f"It holds the streams {', '.join(streams)} and the views {', '.join(shown)}",
-        )
-    fitted = (table["split"] == "val").any() and split == "test"
-    points = operating_points.fit_from_table(table) if fitted else None
-    return rows, next(iter(points.values())) if points else None
-
-
-def made_by(argument: str) -> str | None:
-    """The digest of the code that made a run's table; None of a table that is no run's."""
-    metrics = Path(_split(argument)[0]).with_name("metrics.json")
-    if not metrics.is_file():
-        return None
-    return read_json(metrics).get("code")
-
-
-def _split(argument: str) -> tuple[str, str | None, list[str]]:
-    """path, stream and views of `path[:stream[@view…]]`; a path that exists is taken whole."""
-    cuts = [i for i, letter in enumerate(argument) if letter == ":"]
-    if Path(argument).exists() or not cuts:
-        return argument, None, []
-    # a layout may hold a colon (1x1:II), and so may a path: the longest file there is wins
-    cut = next((i for i in reversed(cuts) if Path(argument[:i]).exists()), cuts[0])
-    stream, *views = argument[cut + 1 :].split("@")
-    return argument[:cut], stream or None, views
-
-
-def check_match(pattern: str | None) -> None:
-    """Refuse what is no regular expression.
-
-    Raises:
-        ConfigError: with what is wrong with it.
-    """
-    try:
-        re.compile(pattern or "")
-    except re.error as error:
-        raise ConfigError(f"--match is no regular expression ({error})", value=pattern) from error
-
-
 def show(result: dict[str, Any]) -> str:
     """The comparison as a table for people."""
     lines = [
@@ -154,15 +79,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     args = parser().parse_args(argv)
     check_match(args.match)
-    files = [_split(argument)[0] for argument in (args.a, args.b)]
+    files = [file_of(argument) for argument in (args.a, args.b)]
     for file in files:
         check_table_file(file)
     if args.json is not None:
         OutputPlan(files, make_folders=True).add("--json", args.json)
-    from ecgvision.evaluate.metrics.compare import paired
+    from ecgvision.evaluate.metrics.paired import paired
 
     (a, points_a), (b, points_b) = (
-        read(x, split=args.split, key=args.key) for x in (args.a, args.b)
+        read_rows(x, split=args.split, key=args.key) for x in (args.a, args.b)
     )
     both = (points_a, points_b) if points_a and points_b else None
     result = paired(

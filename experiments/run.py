@@ -88,6 +88,7 @@ def run(config: dict[str, Any]) -> Path:
     from experiments.run_id import by_other_code, code, run_id
     from experiments.train import fit, history
     from experiments.trainer_settings import keeps_nothing
+    from experiments.wandb_log import finish
 
     silence_lightning()
     system = get_system(config["exp"])
@@ -145,12 +146,8 @@ def run(config: dict[str, Any]) -> Path:
                             seen=stages.seen(config, cohort, folder))  # fmt: skip
         result = system.judge(config, task, data, training)
         for logger in trainer.loggers:
-            if not isinstance(logger, WandbLogger):
-                continue
-            logger.log_metrics({f"test/{s}_auroc": f["macro_auroc"]["value"]
-                                for s, f in result["test"].items()})  # fmt: skip
-            logger.finalize("success")
-            logger.experiment.finish()  # else the next run of a -m would write into this one
+            if isinstance(logger, WandbLogger):
+                finish(logger, folder, result)
     print(summary(folder, result))
     return folder
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from lightning.pytorch.callbacks import (
     TQDMProgressBar,
     WeightAveraging,
 )
-from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
@@ -27,6 +26,7 @@ from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.run_folder import BEST
 from experiments.trainer_settings import keeps_nothing, lightning_arguments
+from experiments.wandb_log import BestSoFar, wandb_logger
 
 LAST = "checkpoints/last.ckpt"
 FITTED = "checkpoints/fitted"
@@ -86,25 +86,13 @@ class RampedEMA(WeightAveraging):
         super().__init__(multi_avg_fn=average)
 
 
-def loggers(config: Mapping[str, Any], folder: Path, run_id: str) -> list[Logger]:
+def loggers(
+    config: Mapping[str, Any], folder: Path, run_id: str, monitor: Monitor
+) -> list[Logger]:  # fmt: skip
     """CSV always, one version for each time the run is taken up, and W&B when asked for."""
     out: list[Logger] = [CSVLogger(folder, name=LOGS)]
     if config["logger"] == "wandb":
-        swept = "WANDB_RUN_ID" in os.environ or "WANDB_SWEEP_ID" in os.environ
-        out.append(
-            WandbLogger(
-                project=config["wandb"]["project"],
-                group=config["wandb"]["group"],
-                tags=list(config["wandb"]["tags"]),
-                name=f"{config['exp']}-{run_id}",
-                save_dir=folder,
-                id=None if swept else run_id,  # an agent has given the run its id already
-                resume=None if swept else "allow",
-                config=dict(config),
-            )
-        )
-    elif config["logger"] != "csv":
-        raise ConfigError("logger must be csv or wandb", value=config["logger"])
+        out.append(wandb_logger(config, folder, run_id, monitor))
     return out
 
 
@@ -130,6 +118,8 @@ def callbacks(config: Mapping[str, Any], folder: Path, monitor: Monitor) -> list
         out.append(Patience(monitor=figure, mode=mode, patience=trainer["patience"]))
     if trainer["ema_decay"]:
         out.append(RampedEMA(trainer["ema_decay"]))
+    if config["logger"] == "wandb" and figure is not None and not after:
+        out.append(BestSoFar(figure, mode))
     return out
 
 
@@ -156,7 +146,7 @@ def make_trainer(
             arguments.pop(key)
     else:
         bar = [TQDMProgressBar()] if arguments.get("enable_progress_bar", True) else []
-        kept = {"logger": loggers(config, folder, run_id),
+        kept = {"logger": loggers(config, folder, run_id, monitor),
                 "callbacks": [*bar, *callbacks(config, folder, monitor)]}  # fmt: skip
     try:
         return L.Trainer(

@@ -73,12 +73,28 @@ def label_fields(scheme: Any, points: Any) -> dict[str, Any]:
         labels["definition"] = asdict(scheme)
     return {
         "labels": labels,
-        "operating_points": {
-            "temperature": float(points.temperature),
-            "thresholds": [float(t) for t in points.thresholds],
-            "notes": list(getattr(points, "notes", ())),
-        },
+        "operating_points": operating_points_of(points),
     }
+
+
+def operating_points_of(points: Any) -> dict[str, Any]:
+    """Return operating points as they stand in a card.
+
+    Args:
+        points: `temperature` and `thresholds`, and where they have them `notes`, `policy`, and
+            `slopes` and `intercepts` of per-class scaling.
+    """
+    found: dict[str, Any] = {
+        "temperature": float(points.temperature),
+        "thresholds": [float(t) for t in points.thresholds],
+        "notes": list(getattr(points, "notes", ())),
+    }
+    if policy := getattr(points, "policy", None):
+        found["policy"] = str(policy)
+    if getattr(points, "slopes", ()):
+        found["slopes"] = [float(s) for s in points.slopes]
+        found["intercepts"] = [float(i) for i in points.intercepts]
+    return found
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -103,6 +119,7 @@ def check_labels(card: dict[str, Any], file: Path) -> None:
     codes, names = labels.get("codes"), labels.get("names")
     thresholds, temperature = points.get("thresholds"), points.get("temperature")
     count = len(codes) if isinstance(codes, list) else 0
+    scaling = [points[key] for key in ("slopes", "intercepts") if key in points]
     refuse_faults(file, {
         "labels.codes must be distinct texts": not _texts(codes) or len(set(codes)) < len(codes),
         "labels.names must name each code": not _texts(names) or len(names) != count,
@@ -111,6 +128,8 @@ def check_labels(card: dict[str, Any], file: Path) -> None:
         or len(thresholds) != count,
         "operating_points.temperature must be positive": not _numbers([temperature])
         or temperature <= 0,
+        "operating_points.slopes and intercepts must hold one number a code":
+        len(scaling) == 1 or any(not _numbers(s) or len(s) != count for s in scaling),
     })  # fmt: skip
     if "definition" in labels:
         _check_hash(labels, file)

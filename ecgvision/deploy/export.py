@@ -6,6 +6,7 @@ deployed is what was evaluated. Needs the training stack; a bundle is read witho
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from functools import partial
@@ -47,6 +48,7 @@ def export_bundle(
     info: Mapping[str, Any],
     tolerance: float = TOLERANCE,
     batched: bool = True,
+    documents: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Write a bundle and compare it with the student; the bundle appears whole or not at all.
 
@@ -61,6 +63,7 @@ def export_bundle(
         info: further facts for the card (experiment, data, renderer and so on).
         tolerance: difference that the graph's answers must stay below.
         batched: whether the graph takes any number of pages at once, or one.
+        documents: texts that the bundle carries, by the name of the file.
 
     Returns:
         The card as it is written to `bundle.json`. Its `check` gives the largest difference in
@@ -85,6 +88,7 @@ def export_bundle(
         write_model(
             student, made, a_page(student), OUTPUTS, card, model_notes(card), batched=batched
         )
+        write_documents(made, card, documents or {})
         with working("comparing the export with the network"):
             card["check"] = check_agreement(
                 student, Bundle.open(made), (check_images,),
@@ -134,3 +138,15 @@ def check_points(student: nn.Module, scheme: Any, points: Any, target: Path) -> 
                 value=carried.tolist(),
                 remedy="Build the student from these operating points",
             )
+
+
+def write_documents(folder: Path, card: dict[str, Any], documents: Mapping[str, str]) -> None:
+    """Write texts into a bundle's folder and name them in its card, which is written again.
+
+    Args:
+        documents: by the name of the file.
+    """
+    for name, text in documents.items():
+        (folder / name).write_bytes(text.encode())
+        card["files"][name] = hashlib.sha256(text.encode()).hexdigest()
+    write_card(folder, card)

@@ -19,7 +19,7 @@ from ecgvision.core.progress import working
 from ecgvision.deploy.agreement import check_agreement
 from ecgvision.deploy.card import OUTPUTS, model_notes
 from ecgvision.deploy.card_file import CARD, write_card
-from ecgvision.deploy.export import TOLERANCE, check_points, differences
+from ecgvision.deploy.export import TOLERANCE, check_points, differences, write_documents
 from ecgvision.deploy.graph import write_model
 from ecgvision.deploy.signal_bundle import INPUTS, SignalBundle, make_signal_card
 from ecgvision.nn.signal_student import SignalStudent
@@ -34,6 +34,7 @@ def export_signal(
     metrics: Mapping[str, Any],
     check: tuple[NDArray[np.float32], NDArray[np.bool_]],
     info: Mapping[str, Any],
+    documents: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Write a bundle and compare it with the network; the bundle appears whole or not at all.
 
@@ -58,6 +59,7 @@ def export_signal(
                       strict=True))  # fmt: skip
     with atomic_folder(target) as made:
         write_model(student, made, inputs, OUTPUTS, card, model_notes(card))
+        write_documents(made, card, documents or {})
         with working("comparing the export with the network"):
             card["check"] = check_agreement(
                 student, SignalBundle.open(made), check,

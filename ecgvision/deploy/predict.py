@@ -230,6 +230,22 @@ def table(bundle: AnyStudent, answer: Prediction, width: int) -> str:
     return "\n".join(lines)
 
 
+def as_table(bundle: AnyStudent, answers: Sequence[Prediction]) -> pd.DataFrame:
+    """Return predictions as a table with a row per file; see `systems.base.Run.predict`."""
+    import pandas as pd
+
+    rows = []
+    for answer in answers:
+        missing = (float("nan"),) * len(bundle.codes)
+        called = [c for c, yes in zip(answer.codes, answer.decisions, strict=True) if yes]
+        rows.append({
+            "file": answer.file,
+            **dict(zip(bundle.codes, answer.probabilities or missing, strict=True)),
+            "positive": None if answer.error else ",".join(called), "error": answer.error,
+        })  # fmt: skip
+    return pd.DataFrame(rows, columns=["file", *bundle.codes, "positive", "error"])
+
+
 def as_document(bundle: AnyStudent, answers: Sequence[Prediction]) -> dict[str, Any]:
     """Return all predictions as one JSON document, with the identity of the bundle."""
     return {

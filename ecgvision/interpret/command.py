@@ -10,14 +10,15 @@ from typing import Any
 
 from ecgvision.interpret.options import check_options
 
-METHODS = ("gradients", "rollout")
+METHODS = ("gradients", "occlusion", "rollout")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `ecgvision explain`."""
     parser.description = (
         "Draw on a record, as a layout shows it, what a trained patchecg or signal run decided by: "
-        "integrated gradients of one label's logit, or (patchecg) attention rollout."
+        "integrated gradients of one label's logit, occlusion of windows, or (patchecg) attention "
+        "rollout."
     )
     parser.epilog = (
         "Example: ecgvision explain runs/patchecg/RUN --record ptbxl/00001 --label MI "
@@ -30,6 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="default: the label with the largest probability")  # fmt: skip
     parser.add_argument("--layout", default="12x1", help="what is shown (default %(default)s)")
     parser.add_argument("--method", choices=METHODS, default="gradients")
+    parser.add_argument("--checks", action="store_true",
+                        help="also test the explanation: whether the logit falls faster by "
+                        "deletion in its order than at random, and whether it is another with "
+                        "randomised weights")  # fmt: skip
     parser.add_argument("--out", required=True, metavar="FILE.png", help="the picture")
 
 
@@ -41,11 +46,16 @@ def run(args: argparse.Namespace) -> int:
     with contextlib.redirect_stdout(sys.stderr):
         found: dict[str, Any] = explain(
             args.folder, args.record, label=args.label, layout=args.layout, method=args.method,
-            out=Path(args.out),
+            out=Path(args.out), checks=args.checks,
         )  # fmt: skip
     print(f"{found['label']}: probability {found['probability']:.3f}, "
           f"threshold {found['threshold']:.3f}")  # fmt: skip
     for lead, share in found["leads"].items():
         print(f"  {lead:<4} {share:6.1%}")
+    if args.checks:
+        told = found["checks"]
+        print(f"deletion falls below random orders by {told['deletion_gain']:.3f} logits on the "
+              f"mean, insertion rises above by {told['insertion_gain']:.3f}; rank correlation with "
+              f"randomised weights {told['randomised']:+.2f}")  # fmt: skip
     print(args.out)
     return 0

@@ -16,20 +16,25 @@ from ecgvision.core.errors import ConfigError, DataError, LabelError
 from ecgvision.core.run_folder import read_metrics
 from ecgvision.data.patches import PatchDataModule, PatchDataset
 from ecgvision.evaluate.metrics.operating_points import OperatingPoints
+from ecgvision.interpret.cells import SECONDS, Logits
+from ecgvision.interpret.checks import curves, randomised, similarity
 from ecgvision.interpret.figure import attribution_figure, save_figure
 from ecgvision.interpret.gradients import integrated_gradients, patch_gradients
+from ecgvision.interpret.occlusion import occlusion
 from ecgvision.interpret.options import check_options
 from ecgvision.interpret.rollout import attention_rollout
 from ecgvision.interpret.samples import to_samples
 from ecgvision.systems.patchecg.network import PatchECG
 from ecgvision.trained_runs.build import build_data, open_run
 
-MEANING = {"gradients": "logits per sample", "rollout": "share of attention per patch"}
+MEANING = {"gradients": "logits per sample", "occlusion": "logits per sample",
+           "rollout": "share of attention per patch"}  # fmt: skip
 
 
 def explain(
-    run: str | Path, record: str, *, label: str | None, layout: str, method: str, out: Path
-) -> dict[str, Any]:
+    run: str | Path, record: str, *, label: str | None, layout: str, method: str, out: Path,
+    checks: bool = False,
+) -> dict[str, Any]:  # fmt: skip
     """Attribute the logit of one label for one record, and save a figure.
 
     Args:
@@ -37,12 +42,15 @@ def explain(
         record: record_id of the record.
         label: a code; None for the label with the largest probability.
         layout: layout that determines the observed samples.
-        method: `gradients` (integrated gradients), or `rollout` for PatchECG.
+        method: `gradients` (integrated gradients), `occlusion`, or `rollout` for PatchECG.
         out: path of the figure.
+        checks: also test the explanation; see `ecgvision.interpret.checks`.
 
     Returns:
         label, probability (as deployed), threshold, and `leads`: each lead's share of the sum of
-        absolute attributions.
+        absolute attributions. With `checks` also `checks`: `deletion_gain` and `insertion_gain`
+        over random orders, in logits, and `randomised`, the rank correlation with the explanation
+        of a network whose weights are permuted.
 
     Raises:
         ConfigError: for a run of another kind, or one that is not finished.
@@ -50,7 +58,8 @@ def explain(
         LabelError: for a label that the run does not have.
     """
     check_options(run, layout=layout, method=method, out=out)
-    config, _, task = opened = open_run(run)
+    opened = open_run(run)
+    config, task = opened.config, opened.task
     shown = copy.deepcopy(config)
     shown["data"]["layouts"] = [layout]
     data: Any = build_data(shown, opened.data.cohort)
@@ -72,7 +81,10 @@ def explain(
     save_figure(attribution_figure(ecg, attribution, title=title, meaning=MEANING[method]), out)
     size = np.nansum(np.abs(attribution), axis=1)
     total = float(size.sum()) or 1.0
-    return {
+    told: dict[str, Any] = {}
+    if checks:
+        told["checks"] = _checks(model, stream, value, observed, column, method, data, attribution)
+    return told | {
         "label": code,
         "probability": float(p[column]),
         "threshold": points.thresholds[column],
@@ -108,6 +120,10 @@ def _attribution(
 ) -> np.ndarray:  # fmt: skip
     if method == "rollout":
         return _whole(attention_rollout(model, value, observed)[0].numpy(), data)
+    if method == "occlusion":
+        logits = _logits(model, stream, observed)
+        seen = occlusion(logits, value[0], column, observed=observed[0], width=_width(data))
+        return _whole(seen.numpy(), data)
     if isinstance(model, PatchECG):
         found = patch_gradients(model, value, observed, column)
     else:
@@ -116,6 +132,36 @@ def _attribution(
             observed=observed, inputs=(observed,),
         )  # fmt: skip
     return _whole(found[0].numpy(), data)
+
+
+def _logits(model: Any, stream: str, observed: Tensor) -> Logits:
+    """Return the logits of signals under one mask."""
+
+    def logits(signals: Tensor) -> Tensor:
+        return model(signals, observed.expand(len(signals), *observed.shape[1:]))[stream]
+
+    return logits
+
+
+def _width(data: PatchDataModule) -> int:
+    """Return the samples of a cell."""
+    return max(1, round(SECONDS * data.settings.rate))
+
+
+def _checks(
+    model: Any, stream: str, value: Tensor, observed: Tensor, column: int, method: str,
+    data: PatchDataModule, attribution: np.ndarray,
+) -> dict[str, float]:  # fmt: skip
+    """Return the checks of an attribution; see `explain`."""
+    length = value[0, 0].numel()
+    shape, width = value.shape[1:], _width(data)
+    own = torch.from_numpy(np.nan_to_num(attribution[:, :length])).reshape(shape)
+    found = curves(_logits(model, stream, observed), value[0], column, own, observed=observed[0],
+                   width=width)  # fmt: skip
+    other = _attribution(randomised(model), stream, value, observed, column, method, data)
+    drawn = torch.from_numpy(np.nan_to_num(other[:, :length])).reshape(shape)
+    return {"deletion_gain": found.deletion_gain, "insertion_gain": found.insertion_gain,
+            "randomised": similarity(own, drawn, observed[0], width=width)}  # fmt: skip
 
 
 def _whole(grid: np.ndarray, data: PatchDataModule) -> np.ndarray:

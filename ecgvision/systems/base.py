@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.processors import loader_workers
+from ecgvision.evaluate.assessment.settings import DEFAULTS, AssessmentSettings
 from ecgvision.nn.training.optimizer_settings import OptimizerSettings
 
 if TYPE_CHECKING:  # slow to import, and not needed to check a configuration
@@ -32,11 +33,44 @@ NON_NETWORK_KEYS = ("reader", "reader_frozen", "weights")
 
 
 class Run(NamedTuple):
-    """A trained run that was opened: configuration, data, and the task with the best weights."""
+    """A trained run that was opened; the task has its best weights."""
 
     config: dict[str, Any]
     data: EcgDataModule
     task: BaseTask
+    folder: Path
+
+    def predict(
+        self, files: Sequence[str | Path], *, rate: float | None = None, unit: str | None = None,
+        orientation: str | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
+        """Predict the labels of new pictures or records by the run's bundle.
+
+        Args:
+            files: pictures and, of a run that reads signals, records. The package's page reader
+                reads its pictures.
+            rate, unit, orientation: what records' files leave out; see `read_record`.
+
+        Returns:
+            A row for each file: `file`, the probability of each label under its code, `positive`
+            (codes of the labels that reach their thresholds, separated by commas), and `error`
+            (why it could not be read, else None).
+
+        Raises:
+            BundleError: if the run has no bundle, or a damaged one.
+        """
+        from ecgvision.deploy.open_bundle import open_reader, open_student
+        from ecgvision.deploy.predict import as_table, predict_files
+        from ecgvision.deploy.predict_signal import is_record
+        from ecgvision.deploy.signal_bundle import SignalBundle
+        from ecgvision.shipped import NAME, resolve_bundle
+
+        bundle = open_student(self.folder / "bundle")
+        reads = isinstance(bundle, SignalBundle) and not all(is_record(file) for file in files)
+        reader = open_reader(resolve_bundle(NAME)) if reads else None
+        answers = predict_files(bundle, files, reader=reader, rate=rate, unit=unit,
+                                orientation=orientation)  # fmt: skip
+        return as_table(bundle, list(answers))
 
 
 @dataclass(frozen=True)
@@ -71,6 +105,10 @@ class EvaluationOptions:
         stores, pages, gain, speed: for readers only: other stores, the maximum number of pages,
             and mm/mV and mm/s of all pages.
         accelerator: accelerator of Lightning's trainer.
+        assessment: what is computed of labels; policies and scaling other than the defaults are
+            fitted on the run's own validation rows. Draws and seed are the run's own.
+        robustness: judge the test records in every layout under every artefact and print, and
+            nothing else.
         force: evaluate even if the result exists.
     """
 
@@ -83,6 +121,8 @@ class EvaluationOptions:
     gain: float | None = None
     speed: float | None = None
     accelerator: str = "auto"
+    assessment: AssessmentSettings = DEFAULTS
+    robustness: bool = False
     force: bool = False
 
 
@@ -187,7 +227,7 @@ class System(ABC):
         return ()
 
     def explanations(self, config: Config) -> tuple[str, ...]:
-        """Return the attribution methods of `ecgvision explain`: gradients, rollout."""
+        """Return the attribution methods of `ecgvision explain`: gradients, occlusion, rollout."""
         return ()
 
     def can_be_filled(self, config: Config) -> bool:
@@ -255,7 +295,7 @@ class System(ABC):
         data = self.data(config, cohort)
         task = self.build_task(config, data, pretrained=False)
         load_weights(task, Path(folder) / BEST, label_hash=cohort.scheme.hash)
-        return Run(config, data, task.eval())
+        return Run(config, data, task.eval(), Path(folder))
 
 
 def names(given: str | Sequence[Any] | None) -> tuple[str, ...]:

@@ -6,30 +6,34 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from ecgvision.core.atomic_io import write_json
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.run_folder import BEST, METRICS, read_config, read_metrics
 from ecgvision.data.drawn_pages import DrawnPages
 from ecgvision.data.module import EcgDataModule
 from ecgvision.data.patches import network_signal
 from ecgvision.evaluate import predictions
+from ecgvision.evaluate.assessment.assess import assess, fit_points
+from ecgvision.evaluate.assessment.settings import AssessmentSettings
 from ecgvision.evaluate.fills.fills import make_fill
 from ecgvision.evaluate.inference import predict
 from ecgvision.evaluate.metrics import operating_points
 from ecgvision.evaluate.metrics.operating_points import OperatingPoints
-from ecgvision.evaluate.report.run import write_report
+from ecgvision.evaluate.report.folder import TABLE, write_evaluation
 from ecgvision.evaluate.report.summary import describe
 from ecgvision.nn.checkpoints import weights_hash
 from ecgvision.nn.training.task import Batch
 from ecgvision.render.artefacts import CLEAN
 from ecgvision.systems.base import EvaluationOptions, System
+from ecgvision.systems.model_card import run_card
 
 FOLDER = "evaluations"
 
@@ -40,13 +44,18 @@ def evaluate_labels(system: System, run: Path, options: EvaluationOptions, *, co
     points = {stream: OperatingPoints.from_dict(p)
               for stream, p in stored["operating_points"].items()}  # fmt: skip
     config: dict[str, Any] = copy.deepcopy(read_config(run))
-    settings = change_views(system, config, options)
+    settings = change_views(system, config, options) | {"assessment": asdict(options.assessment)}
     digest = evaluation_id({**settings, "weights": weights_hash(run / BEST)}, code)
     kind = f"fill-{options.fill}" if options.fill else "layouts"
     folder = run / FOLDER / f"{kind}-{digest}"
     if (folder / METRICS).is_file() and not options.force:
         return folder
-    _, data, task = system.open(run, config)
+    opened = system.open(run, config)
+    data, task = opened.data, opened.task
+    settings_of = replace(options.assessment, draws=config["draws"], seed=config["seed"])
+    validation = _validation(run)
+    if options.assessment.policies or options.assessment.scaling != AssessmentSettings.scaling:
+        points = fit_points(validation, settings_of)[0]
     prepare = None
     if options.fill is not None:
         prepare = _Filled(options.fill, data, config, seed=config["seed"])
@@ -54,11 +63,23 @@ def evaluate_labels(system: System, run: Path, options: EvaluationOptions, *, co
     table = operating_points.apply(table, points)
     result = describe(config, data, table, points, code=code)
     result |= {"evaluation": settings, "run": run.name, "run_code": stored.get("code")}
-    predictions.save(table, folder / "predictions.parquet")
-    write_report(folder / "report.html", config=config, metrics=result, predictions=table,
-                 history=None, examples=())  # fmt: skip
-    write_json(folder / METRICS, result)
+    assessment = assess(pd.concat([validation, table], ignore_index=True), settings_of,
+                        points=points, records=data.cohort.records)  # fmt: skip
+    card = run_card(config, result, run.name)
+    write_evaluation(folder, metrics=result, table=table, assessment=assessment, config=config,
+                     card=card)  # fmt: skip
     return folder
+
+
+def _validation(run: Path) -> pd.DataFrame:
+    """Return the validation rows of a run's own predictions.
+
+    Raises:
+        DataError: if they are missing.
+    """
+    table = predictions.load(run / TABLE)
+    return predictions.select(table[[c for c in table.columns if not str(c).startswith("p_")]],
+                              split="val")  # fmt: skip
 
 
 def evaluation_id(judged: Mapping[str, Any], code: str) -> str:

@@ -19,11 +19,13 @@ from ecgvision.deploy.export_signal import export_signal
 from ecgvision.evaluate import predictions
 from ecgvision.evaluate.inference import predict
 from ecgvision.evaluate.metrics import operating_points
+from ecgvision.evaluate.report.model_card import FILE, as_markdown
 from ecgvision.evaluate.report.run import write_report
 from ecgvision.evaluate.report.summary import describe
 from ecgvision.nn.signal_student import SignalStudent
 from ecgvision.nn.training.task import BaseTask
 from ecgvision.systems.base import Config, System, Training, reads_pages
+from ecgvision.systems.model_card import run_card
 
 EXAMPLES = 6
 """Test pages shown in the report."""
@@ -81,6 +83,7 @@ def judge_labels(
     result = describe(config, data, table, points, code=training.code)
     result["data"] |= data.about()
     result["seen"] = training.seen
+    card = run_card(config, result, folder.name)
     shown: list[dict[str, Any]] = []
     stream = task.streams[0]
     student = system.student(config, task.model, points[stream])
@@ -89,6 +92,7 @@ def judge_labels(
             student, folder / "bundle", scheme=data.cohort.scheme, points=points[stream],
             metrics=result["test"][stream], check=check_signals(data),
             info={"exp": config["exp"], "run": folder.name, "layouts": list(data.layouts)},
+            documents={FILE: as_markdown(card)},
         )  # fmt: skip
     elif student is not None and isinstance(data, PairedDataModule):
         shown = examples(table, data, stream)
@@ -99,9 +103,10 @@ def judge_labels(
             info={"exp": config["exp"], "run": folder.name, "layouts": list(data.layouts),
                   "artefacts": list(data.artefacts)},
             tolerance=READ_TOLERANCE if behind_reader else TOLERANCE, batched=not behind_reader,
+            documents={FILE: as_markdown(card)},
         )  # fmt: skip
     result["wall_seconds"] = round(time.monotonic() - training.started, 1)
     write_report(folder / "report.html", config=dict(config), metrics=result, predictions=table,
-                 history=training.history, examples=shown)  # fmt: skip
+                 history=training.history, examples=shown, card=card)  # fmt: skip
     write_json(folder / METRICS, result)
     return result

@@ -35,14 +35,17 @@ class LabelledSystem(System, ABC):
 
     def summary(self, result: Mapping[str, Any]) -> str:
         """Return the macro AUROC of each stream, its records and views, and labels left out."""
-        from ecgvision.evaluate.report.summary import lines
+        from ecgvision.evaluate.report.summary import lines, worst_cells
 
-        return lines(result["test"])
+        return worst_cells(result["cells"]) if "cells" in result else lines(result["test"])
 
     def check_evaluation(self, options: EvaluationOptions, run: str | Path) -> None:
         readers = (options.pages, options.gain, options.speed)
         if options.stores or any(value is not None for value in readers):
             raise ConfigError("only a reader takes --store, --pages, --gain and --speed", file=run)
+        if options.robustness and (options.artefacts or options.images or options.fill):
+            raise ConfigError("--robustness has its own artefacts, and takes --layouts alone",
+                              file=run)  # fmt: skip
 
     def evaluate(self, run: Path, options: EvaluationOptions, *, code: str) -> Path:
         """Evaluate every test record in every layout with every artefact.
@@ -60,5 +63,8 @@ class LabelledSystem(System, ABC):
             LayoutError: for an unknown layout.
         """
         from ecgvision.systems.evaluation import evaluate_labels
+        from ecgvision.systems.robustness import evaluate_robustness
 
+        if options.robustness:
+            return evaluate_robustness(self, run, options, code=code)
         return evaluate_labels(self, run, options, code=code)

@@ -1,4 +1,4 @@
-"""`ecgvision evaluate`: re-evaluate trained runs, including page readers, layout by layout."""
+"""`ecgvision evaluate`: judge trained runs, page readers, and predictions of other models."""
 
 from __future__ import annotations
 
@@ -9,72 +9,28 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ecgvision.core.arguments import COUNT, GAIN, SPEED
 from ecgvision.core.errors import ConfigError
-from ecgvision.evaluate.fills.fills import FILLS
-from ecgvision.shipped import NAME, resolve_run
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `ecgvision evaluate`."""
-    parser.description = (
-        "Judge trained runs on their test split, layout by layout and artefact by artefact. No "
-        "stream sees what the page does not show; temperature and thresholds stay as the run "
-        "fitted them on validation. A reader (+exp=read) is judged on what `digitize` would write: "
-        "SNR, correlation, and errors of amplitudes, intervals and time."
-    )
-    parser.epilog = (
-        "Example: ecgvision evaluate runs/vizecg/RUN --layouts 3x4,3x4+II,6x2,12x1,random. "
-        "Writes RUN/evaluations/…/{metrics.json,predictions.parquet,report.html}; "
-        "what has been judged before is shown again (--force repeats it). The package's own reader "
-        "on other records: ecgvision evaluate shipped --store stores/own --artefacts clean,photo"
-    )
-    parser.add_argument(
-        "runs",
-        nargs="+",
-        metavar="RUN",
-        help=f"directories of finished runs; {NAME}: the package's reader",
-    )
-    parser.add_argument("--layouts", default=(), type=_names, metavar="A,B,…",
-                        help="e.g. 3x4,3x4+II,6x2,12x1; random draws from six, any draws any; "
-                        "V1.V2_V5.V6+II is written out; default: the run's own")  # fmt: skip
-    parser.add_argument("--artefacts", type=_names, default=(), metavar="A,B,…",
-                        help="e.g. clean,scan,photo; default: the run's own")  # fmt: skip
-    parser.add_argument("--images", type=_names, default=(), metavar="DIR,…",
-                        help="judge on pages that were drawn beforehand (data_prep.render_images, "
-                        "e.g. by ecg-image-kit), a folder for each store; default: draw "
-                        "them")  # fmt: skip
-    parser.add_argument(
-        "--fill", choices=FILLS, help="fill what is missing before a network that reads signals"
-    )
-    parser.add_argument("--store", default=(), type=_names, metavar="A,B,…",
-                        help="of a reader: draw pages of these stores' records instead of the "
-                        "run's")  # fmt: skip
-    parser.add_argument("--pages", type=_pages, metavar="N|DIR",
-                        help="of a reader: at most so many drawn pages, default: as the run; or a "
-                        "folder of real pictures with a table of places, places.jsonl, to judge "
-                        "on instead of drawn pages; also of a bundle of signals, behind the "
-                        "package's reader")  # fmt: skip
-    parser.add_argument("--gain", type=GAIN, metavar="MM",
-                        help="of a reader: mm/mV of all pages; default: as the run")  # fmt: skip
-    parser.add_argument("--speed", type=SPEED, metavar="MM",
-                        help="of a reader: mm/s of all pages; default: as the run")  # fmt: skip
-    parser.add_argument("--accelerator", default="auto", choices=("auto", "cpu", "cuda", "mps"),
-                        help="default %(default)s")  # fmt: skip
-    parser.add_argument("--force", action="store_true", help="judge again")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _pages(text: str) -> int | Path:
-    return COUNT(text) if text.lstrip("+-").isdigit() else Path(text)
+from ecgvision.shipped import resolve_run
+from ecgvision.trained_runs.arguments import assessment_settings
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate the runs and print the results; return the exit code."""
+    if args.predictions is not None:
+        from ecgvision.trained_runs import other_model
+
+        return other_model.run(args)
+    if args.bundle is not None:
+        from ecgvision.trained_runs import external_validation
+
+        return external_validation.run(args)
+    if args.paired:
+        from ecgvision.trained_runs import paired_runs
+
+        return paired_runs.run(args)
+    if not args.runs:
+        raise ConfigError("nothing to judge", remedy="Give a run's directory, or --predictions and "
+                          "--labels")  # fmt: skip
     if isinstance(args.pages, Path):
         return _run_folder(args)
     check(args)
@@ -117,6 +73,22 @@ def _run_folder(args: argparse.Namespace) -> int:
     return page_folder.run(args.runs[0], args.pages, as_json=args.json)
 
 
+TABLE_OPTIONS = (
+    "scans",
+    "check",
+    "labels",
+    "key",
+    "patients",
+    "codes",
+    "match",
+    "common",
+    "out",
+    "seed",
+    "draws",
+)
+"""Options of predictions and pairs; a run has its own seed and number of draws."""
+
+
 def check(args: argparse.Namespace) -> None:
     """Refuse invalid arguments before anything slow is imported.
 
@@ -134,6 +106,10 @@ def check(args: argparse.Namespace) -> None:
     from ecgvision.systems import get_system  # imports nothing slow
     from ecgvision.systems.base import EvaluationOptions
 
+    for option in TABLE_OPTIONS:
+        if getattr(args, option) not in (None, False, ()):
+            raise ConfigError(f"--{option} is of --predictions, --bundle or --paired",
+                              value=getattr(args, option))  # fmt: skip
     for folder in args.runs:
         path = resolve_run(folder)
         system = get_system(read_config(path)["exp"])
@@ -158,5 +134,7 @@ def check(args: argparse.Namespace) -> None:
 def _options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the fields of `EvaluationOptions`."""
     same = ("layouts", "artefacts", "images", "fill", "pages", "gain", "speed", "accelerator",
-            "force")  # fmt: skip
-    return {"stores": args.store} | {key: getattr(args, key) for key in same}
+            "robustness", "force")  # fmt: skip
+    return {"stores": args.store, "assessment": assessment_settings(args)} | {
+        key: getattr(args, key) for key in same
+    }

@@ -17,13 +17,14 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 from ecgvision.core.errors import ConfigError, DataError, RecordError, StoreError
 from ecgvision.core.settings import declared
 from ecgvision.store.packed import Store
-from ecgvision.systems import SYSTEMS
+from ecgvision.systems import SYSTEMS, get_system
 from experiments import usage
 from experiments.check import known_settings
 from experiments.configure import configure
 from experiments.settings import Run
 from experiments.sources import _cached, stores
 from experiments.stages import trainable
+from experiments.wandb_log import BEST_FIGURE
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPS = sorted(file.stem for file in (ROOT / "experiments/exp").glob("*.yaml"))
@@ -195,16 +196,28 @@ def combinations(parameters: dict) -> list[dict]:
     return out
 
 
-def test_the_sweep_builds_commands_that_hydra_parses():
-    sweep = yaml.safe_load((ROOT / "experiments/sweeps/vizecg.yaml").read_text())
+SWEEPS = sorted((ROOT / "experiments" / "sweeps").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", SWEEPS, ids=lambda file: file.stem)
+def test_a_sweep_builds_commands_that_hydra_parses(file):
+    sweep = yaml.safe_load(file.read_text())
+    literal = [part for part in sweep["command"] if "=" in part]
     for chosen in combinations(sweep["parameters"]):
         arguments = create_sweep_command_args({"args": chosen})["args_no_hyphens"]
-        literal = [part for part in sweep["command"] if "=" in part]
         config = configure([*literal, *arguments])
-        assert config["exp"] == "vizecg"
+        assert f"+exp={config['exp']}" in literal
         assert config["logger"] == "wandb"
         for name, spec in chosen.items():
-            section, key = name.split(".")
-            assert config[section][key] == spec["value"]
-    logged = sweep["metric"]["name"]
-    assert logged == "val/image_auroc"
+            found = config
+            for key in name.split("."):
+                found = found[key]
+            assert found == spec["value"]
+    system = get_system(config["exp"])
+    figure, mode = system.monitor(config)
+    assert sweep["metric"]["name"] == BEST_FIGURE + figure.partition("/")[2]
+    assert sweep["metric"]["goal"] == {"max": "maximize", "min": "minimize"}[mode]
+
+
+def test_every_system_that_is_trained_for_labels_or_pages_has_a_sweep():
+    assert {file.stem for file in SWEEPS} >= {"vizecg", "patchecg", "mvkt", "ssl", "read"}

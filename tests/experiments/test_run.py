@@ -266,17 +266,30 @@ def test_wandb_offline_holds_the_figures(tiny_store, tmp_path, monkeypatch, with
         folder = run(tiny(tiny_store, tmp_path, "logger=wandb", "trainer.max_epochs=1"))
     wandb.teardown()  # finishing a run returns before its file is whole on the disk
     (file,) = folder.glob("wandb/offline-run-*/run-*.wandb")
-    logged = {}
+    logged, defined, artifacts = {}, {}, {}
     for content in wandb_records(file):
         record = Record()
         record.ParseFromString(content)
         for item in record.history.item:
             name = item.key or "/".join(item.nested_key)
             logged[name] = json.loads(item.value_json)
+        if record.HasField("metric"):
+            defined[record.metric.name] = record.metric.summary.max
+        if record.request.HasField("log_artifact"):
+            artifact = record.request.log_artifact.artifact
+            artifacts[artifact.type] = list(artifact.aliases)
+        if record.HasField("run"):
+            assert record.run.job_type == "vizecg"
+        if record.HasField("artifact"):
+            artifacts[record.artifact.type] = list(record.artifact.aliases)
     metrics = json.loads((folder / "metrics.json").read_text())
     expected = metrics["test"]["image"]["macro_auroc"]["value"]
     assert logged["test/image_auroc"] == pytest.approx(expected)
     assert {"train/loss", "val/loss", "val/image_auroc"} <= set(logged)
+    assert logged["best/image_auroc"] == logged["val/image_auroc"]  # of one epoch
+    assert defined["val/image_auroc"]
+    assert logged["test/predictions/nrows"] > 0, sorted(logged)
+    assert {"best", folder.name} <= set(artifacts["model"])
 
 
 def test_precision_follows_the_device(monkeypatch):

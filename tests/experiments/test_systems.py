@@ -86,6 +86,20 @@ def test_a_run_opened_again_answers_as_its_table_says(patches):
     )
 
 
+def test_an_opened_run_predicts_new_records(patches, tmp_path):
+    opened = build.open_run(patches)
+    signal = opened.data.cohort.signal(0, 10, 100)
+    np.save(tmp_path / "a.npy", signal)
+    (tmp_path / "b.npy").write_bytes(b"nothing")
+    table = opened.predict([tmp_path / "a.npy", tmp_path / "b.npy"], rate=100)
+    bundle = SignalBundle.open(patches / "bundle")
+    value, observed = bundle.window(signal, 100)
+    wanted = bundle.run(value[None], observed[None])[1][0]
+    np.testing.assert_allclose(table.loc[0, list(bundle.codes)].astype(float), wanted, atol=1e-6)
+    assert table["error"].isna().tolist() == [True, False]
+    assert table.loc[1, list(bundle.codes)].isna().all()
+
+
 def test_training_items_name_no_layout(patches):
     assert build.open_run(patches).data.dataset("train")[(0, 0)]["layout"] == NO_LAYOUT
 

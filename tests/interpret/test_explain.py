@@ -40,7 +40,13 @@ def runs(tiny_store, tmp_path_factory) -> dict[str, Path]:
 
 @pytest.mark.parametrize(
     ("kind", "method"),
-    [("patchecg", "gradients"), ("patchecg", "rollout"), ("signal", "gradients")],
+    [
+        ("patchecg", "gradients"),
+        ("patchecg", "rollout"),
+        ("patchecg", "occlusion"),
+        ("signal", "gradients"),
+        ("signal", "occlusion"),
+    ],
 )
 def test_the_answer_is_the_runs_own_and_shares_are_of_what_was_shown(runs, tmp_path, kind, method):
     out = tmp_path / "deep" / "why.png"
@@ -51,6 +57,14 @@ def test_the_answer_is_the_runs_own_and_shares_are_of_what_was_shown(runs, tmp_p
     assert found["probability"] == pytest.approx(row["p_MI"], abs=1e-4)
     assert sum(found["leads"].values()) == pytest.approx(1, abs=1e-5)
     assert cv2.imread(str(out)).shape[2] == 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_explanation_can_be_checked(runs, tmp_path, capsys, kind):
+    code = main(["explain", str(runs[kind]), "--record", "tiny/009", "--label", "MI", "--method",
+                 "occlusion", "--checks", "--out", str(tmp_path / "a.png")])  # fmt: skip
+    assert code == 0
+    assert "rank correlation with randomised weights" in capsys.readouterr().out
 
 
 def test_the_likeliest_label_is_taken_where_none_is_named(runs, tmp_path, capsys):

@@ -19,6 +19,7 @@ from ecgvision.data.drawn_pages import DrawnPages
 from ecgvision.data.network_input import to_network
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.evaluate import predictions
+from ecgvision.evaluate.assessment.settings import AssessmentSettings
 from ecgvision.systems import get_system
 from ecgvision.systems.base import EvaluationOptions
 from ecgvision.systems.evaluation import change_views
@@ -180,3 +181,37 @@ def test_other_weights_are_judged_anew(signal_run, tmp_path):
     second = evaluate_run(copy, layouts=["3x4"])
     assert second != first
     assert evaluate_run(copy, layouts=["3x4"]) == second
+
+
+def test_the_matrix_of_layouts_and_conditions(image_run, signal_run, monkeypatch, capsys):
+    from ecgvision.systems import robustness
+
+    monkeypatch.setattr(robustness, "ARTEFACTS", ("blur",))
+    monkeypatch.setattr(robustness, "STRENGTHS", (0.5,))
+    monkeypatch.setattr(
+        robustness, "PRINTS", {"5 mm/mV": {"gain": 5.0}, "50 mm/s": {"speed": 50.0}}
+    )
+    assert main(["evaluate", str(image_run), "--robustness", "--layouts", "3x4"]) == 0
+    assert "Largest losses" in capsys.readouterr().out
+    (folder,) = (image_run / "evaluations").glob("robustness-*")
+    found = json.loads((folder / "metrics.json").read_text())
+    conditions = {cell["condition"] for cell in found["cells"]}
+    assert {"clean", "blur*0.5", "5 mm/mV"} <= conditions
+    assert {cell["stream"] for cell in found["cells"]} >= {"image", "fused"}
+    assert "Pages of the worst cells" in (folder / "report.html").read_text(encoding="utf-8")
+    assert main(["evaluate", str(signal_run), "--robustness"]) == 2
+    assert "meets no artefact" in capsys.readouterr().err
+    assert main(["evaluate", str(image_run), "--robustness", "--artefacts", "photo"]) == 2
+    assert "--layouts alone" in capsys.readouterr().err
+
+
+def test_policies_are_fitted_on_the_runs_own_validation_rows(signal_run):
+    settings = AssessmentSettings(policies=("sensitivity>=0.9", "youden"), scaling="intercept")
+    folder = evaluate_run(signal_run, assessment=settings)
+    own, found = (json.loads((f / "metrics.json").read_text()) for f in (signal_run, folder))
+    assert found["operating_points"]["signal"]["policy"] == "sensitivity>=0.9"
+    assert found["operating_points"] != own["operating_points"]
+    rows = found["assessment"]["tables"]["operating_points"]
+    assert {row["policy"] for row in rows} == {"sensitivity>=0.9", "youden"}
+    assert (folder / "tables" / "calibration.csv").is_file()
+    assert "<h2>Decisions</h2>" in (folder / "report.html").read_text(encoding="utf-8")

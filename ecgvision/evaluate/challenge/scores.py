@@ -28,7 +28,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ecgvision.core.errors import DataError
 from ecgvision.core.input_files import TABLE, check_input
-from ecgvision.evaluate.metrics.bootstrap import interval, weight_blocks
+from ecgvision.evaluate.metrics.bootstrap import weight_blocks
+from ecgvision.evaluate.metrics.intervals import percentile
 from ecgvision.labels.cinc_tables import (
     CINC2020,
     CINC2021,
@@ -176,7 +177,7 @@ def metric_interval(
     """
     values = earned(*checked(targets, called, challenge), challenge)
     samples = [_scaled(w @ values) for w in weight_blocks(patients, draws, seed)]
-    return interval(np.concatenate(samples))
+    return percentile(np.concatenate(samples))
 
 
 def checked(

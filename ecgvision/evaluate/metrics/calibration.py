@@ -1,4 +1,4 @@
-"""Calibration: Brier score, expected calibration error and the points of a reliability diagram."""
+"""Calibration: Brier score and its parts, calibration error, points of a reliability diagram."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import isotonic_regression
 
 BINS = 10
 """Our default: with a few hundred records, ten bins still hold dozens each."""
@@ -19,9 +20,46 @@ class Reliability(NamedTuple):
     records: NDArray[np.int64]
 
 
+class BrierParts(NamedTuple):
+    """Brier score as miscalibration - discrimination + uncertainty; see `brier_parts`."""
+
+    miscalibration: float
+    discrimination: float
+    uncertainty: float
+
+
 def brier(p: ArrayLike, y: ArrayLike) -> float:
     """Return the Brier score (Brier 1950): the mean of (p - y)^2 over all records and labels."""
     return float(np.mean((np.asarray(p, np.float64) - np.asarray(y, np.float64)) ** 2))
+
+
+def brier_parts(p: ArrayLike, y: ArrayLike) -> BrierParts:
+    """Return the parts of one label's Brier score, without bins.
+
+    Miscalibration is what isotonic recalibration on the same records would gain, discrimination
+    what its result is better than the share of positives, uncertainty the score of that share
+    (Dimitriadis, Gneiting and Jordan 2021, Stable reliability diagrams).
+
+    Args:
+        p: (N,) probabilities.
+        y: (N,) of 0 and 1.
+    """
+    p, y = np.asarray(p, np.float64), np.asarray(y, np.float64)
+    level_of = np.unique(p, return_inverse=True)[1]
+    mass = np.bincount(level_of)
+    share = np.bincount(level_of, y) / mass
+    fitted = isotonic_regression(share, weights=mass).x[level_of]
+    known = float(y.mean())
+    uncertainty = known * (1 - known)
+    best = brier(fitted, y)
+    return BrierParts(brier(p, y) - best, uncertainty - best, uncertainty)
+
+
+def bin_of(p: ArrayLike, bins: int = BINS) -> NDArray[np.int64]:
+    """Return the (N,) bin of each probability; bins have equal mass, equal ones share a bin."""
+    p = np.asarray(p, np.float64)
+    edges = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)[1:-1]))
+    return np.searchsorted(edges, p, side="right")
 
 
 def reliability(p: ArrayLike, y: ArrayLike, bins: int = BINS) -> Reliability:
@@ -33,12 +71,11 @@ def reliability(p: ArrayLike, y: ArrayLike, bins: int = BINS) -> Reliability:
         bins: how many.
     """
     p, y = np.asarray(p, np.float64), np.asarray(y, np.float64)
-    edges = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)[1:-1]))
-    bin_of = np.searchsorted(edges, p, side="right")
-    count = np.bincount(bin_of, minlength=len(edges) + 1)
+    inside = bin_of(p, bins)
+    count = np.bincount(inside)
     kept = count > 0
-    predicted = np.bincount(bin_of, p, len(edges) + 1)[kept] / count[kept]
-    observed = np.bincount(bin_of, y, len(edges) + 1)[kept] / count[kept]
+    predicted = np.bincount(inside, p)[kept] / count[kept]
+    observed = np.bincount(inside, y)[kept] / count[kept]
     return Reliability(predicted, observed, count[kept])
 
 

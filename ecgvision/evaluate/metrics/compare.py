@@ -1,27 +1,18 @@
-"""Paired comparison of two systems on the same records, with the same draws of patients.
-
-The difference of two systems on the same records varies far less than either system. It therefore
-has an interval of its own; whether the two systems' intervals overlap is no test of it.
-"""
+"""Tables of two systems brought together: CSV files read as predictions, and rows in one order."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import logit
 
 from ecgvision.core.errors import DataError
 from ecgvision.core.input_files import TABLE, check_input
-from ecgvision.evaluate.metrics.bootstrap import Scores, interval, macro, patients_of
-from ecgvision.evaluate.metrics.kernels import METRICS
-from ecgvision.evaluate.metrics.operating_points import OperatingPoints
-from ecgvision.evaluate.predictions import codes_of, logits_of, targets_of, validate
+from ecgvision.evaluate.predictions import codes_of, targets_of, validate
 
 THRESHOLD_FREE = ("auroc", "auprc")
 
@@ -149,87 +140,3 @@ def _merge_patients(a: pd.DataFrame, b: pd.DataFrame) -> None:
         raise DataError("patients of a record differ", value=str(a.index[wrong][0]))
     known = np.where(ours != "", ours, theirs)
     a["patient_id"], b["patient_id"] = known, known
-
-
-def paired(
-    a: pd.DataFrame,
-    b: pd.DataFrame,
-    points: tuple[OperatingPoints, OperatingPoints] | None = None,
-    *,
-    match: str | None = None,
-    common: bool = False,
-    draws: int = 1000,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Compare system A with system B: both values and the difference A - B, macro and per label.
-
-    Args:
-        a, b: predictions tables with one row per record.
-        points: operating points of A and B; without them only AUROC and AUPRC are compared.
-        match, common: see `align`.
-        draws: bootstrap draws.
-        seed: of the draws.
-
-    Returns:
-        {"n", "patients", "draws", "skipped", "macro_<metric>": figure, "per_class": {code:
-        {metric: figure}}}. A figure is {"a", "b", "difference", "ci95", "p"}; p is described in
-        `p_value`.
-
-    Raises:
-        DataError: if the tables cannot be paired.
-    """
-    validate(a)
-    validate(b)
-    a, b = align(a, b, match=match, common=common)
-    patients = patients_of(a)
-    codes = codes_of(a)
-    metrics = METRICS if points else THRESHOLD_FREE
-    values, samples = [], []
-    for i, table in enumerate((a, b)):
-        z = logits_of(table)
-        called = points[i].decisions(points[i].probabilities(z)) if points else None
-        scores = Scores(z, targets_of(table), called)
-        values.append(scores.value()[:, : len(metrics)])
-        samples.append(scores.bootstrap(patients, draws=draws, seed=seed)[:, :, : len(metrics)])
-    macros = [macro(v) for v in values], [macro(s) for s in samples]
-    result: dict[str, Any] = {
-        "n": len(a),
-        "patients": int(patients.max()) + 1,
-        "draws": draws,
-        "skipped": [c for c, row in zip(codes, values[0], strict=True) if np.isnan(row[0])],
-    }
-    for m, name in enumerate(metrics):
-        result[f"macro_{name}"] = _figure(
-            [v[m] for v in macros[0]], macros[1][0][:, m] - macros[1][1][:, m]
-        )
-    result["per_class"] = {
-        code: {
-            name: _figure([v[c, m] for v in values], samples[0][:, c, m] - samples[1][:, c, m])
-            for m, name in enumerate(metrics)
-        }
-        for c, code in enumerate(codes)
-    }
-    return result
-
-
-def _figure(values: list[float], differences: NDArray[np.float64]) -> Mapping[str, Any]:
-    if np.isnan(values).any():
-        return {"a": None, "b": None, "difference": None, "ci95": [None, None], "p": None}
-    return {
-        "a": float(values[0]),
-        "b": float(values[1]),
-        "difference": float(values[0] - values[1]),
-        "ci95": list(interval(differences) or (None, None)),
-        "p": p_value(differences),
-    }
-
-
-def p_value(differences: NDArray[np.float64]) -> float:
-    """Return the two-sided bootstrap p-value of (draws,) differences against 0.
-
-    It is twice the smaller share of draws on either side of 0 (Davison and Hinkley 1997). One is
-    added to both counts, so that it is never 0.
-    """
-    d = differences[~np.isnan(differences)]
-    low, high = np.count_nonzero(d <= 0), np.count_nonzero(d >= 0)
-    return float(min(1.0, 2 * (min(low, high) + 1) / (len(d) + 1)))

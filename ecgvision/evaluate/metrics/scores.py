@@ -2,8 +2,9 @@
 
 A key `<stream>` pools all test rows of a stream over layouts and artefacts. A stream shown several
 layouts also has a key `<stream>@<layout>` for each, and one shown several artefacts a key
-`<stream>@<artefact>` for each. Intervals are percentiles of the patient-level bootstrap, so a
-record shown in several layouts does not count as several patients.
+`<stream>@<artefact>` for each. Intervals are those of the patient-level bootstrap, so a record
+shown in several layouts does not count as several patients; see `strata` and `intervals` for rare
+labels.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import pandas as pd
 
 from ecgvision.core.errors import DataError
 from ecgvision.evaluate.metrics import calibration
-from ecgvision.evaluate.metrics.bootstrap import Scores, interval, macro, patients_of
+from ecgvision.evaluate.metrics.bootstrap import Scores, macro, patients_of
+from ecgvision.evaluate.metrics.intervals import Kind, figure, kinds
 from ecgvision.evaluate.metrics.kernels import METRICS
 from ecgvision.evaluate.metrics.operating_points import OperatingPoints
+from ecgvision.evaluate.metrics.strata import strata_of
 from ecgvision.evaluate.predictions import codes_of, logits_of, select, targets_of, validate
 
 
@@ -82,8 +85,12 @@ def evaluate_rows(
     p = points.probabilities(z)
     scores = Scores(z, y, points.decisions(p))
     value = scores.value()
-    samples = scores.bootstrap(patients, draws=draws, seed=seed)
-    macro_value, macro_samples = macro(value), macro(samples)
+    samples = scores.bootstrap(patients, draws=draws, seed=seed, strata=strata_of(patients, y))
+    left_out = scores.jackknife(patients)
+    macro_value, macro_samples, macro_left_out = macro(value), macro(samples), macro(left_out)
+    kind = kinds(patients, y)
+    defined = [k for k, row in zip(kind, value, strict=True) if not np.isnan(row[0])]
+    macro_kind: Kind = "percentile" if "percentile" in defined else "bca"
     result: dict[str, Any] = {
         "n": len(rows),
         "records": int(rows["record_id"].nunique()),
@@ -94,20 +101,20 @@ def evaluate_rows(
         "ece": calibration.classwise_ece(p, y),
     }
     for m, name in enumerate(METRICS):
-        result[f"macro_{name}"] = _figure(macro_value[m], macro_samples[:, m])
+        result[f"macro_{name}"] = figure(
+            macro_value[m], macro_samples[:, m], left_out=macro_left_out[:, m], kind=macro_kind
+        )
     result["per_class"] = {
         code: {
             "positives": int(y[:, c].sum()),
             "threshold": points.thresholds[c],
-            **{name: _figure(value[c, m], samples[:, c, m]) for m, name in enumerate(METRICS)},
+            "interval": kind[c],
+            **{
+                name: figure(value[c, m], samples[:, c, m], left_out=left_out[:, c, m],
+                             kind=kind[c])
+                for m, name in enumerate(METRICS)
+            },
         }
         for c, code in enumerate(codes)
-    }
+    }  # fmt: skip
     return result
-
-
-def _figure(value: float, samples: np.ndarray) -> dict[str, Any]:
-    """Return a value with its interval; None where it is undefined, as JSON has no NaN."""
-    if np.isnan(value):
-        return {"value": None, "ci95": [None, None]}
-    return {"value": float(value), "ci95": list(interval(samples) or (None, None))}

@@ -28,9 +28,9 @@ def decimals(value: float | None, digits: int = 3, *, scale: float = 1) -> str:
     return "" if value is None else f"{scale * value:.{digits}f}"
 
 
-def signed(value: float) -> str:
-    """Format a number with its sign, with a true minus, and three decimals."""
-    return f"{value:+.3f}".replace("-", "−")
+def signed(value: float, digits: int = 3) -> str:
+    """Format a number with its sign, with a true minus."""
+    return f"{value:+.{digits}f}".replace("-", "−")
 
 
 def thousands(value: int) -> str:

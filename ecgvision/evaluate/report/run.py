@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ecgvision.core.errors import DataError
+from ecgvision.evaluate.assessment.assess import Assessment
 from ecgvision.evaluate.metrics import curves
 from ecgvision.evaluate.predictions import (
     codes_of,
@@ -19,8 +20,10 @@ from ecgvision.evaluate.predictions import (
     validate,
 )
 from ecgvision.evaluate.report import figures
+from ecgvision.evaluate.report.assessed import assessed_values
 from ecgvision.evaluate.report.examples import example_values
 from ecgvision.evaluate.report.html import svg_figure, thousands, write_page
+from ecgvision.evaluate.report.model_card import Section
 
 TEMPLATE = Path(__file__).with_name("run.html.j2")
 
@@ -37,6 +40,9 @@ def write_report(
     history: pd.DataFrame | None,
     examples: Sequence[Mapping[str, Any]],
     draws: int = curves.BAND_DRAWS,
+    assessment: Assessment | None = None,
+    title: str | None = None,
+    card: Sequence[Section] = (),
 ) -> None:
     """Write the report; the file appears whole or not at all.
 
@@ -51,6 +57,9 @@ def write_report(
             "layout" and "artefact", which choose among the record's answers, and "text", a
             sentence below the answers}.
         draws: bootstrap draws for the bands of the curves.
+        assessment: decisions, calibration and subgroups; None leaves them out.
+        title: of the page; default: the experiment's name.
+        card: the model card, see `model_card.sections`; empty: none.
 
     Raises:
         DataError: if the table has no probabilities, or no test rows of a stream in the metrics.
@@ -65,7 +74,8 @@ def write_report(
     write_page(
         path,
         TEMPLATE,
-        title=f"{metrics.get('exp') or 'ecgvision'}: test report",
+        title=title or f"{metrics.get('exp') or 'ecgvision'}: test report",
+        assessment=None if assessment is None else assessed_values(assessment),
         facts=_facts(metrics),
         skipped=metrics.get("skipped") or [],
         columns=COLUMNS,
@@ -85,6 +95,7 @@ def write_report(
         ),
         training=None if history is None else svg_figure(figures.training(history), "By epoch."),
         examples=example_values(examples, tables, metrics),
+        card=card,
         config=config,
     )  # fmt: skip
 

@@ -98,6 +98,17 @@ def lines(test: Mapping[str, Any]) -> str:
     return "\n".join(out)
 
 
+def worst_cells(cells: Sequence[Mapping[str, Any]], count: int = 5) -> str:
+    """Return the cells of a robustness matrix with the largest losses, as text for the terminal."""
+    known = [cell for cell in cells if cell["change"] is not None]
+    worst = sorted(known, key=lambda cell: cell["change"])[:count]
+    lines = [f"{len(cells)} cells. Largest losses of macro AUROC against the clean page:"]
+    lines += [f"  {c['stream']}, {c['layout']}, {c['condition']}: {c['change']:+.3f} "
+              f"({c['change_low']:+.3f} to {c['change_high']:+.3f}), to {c['auroc']:.3f}"
+              for c in worst]  # fmt: skip
+    return "\n".join(lines)
+
+
 def _counted(figures: Mapping[str, Any]) -> str:
     """Return the number of records, and of views if a record has several."""
     views = figures["n"]

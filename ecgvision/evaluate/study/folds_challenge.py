@@ -22,7 +22,8 @@ from ecgvision.evaluate.challenge.scores import (
     challenge_metric,
     earned,
 )
-from ecgvision.evaluate.metrics.bootstrap import interval, patients_of, weight_blocks
+from ecgvision.evaluate.metrics.bootstrap import patients_of, weight_blocks
+from ecgvision.evaluate.metrics.intervals import percentile
 from ecgvision.evaluate.predictions import codes_of, logits_of, select, targets_of
 
 
@@ -81,7 +82,7 @@ def _stream(
         for weights in weight_blocks(patients, draws, seed)
     ]
     return ChallengeFolds(
-        challenge.name, np.array(values), np.array(pooled), interval(np.concatenate(samples))
+        challenge.name, np.array(values), np.array(pooled), percentile(np.concatenate(samples))
     )
 
 

@@ -24,9 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.core.errors import ConfigError, DataError
-from ecgvision.evaluate.metrics.bootstrap import Scores, interval, macro, weight_blocks
-from ecgvision.evaluate.metrics.compare import p_value
+from ecgvision.evaluate.metrics.bootstrap import Scores, macro, weight_blocks
+from ecgvision.evaluate.metrics.intervals import percentile
 from ecgvision.evaluate.metrics.kernels import METRICS
+from ecgvision.evaluate.metrics.paired import p_value
+from ecgvision.evaluate.metrics.strata import strata_of
 from ecgvision.evaluate.study.records import Arm, Matched, match
 from ecgvision.evaluate.study.values import Difference, Entry, Kind, StudyTable, measures_of
 
@@ -138,7 +140,9 @@ def _measure(
     samples = np.empty((count, len(scores), draws))
     start = 0
     # patients, not records, are drawn: a view that lacks some of them takes part in the same draws
-    for block in weight_blocks(np.arange(matched.patients), draws, seed):
+    strata = strata_of(np.concatenate([view.patients for view in matched.views]),
+                       np.concatenate([view.targets for view in matched.views]))  # fmt: skip
+    for block in weight_blocks(np.arange(matched.patients), draws, seed, strata):
         part = slice(start, start := start + len(block))
         for v, view in enumerate(matched.views):
             weights = np.ascontiguousarray(block[:, view.patients])
@@ -161,7 +165,7 @@ def _entry(
     defined = drawn[~np.isnan(drawn)]
     bias = float(defined.mean() - value) if len(defined) else None
     each = tuple(map(float, seeds))
-    return Entry(value, interval(drawn), each, _sd(seeds), bias, difference)
+    return Entry(value, percentile(drawn), each, _sd(seeds), bias, difference)
 
 
 def _difference(
@@ -171,4 +175,4 @@ def _difference(
 ) -> Difference:
     d = drawn[0] - drawn[1]
     sd = _sd(seeds[0] - seeds[1]) if len(seeds[0]) == len(seeds[1]) else None
-    return Difference(values[0] - values[1], interval(d), p_value(d), sd)
+    return Difference(values[0] - values[1], percentile(d), p_value(d), sd)

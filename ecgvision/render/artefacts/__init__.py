@@ -9,7 +9,7 @@ and masks move with it to within half a pixel.
 """
 
 from ecgvision.render.artefacts.parts import Artefact
-from ecgvision.render.artefacts.pipeline import Picture, apply, check_name
+from ecgvision.render.artefacts.pipeline import Picture, apply, at_strength, check_name
 from ecgvision.render.artefacts.presets import CLEAN, PRESETS, Preset, Use
 from ecgvision.render.artefacts.registry import ARTEFACTS
 from ecgvision.render.artefacts.warp import Warp
@@ -24,5 +24,6 @@ __all__ = [
     "Use",
     "Warp",
     "apply",
+    "at_strength",
     "check_name",
 ]

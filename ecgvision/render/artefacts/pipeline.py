@@ -49,7 +49,8 @@ def apply(
     """Apply a preset or one artefact to a page. The same arguments give the same bytes.
 
     Args:
-        preset: a name of `PRESETS`, or of `ARTEFACTS` for one artefact. No transform mirrors.
+        preset: a name of `PRESETS`, or of `ARTEFACTS` for one artefact; `NAME*0.5` at half the
+            strength. No transform mirrors.
         image: (H, W, 3) uint8 RGB, not modified.
         seed: determines what is applied. Each artefact draws from a generator of its own, so that
             `strength` changes how strong the artefacts are but not which are applied.
@@ -62,8 +63,9 @@ def apply(
         ConfigError: if the name is unknown, the seed is negative, the strength or dpi is invalid,
             or an array has another shape or type.
     """
-    chosen = _preset(preset)
+    chosen, share = _preset(preset)
     _check(image, mask, seed, strength, dpi)
+    strength *= share
     warp = Warp(_size(image), _size(image))
     applied: list[tuple[str, float]] = []
     picture = image
@@ -83,7 +85,7 @@ def apply(
 
 
 def check_name(name: str) -> None:
-    """Check that a name is a preset or an artefact.
+    """Check that a name is a preset or an artefact, perhaps with a strength.
 
     Raises:
         ConfigError: naming the known ones.
@@ -91,16 +93,33 @@ def check_name(name: str) -> None:
     _preset(name)
 
 
-def _preset(name: str) -> Preset:
-    if name in PRESETS:
-        return PRESETS[name]
-    if name in ARTEFACTS:
-        return Preset(ARTEFACTS[name].what, ((Use(name, 1.0, 1.0, 1.0),),))
+def at_strength(name: str, strength: float) -> str:
+    """Return the name of a preset or artefact at a strength, for `apply`."""
+    return f"{name}*{strength:g}"
+
+
+def _preset(name: str) -> tuple[Preset, float]:
+    """Return the preset that a name means, and the strength that it states."""
+    kind, star, text = name.partition("*")
+    share = _share(text) if star else 1.0
+    if kind in PRESETS and share is not None:
+        return PRESETS[kind], share
+    if kind in ARTEFACTS and share is not None:
+        return Preset(ARTEFACTS[kind].what, ((Use(kind, 1.0, 1.0, 1.0),),)), share
     raise ConfigError(
         "unknown preset or artefact",
         value=name,
-        remedy=f"Presets: {', '.join(PRESETS)}; artefacts: {', '.join(ARTEFACTS)}",
+        remedy=f"Presets: {', '.join(PRESETS)}; artefacts: {', '.join(ARTEFACTS)}; "
+        "NAME*0.5 at half the strength",
     )
+
+
+def _share(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 <= value <= 1 else None
 
 
 def _check(image: Any, mask: Any, seed: int, strength: float, dpi: float) -> None:

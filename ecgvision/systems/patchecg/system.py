@@ -35,7 +35,7 @@ class PatchECGSystem(MaskedSystem):
                         **network_arguments(config))  # fmt: skip
 
     def explanations(self, config: Config) -> tuple[str, ...]:
-        return () if reads_pages(config) else ("gradients", "rollout")
+        return () if reads_pages(config) else ("gradients", "occlusion", "rollout")
 
     def check_settings(self, config: Config) -> None:
         super().check_settings(config)

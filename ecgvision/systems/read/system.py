@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecgvision.core.errors import ConfigError
 from ecgvision.data.page_settings import PageSettings
+from ecgvision.evaluate.assessment.settings import DEFAULTS
 from ecgvision.nn.encoder_names import check_page_reader
 from ecgvision.reader.data.page_variation import PageVariation
 from ecgvision.systems.base import (
@@ -126,6 +127,11 @@ class Read(System):
     def check_evaluation(self, options: EvaluationOptions, run: str | Path) -> None:
         if options.fill is not None:
             raise ConfigError("a reader takes no --fill", file=run)
+        if options.robustness:
+            raise ConfigError("a reader takes no --robustness", file=run,
+                              remedy="Name --layouts and --artefacts")  # fmt: skip
+        if options.assessment != DEFAULTS:
+            raise ConfigError("a reader has no labels to choose thresholds of", file=run)
 
     def evaluate(self, run: Path, options: EvaluationOptions, *, code: str) -> Path:
         from ecgvision.systems.read.evaluation import evaluate_reader

@@ -196,7 +196,7 @@ class SignalSystem(MaskedSystem):
         return lead_names(config["model"]["leads"])
 
     def explanations(self, config: Config) -> tuple[str, ...]:
-        return () if reads_pages(config) else ("gradients",)
+        return () if reads_pages(config) else ("gradients", "occlusion")
 
     def can_be_filled(self, config: Config) -> bool:
         return not reads_pages(config)

@@ -14,11 +14,11 @@ from ecgvision.core.errors import DataError
 from ecgvision.evaluate.metrics import bootstrap, kernels
 from ecgvision.evaluate.metrics.bootstrap import (
     Scores,
-    interval,
     macro,
     patient_index,
     weight_blocks,
 )
+from ecgvision.evaluate.metrics.intervals import percentile
 
 
 def reference(score, y, called, weights):
@@ -110,8 +110,8 @@ def test_macro_leaves_out_labels_that_are_not_defined():
 
 
 def test_interval_is_of_defined_draws():
-    assert interval(np.append(np.linspace(0, 1, 101), math.nan)) == pytest.approx((0.025, 0.975))
-    assert interval(np.array([math.nan])) is None
+    assert percentile(np.append(np.linspace(0, 1, 101), math.nan)) == pytest.approx((0.025, 0.975))
+    assert percentile(np.array([math.nan])) is None
 
 
 @pytest.mark.parametrize(

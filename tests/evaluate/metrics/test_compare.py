@@ -10,8 +10,10 @@ from sklearn.metrics import roc_auc_score
 from ecgvision.core.errors import DataError
 from ecgvision.evaluate import predictions
 from ecgvision.evaluate.metrics.bootstrap import weight_blocks
-from ecgvision.evaluate.metrics.compare import p_value, paired, read_probabilities
+from ecgvision.evaluate.metrics.compare import read_probabilities
 from ecgvision.evaluate.metrics.operating_points import OperatingPoints, apply
+from ecgvision.evaluate.metrics.paired import p_value, paired
+from ecgvision.evaluate.metrics.strata import strata_of
 from experiments import compare as command
 from tests.real_data import real_data
 
@@ -24,7 +26,8 @@ def test_difference_is_that_of_the_same_resampled_rows(make_table):
     a, b = (t.sort_values("record_id") for t in (a, b))
     patients = np.unique(a["patient_id"], return_inverse=True)[1]
     d = []
-    for w in np.concatenate(list(weight_blocks(patients, 60, 4))):
+    strata = strata_of(patients, predictions.targets_of(a))
+    for w in np.concatenate(list(weight_blocks(patients, 60, 4, strata))):
         rows = np.repeat(np.arange(len(a)), w)
         d.append([
             roc_auc_score(t["y_MI"].iloc[rows], t["z_MI"].iloc[rows]) for t in (a, b)

@@ -12,6 +12,7 @@ from sklearn.metrics import f1_score, log_loss
 
 from ecgvision.core.errors import DataError
 from ecgvision.evaluate.metrics import operating_points as O
+from ecgvision.evaluate.metrics.policies import MAX_F1
 
 
 @settings(deadline=None, max_examples=150)
@@ -19,7 +20,7 @@ from ecgvision.evaluate.metrics import operating_points as O
 def test_threshold_has_the_best_f1_there_is(rows):
     p = np.array([level / 12 for level, _ in rows])
     y = np.array([positive for _, positive in rows])
-    threshold = O.fit_threshold(p, y)
+    threshold = MAX_F1.threshold(p, y)
     if y.all() or not y.any():
         assert threshold is None
         return

@@ -13,6 +13,7 @@ from ecgvision.evaluate.challenge.points import fit_points
 from ecgvision.evaluate.challenge.scores import CHALLENGES, metric_interval, score
 from ecgvision.evaluate.metrics import operating_points
 from ecgvision.evaluate.metrics.bootstrap import patients_of, weight_blocks
+from ecgvision.evaluate.metrics.strata import strata_of
 from ecgvision.evaluate.study.folds import Fold, cross_validate
 from ecgvision.evaluate.study.folds_report import MEAN, POOLED, frame, notes, write_folds
 from ecgvision.evaluate.study.report import FILES
@@ -93,7 +94,9 @@ def test_every_figure_equals_a_plain_loop():
         entry = found.pooled.entry("image", measure)
         assert entry.value == pytest.approx(np.mean([auroc(rows) for rows in whole]), abs=1e-12)
         by_layout.append(within)
-        weights = np.concatenate(list(weight_blocks(patients_of(whole[0]), 12, 4)))
+        patients = patients_of(whole[0])
+        strata = strata_of(patients, predictions.targets_of(whole[0]))
+        weights = np.concatenate(list(weight_blocks(patients, 12, 4, strata)))
         drawn = [np.mean([auroc(rows.iloc[np.repeat(np.arange(len(rows)), w)]) for rows in whole])
                  for w in weights]  # fmt: skip
         np.testing.assert_allclose(entry.ci95, np.quantile(drawn, (0.025, 0.975)), atol=1e-12)

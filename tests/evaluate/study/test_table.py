@@ -10,7 +10,8 @@ from sklearn.metrics import roc_auc_score
 from ecgvision.core.errors import DataError
 from ecgvision.evaluate import predictions
 from ecgvision.evaluate.metrics.bootstrap import weight_blocks
-from ecgvision.evaluate.metrics.compare import p_value, paired
+from ecgvision.evaluate.metrics.paired import p_value, paired
+from ecgvision.evaluate.metrics.strata import strata_of
 from ecgvision.evaluate.study.table import Arm, study_table
 
 SKILLS = {"3x4": 2.0, "6x2": 1.6, "12x1": 1.0}
@@ -57,7 +58,8 @@ def test_every_figure_equals_a_plain_loop(make_run):
 
     one = predictions.select(tables["full"][0], layout="3x4").sort_values("record_id")
     patients = np.unique(one["patient_id"], return_inverse=True)[1]
-    draws = np.concatenate(list(weight_blocks(patients, 15, 5)))
+    strata = strata_of(patients, predictions.targets_of(one))
+    draws = np.concatenate(list(weight_blocks(patients, 15, 5, strata)))
     values = {a: np.array([loop(ts, v) for v in SKILLS]) for a, ts in tables.items()}
     drawn = {
         a: np.array([[loop(ts, v, w) for w in draws] for v in SKILLS]) for a, ts in tables.items()
@@ -196,8 +198,10 @@ def test_patients_are_drawn_from_all_views(make_run):
     one = predictions.select(half, layout="3x4").sort_values("record_id")
     patients = np.unique(one["patient_id"], return_inverse=True)[1]
     keep = one["record_id"].isin(half.loc[half["layout"] == "6x2", "record_id"]).to_numpy()
+    strata = strata_of(patients, predictions.targets_of(one))
     drawn = [
-        loop([half], "6x2", w[keep]) for w in np.concatenate(list(weight_blocks(patients, 25, 2)))
+        loop([half], "6x2", w[keep])
+        for w in np.concatenate(list(weight_blocks(patients, 25, 2, strata)))
     ]
     np.testing.assert_allclose(
         table.entry("a", ("view", "6x2")).ci95, np.quantile(drawn, [0.025, 0.975]), atol=1e-12

@@ -1,0 +1,1 @@
+"""Downloads public ECG databases, verified and resumable."""
