@@ -131,11 +131,13 @@ def flat_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def no_signal_bundles() -> Iterator[None]:
-    """Runs of signal networks in a file are finished but for their bundles, in a file that is about
-    something else; tests/experiments/test_systems.py trains, exports and opens them."""
+def plain_runs() -> Iterator[None]:
+    """Runs in a file are finished with an empty report and, of signal networks, without a bundle:
+    drawing the one and tracing the other takes most of a tiny run's time. For files about something
+    else; the runs of tests/experiments/test_systems.py have both."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ecgvision.systems.judging.export_signal", lambda *_, **__: None)
+        patch.setattr("ecgvision.systems.judging.write_report", lambda path, **_: path.touch())
         yield
 
 

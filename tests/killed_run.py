@@ -108,6 +108,7 @@ def work(config: dict[str, Any], moment: str, graph: Path | None, pipe: Any) -> 
         return found
 
     judging.export_signal = lambda *_, **__: {}  # that of an image student can be killed
+    judging.write_report = lambda path, **_: path.touch()
     if graph is not None:
         graphs.to_onnx = traced_before
     real_trainer, L.Trainer.__init__ = L.Trainer.__init__, watched

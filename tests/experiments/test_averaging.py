@@ -17,7 +17,7 @@ from experiments.configure import configure
 from experiments.run import run
 from experiments.train import RampedEMA
 
-pytestmark = pytest.mark.usefixtures("no_signal_bundles")
+pytestmark = pytest.mark.usefixtures("plain_runs")
 
 UPDATES = 90
 """More than the 69 from which rounding showed."""

@@ -34,7 +34,7 @@ from experiments.run_id import run_id
 from tests.conftest import READ_RATE
 
 pytestmark = [
-    pytest.mark.usefixtures("no_signal_bundles"),
+    pytest.mark.usefixtures("plain_runs"),
     # https://github.com/Lightning-AI/pytorch-lightning/issues/20978 and kin: Lightning's own
     pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning"),
 ]

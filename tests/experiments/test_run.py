@@ -26,7 +26,7 @@ from experiments.configure import configure
 from experiments.run import run
 
 pytestmark = [
-    pytest.mark.usefixtures("no_signal_bundles"),
+    pytest.mark.usefixtures("plain_runs"),
     # https://github.com/Lightning-AI/pytorch-lightning/issues/20978 and kin: Lightning's own
     pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning"),
 ]

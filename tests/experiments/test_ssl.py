@@ -28,6 +28,7 @@ from experiments.run_id import run_id
 from experiments.study import __main__ as study
 
 pytestmark = [
+    pytest.mark.usefixtures("plain_runs"),
     # https://github.com/Lightning-AI/pytorch-lightning/issues/20978 and kin: Lightning's own
     pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning"),
 ]
