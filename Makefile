@@ -38,6 +38,9 @@ lock: .uv/bin/uv  ## solve the dependencies anew, with hashes and for every plat
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --python-version 3.11 --extra train --extra imagenet --extra dev \
 	  --output-file requirements.lock pyproject.toml
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --python-version 3.11 --extra serve --constraint requirements.lock \
+	  --output-file serve.lock pyproject.toml
 
 $(STAMP): requirements.lock pyproject.toml | $(UV)
 	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)

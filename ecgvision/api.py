@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 PathLike = str | os.PathLike[str]
 Picture = PathLike | NDArray[np.uint8]
-"""A picture file (PNG, JPEG, BMP, TIFF or WebP), or (H, W, 3) uint8 RGB."""
+"""A file of one page (PNG, JPEG, BMP, TIFF, WebP; PDF, DICOM or HEIC with the extra `files`), or
+(H, W, 3) uint8 RGB."""
 
 
 def render(

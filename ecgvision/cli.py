@@ -72,6 +72,17 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
 
         explanation.add_arguments(explain)
         explain.set_defaults(run=explanation.run)
+    serve = commands.add_parser(
+        "serve", help="answer pictures on the web page and over HTTP (needs the serve extra)",
+        description="Serve a web page and an HTTP interface that read pictures of pages, on this "
+        "computer unless --host says otherwise. Research use only.",
+        epilog="Example: ecgvision serve --port 8000",
+    )  # fmt: skip
+    if words[:1] == ["serve"]:
+        import ecgvision.deploy.serve.command as serving
+
+        serving.add_arguments(serve)
+        serve.set_defaults(run=serving.run)
     _add_info(commands)
     return top
 
@@ -82,8 +93,9 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "predict",
         help="name the findings of pages and records",
-        description="Predict the labels of pictures of pages (PNG, JPEG, BMP, TIFF, WebP) or of "
-        "records (WFDB, CSV, npy). The package's student is a network of signals: the package's "
+        description="Predict the labels of pages (PNG, JPEG, BMP, TIFF, WebP; PDF, DICOM and HEIC "
+        "with the extra `files`), one answer a page, or of records (WFDB, CSV, npy, DICOM "
+        "waveforms). The package's student is a network of signals: the package's "
         "page reader reads a picture, and the network sees the leads that were read with "
         "confidence. A picture of which too little can be read is refused. A star marks each "
         "label whose probability reaches its threshold, which was fitted on validation records.",
@@ -91,7 +103,7 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
         "ecgvision predict --bundle runs/vizecg/RUN/bundle page.png --json",
     )
     parser.add_argument("files", nargs="+", metavar="FILE",
-                        help="pictures, folders of pictures, or records")  # fmt: skip
+                        help="files of pages, folders of such, or records")  # fmt: skip
     parser.add_argument("--bundle", default=STUDENT_NAME, metavar="DIR",
                         help="folder of the bundle of a run (default: %(default)s, the package's "
                         "student)")  # fmt: skip
@@ -103,7 +115,10 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
         "(takes a second a page)",
     )
     add_record_options(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON document")
+    form.add_argument("--csv", metavar="OUT", help="write a table of a row a page; interrupted, "
+                      "the same command goes on where it was")  # fmt: skip
     parser.add_argument(
         "--threads",
         type=THREADS,
@@ -121,7 +136,8 @@ def _add_digitize(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "digitize",
         help="read the waveforms of pages",
-        description="Read the waveforms of pages (PNG, JPEG, BMP, TIFF, WebP) by the package's "
+        description="Read the waveforms of pages (PNG, JPEG, BMP, TIFF, WebP; PDF, DICOM and "
+        "HEIC with the extra `files`) by the package's "
         "reader or another bundle: twelve leads in mV, missing where nothing was printed, and how "
         "sure the reader is of each. The paper is found by its grid, made flat and turned "
         "upright first, so the picture may be a photograph at any angle. Confidence is the "
@@ -130,7 +146,9 @@ def _add_digitize(commands: argparse._SubParsersAction) -> None:
         epilog="Examples: ecgvision digitize scan.png --out record --figure over.png; "
         "ecgvision digitize scans/ --out records/ --figure figures/ --format csv",
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="pictures, or folders of pictures")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="files of pages, or folders of such"
+    )
     parser.add_argument(
         "--bundle",
         metavar="DIR",
@@ -228,8 +246,9 @@ def _predict(args: argparse.Namespace) -> int:
         isinstance(bundle, SignalBundle) and not all(is_record(file) for file in args.files)
     )
     reader = open_reader(resolve_bundle(NAME), threads=args.threads) if wanted else None
-    return predict.run(bundle, args.files, as_json=args.json, reader=reader, rate=args.rate,
-                       unit=args.unit, orientation=args.orientation, options=COMMAND)  # fmt: skip
+    return predict.run(bundle, args.files, as_json=args.json, csv=args.csv, reader=reader,
+                       rate=args.rate, unit=args.unit, orientation=args.orientation,
+                       options=COMMAND)  # fmt: skip
 
 
 def _digitize(args: argparse.Namespace) -> int:

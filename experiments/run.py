@@ -136,7 +136,7 @@ def run(config: dict[str, Any]) -> Path:
             return folder
         if trainer.interrupted:
             raise Interrupted(
-                f"{folder}: interrupted; the same command goes on from the last whole epoch"
+                f"{folder}: interrupted; the same command goes on from the last checkpoint"
             )
         if trial := keeps_nothing(config["trainer"]):
             print(f"Trained; nothing was kept or judged, as {trial} is set")

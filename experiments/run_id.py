@@ -22,7 +22,8 @@ WITHOUT_EFFECT = (
     # the data's own hashes say it all
     "data.records", "data.cohort_seed", "data.ptbxl", "data.rate", "data.unstated_rate",
     "data.unit",
-    "trainer.accelerator", "trainer.devices",
+    "trainer.accelerator", "trainer.devices", "trainer.save_every_steps",
+    "trainer.save_every_minutes",
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,17 @@ class AtomicCheckpoints(TorchCheckpointIO):
     ) -> None:
         with atomic_file(path) as part:
             torch.save(checkpoint, part)
+
+
+class WithinEpoch(ModelCheckpoint):
+    """Keeps the last checkpoint up to date within an epoch; the epoch's end has one of its own."""
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any,
+        batch_idx: int,
+    ) -> None:  # fmt: skip
+        if batch_idx + 1 < trainer.num_training_batches:
+            super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
 
 class Patience(EarlyStopping):
@@ -114,6 +126,10 @@ def callbacks(config: Mapping[str, Any], folder: Path, monitor: Monitor) -> list
         # one of its own: save_last would follow only the epochs that are best
         ModelCheckpoint(filename=Path(LAST).stem, save_on_train_epoch_end=True, **common),
     ]
+    for every in ({"every_n_train_steps": trainer["save_every_steps"]},
+                  {"train_time_interval": _minutes(trainer["save_every_minutes"])}):  # fmt: skip
+        if any(every.values()):
+            out.append(WithinEpoch(filename=Path(LAST).stem, **every, **common))
     if trainer["patience"] and figure is not None and not after:
         out.append(Patience(monitor=figure, mode=mode, patience=trainer["patience"]))
     if trainer["ema_decay"]:
@@ -121,6 +137,10 @@ def callbacks(config: Mapping[str, Any], folder: Path, monitor: Monitor) -> list
     if config["logger"] == "wandb" and figure is not None and not after:
         out.append(BestSoFar(figure, mode))
     return out
+
+
+def _minutes(count: float | None) -> timedelta | None:
+    return None if count is None else timedelta(minutes=count)
 
 
 def make_trainer(
@@ -168,7 +188,7 @@ def fit(
     config: Mapping[str, Any], task: L.LightningModule, data: L.LightningDataModule,
     folder: Path, run_id: str, monitor: Monitor,
 ) -> L.Trainer:  # fmt: skip
-    """Train, taking up an unfinished run at its last whole epoch, unless training has ended before.
+    """Train, taking up an unfinished run at its last checkpoint, unless training has ended before.
     Returns the trainer."""
     trainer = make_trainer(config, folder, run_id, monitor)
     last, fitted = folder / LAST, folder / FITTED

@@ -1,4 +1,4 @@
-"""Settings of the section `trainer`: arguments of `lightning.Trainer`, and three of our own.
+"""Settings of the section `trainer`: arguments of `lightning.Trainer`, and five of our own.
 
 Declared here, as importing Lightning takes seconds; a test compares them with its signature.
 """
@@ -45,6 +45,12 @@ class TrainerDefaults:
         10, help="epochs without a better validation figure before training ends; 0: it never does",
         at_least=0,
     )  # fmt: skip
+    save_every_steps: int | None = setting(
+        None, help="steps after which a run can be taken up within an epoch", at_least=1
+    )
+    save_every_minutes: float | None = setting(
+        10.0, help="the same in minutes; null: only at the end of each epoch", above=0
+    )
 
 
 @without_defaults
@@ -93,7 +99,7 @@ class Trainer(LightningArguments, TrainerDefaults):
     pass
 
 
-OWN = ("ema_decay", "patience", "gradient_clip")
+OWN = ("ema_decay", "patience", "gradient_clip", "save_every_steps", "save_every_minutes")
 """Settings of the section that are no arguments of the trainer."""
 
 SET_BY_THE_RUN = {

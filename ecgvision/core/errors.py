@@ -79,6 +79,18 @@ class ImageError(EcgVisionError):
     """A file that is not a readable image of a page."""
 
 
+class FormatError(ImageError):
+    """A file of a kind that is not read, or not read by what is installed."""
+
+
+class LimitError(ImageError):
+    """A file that is larger, has more pages, or takes longer than is allowed."""
+
+
+class UnreadablePageError(ImageError):
+    """A picture without damage, of which no ECG can be read."""
+
+
 class BundleError(EcgVisionError):
     """A student bundle that is incomplete or altered."""
 

@@ -47,7 +47,7 @@ class EcgDataModule(L.LightningDataModule):
                               value=(batch_size, num_workers))  # fmt: skip
         self.cohort, self.seed = cohort, seed
         self.batch_size, self.num_workers = batch_size, num_workers
-        self._next_epoch = 0
+        self._next_epoch, self._batches_done = 0, 0
 
     @property
     @abstractmethod
@@ -107,7 +107,7 @@ class EcgDataModule(L.LightningDataModule):
             )
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
-        return self.loader("train", epoch=self._next_epoch)
+        return self.loader("train", epoch=self._next_epoch, batches_done=self._batches_done)
 
     def val_dataloader(self) -> DataLoader[dict[str, Any]]:
         return self.loader("val")
@@ -116,20 +116,25 @@ class EcgDataModule(L.LightningDataModule):
         return self.loader("test")
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the next epoch, for a checkpoint."""
+        """Return the epoch that a checkpoint's training goes on with, and how far that is."""
         if self.trainer is None:
-            return {"epoch": self._next_epoch}
-        progress: Any = self.trainer.fit_loop.epoch_progress.current
-        return {"epoch": progress.processed}
+            return {"epoch": self._next_epoch, "batches": self._batches_done}
+        loop: Any = self.trainer.fit_loop
+        epochs = loop.epoch_progress.current
+        begun = epochs.ready > epochs.processed
+        batches = loop.epoch_loop.batch_progress.current.ready if begun else 0
+        return {"epoch": epochs.processed, "batches": batches}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Resume a run at the epoch of its checkpoint.
+        """Resume a run at the epoch, and in that at the batch, of its checkpoint.
 
         Lightning starts the workers of a loader, which draw their first batches at once, before it
         passes the epoch to the sampler. Without this, a resumed run would start with the order of
-        epoch 0.
+        epoch 0. Nor does it leave out the batches that were trained on before a checkpoint within
+        an epoch.
         """
         self._next_epoch = int(state_dict["epoch"])
+        self._batches_done = int(state_dict.get("batches", 0))
 
     def loader(
         self,
@@ -137,6 +142,7 @@ class EcgDataModule(L.LightningDataModule):
         *,
         shared: bool = True,
         epoch: int = 0,
+        batches_done: int = 0,
         dataset: Dataset[dict[str, Any]] | None = None,
     ) -> DataLoader[dict[str, Any]]:
         """Return the loader of one split; training is shuffled and drops the last, smaller batch.
@@ -144,6 +150,7 @@ class EcgDataModule(L.LightningDataModule):
         Args:
             split: `train`, `val` or `test`.
             epoch: epoch whose order the loader starts with; Lightning sets all later ones.
+            batches_done: batches of that epoch that are left out, as they were trained on before.
             dataset: used instead of the split's own dataset.
             shared: under distributed training, load only this process's share of the records.
         """
@@ -159,7 +166,7 @@ class EcgDataModule(L.LightningDataModule):
             rank=torch.distributed.get_rank() if distributed else 0,
             world=torch.distributed.get_world_size() if distributed else 1,
         )
-        sampler.set_epoch(epoch)
+        sampler.resume(epoch, batches_done * self.batch_size)
         if train and len(sampler) < self.batch_size:
             raise DataError("a process's share of an epoch is less than one batch",
                             value=len(sampler),

@@ -28,10 +28,17 @@ class EpochSampler(Sampler[tuple[int, int]]):
     ) -> None:
         self.length, self.seed, self.shuffle = length, seed, shuffle
         self.rank, self.world = rank, world
-        self.epoch = 0
+        self.epoch, self.done = 0, (0, 0)
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
+
+    def resume(self, epoch: int, records: int) -> None:
+        """Go on in an epoch, of which this process has had the first records; later ones are whole.
+
+        The length stays that of a whole epoch.
+        """
+        self.epoch, self.done = epoch, (epoch, records)
 
     def __len__(self) -> int:
         if self.shuffle:
@@ -44,5 +51,6 @@ class EpochSampler(Sampler[tuple[int, int]]):
             order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
             order = order[: len(self) * self.world]
         epoch = self.epoch if self.shuffle else 0
-        for position in order[self.rank :: self.world]:
+        resumed, records = self.done
+        for position in order[self.rank :: self.world][records if resumed == self.epoch else 0 :]:
             yield epoch, int(position)

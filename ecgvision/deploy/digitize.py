@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.core.ecg import LEADS, Ecg
-from ecgvision.core.errors import ImageError
+from ecgvision.core.errors import UnreadablePageError
 from ecgvision.data.network_input import placement, to_network
 from ecgvision.deploy.flat_bundle import FlatReaderBundle
 from ecgvision.deploy.open_bundle import AnyReader
 from ecgvision.deploy.reader_bundle import ReaderBundle
 from ecgvision.reader.confidence import calibrated, found_samples, lead_confidence, page_confidence
 from ecgvision.reader.overlay import draw_reading
+from ecgvision.reader.rectify.mesh import Mesh
 
 if TYPE_CHECKING:  # of the training stack
     import pandas as pd
@@ -86,6 +87,8 @@ class Digitised:
         trace: (12, T, 2), x and y of the trace in pixels of the picture; NaN where not found.
         layout: what was found of the page's layout, or None if the reader does not tell; see
             `PageLayout`.
+        mesh: from millimetres of paper to pixels of the picture, or None if the reader sees the
+            picture as it is.
     """
 
     ecg: Ecg
@@ -97,6 +100,7 @@ class Digitised:
     found: NDArray[np.bool_]
     trace: NDArray[np.float64]
     layout: PageLayout | None = None
+    mesh: Mesh | None = None
 
     @property
     def amount(self) -> float:
@@ -175,8 +179,8 @@ def digitize(
         gain: known gain, as `Digitised.gain`; None to use the reader's estimate.
 
     Raises:
-        ImageError: if nothing can be read, or the picture has to be turned or cut; the message
-            states which.
+        UnreadablePageError: if nothing can be read, or the picture has to be turned or cut; the
+            message states which.
     """
     if isinstance(bundle, FlatReaderBundle):
         return _digitize_flat(bundle, image, file, gain)
@@ -193,7 +197,7 @@ def _digitize_flat(
     page = float(page_confidence(leads))
     arrangement = reading.view.arrangement
     if arrangement is None or page < bundle.least_confidence or page == 0:
-        raise ImageError(
+        raise UnreadablePageError(
             "nothing can be read: no lead of a printed ECG was found with confidence", file=file,
             value=f"{page:.2f}",
             remedy=f"This reader asks for {bundle.least_confidence:.2f}. Does the picture show a "
@@ -209,6 +213,7 @@ def _digitize_flat(
         reading.gain_probability, found, reading.trace,
         PageLayout(arrangement.name, arrangement.probability, arrangement.evidence < FEW_NAMES,
                    reading.view.quarters, reading.view.grid),
+        reading.view.mesh,
     )  # fmt: skip
 
 
@@ -225,19 +230,19 @@ def _digitize_as_it_is(
             lambda p: p.page >= least and p.amount > HALF_SHARE * upright.amount, halves
         ))  # fmt: skip
         if len(parts) == 2:
-            raise ImageError(f"the picture holds two ECGs, {name}", file=file,
+            raise UnreadablePageError(f"the picture holds two ECGs, {name}", file=file,
                              value=" and ".join(f"{p.amount:.1f} s" for p in parts)
                              + f" of leads in the halves, {upright.amount:.1f} s in the whole",
                              remedy="Cut it into one picture for each")  # fmt: skip
     for turns, name in ((2, TURNS[1]), (1, TURNS[2]), (3, TURNS[3])):
         turned = _read(bundle, np.ascontiguousarray(np.rot90(image, -turns)), file, gain)
         if turned.page >= least and turned.amount > UPRIGHT_MARGIN * upright.amount:
-            raise ImageError(f"the page lies {name}", file=file,
+            raise UnreadablePageError(f"the page lies {name}", file=file,
                              value=f"{turned.amount:.1f} s of leads after turning, "
                              f"{upright.amount:.1f} s as it is",
                              remedy="Turn the picture and try again")  # fmt: skip
     if upright.page < least or upright.page == 0:
-        raise ImageError(
+        raise UnreadablePageError(
             "nothing can be read: no lead of a printed ECG was found with confidence", file=file,
             value=f"{upright.page:.2f}",
             remedy=f"This reader asks for {least:.2f}. Is the picture a whole page, upright and "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +17,9 @@ from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import EcgVisionError, ImageError, RecordError
 from ecgvision.core.outputs import OutputPlan
 from ecgvision.deploy.digitize import Digitised, digitize
+from ecgvision.deploy.documents import Document, page_name
 from ecgvision.deploy.files import counted, expand, tell_skipped
-from ecgvision.deploy.ingest import read_page
+from ecgvision.deploy.ingest import open_pages
 from ecgvision.deploy.open_bundle import AnyReader
 from ecgvision.records.writing import check_path, record_contents, record_paths
 
@@ -27,7 +28,7 @@ PICTURES = (".png", ".jpg", ".jpeg")
 
 
 class Job(NamedTuple):
-    """One picture, and the paths of its record and its figure; None: not written."""
+    """One file, and the paths of its record and its figure; None: not written."""
 
     file: str
     out: str | None
@@ -41,7 +42,7 @@ def run(
 ) -> int:  # fmt: skip
     """Digitise pictures, write the outputs, print a summary of each; return the exit code.
 
-    With several pictures, one that cannot be read is reported, and the others are still read.
+    With several pages, one that cannot be read is reported, and the others are still read.
 
     Args:
         paths: pictures, or folders of pictures.
@@ -61,9 +62,7 @@ def run(
                               remedy="Of one, the suffix of --out tells: .csv or none")  # fmt: skip
         job = Job(paths[0], out, figure)
         _check(job)
-        about = _do(bundle, job, outputs(paths, [job]), gain, rate)
-        print(json.dumps(about, indent=2) if as_json else _lines(about))
-        return 0
+        return _one_file(bundle, job, outputs(paths, [job]), as_json, gain, rate)
     found = expand(paths)
     files = found.files
     jobs = plan(files, out, figure, FORMATS[0] if form is None else form)
@@ -71,18 +70,40 @@ def run(
     tell_skipped(found, sys.stderr)
     results: list[dict[str, Any]] = []
     for job in counted(jobs, sys.stderr, least=1, name=lambda job: job.file):
-        about = _told(bundle, job, writing, gain, rate)
-        results.append(about)
-        if "error" in about:
-            print(f"error: {about['error']}", file=sys.stderr)
-        elif not as_json:
-            print(_lines(about))
+        for about in _told(bundle, job, writing, gain, rate):
+            results.append(about)
+            _show(about, as_json)
     failed = sum("error" in about for about in results)
     if as_json:
         print(json.dumps({"results": results, "skipped": found.skipped}, indent=2))
     else:
-        print(f"{len(results) - failed} of {len(results)} pictures read")
+        print(f"{len(results) - failed} of {len(results)} pages read")
     return 2 if failed else 0
+
+
+def _one_file(
+    bundle: AnyReader, job: Job, plan: OutputPlan, as_json: bool, gain: float | None,
+    rate: float | None,
+) -> int:  # fmt: skip
+    document = open_pages(job.file)
+    if len(document) == 1:
+        about = _do(bundle, job, document, 0, plan, gain, rate)
+        print(json.dumps(about, indent=2) if as_json else _lines(about))
+        return 0
+    results = []
+    for about in _pages(bundle, job, document, plan, gain, rate):
+        results.append(about)
+        _show(about, as_json)
+    if as_json:
+        print(json.dumps({"results": results, "skipped": []}, indent=2))
+    return 2 if any("error" in about for about in results) else 0
+
+
+def _show(about: dict[str, Any], as_json: bool) -> None:
+    if "error" in about:
+        print(f"error: {about['error']}", file=sys.stderr)
+    elif not as_json:
+        print(_lines(about))
 
 
 def plan(files: Sequence[str], out: str | None, figure: str | None, form: str) -> list[Job]:
@@ -125,30 +146,76 @@ def outputs(files: Sequence[str], jobs: Sequence[Job]) -> OutputPlan:
     """
     found = OutputPlan(files, make_folders=True)
     for job in jobs:
-        for path in () if job.out is None else record_paths(job.out):
-            found.add("--out", path)
-        if job.figure is not None:
-            found.add("--figure", job.figure)
+        _add(found, job)
     return found
+
+
+def _add(plan: OutputPlan, job: Job) -> None:
+    for path in () if job.out is None else record_paths(job.out):
+        plan.add("--out", path)
+    if job.figure is not None:
+        plan.add("--figure", job.figure)
 
 
 def _told(
     bundle: AnyReader, job: Job, plan: OutputPlan, gain: float | None, rate: float | None
-) -> dict[str, Any]:
+) -> Iterator[dict[str, Any]]:
     try:
-        return _do(bundle, job, plan, gain, rate)
+        document = open_pages(job.file)
     except EcgVisionError as error:
-        return {"file": job.file, "error": str(error)}
+        yield {"file": job.file, "error": str(error)}
+        return
+    yield from _pages(bundle, job, document, plan, gain, rate)
+
+
+def _pages(
+    bundle: AnyReader, job: Job, document: Document, plan: OutputPlan, gain: float | None,
+    rate: float | None,
+) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """Digitise a file page by page; outputs of several pages have the page's number in the name."""
+    for page in range(len(document)):
+        place = {"file": job.file} | _place(page, len(document))
+        try:
+            own = job if len(document) == 1 else _of_page(job, page + 1, plan)
+            yield _do(bundle, own, document, page, plan, gain, rate)
+        except EcgVisionError as error:
+            yield place | {"error": str(error)}
+
+
+def _place(page: int, pages: int) -> dict[str, int]:
+    return {"page_number": page + 1, "pages": pages} if pages > 1 else {}
+
+
+def _of_page(job: Job, number: int, plan: OutputPlan) -> Job:
+    """Return the job of one page of several: its outputs end in `-p` and the page's number.
+
+    Raises:
+        OutputError: if such an output cannot be written.
+    """
+
+    def named(path: str | None) -> str | None:
+        if path is None:
+            return None
+        file = Path(path)
+        suffix = file.suffix if file.suffix.lower() in (*PICTURES, ".csv") else ""
+        return str(file.with_name(f"{file.name.removesuffix(suffix)}-p{number}{suffix}"))
+
+    own = Job(job.file, named(job.out), named(job.figure))
+    _add(plan, own)
+    return own
 
 
 def _do(
-    bundle: AnyReader, job: Job, plan: OutputPlan, gain: float | None, rate: float | None
-) -> dict[str, Any]:
-    image = read_page(job.file)
-    found = digitize(bundle, image, file=job.file, gain=gain)
+    bundle: AnyReader, job: Job, document: Document, page: int, plan: OutputPlan,
+    gain: float | None, rate: float | None,
+) -> dict[str, Any]:  # fmt: skip
+    image = document.read(page)
+    name = page_name(job.file, page, len(document))
+    found = digitize(bundle, image, file=name, gain=gain)
     if rate is not None:
         found = found.at_rate(rate)
-    about = summary(found, bundle, job.file)
+    about: dict[str, Any] = {"file": job.file} | _place(page, len(document))
+    about |= summary(found, bundle, job.file)
     contents: dict[Path, bytes] = {}
     if job.figure is not None:
         contents[Path(job.figure)] = _figure(job.figure, image, found)
@@ -183,7 +250,8 @@ def _figure(path: str, image: NDArray[np.uint8], found: Digitised) -> bytes:
 
 
 def _lines(about: dict[str, Any]) -> str:
-    lines = [f"{about['file']}  confidence {about['confidence']:.2f}, taken to be printed at "
+    place = page_name(about["file"], about.get("page_number", 1) - 1, about.get("pages", 1))
+    lines = [f"{place}  confidence {about['confidence']:.2f}, taken to be printed at "
              f"{_gain(about)} ({about['gain_confidence']:.2f})"]  # fmt: skip
     if "layout" in about:
         lines.append(f"  {_layout(about['layout'])}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, TextIO, TypeVar
 
 from ecgvision.core.errors import ImageError
-from ecgvision.deploy.containers import SUFFIXES
+from ecgvision.deploy.documents import SUFFIXES
 
 Item = TypeVar("Item")
 
@@ -45,8 +45,9 @@ def expand(paths: Sequence[str]) -> Pictures:
         except OSError as error:
             raise ImageError("the folder cannot be read", file=path, value=error.strerror,
                              remedy="Check the permissions") from error  # fmt: skip
-        inside = [p for p in found if p.suffix.lower() in SUFFIXES]
-        others = [str(p) for p in found if p not in inside and not p.name.startswith(".")]
+        seen = [p for p in found if not p.name.startswith(".")]
+        inside = [p for p in seen if p.suffix.lower() in SUFFIXES]
+        others = [str(p) for p in seen if p.suffix.lower() not in SUFFIXES]
         if not inside:
             raise ImageError(
                 "no pictures in the folder",

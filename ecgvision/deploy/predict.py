@@ -10,13 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ecgvision.core.command import Interrupted
 from ecgvision.core.errors import ConfigError, ImageError, RecordError
+from ecgvision.core.outputs import OutputPlan
 from ecgvision.data.network_input import to_network
+from ecgvision.deploy.answer_table import AnswerTable
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.digitize import digitize
+from ecgvision.deploy.documents import page_name
 from ecgvision.deploy.files import counted, expand, tell_skipped
-from ecgvision.deploy.ingest import read_page
+from ecgvision.deploy.ingest import open_pages, read_page
 from ecgvision.deploy.open_bundle import AnyReader, AnyStudent
 from ecgvision.deploy.predict_signal import (
     Answers,
@@ -50,6 +55,7 @@ class Prediction:
             read.
         error: why it could not be read; None if it was.
         seen: what a network of signals was shown; None of a student that looks at the picture.
+        number, pages: number of the page in its file, from 1, and how many that has.
     """
 
     file: str
@@ -62,13 +68,22 @@ class Prediction:
     decisions: tuple[bool, ...] = ()
     error: str | None = None
     seen: Seen | None = None
+    number: int = 1
+    pages: int = 1
+
+    @property
+    def name(self) -> str:
+        """The file, and the page's number if the file has several."""
+        return page_name(self.file, self.number - 1, self.pages)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the prediction as plain JSON values by label, or the error of the picture."""
-        if self.error is not None:
-            return {"file": self.file, "error": self.error}
-        positive = [c for c, yes in zip(self.codes, self.decisions, strict=True) if yes]
         told: dict[str, Any] = {"file": self.file}
+        if self.pages > 1:
+            told |= {"page_number": self.number, "pages": self.pages}
+        if self.error is not None:
+            return told | {"error": self.error}
+        positive = [c for c, yes in zip(self.codes, self.decisions, strict=True) if yes]
         if self.page is not None:
             told["page"] = {"height": self.page[0], "width": self.page[1]}
         if self.seen is not None:
@@ -110,47 +125,75 @@ def predict_file(
     rate: float | None = None, unit: str | None = None, orientation: str | None = None,
     options: OptionNames = API,
 ) -> Prediction:  # fmt: skip
-    """Predict the labels of one picture or, by a network of signals, of one record.
+    """Predict the labels of a file of one page or, by a network of signals, of one record.
 
     Args:
         bundle: a student that looks at pictures, or a network of signals.
-        path: the picture or the record.
+        path: the page or the record.
         reader: reads pictures for a network of signals, which needs one. For a student it first
             checks that the picture is a readable page; alone, it predicts labels for any picture.
         rate, unit, orientation, options: what a record's file leaves out; as for `read_record`.
 
     Raises:
-        ImageError: if the file is not a valid picture; with a reader also as `digitize`.
+        ImageError: as `read_page`; with a reader also as `digitize`.
         RecordError: if the record cannot be read.
         ConfigError: if a student that looks at pictures is given a record.
     """
-    file, size, seen = os.fspath(path), None, None
+    file = os.fspath(path)
+    if not is_record(file):
+        return predict_picture(bundle, read_page(file), file, reader=reader)
+    if isinstance(bundle, Bundle):
+        raise ConfigError("this student looks at pictures, and this is a record", file=file,
+                          remedy="Draw it, or take another bundle")  # fmt: skip
+    answer, seen = predict_record(bundle, file, rate=rate, unit=unit, orientation=orientation,
+                                  options=options)  # fmt: skip
+    return _prediction(bundle, answer, file, seen=seen)
+
+
+def predict_picture(
+    bundle: AnyStudent, page: NDArray[np.uint8], file: str, *, reader: AnyReader | None = None,
+    number: int = 1, pages: int = 1,
+) -> Prediction:  # fmt: skip
+    """Predict the labels of one page.
+
+    Args:
+        bundle, reader: as for `predict_file`.
+        page: (H, W, 3) uint8 RGB.
+        file: name of the file, for messages.
+        number, pages: number of the page in its file, from 1, and how many that has.
+
+    Raises:
+        ImageError: with a reader, as `digitize`.
+        ConfigError: if a network of signals has no reader.
+    """
+    name, seen = page_name(file, number - 1, pages), None
     answer: Answers
-    if is_record(file):
-        if isinstance(bundle, Bundle):
-            raise ConfigError("this student looks at pictures, and this is a record", file=file,
-                              remedy="Draw it, or take another bundle")  # fmt: skip
-        answer, seen = predict_record(bundle, file, rate=rate, unit=unit, orientation=orientation,
-                                      options=options)  # fmt: skip
+    if isinstance(bundle, SignalBundle):
+        if reader is None:
+            raise ConfigError("a network of signals needs a reader for pictures", file=file,
+                              remedy="Give one")  # fmt: skip
+        answer, seen = predict_page(bundle, reader, page, name)
     else:
-        page = read_page(file)
-        size = (page.shape[0], page.shape[1])
-        if isinstance(bundle, SignalBundle):
-            if reader is None:
-                raise ConfigError("a network of signals needs a reader for pictures", file=file,
-                                  remedy="Give one")  # fmt: skip
-            answer, seen = predict_page(bundle, reader, page, file)
-        else:
-            if reader is not None:
-                digitize(reader, page, file=file)
-            small = to_network(page, bundle.image_size)
-            logits, probabilities, decisions = bundle.run(np.moveaxis(small, 2, 0)[None])
-            answer = logits[0], probabilities[0], decisions[0]
+        if reader is not None:
+            digitize(reader, page, file=name)
+        answer = look(bundle, page)
+    return _prediction(bundle, answer, file, page=(page.shape[0], page.shape[1]), seen=seen,
+                       number=number, pages=pages)  # fmt: skip
+
+
+def look(bundle: Bundle, page: NDArray[np.uint8]) -> Answers:
+    """Return what a student that looks at the picture answers to (H, W, 3) uint8 RGB."""
+    small = to_network(page, bundle.image_size)
+    logits, probabilities, decisions = bundle.run(np.moveaxis(small, 2, 0)[None])
+    return logits[0], probabilities[0], decisions[0]
+
+
+def _prediction(bundle: AnyStudent, answer: Answers, file: str, **more: Any) -> Prediction:
     logits, probabilities, decisions = answer
     return Prediction(
-        file=file, page=size, codes=bundle.codes, names=bundle.names, thresholds=bundle.thresholds,
+        file=file, codes=bundle.codes, names=bundle.names, thresholds=bundle.thresholds,
         logits=tuple(logits.tolist()), probabilities=tuple(probabilities.tolist()),
-        decisions=tuple(decisions.tolist()), seen=seen,
+        decisions=tuple(decisions.tolist()), **more,
     )  # fmt: skip
 
 
@@ -158,29 +201,51 @@ def predict_files(
     bundle: AnyStudent, paths: Iterable[str | os.PathLike[str]], *,
     reader: AnyReader | None = None, **record: Any,
 ) -> Iterator[Prediction]:  # fmt: skip
-    """Predict files one by one; one that cannot be read gives a `Prediction` with its error.
+    """Predict files page by page; what cannot be read gives a `Prediction` with its error.
 
     Args:
         record: what records' files leave out; see `predict_file`.
     """
     for path in paths:
+        file = os.fspath(path)
         try:
-            yield predict_file(bundle, path, reader=reader, **record)
+            if is_record(file):
+                yield predict_file(bundle, file, reader=reader, **record)
+                continue
+            document = open_pages(file)
         except (ImageError, RecordError) as error:
-            yield Prediction(file=os.fspath(path), error=str(error))
+            yield Prediction(file=file, error=str(error))
+            continue
+        count = len(document)
+        for number in range(1, count + 1):
+            try:
+                yield predict_picture(bundle, document.read(number - 1), file, reader=reader,
+                                      number=number, pages=count)  # fmt: skip
+            except ImageError as error:
+                yield Prediction(file=file, error=str(error), number=number, pages=count)
 
 
 def run(
-    bundle: AnyStudent, paths: Sequence[str], *, as_json: bool, reader: AnyReader | None = None,
-    **record: Any,
+    bundle: AnyStudent, paths: Sequence[str], *, as_json: bool = False, csv: str | None = None,
+    reader: AnyReader | None = None, **record: Any,
 ) -> int:  # fmt: skip
     """Predict pictures or records and print the results; return the exit code.
 
     Predictions and the kinds of training pages go to stdout, errors and (on a terminal) a counter
     to stderr.
+
+    Args:
+        as_json: print one JSON document.
+        csv: write a table instead; an interrupted one is gone on with.
+        record: what records' files leave out; see `predict_file`.
+
+    Raises:
+        ImageError, OutputError: for a folder without pictures, or a table that cannot be written.
     """
     found = expand(paths)
     tell_skipped(found, sys.stderr)
+    if csv is not None:
+        return _write_table(bundle, found.files, csv, reader, record)
     answers: list[Prediction] = []
     width = max(len(code) for code in bundle.codes)
     for answer in predict_files(bundle, counted(found.files, sys.stderr), reader=reader,
@@ -196,6 +261,41 @@ def run(
     elif any(answer.error is None for answer in answers):
         print(_learned_from(bundle))
     return 2 if any(answer.error is not None for answer in answers) else 0
+
+
+def _write_table(
+    bundle: AnyStudent, files: Sequence[str], out: str, reader: AnyReader | None,
+    record: dict[str, Any],
+) -> int:  # fmt: skip
+    OutputPlan(files).add("--csv", out)
+    labels = [f"{kind}_{code}" for kind in ("p", "positive") for code in bundle.codes]
+    rows = AnswerTable(out, ["height", "width", *labels, "error"], bundle.id)
+    if rows.done:
+        print(f"{len(rows.done)} files are in {rows.part} already", file=sys.stderr)
+    failed = 0
+    try:
+        left = [file for file in files if file not in rows.done]
+        for file in counted(left, sys.stderr, name=str):
+            answers = list(predict_files(bundle, [file], reader=reader, **record))
+            failed += sum(answer.error is not None for answer in answers)
+            rows.add(file, [_row(answer, len(bundle.codes)) for answer in answers])
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted: the same command goes on from {rows.part}") from None
+    finally:
+        rows.close()
+    rows.finish()
+    print(f"written: {out}", file=sys.stderr)
+    if failed:
+        print(f"error: {failed} pages could not be read; the column error says why",
+              file=sys.stderr)  # fmt: skip
+    return 2 if failed else 0
+
+
+def _row(answer: Prediction, labels: int) -> list[object]:
+    size = ("", "") if answer.page is None else answer.page
+    if answer.error is not None:
+        return [*size, *[""] * (2 * labels), answer.error]
+    return [*size, *answer.probabilities, *map(int, answer.decisions), ""]
 
 
 def _learned_from(bundle: AnyStudent) -> str:
@@ -219,7 +319,7 @@ def table(bundle: AnyStudent, answer: Prediction, width: int) -> str:
         ),
         key=lambda row: -row[2],
     )
-    lines = [answer.file]
+    lines = [answer.name]
     if answer.seen is not None:
         lines.append(f"    read: {answer.seen}")
     for code, name, probability, threshold, positive in rows:

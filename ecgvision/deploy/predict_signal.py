@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.core.ecg import LEADS
-from ecgvision.core.errors import ImageError, RecordError
+from ecgvision.core.errors import RecordError, UnreadablePageError
 from ecgvision.deploy.digitize import Digitised, PageLayout, digitize
 from ecgvision.deploy.open_bundle import AnyReader
 from ecgvision.deploy.signal_bundle import SignalBundle
+from ecgvision.records.dicom_format import is_waveform
 from ecgvision.records.option_names import API, OptionNames
 from ecgvision.records.reading import read_record
 
@@ -85,10 +86,13 @@ Answers = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]
 
 
 def is_record(path: str | os.PathLike[str]) -> bool:
-    """Whether a path names a record rather than a picture: by its suffix, or a header beside it."""
+    """Whether a path names a record rather than a picture: by its suffix, a header beside it, or as
+    a DICOM waveform."""
     path = Path(path)
-    return path.suffix.lower() in RECORD_SUFFIXES or (
-        not path.suffix and path.with_name(path.name + ".hea").is_file()
+    return (
+        path.suffix.lower() in RECORD_SUFFIXES
+        or (not path.suffix and path.with_name(path.name + ".hea").is_file())
+        or is_waveform(path)
     )
 
 
@@ -127,7 +131,7 @@ def predict_page(
         file: name of the picture, for messages.
 
     Raises:
-        ImageError: as `digitize`, or if too little of the page can be read.
+        UnreadablePageError: as `digitize`, or if too little of the page can be read.
     """
     read = digitize(reader, page, file=file)
     return predict_digitised(bundle, read, file)
@@ -142,7 +146,7 @@ def predict_digitised(bundle: SignalBundle, read: Digitised, file: str) -> tuple
         signal, observed = bundle.window(shown, read.ecg.rate)
         few = _too_little(bundle, observed)
     if few is not None:
-        raise ImageError(
+        raise UnreadablePageError(
             f"not enough of the page can be read for a diagnosis: {few}", file=file,
             value=", ".join(lead for lead, yes in zip(LEADS, sure, strict=True) if yes) or "none",
             remedy="Take a sharper picture of the whole page",

@@ -11,7 +11,7 @@ from ecgvision.core.input_files import open_input
 WFDB_SUFFIXES = (".hea", ".dat", ".mat")
 
 SUFFIXES = {
-    ".xml": "XML", ".aecg": "HL7 aECG", ".hl7": "HL7", ".dcm": "DICOM", ".dicom": "DICOM",
+    ".xml": "XML", ".aecg": "HL7 aECG", ".hl7": "HL7",
     ".scp": "SCP-ECG", ".ecg": "SCP-ECG or a device's own format", ".edf": "EDF", ".bdf": "BDF",
     ".mwf": "MFER", ".mfer": "MFER", ".npz": "an archive of arrays", ".h5": "HDF5",
     ".hdf5": "HDF5", ".parquet": "Parquet", ".json": "JSON", ".xlsx": "Excel", ".xls": "Excel",
@@ -22,7 +22,7 @@ SUFFIXES = {
 """Names of formats by suffix."""
 
 SIGNATURES = (
-    (128, b"DICM", "DICOM"), (16, b"SCPECG", "SCP-ECG"), (0, b"<?xml", "XML"),
+    (16, b"SCPECG", "SCP-ECG"), (0, b"<?xml", "XML"),
     (0, b"\xef\xbb\xbf<?xml", "XML"), (0, b"0       ", "EDF"), (0, b"\xffBIOSEMI", "BDF"),
     (0, b"%PDF", "PDF"), (0, b"\x89PNG", "a picture"), (0, b"\xff\xd8\xff", "a picture"),
     (0, b"\x89HDF", "HDF5"), (0, b"PK\x03\x04", "an archive"), (0, b"\x93NUMPY", "a .npy array"),
@@ -30,7 +30,7 @@ SIGNATURES = (
 """Offset, bytes and format of files that are recognised by their first bytes."""
 
 REMEDY = (
-    "Records are read as WFDB (.hea beside .dat or .mat), CSV and npy: convert it; "
+    "Records are read as WFDB (.hea beside .dat or .mat), CSV, npy and DICOM: convert it; "
     "pictures are read by `ecgvision digitize`"
 )
 

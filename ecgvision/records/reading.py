@@ -4,6 +4,7 @@
 |---|---|
 | WFDB | a `.hea` with rate, gain and lead names, and its `.dat` or `.mat`; see `wfdb_format` |
 | CSV | a row of lead names; mV, empty where missing; `time`, or `rate`; see `csv_format` |
+| DICOM | a waveform object with rate, sensitivities and units; needs pydicom |
 | npy | an array (12, T) in mV, leads in the order of `LEADS`; `rate` |
 
 Names of leads, with their spellings, are in `ecgvision.core.lead_names`. Corrections are listed in
@@ -30,10 +31,11 @@ def read_record(
     seconds: float | None = None,
     options: OptionNames = API,
 ) -> Ecg:
-    """Read a WFDB, CSV or npy record, or a part of it.
+    """Read a WFDB, CSV, npy or DICOM record, or a part of it.
 
     Args:
-        path: a WFDB record with or without a suffix, or a `.csv` or `.npy` file.
+        path: a WFDB record with or without a suffix, a `.csv` or `.npy` file, or a DICOM
+            waveform.
         rate, unit, orientation, options: as for `open_record`.
         start: second at which the part begins.
         seconds: of the part; None reads to the end.

@@ -15,6 +15,7 @@ from ecgvision.core.errors import RecordError
 from ecgvision.records.channels import Channels
 from ecgvision.records.csv_format import SUFFIXES as TABLES
 from ecgvision.records.csv_format import open_csv
+from ecgvision.records.dicom_format import is_dicom, open_dicom
 from ecgvision.records.edges import Edges, find_edges
 from ecgvision.records.lead_rows import lead_rows
 from ecgvision.records.npy_format import ORIENTATIONS, open_npy
@@ -262,10 +263,10 @@ def open_record(
     published: bool = False,
     options: OptionNames = API,
 ) -> Recording:
-    """Open a WFDB, CSV or npy record; samples are read when they are asked for.
+    """Open a WFDB, CSV, npy or DICOM record; samples are read when they are asked for.
 
     Args:
-        path: a WFDB record with or without a suffix, or a `.csv` or `.npy` file.
+        path: a WFDB record with or without a suffix, a `.csv` or `.npy` file, or a DICOM waveform.
         rate: Hz; required if the file does not state it. If the file does, the two must agree,
             unless the file's own is no rate of an ECG.
         unstated_rate: Hz if the file does not state its rate; ignored if it does.
@@ -294,6 +295,8 @@ def open_record(
         channels = open_csv(file, rate=rate, unstated_rate=unstated_rate, options=options)
     elif file.suffix.lower() == ".npy":
         channels = open_npy(file, unit=said, orientation=orientation, options=options)
+    elif not file.is_file() and is_dicom(path):
+        channels = open_dicom(path)
     else:
         refuse_other_format(path, file)
         channels = open_wfdb(file, unit=said, options=options)

@@ -38,6 +38,7 @@ BENCHES = {
     "reader": "how columns of a page are read, against the mean height of their ink",
     "digitize": "what is refused of pictures that are no page, and the passes it takes",
     "predict": "from a file to its answer, by stage",
+    "serve": "the server under load, against the same work in bare processes",
     "bootstrap": "confidence intervals of 71 labels",
     "cohort": "what simple features can tell on the synthetic cohort",
     "memory": "peak memory of packing and training on a store of PTB-XL's size",

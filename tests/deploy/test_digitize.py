@@ -303,7 +303,7 @@ def test_a_folder_is_read_picture_by_picture(
 
     (scans / "blank.png").unlink()
     assert main(["digitize", str(scans / "a.png"), str(scans), "--bundle", str(reader)]) == 0
-    assert capsys.readouterr().out.endswith("3 of 3 pictures read\n")
+    assert capsys.readouterr().out.endswith("3 of 3 pages read\n")
 
 
 def test_what_many_pictures_cannot_be_written_to(

@@ -39,21 +39,21 @@ def test_the_counter_shows_on_a_terminal_only() -> None:
 
 def test_what_a_folder_holds_besides_is_named(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
-    for name in ("a.png", "b.bmp", "c.pdf", ".hidden.pdf", *(f"n{i}.heic" for i in range(7))):
+    for name in ("a.png", "b.bmp", "c.svg", ".hidden.pdf", *(f"n{i}.heif2" for i in range(7))):
         (tmp_path / name).touch()
     found, stream = expand([str(tmp_path)]), io.StringIO()
     assert [Path(f).name for f in found.files] == ["a.png", "b.bmp"]
-    assert [Path(f).name for f in found.skipped] == ["c.pdf", *(f"n{i}.heic" for i in range(7))]
+    assert [Path(f).name for f in found.skipped] == ["c.svg", *(f"n{i}.heif2" for i in range(7))]
     tell_skipped(found, stream)
-    assert "c.pdf" in stream.getvalue()
+    assert "c.svg" in stream.getvalue()
     assert "and 3 more" in stream.getvalue()
     assert stream.getvalue().count("\n") == 1
     stream = io.StringIO()
     tell_skipped(expand([str(tmp_path / "a.png")]), stream)
     assert stream.getvalue() == ""
     (tmp_path / "pdfs").mkdir()
-    (tmp_path / "pdfs" / "c.pdf").touch()
-    with pytest.raises(ImageError, match=r"no pictures.*c\.pdf"):
+    (tmp_path / "pdfs" / "c.svg").touch()
+    with pytest.raises(ImageError, match=r"no pictures.*c\.svg"):
         expand([str(tmp_path / "pdfs")])
 
 

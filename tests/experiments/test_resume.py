@@ -17,7 +17,8 @@ from experiments.configure import configure
 from tests.killed_run import until
 
 COMMON = ("data=store", "data.small=true", "data.batch_size=16", "trainer.accelerator=cpu",
-          "trainer.max_epochs=3", "draws=20", "trainer.limit_train_batches=3")  # fmt: skip
+          "trainer.max_epochs=3", "draws=20", "trainer.limit_train_batches=3",
+          "trainer.save_every_steps=1")  # fmt: skip
 SYSTEMS = {
     "vizecg": ("+exp=vizecg", *COMMON, "data.image_size=[64,96]", "data.dpi=25",
                "data.train_dpi=[20,25]", "data.artefacts=[clean,scan]"),
@@ -28,7 +29,7 @@ MOMENTS = {
     "vizecg": ("train:0:1", "save:0", "train:1:0", "save:1", "train:2:2", "val:2:0", "predict:2:0",
                "export"),
     # of its teacher, a run of signals, and then of itself
-    "mvkt": ("train:1:2", "save:2", "predict:1:0", "train:1:1", "val:2:0"),
+    "mvkt": ("train:0:2", "train:1:2", "save:2", "predict:1:0", "train:1:1", "val:2:0"),
     "read": ("train:0:1", "train:1:2", "val:1:0", "predict:1:1", "before_export"),
 }  # fmt: skip
 
@@ -57,13 +58,20 @@ def test_a_killed_run_ends_as_one_that_was_not(
         assert whole is not None
         graph = whole / "bundle" / MODEL
         make = request.getfixturevalue("reader_config")
-        config = make(tiny_store, tmp_path / "killed", "data.num_workers=2")
+        config = make(tiny_store, tmp_path / "killed", "data.num_workers=2",
+                      "trainer.save_every_steps=1")  # fmt: skip
     else:
         whole = until(settings(system, tiny_store, tmp_path / "whole", 0), "never")
         assert whole is not None
         config = settings(system, tiny_store, tmp_path / "killed", 2)
     for moment in MOMENTS[system]:
         assert until(config, moment) is None
+        if moment.startswith("train"):
+            _, epoch, batch = map(int, moment.replace("train", "0").split(":"))
+            lasts = (tmp_path / "killed").rglob(Path(train.LAST).name)
+            last = max(lasts, key=lambda file: file.stat().st_mtime_ns)
+            step = torch.load(last, weights_only=True)["global_step"]
+            assert step == 3 * epoch + batch  # no step is lost
     folder = until(config, "never", graph=graph)
     assert folder is not None
     assert findings(folder) == findings(whole)

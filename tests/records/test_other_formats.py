@@ -15,7 +15,9 @@ from tests.records.made_records import ecg_mv, write_wfdb
 def test_by_suffix_whether_the_file_is_there_or_not(tmp_path, suffix, upper):
     file = tmp_path / f"a{suffix.upper() if upper else suffix}"
     for _ in range(2):
-        with pytest.raises(RecordError, match=r"not read from this format.*WFDB .*CSV and npy"):
+        with pytest.raises(
+            RecordError, match=r"not read from this format.*WFDB .*CSV, npy and DICOM"
+        ):
             read_record(file)
         file.write_bytes(b"anything")
 

@@ -18,9 +18,6 @@ from ecgvision.deploy.containers.webp import is_webp, read_webp
 
 __all__ = ["Header", "damaged", "exif_orientation", "read_header", "truncated"]
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
-"""Suffixes of pictures in folders; a file given by its path may have any suffix."""
-
 
 def read_header(data: bytes, file: str) -> Header:
     """Read and check the container of a complete PNG, JPEG, BMP, TIFF or WebP file.

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import Literal
 
-from ecgvision.core.errors import ImageError
+from ecgvision.core.errors import FormatError, ImageError
 
 Kind = Literal["PNG", "JPEG", "BMP", "TIFF", "WebP"]
 
@@ -47,7 +47,7 @@ def damaged(what: str, file: str, value: object) -> ImageError:
 
 def unsupported(what: str, file: str, value: object = None) -> ImageError:
     """Return the error for a whole picture of a variant that is not read."""
-    return ImageError(what, file=file, value=value, remedy="Save the page as PNG")
+    return FormatError(what, file=file, value=value, remedy="Save the page as PNG")
 
 
 def exif_orientation(tiff: bytes) -> int:

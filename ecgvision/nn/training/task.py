@@ -25,7 +25,7 @@ class BaseTask(L.LightningModule):
         streams: names of the logits that are evaluated.
         optimizer: settings of the optimizer.
         seed: seed of dropout and all other randomness in the network. The generator is re-seeded
-            every epoch, so that a resumed run continues as if it had not stopped.
+            every step, so that a resumed run continues as if it had not stopped.
     """
 
     def __init__(
@@ -71,8 +71,12 @@ class BaseTask(L.LightningModule):
                 self.log(f"val/{stream}_auroc", metric, on_epoch=True, prog_bar=True)  # type: ignore[arg-type]
         return loss
 
-    def on_train_epoch_start(self) -> None:
-        parts = [self.seed, self.current_epoch, self.global_rank]
+    def on_train_start(self) -> None:
+        if self.trainer.fit_loop.restarted_mid_epoch:  # Lightning leaves this out there
+            self.on_train_epoch_start()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        parts = [self.seed, self.current_epoch, batch_idx, self.global_rank]
         torch.manual_seed(int(np.random.SeedSequence(parts).generate_state(1)[0]))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

@@ -76,6 +76,7 @@ class PretrainTask(BaseTask):
         self._seen.clear()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        super().on_train_batch_start(batch, batch_idx)
         if self.final_weight_decay is None:
             return
         steps, optimizer = int(self.trainer.estimated_stepping_batches), self.optimizers()
