@@ -132,10 +132,22 @@ def flat_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def plain_runs() -> Iterator[None]:
-    """Runs in a file are finished with an empty report and, of signal networks, without a bundle:
-    drawing the one and tracing the other takes most of a tiny run's time. For files about something
-    else; the runs of tests/experiments/test_systems.py have both."""
+    """Runs in a file are finished with an empty report and, of signal networks, without a bundle,
+    and reports of evaluations and studies show no curves: to draw them and to trace a network takes
+    most of a tiny run's time. For files about something else; the runs of
+    tests/experiments/test_systems.py have both, and tests/evaluate looks at every figure."""
+    from matplotlib.figure import Figure
+
+    draw = Figure.savefig
+
+    def savefig(figure: Figure, out: Any, **settings: Any) -> None:
+        if settings.get("format") == "svg":
+            out.write("<svg></svg>")
+        else:
+            draw(figure, out, **settings)
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", savefig)
         patch.setattr("ecgvision.systems.judging.export_signal", lambda *_, **__: None)
         patch.setattr("ecgvision.systems.judging.write_report", lambda path, **_: path.touch())
         yield
