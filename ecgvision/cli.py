@@ -126,6 +126,8 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
         metavar="N",
         help="threads of ONNX Runtime; 0 (default) takes one for each physical core",
     )
+    parser.add_argument("--explain", metavar="DIR", help="write a figure of each page into this "
+                        "folder: what speaks for its positive labels")  # fmt: skip
     parser.add_argument(
         "--expect-labels", metavar="HASH", help="refuse a bundle of any other label hash"
     )
@@ -246,9 +248,10 @@ def _predict(args: argparse.Namespace) -> int:
         isinstance(bundle, SignalBundle) and not all(is_record(file) for file in args.files)
     )
     reader = open_reader(resolve_bundle(NAME), threads=args.threads) if wanted else None
-    return predict.run(bundle, args.files, as_json=args.json, csv=args.csv, reader=reader,
-                       rate=args.rate, unit=args.unit, orientation=args.orientation,
-                       options=COMMAND)  # fmt: skip
+    return predict.run(
+        bundle, args.files, as_json=args.json, csv=args.csv, explain=args.explain, reader=reader,
+        rate=args.rate, unit=args.unit, orientation=args.orientation, options=COMMAND,
+    )  # fmt: skip
 
 
 def _digitize(args: argparse.Namespace) -> int:

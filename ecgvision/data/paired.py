@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ecgvision.core.errors import DataError
 from ecgvision.core.layouts import pick_layout
+from ecgvision.core.page import Page
 from ecgvision.data.augment import ImageAugment, SignalAugment
 from ecgvision.data.cohort import Cohort
 from ecgvision.data.drawn_pages import DrawnPages
@@ -84,6 +85,19 @@ class PairedDataset(Dataset[dict[str, Any]]):
     def whole_page(self, item: int) -> NDArray[np.uint8]:
         """Return the (h, w, 3) uint8 page of an item, before it is resized for the network."""
         return self._draw(self._scene(0, item))
+
+    def drawn_page(self, item: int) -> tuple[NDArray[np.uint8], Page]:
+        """Return the (h, w, 3) uint8 page of an item as it is drawn, and its geometry.
+
+        Raises:
+            DataError: for a page from a folder, whose geometry is stored beside it.
+        """
+        scene = self._scene(0, item)
+        page = getattr(scene.sheet, "page", None)
+        if page is None:
+            raise DataError("pages from a folder have their geometry beside them",
+                            remedy="Leave data.images out")  # fmt: skip
+        return self._draw(scene), page
 
     def _scene(self, epoch: int, item: int) -> Scene:
         views = self.settings.views

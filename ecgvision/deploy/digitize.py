@@ -173,7 +173,7 @@ def digitize(
 
     Args:
         bundle: the reader. One in paper coordinates turns a page upright; one that sees the picture
-            as it is refuses a page that lies, and two ECGs in one picture.
+            as it is refuses a page that lies. Both refuse two ECGs in one picture.
         image: (H, W, 3) uint8 RGB of any size.
         file: name of the picture, for messages.
         gain: known gain, as `Digitised.gain`; None to use the reader's estimate.
@@ -203,6 +203,9 @@ def _digitize_flat(
             remedy=f"This reader asks for {bundle.least_confidence:.2f}. Does the picture show a "
             "printed ECG, sharp and all of it?",
         )  # fmt: skip
+    if reading.view.two_ecgs:
+        raise UnreadablePageError("the picture holds two ECGs: most leads are named twice",
+                                  file=file, remedy="Cut it into one picture for each")  # fmt: skip
     count = np.maximum(found.sum(-1), 1)
     error = np.where(found.any(1), MEAN_ERROR * np.where(found, reading.spread, 0).sum(-1) / count,
                      np.nan)  # fmt: skip

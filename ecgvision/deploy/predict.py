@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +20,7 @@ from ecgvision.core.outputs import OutputPlan
 from ecgvision.data.network_input import to_network
 from ecgvision.deploy.answer_table import AnswerTable
 from ecgvision.deploy.bundle import Bundle
-from ecgvision.deploy.digitize import digitize
+from ecgvision.deploy.digitize import Digitised, digitize
 from ecgvision.deploy.documents import page_name
 from ecgvision.deploy.files import counted, expand, tell_skipped
 from ecgvision.deploy.ingest import open_pages, read_page
@@ -27,7 +29,7 @@ from ecgvision.deploy.predict_signal import (
     Answers,
     Seen,
     is_record,
-    predict_page,
+    predict_digitised,
     predict_record,
 )
 from ecgvision.deploy.signal_bundle import SignalBundle
@@ -40,6 +42,10 @@ if TYPE_CHECKING:  # of the training stack
 
 SCHEMA = 2
 """Version of the JSON document; raised when a field changes its meaning or goes."""
+
+
+OnRead = Callable[[NDArray[np.uint8], Digitised, "Prediction"], None]
+"""What is done with a page, its reading and its answer."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,7 @@ def predict_file(
 
 def predict_picture(
     bundle: AnyStudent, page: NDArray[np.uint8], file: str, *, reader: AnyReader | None = None,
-    number: int = 1, pages: int = 1,
+    number: int = 1, pages: int = 1, on_read: OnRead | None = None,
 ) -> Prediction:  # fmt: skip
     """Predict the labels of one page.
 
@@ -161,6 +167,7 @@ def predict_picture(
         page: (H, W, 3) uint8 RGB.
         file: name of the file, for messages.
         number, pages: number of the page in its file, from 1, and how many that has.
+        on_read: called with the page, what was read of it, and the answer of a network of signals.
 
     Raises:
         ImageError: with a reader, as `digitize`.
@@ -172,13 +179,17 @@ def predict_picture(
         if reader is None:
             raise ConfigError("a network of signals needs a reader for pictures", file=file,
                               remedy="Give one")  # fmt: skip
-        answer, seen = predict_page(bundle, reader, page, name)
+        read = digitize(reader, page, file=name)
+        answer, seen = predict_digitised(bundle, read, name)
     else:
         if reader is not None:
             digitize(reader, page, file=name)
         answer = look(bundle, page)
-    return _prediction(bundle, answer, file, page=(page.shape[0], page.shape[1]), seen=seen,
-                       number=number, pages=pages)  # fmt: skip
+    found = _prediction(bundle, answer, file, page=(page.shape[0], page.shape[1]), seen=seen,
+                        number=number, pages=pages)  # fmt: skip
+    if on_read is not None and isinstance(bundle, SignalBundle):
+        on_read(page, read, found)
+    return found
 
 
 def look(bundle: Bundle, page: NDArray[np.uint8]) -> Answers:
@@ -199,11 +210,12 @@ def _prediction(bundle: AnyStudent, answer: Answers, file: str, **more: Any) -> 
 
 def predict_files(
     bundle: AnyStudent, paths: Iterable[str | os.PathLike[str]], *,
-    reader: AnyReader | None = None, **record: Any,
+    reader: AnyReader | None = None, on_read: OnRead | None = None, **record: Any,
 ) -> Iterator[Prediction]:  # fmt: skip
     """Predict files page by page; what cannot be read gives a `Prediction` with its error.
 
     Args:
+        on_read: as for `predict_picture`.
         record: what records' files leave out; see `predict_file`.
     """
     for path in paths:
@@ -220,14 +232,14 @@ def predict_files(
         for number in range(1, count + 1):
             try:
                 yield predict_picture(bundle, document.read(number - 1), file, reader=reader,
-                                      number=number, pages=count)  # fmt: skip
+                                      number=number, pages=count, on_read=on_read)  # fmt: skip
             except ImageError as error:
                 yield Prediction(file=file, error=str(error), number=number, pages=count)
 
 
 def run(
     bundle: AnyStudent, paths: Sequence[str], *, as_json: bool = False, csv: str | None = None,
-    reader: AnyReader | None = None, **record: Any,
+    explain: str | None = None, reader: AnyReader | None = None, **record: Any,
 ) -> int:  # fmt: skip
     """Predict pictures or records and print the results; return the exit code.
 
@@ -237,13 +249,17 @@ def run(
     Args:
         as_json: print one JSON document.
         csv: write a table instead; an interrupted one is gone on with.
+        explain: folder of figures of what speaks for the labels of each page.
         record: what records' files leave out; see `predict_file`.
 
     Raises:
         ImageError, OutputError: for a folder without pictures, or a table that cannot be written.
+        ConfigError: if a student that looks at pictures is to explain itself.
     """
     found = expand(paths)
     tell_skipped(found, sys.stderr)
+    if explain is not None:
+        record["on_read"] = _explainer(bundle, found.files, explain)
     if csv is not None:
         return _write_table(bundle, found.files, csv, reader, record)
     answers: list[Prediction] = []
@@ -289,6 +305,34 @@ def _write_table(
         print(f"error: {failed} pages could not be read; the column error says why",
               file=sys.stderr)  # fmt: skip
     return 2 if failed else 0
+
+
+def _explainer(bundle: AnyStudent, files: Sequence[str], folder: str) -> OnRead:
+    """Return what writes the figures of a page: of its positive labels, or of its likeliest."""
+    from ecgvision.deploy.occlusion import draw_support, explain, figure_name
+
+    if not isinstance(bundle, SignalBundle):
+        raise ConfigError("--explain is of a network of signals, and this student looks at the "
+                          "picture", value=bundle.id, remedy="Leave --bundle out")  # fmt: skip
+    stems: dict[str, str] = {}
+    for file in files:
+        if (other := stems.setdefault(Path(file).stem, file)) != file:
+            raise ImageError("two files would both be explained under one name", file=file,
+                             value=other, remedy="Rename one of them")  # fmt: skip
+    plan = OutputPlan(files, make_folders=True)
+
+    def write(page: NDArray[np.uint8], read: Digitised, answer: Prediction) -> None:
+        support = explain(bundle, read)
+        chosen = np.flatnonzero(answer.decisions)
+        contents = {}
+        for label in chosen if len(chosen) else [int(np.argmax(answer.probabilities))]:
+            name = figure_name(answer.file, answer.number, answer.pages, bundle.codes[label])
+            drawn = draw_support(page, read, support[label])
+            _, data = cv2.imencode(".jpg", np.ascontiguousarray(drawn[:, :, ::-1]))
+            contents[plan.add("--explain", Path(folder) / name)] = data.tobytes()
+        plan.write(contents)
+
+    return write
 
 
 def _row(answer: Prediction, labels: int) -> list[object]:

@@ -140,7 +140,7 @@ def predict_page(
 def predict_digitised(bundle: SignalBundle, read: Digitised, file: str) -> tuple[Answers, Seen]:
     """Predict the labels of what was read; see `predict_page`."""
     sure = np.asarray(read.confidence) >= LEAST_CONFIDENCE
-    shown = np.where(sure[:, None] & read.found, read.ecg.signal, np.float32(np.nan))
+    shown = shown_signal(read)
     few = None if sure.any() else "no lead was read with confidence"
     if few is None:
         signal, observed = bundle.window(shown, read.ecg.rate)
@@ -154,6 +154,12 @@ def predict_digitised(bundle: SignalBundle, read: Digitised, file: str) -> tuple
     return _run(bundle, signal, observed), Seen(
         _seconds(bundle, observed), read.confidence, read.page, read.layout
     )
+
+
+def shown_signal(read: Digitised) -> NDArray[np.float32]:
+    """Return (12, T) mV of the leads that a network sees, at the reading's rate; NaN elsewhere."""
+    sure = np.asarray(read.confidence) >= LEAST_CONFIDENCE
+    return np.where(sure[:, None] & read.found, read.ecg.signal, np.float32(np.nan))
 
 
 def _run(bundle: SignalBundle, signal: NDArray[np.float32], observed: NDArray[np.bool_]) -> Answers:

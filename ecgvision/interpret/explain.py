@@ -14,7 +14,10 @@ from torch import Tensor
 from ecgvision.core.ecg import LEADS, Ecg
 from ecgvision.core.errors import ConfigError, DataError, LabelError
 from ecgvision.core.run_folder import read_metrics
+from ecgvision.data.module import EcgDataModule
+from ecgvision.data.paired import PairedDataModule, PairedDataset
 from ecgvision.data.patches import PatchDataModule, PatchDataset
+from ecgvision.deploy.bundle import Bundle
 from ecgvision.evaluate.metrics.operating_points import OperatingPoints
 from ecgvision.interpret.cells import SECONDS, Logits
 from ecgvision.interpret.checks import curves, randomised, similarity
@@ -22,8 +25,10 @@ from ecgvision.interpret.figure import attribution_figure, save_figure
 from ecgvision.interpret.gradients import integrated_gradients, patch_gradients
 from ecgvision.interpret.occlusion import occlusion
 from ecgvision.interpret.options import check_options
+from ecgvision.interpret.pictures import explain_page
 from ecgvision.interpret.rollout import attention_rollout
 from ecgvision.interpret.samples import to_samples
+from ecgvision.render.artefacts import CLEAN
 from ecgvision.systems.patchecg.network import PatchECG
 from ecgvision.trained_runs.build import build_data, open_run
 
@@ -38,7 +43,7 @@ def explain(
     """Attribute the logit of one label for one record, and save a figure.
 
     Args:
-        run: directory of a finished run of `+exp=patchecg` or `+exp=signal`.
+        run: directory of a finished run of `+exp=patchecg`, `+exp=signal` or `+exp=vizecg`.
         record: record_id of the record.
         label: a code; None for the label with the largest probability.
         layout: layout that determines the observed samples.
@@ -62,6 +67,8 @@ def explain(
     config, task = opened.config, opened.task
     shown = copy.deepcopy(config)
     shown["data"]["layouts"] = [layout]
+    if isinstance(opened.data, PairedDataModule):
+        return _explain_page(run, shown, opened.data, record, label=label, out=out, checks=checks)
     data: Any = build_data(shown, opened.data.cohort)
     stream = task.streams[0]
     points = OperatingPoints.from_dict(read_metrics(run)["operating_points"][stream])
@@ -92,7 +99,23 @@ def explain(
     }
 
 
-def _position(data: PatchDataModule, record: str) -> int:
+def _explain_page(
+    run: str | Path, config: dict[str, Any], opened: PairedDataModule, record: str, *,
+    label: str | None, out: Path, checks: bool,
+) -> dict[str, Any]:  # fmt: skip
+    """Explain the answer of a run's bundle to the clean page of a record."""
+    if checks:
+        raise ConfigError("--checks is of networks that read signals", file=run)
+    config["data"] |= {"artefacts": [CLEAN], "images": []}
+    data: Any = build_data(config, opened.cohort)
+    where = np.array([_position(data, record)])
+    dataset = PairedDataset(data.cohort, where, data.settings, data.source, train=False,
+                            seed=data.seed)  # fmt: skip
+    image, page = dataset.drawn_page(0)
+    return explain_page(Bundle.open(Path(run) / "bundle"), image, page, label=label, out=out)
+
+
+def _position(data: EcgDataModule, record: str) -> int:
     where = np.flatnonzero((data.cohort.records["record_id"] == record).to_numpy())
     if not len(where):
         some = ", ".join(map(str, data.cohort.records["record_id"].iloc[:3]))

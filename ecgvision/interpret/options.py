@@ -10,6 +10,18 @@ from ecgvision.core.outputs import OutputPlan
 from ecgvision.core.run_folder import read_config, read_metrics
 
 
+def default_method(run: str | Path) -> str:
+    """Return the first method that a run supports; gradients if it supports none.
+
+    Raises:
+        ConfigError: if the folder is not a run directory.
+    """
+    from ecgvision.systems import get_system
+
+    config = read_config(run)
+    return next(iter(get_system(config["exp"]).explanations(config)), "gradients")
+
+
 def check_options(run: str | Path, *, layout: str, method: str, out: Path) -> None:
     """Refuse invalid options of `explain`.
 
@@ -26,7 +38,7 @@ def check_options(run: str | Path, *, layout: str, method: str, out: Path) -> No
     config = read_config(run)
     exp, methods = config["exp"], get_system(config["exp"]).explanations(config)
     if not methods:
-        raise ConfigError("only runs that read signals are explained", file=run, value=exp)
+        raise ConfigError("this run cannot be explained", file=run, value=exp)
     if method not in methods:
         raise ConfigError(f"a run of {exp} is not explained by {method}", file=run, value=method,
                           remedy=f"Take {' or '.join(methods)}")  # fmt: skip

@@ -5,8 +5,9 @@ Runs on numpy and OpenCV; the two networks are given as functions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -16,11 +17,13 @@ from ecgvision.core.ecg import LEAD_INDEX, LEADS
 from ecgvision.core.page import PULSE_SECONDS
 from ecgvision.reader.confidence import RIGHT_MV
 from ecgvision.reader.layout.arrangement import Arrangement, arrange
+from ecgvision.reader.layout.columns import find_edges
 from ecgvision.reader.layout.maps import PX_PER_MM, PageMaps
-from ecgvision.reader.layout.rows import Mark, Row, find_marks, find_rows
+from ecgvision.reader.layout.rows import Mark, Row, find_marks, find_rows, names_twice
 from ecgvision.reader.rectify.mesh import Mesh, plain_mesh
 from ecgvision.reader.rectify.paper import find_paper
 from ecgvision.reader.trace import strips
+from ecgvision.reader.trace.rhythm_strip import lead_of_strip
 from ecgvision.reader.trace.strips import Curve, Tracer
 
 RATE, SECONDS = 500.0, 10.0
@@ -40,8 +43,18 @@ TURNED = 0.15
 """Evidence that a turned page must have beyond that of the page as it lies; our default: of pages
 whose names cannot be read, chance brings a tenth."""
 
-WIDTHS_MM = (205.0, 225.0, 250.0, 275.0, 300.0)
+ACROSS, ROWS_ACROSS = 0.6, 3
+"""So many rows, each over this share of the page's width, run across; our defaults."""
+
+TWICE = 6
+"""Leads named twice from which a picture shows two ECGs; our default: strips repeat three."""
+
+WIDTHS_MM = (215.0, 250.0, 290.0)
 """Widths that a picture without a visible grid may have; the one with most evidence is taken."""
+
+SAME_SCALE, OTHER_SCALE = 0.01, 0.35
+"""Logarithms of the ratio of two scales: below the first they are the same, and above the second
+the columns of leads do not tell the scale."""
 
 GAINS = {5.0: 0.1, 10.0: 2.0, 20.0: 0.1}
 """Gains that are told apart, in mm/mV, and how many pulses the prior odds of each are worth."""
@@ -51,6 +64,10 @@ NEAR_PULSE_MM = 8.0
 
 SLACK_MM = 0.5
 """Error of a pulse's place: it tells a row that began with its pulse, and no less."""
+
+COLUMNS_SEEN, COLUMNS_MM = 0.5, 1.0
+"""Share of the changes of leads that must be seen for the columns to tell where traces begin, and
+their error; our defaults."""
 
 FIRST_MM = 4.0
 """How far the first printed column of a row may be from where the row seemed to begin."""
@@ -79,6 +96,17 @@ class View:
     def evidence(self) -> float:
         """See `Arrangement.evidence`; 0 without an arrangement."""
         return 0.0 if self.arrangement is None else self.arrangement.evidence
+
+    @property
+    def two_ecgs(self) -> bool:
+        """Whether most leads are named twice."""
+        return names_twice(self.marks) >= TWICE
+
+    @property
+    def lies_flat(self) -> bool:
+        """Whether rows of traces run across, so that the page does not lie on its side."""
+        width = self.mesh.size_mm[1]
+        return sum(row.right - row.left > ACROSS * width for row in self.rows) >= ROWS_ACROSS
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +172,8 @@ def look(picture: NDArray[np.uint8], viewer: Viewer, speed: float) -> View:
         meshes = [plain_mesh(picture.shape, width / mm) for mm in WIDTHS_MM]
     best: View | None = None
     for quarters in (0, 2, 1, 3):
+        if quarters % 2 and best is not None and best.lies_flat:
+            continue
         views = [_view(picture, mesh.turned(quarters), quarters, paper is not None, viewer, speed)
                  for mesh in meshes]  # fmt: skip
         found = max(views, key=lambda view: view.evidence)
@@ -152,7 +182,21 @@ def look(picture: NDArray[np.uint8], viewer: Viewer, speed: float) -> View:
         if best.evidence > UPRIGHT:
             break
     assert best is not None  # there is a mesh
-    return best
+    return best if best.grid else _rescaled(picture, best, viewer, speed)
+
+
+def _rescaled(picture: NDArray[np.uint8], view: View, viewer: Viewer, speed: float) -> View:
+    """Return the view at the scale at which the leads of a page without a grid take ten seconds."""
+    if view.arrangement is None or view.evidence < UPRIGHT:
+        return view
+    segments = view.arrangement.segments
+    width = max(s.right for s in segments) - min(s.left for s in segments)
+    ratio = width / (SECONDS * speed)
+    if not SAME_SCALE < abs(math.log(ratio)) < OTHER_SCALE:
+        return view
+    mesh = plain_mesh(picture.shape, view.mesh.px_per_mm * ratio).turned(view.quarters)
+    again = _view(picture, mesh, view.quarters, False, viewer, speed)
+    return again if again.evidence > view.evidence - TURNED else view
 
 
 def _view(
@@ -160,7 +204,8 @@ def _view(
 ) -> View:
     maps = see(mesh.flatten(picture, PX_PER_MM), viewer)
     rows, marks = find_rows(maps), find_marks(maps)
-    return View(mesh, quarters, grid, rows, marks, arrange(rows, marks, speed))
+    arrangement = arrange(rows, marks, speed, find_edges(maps, rows))
+    return View(mesh, quarters, grid, rows, marks, arrangement)
 
 
 def see(flat: NDArray[np.uint8], viewer: Viewer) -> PageMaps:
@@ -186,23 +231,65 @@ def trace(flat: NDArray[np.uint8], view: View, tracer: Tracer, gain: float | Non
         curves = dict(zip(used, strips.read_curves(flat, [view.rows[k] for k in used], tracer),
                           strict=True))  # fmt: skip
         arrangement = view.arrangement.moved(_shift(view, curves))
-        time = np.arange(samples) / RATE
-        for segment in sorted(arrangement.segments, key=lambda s: s.strip):
-            row, curve, lead = view.rows[segment.row], curves[segment.row], LEAD_INDEX[segment.lead]
-            x = segment.left + (time - segment.start) * arrangement.speed
-            at, columns = x * strips.COLUMNS_PER_MM - 0.5, np.arange(len(curve.y))
-            shown = np.interp(at, columns, curve.printed, left=0, right=0)
-            new = ((x >= segment.left) & (x < segment.right) & (shown > 0.5)
-                   & np.isnan(signal[lead]))  # fmt: skip
-            if not new.any():
-                continue
-            known = curve.printed > 0.5  # elsewhere a height means nothing
-            y = np.interp(at[new], columns[known], curve.y[known])
-            signal[lead, new] = segment.sign * (row.y - y) / gain
-            spread[lead, new] = np.interp(at[new], columns[known], curve.spread[known]) / gain
-            printed[lead, new] = shown[new]
-            place[lead, new] = view.mesh.to_picture(np.stack([x[new], y], axis=-1))
+        traces = _traces(arrangement, view, curves, gain)
+        view = replace(view, arrangement=replace(
+            view.arrangement, name=_named(arrangement, traces),
+            segments=tuple(replace(s, lead=t.lead)
+                           for s, t in zip(view.arrangement.segments, traces, strict=True)),
+        ))  # fmt: skip
+        for new in sorted(traces, key=lambda trace: trace.strip):
+            lead = LEAD_INDEX[new.lead]
+            free = np.isfinite(new.signal) & np.isnan(signal[lead])
+            for whole, part in ((signal, new.signal), (spread, new.spread), (printed, new.printed)):
+                whole[lead, free] = part[free]
+            place[lead, free] = view.mesh.to_picture(np.stack([new.x[free], new.y[free]], axis=-1))
     return FlatReading(signal, spread, printed, place, gain, sure, view)
+
+
+@dataclass(eq=False)
+class _Trace:
+    """A segment as it was read; arrays of (T,), NaN where the trace is not printed."""
+
+    lead: str
+    strip: bool
+    signal: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    printed: NDArray[np.float64]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+
+
+def _traces(
+    arrangement: Arrangement, view: View, curves: dict[int, Curve], gain: float
+) -> list[_Trace]:
+    """Return the trace of every segment; strips are named by what they repeat."""
+    time = np.arange(round(SECONDS * RATE)) / RATE
+    found = []
+    for segment in arrangement.segments:
+        row, curve = view.rows[segment.row], curves[segment.row]
+        x = segment.left + (time - segment.start) * arrangement.speed
+        at, columns = x * strips.COLUMNS_PER_MM - 0.5, np.arange(len(curve.y))
+        shown = np.interp(at, columns, curve.printed, left=0, right=0)
+        new = (x >= segment.left) & (x < segment.right) & (shown > 0.5)
+        known = curve.printed > 0.5  # elsewhere a height means nothing
+        y, off = np.full((2, len(x)), np.nan)
+        if new.any():
+            y[new] = np.interp(at[new], columns[known], curve.y[known])
+            off[new] = np.interp(at[new], columns[known], curve.spread[known])
+        found.append(_Trace(segment.lead, segment.strip, segment.sign * (row.y - y) / gain,
+                            off / gain, np.where(new, shown, np.nan), x, y))  # fmt: skip
+    short = {t.lead: t.signal for t in found if not t.strip}
+    for trace in found:
+        if trace.strip:
+            trace.lead = lead_of_strip(trace.signal, short, trace.lead)
+    return found
+
+
+def _named(arrangement: Arrangement, traces: list[_Trace]) -> str:
+    """Return the arrangement's name with the leads that its strips repeat."""
+    strip = [t.lead for t in traces if t.strip]
+    grid = arrangement.name.split("+")
+    return "+".join([*grid[: len(grid) - len(strip)], *strip]) if strip else arrangement.name
 
 
 def read_gain(rows: list[Row], marks: list[Mark]) -> tuple[float, float]:
@@ -240,4 +327,8 @@ def _shift(view: View, curves: dict[int, Curve]) -> float:
     half = PULSE_SECONDS / 2 * view.arrangement.speed
     ends = [mark.x + half for mark in view.marks if mark.kind == "pulse"]
     near = [end - left for end in ends if abs(end - left) < NEAR_PULSE_MM]
-    return max(shift, float(np.median(near)) - SLACK_MM) if near else shift
+    if near:
+        shift = max(shift, float(np.median(near)) - SLACK_MM)
+    if view.arrangement.seen >= COLUMNS_SEEN:
+        shift = min(max(shift, -COLUMNS_MM), COLUMNS_MM)
+    return shift

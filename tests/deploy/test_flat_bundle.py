@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 
 from ecgvision.cli import main
 from ecgvision.core.ecg import LEADS
-from ecgvision.core.errors import BundleError, ImageError
+from ecgvision.core.errors import BundleError, ImageError, UnreadablePageError
 from ecgvision.deploy.card_file import CARD, digest
 from ecgvision.deploy.digitize import FEW_NAMES, digitize
 from ecgvision.deploy.flat_bundle import MARKS_MODEL, TRACE_MODEL, FlatReaderBundle
@@ -22,6 +23,7 @@ from ecgvision.reader.confidence import calibrated
 from ecgvision.reader.flat_reader import MULTIPLE, FlatReading, View
 from ecgvision.reader.layout.arrangement import Arrangement
 from ecgvision.reader.layout.maps import PageMaps
+from ecgvision.reader.layout.rows import Mark
 from ecgvision.reader.networks.mark_net import DeployedMarkNet
 from ecgvision.reader.rectify.mesh import plain_mesh
 from ecgvision.reader.trace import strips
@@ -204,6 +206,16 @@ def test_a_page_of_which_nothing_is_read_is_refused(
     bundle.least_confidence = 0.999
     with pytest.raises(ImageError, match=r"0\.99|1\.00"):
         digitize(bundle, page)
+
+
+def test_two_ecgs_in_one_picture_are_refused(answering: Callable[..., FlatReaderBundle]) -> None:
+    marks = [Mark(lead, 20.0, y + k, 0.9) for k, lead in enumerate(LEADS) for y in (20.0, 160.0)]
+    one = reading()
+    two = replace(one, view=replace(one.view, marks=marks))
+    with pytest.raises(UnreadablePageError, match="two ECGs") as caught:
+        digitize(answering(two), np.zeros((50, 80, 3), np.uint8), file="x.png")
+    assert "x.png" in str(caught.value)
+    assert "Cut it" in str(caught.value)
 
 
 def test_the_command_line_refuses_a_blank_picture_in_one_line(

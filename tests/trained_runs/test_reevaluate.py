@@ -215,3 +215,14 @@ def test_policies_are_fitted_on_the_runs_own_validation_rows(signal_run):
     assert {row["policy"] for row in rows} == {"sensitivity>=0.9", "youden"}
     assert (folder / "tables" / "calibration.csv").is_file()
     assert "<h2>Decisions</h2>" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_an_image_runs_answer_is_explained_on_the_page_of_a_record(image_run, tmp_path, capsys):
+    out = tmp_path / "why.png"
+    assert main(["explain", str(image_run), "--record", "tiny/009", "--layout", "3x4", "--label",
+                 "MI", "--out", str(out)]) == 0  # fmt: skip
+    told = capsys.readouterr().out
+    assert told.startswith("MI: probability")
+    shares = [float(line.split()[1].rstrip("%")) for line in told.splitlines()[1:13]]
+    assert sum(shares) == pytest.approx(100, abs=1)
+    assert out.is_file()

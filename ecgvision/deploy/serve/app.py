@@ -58,7 +58,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     }.items()
 }  # fmt: skip
 
-Part = Literal["labels", "signal", "page", "wfdb", "csv", "pdf"]
+Part = Literal["labels", "support", "signal", "page", "wfdb", "csv", "pdf"]
 
 
 def make_app(

@@ -28,6 +28,7 @@ from ecgvision.deploy.bundle import LabelBundle
 from ecgvision.deploy.digitize import Digitised, digitize
 from ecgvision.deploy.documents import open_document
 from ecgvision.deploy.limits import Limits
+from ecgvision.deploy.occlusion import explain
 from ecgvision.deploy.open_bundle import AnyReader, AnyStudent, open_bundle, open_reader
 from ecgvision.deploy.predict import look, predict_picture
 from ecgvision.deploy.predict_signal import predict_digitised
@@ -38,7 +39,7 @@ from ecgvision.deploy.signal_bundle import SignalBundle
 from ecgvision.records.writing import record_contents
 from ecgvision.shipped import NAME, resolve_bundle
 
-PARTS = ("labels", "signal", "page", "wfdb", "csv", "pdf")
+PARTS = ("labels", "support", "signal", "page", "wfdb", "csv", "pdf")
 """What an answer may hold besides figures of confidence."""
 
 UPLOAD = "upload"
@@ -156,7 +157,7 @@ def read(data: bytes, limits: Limits, parts: Sequence[str], gain: float | None,
             values["page"] = shown
         summary: dict[str, Any] = {}
         if "labels" in parts and models.student is not None:
-            values["labels"] = _labels(models.student, page, found)
+            values["labels"] = _labels(models.student, page, found, "support" in parts)
             summary["positive"] = values["labels"].get("positive", [])
         layout = None if found.layout is None else found.layout.name
         return values, summary | {
@@ -167,16 +168,30 @@ def read(data: bytes, limits: Limits, parts: Sequence[str], gain: float | None,
     return _answer(data, limits, models.reader.id, one)
 
 
-def _labels(student: AnyStudent, page: NDArray[np.uint8], found: Digitised) -> dict[str, Any]:
-    """Return the student's answer to what was read, or why it has none."""
+def _labels(
+    student: AnyStudent, page: NDArray[np.uint8], found: Digitised, support: bool
+) -> dict[str, Any]:
+    """Return the student's answer to what was read, or why it has none.
+
+    Args:
+        support: of a network of signals, also what speaks for each label, a second of a lead each.
+    """
+    more: dict[str, Any] = {}
     try:
         if isinstance(student, SignalBundle):
             (_, probabilities, decisions), _ = predict_digitised(student, found, UPLOAD)
+            if support:
+                changes = explain(student, found)
+                more["support"] = {
+                    code: {lead: [None if v != v else round(v, 3) for v in row]
+                           for lead, row in zip(LEADS, rows, strict=True)}
+                    for code, rows in zip(student.codes, changes.tolist(), strict=True)
+                }  # fmt: skip
         else:
             _, probabilities, decisions = look(student, page)
     except EcgVisionError as error:
         return {"error": told(error)}
-    return {
+    return more | {
         "probabilities": dict(zip(student.codes, probabilities.tolist(), strict=True)),
         "positive": [c for c, yes in zip(student.codes, decisions.tolist(), strict=True) if yes],
     }

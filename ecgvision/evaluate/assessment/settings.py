@@ -11,8 +11,8 @@ BUDGETS = (20, 50, 100, 200)
 PREVALENCES = (0.01, 0.05, 0.2)
 """Our default: screening, a general ward, and a cardiology ward."""
 
-SUBGROUPS = ("sex", "age", "device", "site", "validated_by_human", "quality", "layout",
-             "artefact")  # fmt: skip
+SUBGROUPS = ("sex", "age", "device", "site", "validated_by_human", "quality", "flags",
+             "layout", "artefact")  # fmt: skip
 """Columns that make subgroups where a table of records has them."""
 
 POLICIES = ("max_f1", "youden", "sensitivity>=0.95", "specificity>=0.95")

@@ -27,7 +27,9 @@ UNKNOWN = "unknown"
 
 
 def groups_of(records: pd.DataFrame, columns: Sequence[str] = SUBGROUPS) -> pd.DataFrame:
-    """Return the group of each record by each column, as text; ages become bands.
+    """Return the group of each record by each column, as text.
+
+    Ages become bands, and quality flags whether there is a finding.
 
     Args:
         records: one row for each answer.
@@ -42,6 +44,9 @@ def groups_of(records: pd.DataFrame, columns: Sequence[str] = SUBGROUPS) -> pd.D
             values = pd.to_numeric(column, errors="coerce")
             bands = pd.cut(values, AGES, right=False, labels=_bands())
             text = bands.astype(object).where(bands.notna(), UNKNOWN).astype(str)
+        elif name == "flags":  # findings of the quality checks, a list as JSON
+            empty = column.isna() | column.astype(str).isin(["", "[]"])
+            text = empty.map({True: "no finding", False: "a finding"})
         else:
             text = column.astype(object).where(column.notna() & (column.astype(str) != ""),
                                                UNKNOWN).astype(str)  # fmt: skip

@@ -3,9 +3,10 @@
 The rule: the interval of a single figure is bias-corrected and accelerated (BCa; Efron 1987, Better
 Bootstrap Confidence Intervals) where every label that it covers has at least `RARE` patients on
 each side, and a percentile interval otherwise, because fewer patients do not determine the
-acceleration. Differences have percentile intervals. A figure that draws push in one direction, as
-the calibration error, has a basic interval, which turns that push round. A perfect figure has none:
-no draw of records without a mistake says how many mistakes others would show.
+acceleration. A label with fewer than `FEWEST` patients on one side has none: they cannot tell how
+much others vary. Nor has a perfect figure: no draw of records without a mistake says how many
+mistakes others would show. Differences have percentile intervals. A figure that draws push in one
+direction, as the calibration error, has a basic interval, which turns that push round.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
-from ecgvision.evaluate.metrics.strata import RARE
+from ecgvision.evaluate.metrics.strata import FEWEST, RARE
 
-Kind = Literal["bca", "percentile", "basic"]
+Kind = Literal["bca", "percentile", "basic", "none"]
 
 
 def percentile(samples: ArrayLike, level: float = 0.95) -> tuple[float, float] | None:
@@ -92,6 +93,8 @@ def figure(
         found = bca(samples, value, left_out)
     elif kind == "basic":
         found = basic(samples, value, least=0.0)
+    elif kind == "none":
+        found = None
     else:
         found = percentile(samples)
     if found == (1.0, 1.0):
@@ -100,19 +103,15 @@ def figure(
 
 
 def kinds(patients: NDArray[np.int64], targets: ArrayLike) -> list[Kind]:
-    """Return the kind of interval of each label's figures: `bca` or `percentile`.
+    """Return the kind of interval of each label's figures: `bca`, `percentile` or `none`.
 
     Args:
         patients: (N,) patient number of each record.
         targets: (N, C) of 0 and 1.
     """
     y = np.asarray(targets).astype(bool)
-    return [
-        "bca"
-        if min(len(np.unique(patients[c])), len(np.unique(patients[~c]))) >= RARE
-        else "percentile"
-        for c in y.T
-    ]
+    smaller = [min(len(np.unique(patients[c])), len(np.unique(patients[~c]))) for c in y.T]
+    return ["bca" if n >= RARE else "percentile" if n >= FEWEST else "none" for n in smaller]
 
 
 def _defined(samples: ArrayLike) -> NDArray[np.float64]:

@@ -90,7 +90,7 @@ def evaluate_rows(
     macro_value, macro_samples, macro_left_out = macro(value), macro(samples), macro(left_out)
     kind = kinds(patients, y)
     defined = [k for k, row in zip(kind, value, strict=True) if not np.isnan(row[0])]
-    macro_kind: Kind = "percentile" if "percentile" in defined else "bca"
+    macro_kind: Kind = "bca" if set(defined) == {"bca"} else "percentile"
     result: dict[str, Any] = {
         "n": len(rows),
         "records": int(rows["record_id"].nunique()),

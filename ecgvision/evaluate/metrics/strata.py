@@ -17,7 +17,12 @@ RARE = 20
 """Patients on the smaller side of a label below which it is rare (our default: a draw of patients
 lacks one of 20 with a probability of 2e-9)."""
 
-TRIES = 1000
+FEWEST = 5
+"""Patients of the smallest stratum; smaller groups are drawn with all other patients.
+
+Our default: resampled among themselves, fewer would hardly vary and feign certainty."""
+
+TRIES = 100
 """Draws of which the first that lacks nothing is taken."""
 
 
@@ -74,7 +79,7 @@ def rare_sides(patients: NDArray[np.int64], targets: ArrayLike) -> NDArray[np.bo
 def strata_of(patients: NDArray[np.int64], targets: ArrayLike) -> Strata | None:
     """Return the strata of patients; None if no label is rare.
 
-    A patient of several rare labels belongs to the rarest.
+    A patient of several rare labels belongs to the rarest of those whose group has `FEWEST`.
 
     Args:
         patients: (N,) patient number of each record.
@@ -84,6 +89,10 @@ def strata_of(patients: NDArray[np.int64], targets: ArrayLike) -> Strata | None:
     if not len(sides):
         return None
     stratum = np.full(sides.shape[1], len(sides))
-    for number in range(len(sides) - 1, -1, -1):
-        stratum[sides[number]] = number
+    for number in range(len(sides)):
+        free = sides[number] & (stratum == len(sides))
+        if free.sum() >= FEWEST:
+            stratum[free] = number
+    if np.count_nonzero(stratum == len(sides)) < FEWEST:
+        stratum[:] = len(sides)
     return Strata(tuple(np.flatnonzero(stratum == s) for s in np.unique(stratum)), sides)

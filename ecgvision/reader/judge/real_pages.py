@@ -223,16 +223,25 @@ def read_truth(folder: Path, row: Mapping[str, Any]) -> NDArray[np.float64] | No
 
 
 def judge_waveform(read: Read, truth: NDArray[np.float64]) -> dict[str, Any]:
-    """Return the SNR in dB by three rules; of Kaggle's rule the ratio, which is averaged."""
+    """Return the SNR in dB by three rules; of Kaggle's rule the ratio, which is averaged.
+
+    None where no lead has both signal and noise: a ratio without noise is no number.
+    """
     found = at_rate(read.signal, read.rate)
     signal, noise = powers(truth[None], found[None], TRUTH_RATE)
     return {
-        "snr_db": float(np.nanmean(challenge_snr(truth[None], found[None], TRUTH_RATE))),
-        "snr_official_db": float(
-            np.nanmean(challenge_snr(truth[None], found[None], TRUTH_RATE, official=True))
+        "snr_db": _mean(challenge_snr(truth[None], found[None], TRUTH_RATE)),
+        "snr_official_db": _mean(
+            challenge_snr(truth[None], found[None], TRUTH_RATE, official=True)
         ),
         "kaggle_ratio": float(ratios(signal.sum(-1), noise.sum(-1))[0]),
     }
+
+
+def _mean(values: NDArray[np.floating]) -> float | None:
+    """Return the mean of the values that are numbers, None without any."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else None
 
 
 def at_rate(signal: NDArray[np.floating], rate: float) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ over a page. Our own design.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.layouts import get_layout, write_layout
+from ecgvision.reader.layout.columns import Columns, Edges, fit_columns, seen_changes
 from ecgvision.reader.layout.maps import NAMES
 from ecgvision.reader.layout.rows import Mark, Row
 
@@ -41,9 +42,12 @@ AS_READ, CHOICE = -3.0, -math.log(len(NAMES))
 """Log prior odds of an arrangement that consists of the names as they were read, and of each of its
 names among all others: agreement costs what chance would bring."""
 
-MISSED_ROW, EXTRA_ROW = -4.0, -2.0
-"""What a row costs that a grid has and the page does not show, and one that the grid does not have:
-a line of text can look like a row."""
+MISSED_ROW, EXTRA_ROW, EXTRA_PULSE = -4.0, -2.0, -3.0
+"""What a row costs that a grid has and the page does not show, one that the grid does not have, and
+beyond that one with a pulse: a line of text can look like a row, but has none."""
+
+PULSE_MM = (12.0, 15.0)
+"""How far from a row's end, and how high above its 0 mV line, its pulse may have its middle."""
 
 NAME, MISSED_NAME, STRAY_NAME = 3.0, -2.0, -0.5
 """What a name brings where it is expected, what a trace costs whose name was not seen on a page
@@ -51,6 +55,20 @@ where all others were, and what a name costs that stands at no trace, relative t
 
 AGAINST = 1.0
 """What a likelier name costs at a place that expects another, relative to `NAME`."""
+
+CHANGE, MISSED_CHANGE, STRAY_CHANGE = 1.0, -0.7, -0.5
+"""What a change of leads brings in a row that is expected to have it there, what one costs that is
+not seen although others are, and one that is seen where none is expected; our defaults."""
+
+CHANGE_MM, ENDS_MM = 2.5, 12.0
+"""Distance up to which a change that is seen is one that is expected, and from the ends of a row up
+to which changes count for nothing: pulses stand there."""
+
+COUNTS = (1, 2, 3, 4, 6)
+"""Numbers of columns that a page may have."""
+
+SAME_PITCH = 0.03
+"""Relative difference up to which columns are taken to share ten seconds equally."""
 
 REACH_MM = (-14.0, 22.0)
 """From where to where a lead's name may be printed, from the start of its trace."""
@@ -106,6 +124,8 @@ class Arrangement:
             0 if it rests on the number of rows alone.
         segments: the traces.
         speed: mm/s.
+        seen: share of the changes from one lead to the next that were seen where they are; 0 if
+            there are none.
     """
 
     name: str
@@ -113,6 +133,7 @@ class Arrangement:
     evidence: float
     segments: tuple[Segment, ...]
     speed: float
+    seen: float = 0.0
 
     def moved(self, distance: float) -> Arrangement:
         """Return the arrangement with all traces `distance` mm farther to the right."""
@@ -130,6 +151,8 @@ class _Name(NamedTuple):
 
 
 class _Cell(NamedTuple):
+    """A place for a lead; a strip is as long as the grid of so many columns."""
+
     name: str
     row: int
     column: int
@@ -143,20 +166,37 @@ class _Guess:
     score: float
     cells: list[_Cell]
     support: dict[_Cell, float] = field(default_factory=dict)
+    seen: float = 0.0
 
 
 @dataclass(frozen=True)
 class _Page:
-    """Rows and names, each name with the row that it belongs to if names are at a certain place."""
+    """Rows and names, each name with the row that it belongs to if names are at a certain place.
+
+    `columns` are those of each number, `changes` the changes seen along each row, and `pulses` how
+    surely a pulse is seen at each row.
+    """
 
     rows: Sequence[Row]
     names: Sequence[_Name]
     owner: Sequence[int | None]
-    left: float
-    right: float
+    columns: Mapping[int, Columns]
+    changes: Sequence[Sequence[tuple[float, float]]]
+    pulses: Sequence[float]
 
     def start(self, cell: _Cell) -> float:
-        return self.left + cell.column * (self.right - self.left) / cell.columns
+        columns = self.columns[cell.columns]
+        return columns.left + cell.column * columns.pitch
+
+    def width(self, cell: _Cell) -> float:
+        columns = self.columns[cell.columns]
+        return columns.pitch * (columns.number if cell.strip else 1)
+
+    def time(self, cell: _Cell, speed: float) -> float:
+        """Return when a lead begins, in seconds."""
+        pitch = self.columns[cell.columns].pitch
+        equal = FULL_MM / cell.columns
+        return cell.column * (equal if abs(pitch / equal - 1) < SAME_PITCH else pitch) / speed
 
     def at(self, cell: _Cell) -> Iterator[int]:
         """Return the indices of the names that are printed at a cell."""
@@ -166,7 +206,7 @@ class _Page:
                 yield k
 
     def weigh(self, guess: _Guess) -> _Guess:
-        """Add to a guess what the names say of it."""
+        """Add to a guess what the names and the changes of leads say of it."""
         used, missed = set(), 0
         for cell in guess.cells:
             found = [(self.names[k].says, k) for k in self.at(cell)]
@@ -186,16 +226,41 @@ class _Page:
         for k, name in enumerate(self.names):
             if k not in used:
                 guess.score += STRAY_NAME * NAME * max(name.says.values())
+        for row in {*range(len(self.rows))} - {cell.row for cell in guess.cells}:
+            guess.score += EXTRA_ROW + EXTRA_PULSE * self.pulses[row]
+        guess.score += self._agreement(guess)
         return guess
 
+    def _agreement(self, guess: _Guess) -> float:
+        """Return what the changes seen along the rows say of a guess; note how many were seen."""
+        places: dict[int, list[float]] = {
+            cell.row: [] if cell.strip else self.columns[cell.columns].inner.tolist()
+            for cell in guess.cells
+        }
+        seen = missed = stray = 0.0
+        for row, inner in places.items():
+            changes, (_, left, right) = self.changes[row], self.rows[row]
+            for place in inner:
+                near = max((p for x, p in changes if abs(x - place) < CHANGE_MM), default=0.0)
+                seen, missed = seen + near, missed + (near == 0)
+            ends = self.columns[guess.cells[0].columns]
+            known = [ends.left, *inner, ends.right]
+            stray += sum(p for x, p in changes if left + ENDS_MM < x < right - ENDS_MM
+                         and min(abs(x - place) for place in known) > CHANGE_MM)  # fmt: skip
+        guess.seen = share = seen / max(seen + missed, 1)
+        return CHANGE * seen + MISSED_CHANGE * missed * share + STRAY_CHANGE * stray
 
-def arrange(rows: Sequence[Row], marks: Sequence[Mark], speed: float = 25.0) -> Arrangement | None:
+
+def arrange(
+    rows: Sequence[Row], marks: Sequence[Mark], speed: float = 25.0, edges: Edges | None = None
+) -> Arrangement | None:
     """Return the arrangement that explains rows and names best, or None without a row.
 
     Args:
         rows: from top to bottom.
         marks: names and pulses.
         speed: paper speed in mm/s.
+        edges: where leads begin and end along the rows; None if that is not known.
     """
     if not rows:
         return None
@@ -203,26 +268,34 @@ def arrange(rows: Sequence[Row], marks: Sequence[Mark], speed: float = 25.0) -> 
     number = [k for k, row in enumerate(rows) if row.right - row.left >= SHORT * longest]
     kept = [rows[k] for k in number]
     left, right = extent(kept)
-    names = _names(marks)
+    columns = {count: Columns(left, (right - left) / count, count) for count in COUNTS}
+    changes: list[list[tuple[float, float]]] = [[] for _ in kept]
+    if edges is not None:
+        part = Edges(*(values[number] for values in edges))
+        columns = {count: fit_columns(part, left, right, count) for count in COUNTS}
+        changes = [seen_changes(row) for row in part.change]
+    names, pulses = _names(marks), [_pulse(row, marks) for row in kept]
     guesses = []
     for place in PLACES:
-        page = _Page(kept, names, [_owner(kept, name, place) for name in names], left, right)
+        owner = [_owner(kept, name, place) for name in names]
+        page = _Page(kept, names, owner, columns, changes, pulses)
         guesses += [page.weigh(guess) for guess in (*_grids(page), *_as_read(page))]
     best = max(guesses, key=lambda guess: guess.score)
     by_name: dict[str, float] = {}
     for guess in guesses:
         by_name[guess.name] = max(by_name.get(guess.name, -math.inf), guess.score)
     total = sum(math.exp(score - best.score) for score in by_name.values())
-    page = _Page(kept, [], [], left, right)
+    page = _Page(kept, [], [], columns, changes, pulses)
     segments = []
     for cell in best.cells:
-        at, width = page.start(cell), (right - left) / cell.columns
+        at = page.start(cell)
         segments.append(Segment(
             cell.name.removeprefix("-"), -1 if cell.name.startswith("-") else 1, number[cell.row],
-            at, at + width, (at - left) / speed, best.support.get(cell, 0.0), cell.strip,
+            at, at + page.width(cell), page.time(cell, speed), best.support.get(cell, 0.0),
+            cell.strip,
         ))  # fmt: skip
     evidence = min(1.0, sum(best.support.values()) / len(LEADS))
-    return Arrangement(best.name, 1 / total, evidence, tuple(segments), speed)
+    return Arrangement(best.name, 1 / total, evidence, tuple(segments), speed, best.seen)
 
 
 def extent(rows: Sequence[Row]) -> tuple[float, float]:
@@ -249,6 +322,14 @@ def _names(marks: Sequence[Mark]) -> list[_Name]:
     return found
 
 
+def _pulse(row: Row, marks: Sequence[Mark]) -> float:
+    """Return how surely a calibration pulse is seen at either end of a row."""
+    beside, above = PULSE_MM
+    return max((mark.probability for mark in marks if mark.kind == "pulse"
+                and min(abs(mark.x - row.left), abs(mark.x - row.right)) < beside
+                and 0 < row.y - mark.y < above), default=0.0)  # fmt: skip
+
+
 def _owner(rows: Sequence[Row], name: _Name, place: str) -> int | None:
     """Return the row that a name belongs to, if names are printed at `place`."""
     below = [name.y - row.y for row in rows]
@@ -268,7 +349,6 @@ def _grids(page: _Page) -> Iterator[_Guess]:
         for strips in range(min(len(STRIPS) - 1, max(count - layout.rows, 0)) + 1):
             bands = layout.rows + strips
             base = prior + STRIPS[strips] + MISSED_ROW * max(bands - count, 0)
-            base += EXTRA_ROW * max(count - bands, 0)
             for first in range(max(count - bands, 0) + 1):
                 for on_top in (False, True) if strips else (False,):
                     top = first + (strips if on_top else 0)
@@ -278,16 +358,16 @@ def _grids(page: _Page) -> Iterator[_Guess]:
                     score = base + (ON_TOP if on_top else 0.0)
                     leads = []
                     for k in range(strips):
-                        cell, lead_prior = _strip(page, below + k)
+                        cell, lead_prior = _strip(page, below + k, layout.columns)
                         score += lead_prior
                         cells.append(cell)
                         leads.append(cell.name)
                     yield _Guess("+".join([name, *leads]), score, cells)
 
 
-def _strip(page: _Page, row: int) -> tuple[_Cell, float]:
+def _strip(page: _Page, row: int, columns: int) -> tuple[_Cell, float]:
     """Return the likeliest lead of a rhythm strip and its log prior odds."""
-    place = _Cell("", row, 0, 1, strip=True)
+    place = _Cell("", row, 0, columns, strip=True)
     says: dict[str, float] = {}
     for k in page.at(place):
         for name, probability in page.names[k].says.items():
@@ -299,7 +379,7 @@ def _strip(page: _Page, row: int) -> tuple[_Cell, float]:
 
 def _as_read(page: _Page) -> Iterator[_Guess]:
     """Return arrangements of the names as they were read, in columns of equal width."""
-    for columns in (1, 2, 3, 4, 6):
+    for columns in COUNTS:
         cells: dict[str, tuple[float, _Cell]] = {}
         for row in range(len(page.rows)):
             for column in range(columns):
@@ -316,6 +396,4 @@ def _as_read(page: _Page) -> Iterator[_Guess]:
             found.sort(key=lambda cell: cell.row)
             written = write_layout([[cell.name for cell in found if cell.column == k] or ["-"]
                                     for k in range(columns)])  # fmt: skip
-            empty = len(page.rows) - len({cell.row for cell in found})
-            prior = AS_READ + CHOICE * len(found)
-            yield _Guess(written, prior + EXTRA_ROW * empty, found)
+            yield _Guess(written, AS_READ + CHOICE * len(found), found)

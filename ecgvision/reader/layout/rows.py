@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgvision.core.ecg import LEADS
 from ecgvision.reader.layout.maps import MARKS, PageMaps
 
 SEEN = 0.5
@@ -31,6 +34,10 @@ LEAST_MARK = 0.25
 
 MARK_APART_MM = 4
 """Smallest distance between two marks of a kind."""
+
+SURE_MARK, TWICE_MM = 0.6, 20.0
+"""Probability from which a name is seen surely, and the distance from which two are not one; our
+defaults."""
 
 
 class Row(NamedTuple):
@@ -94,17 +101,32 @@ def find_marks(maps: PageMaps) -> list[Mark]:
     """Return the names and pulses of a page, most probable first."""
     found = []
     for kind, probability in zip(MARKS, maps.marks, strict=True):
+        left = probability.copy()
         total = cv2.blur(probability, (3, 3), borderType=cv2.BORDER_CONSTANT) * 9
         while True:
-            j, i = np.unravel_index(int(probability.argmax()), probability.shape)
-            if probability[j, i] < LEAST_MARK:
+            j, i = (int(k) for k in np.unravel_index(int(left.argmax()), left.shape))
+            if left[j, i] < LEAST_MARK:
                 break
-            near = np.s_[max(j - 1, 0) : j + 2, max(i - 1, 0) : i + 2]
-            weight = probability[near]
-            y, x = (float((weight * (k[near] + 0.5)).sum() / weight.sum())
-                    for k in np.indices(probability.shape, sparse=False))  # fmt: skip
-            found.append(Mark(kind, x, y, float(min(1.0, max(probability[j, i], total[j, i] / 4)))))
-            probability = probability.copy()
-            probability[max(j - MARK_APART_MM, 0) : j + MARK_APART_MM + 1,
-                        max(i - MARK_APART_MM, 0) : i + MARK_APART_MM + 1] = 0  # fmt: skip
+            top, start = max(j - 1, 0), max(i - 1, 0)
+            weight = left[top : j + 2, start : i + 2]
+            down, across = np.indices(weight.shape) + 0.5
+            y, x = (float((weight * (k + at)).sum() / weight.sum())
+                    for k, at in ((down, top), (across, start)))  # fmt: skip
+            found.append(Mark(kind, x, y, float(min(1.0, max(left[j, i], total[j, i] / 4)))))
+            left[max(j - MARK_APART_MM, 0) : j + MARK_APART_MM + 1,
+                 max(i - MARK_APART_MM, 0) : i + MARK_APART_MM + 1] = 0  # fmt: skip
     return sorted(found, key=lambda mark: -mark.probability)
+
+
+def names_twice(marks: Sequence[Mark]) -> int:
+    """Return how many leads have their name at two places of the page, seen surely at both.
+
+    Rhythm strips repeat one to three names; two ECGs in one picture repeat most of them.
+    """
+    count = 0
+    for lead in LEADS:
+        places = [mark for mark in marks if mark.kind == lead and mark.probability >= SURE_MARK]
+        far = (max(abs(a.x - b.x), abs(a.y - b.y)) > TWICE_MM
+               for a, b in itertools.combinations(places, 2))  # fmt: skip
+        count += any(far)
+    return count

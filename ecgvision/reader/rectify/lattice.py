@@ -43,8 +43,14 @@ BENT = 0.1
 FEWEST = 30
 """Number of crossings below which nothing can be said of a lattice."""
 
-WIDEST = 400
-"""Maximum number of squares on each side of the seed."""
+WIDEST, SMALLEST = 400, 0.4
+"""Maximum number of squares on each side of the seed, and the least size of a square, relative to
+the seed's, for which there is room on all of the picture."""
+
+OBLONG = 1.08
+"""Largest ratio of an expected side of a square to the mean of both; our default: perspective
+makes them more oblong at times, which a crossing's own offset follows, and a lattice that jumps
+from one line of 1 mm to the next makes them 1.1 and more."""
 
 SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1))
 
@@ -56,10 +62,12 @@ class Lattice:
     Attributes:
         points: (rows, columns, 2) float64 x, y in pixels of the picture; NaN where not found.
         strength: (rows, columns) contrast of the fainter line of each crossing; 0 where not found.
+        flat: whether all crossings obey one smooth map.
     """
 
     points: NDArray[np.float64]
     strength: NDArray[np.float64]
+    flat: bool = False
 
     @cached_property
     def found(self) -> NDArray[np.bool_]:
@@ -104,12 +112,29 @@ def grow(
     return _Growth(contrast, seed, least_strength).run(most)
 
 
+def continued(
+    contrast: NDArray[np.float32], lattice: Lattice, least_strength: float = LEAST_STRENGTH
+) -> Lattice:
+    """Follow the grid from a part of it.
+
+    Args:
+        contrast: (H, W), see `line_contrast`.
+        least_strength: contrast below which a crossing is not accepted.
+    """
+    x, y = (float(v) for v in lattice.points[lattice.found].mean(0))
+    growth = _Growth(contrast, Seed(x, y, 0.0, lattice.square), least_strength)
+    growth.start(lattice)
+    return growth.run(None)
+
+
 class _Growth:
     """Arrays that fill up while a lattice grows; indices are rows and columns of lines."""
 
     def __init__(self, contrast: NDArray[np.float32], seed: Seed, least_strength: float) -> None:
         self.contrast, self.least_strength = contrast, least_strength
-        size = 2 * WIDEST + 1
+        reach = math.hypot(*contrast.shape) / (SMALLEST * seed.period)
+        self.middle = min(WIDEST, math.ceil(reach) + 2)
+        size = 2 * self.middle + 1
         self.points = np.full((size, size, 2), np.nan)
         self.sides = np.full((size, size, 2, 2), np.nan)  # of the square: across and down
         self.strength = np.zeros((size, size))
@@ -119,11 +144,29 @@ class _Growth:
         sides = np.stack([across, [-across[1], across[0]]])
         shares = np.linspace(0, 1, 12, endpoint=False)
         places = np.array([[s, t] for s in shares for t in shares]) @ sides + [seed.x, seed.y]
-        points, strength = self._settle(places, np.repeat(sides[None], len(places), 0), math.inf)
+        points, strength = settle(
+            contrast, places, np.repeat(sides[None], len(places), 0), math.inf
+        )
         best = int(strength.argmax())
-        self.points[WIDEST, WIDEST], self.sides[WIDEST, WIDEST] = points[best], sides
-        self.strength[WIDEST, WIDEST] = strength[best]
-        self.known[WIDEST, WIDEST] = True
+        self.points[self.middle, self.middle], self.sides[self.middle, self.middle] = (
+            points[best],
+            sides,
+        )
+        self.strength[self.middle, self.middle] = strength[best]
+        self.known[self.middle, self.middle] = True
+
+    def start(self, lattice: Lattice) -> None:
+        """Take a lattice for what is known, in place of the seed's crossing."""
+        self.known[:] = False
+        self.points[:] = self.sides[:] = np.nan
+        at = np.argwhere(lattice.found) + self.middle - np.array(lattice.found.shape) // 2
+        rows, columns = at.T
+        self.known[rows, columns] = True
+        self.points[rows, columns] = lattice.points[lattice.found]
+        self.strength[rows, columns] = lattice.strength[lattice.found]
+        usual = np.array([np.nanmedian(np.diff(lattice.points, axis=axis).reshape(-1, 2), axis=0)
+                          for axis in (1, 0)])  # fmt: skip
+        self.sides[rows, columns] = self._sides(rows, columns, np.tile(usual, (len(rows), 1, 1)))
 
     def run(self, most: int | None) -> Lattice:
         while most is None or self.known.sum() < most:
@@ -167,8 +210,8 @@ class _Growth:
         points, sides = points[inside], sides[inside]
         if not len(rows):
             return
-        found, _ = self._settle(points, sides, DRIFTS[0])
-        found, strength = self._settle(found, sides, DRIFTS[1])
+        found, _ = settle(self.contrast, points, sides, DRIFTS[0])
+        found, strength = settle(self.contrast, found, sides, DRIFTS[1])
         self.tried[rows, columns] += 1
         side = np.sqrt(np.abs(np.linalg.det(sides)))
         expected = np.linalg.norm(found - points, axis=1) < SURPRISE * side
@@ -192,28 +235,40 @@ class _Growth:
             measured = np.isfinite(ends).any((0, 2))
             out[measured, axis] += np.nanmean(ends[:, measured], axis=0)
             out[measured, axis] /= 2
-        return out
+        length = np.linalg.norm(out, axis=-1)
+        mean = np.sqrt(length.prod(axis=1, keepdims=True))
+        return np.asarray(out * (length.clip(mean / OBLONG, mean * OBLONG) / length)[..., None])
 
-    def _settle(
-        self, points: NDArray[np.float64], sides: NDArray[np.float64], drift: float
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Move points to the crossings near them; return them and the fainter line's contrast."""
-        moved, strength = points.copy(), np.full(len(points), np.inf)
-        expected = 0.125 * np.square(REACH / drift)
-        for axis in (0, 1):
-            over, along = sides[:, axis], sides[:, 1 - axis]
-            profile = sample(self.contrast, points[:, None, None]
-                             + REACH[:, None, None] * over[:, None, None]
-                             + ALONG[:, None] * along[:, None, None]).mean(2)  # fmt: skip
-            profile = profile - np.median(profile, axis=1, keepdims=True)
-            offset, height = _peak(profile, profile - expected)
-            moved += offset[:, None] * over
-            strength = np.minimum(strength, height)
-        return moved, strength
+
+def settle(
+    contrast: NDArray[np.float32], points: NDArray[np.float64], sides: NDArray[np.float64],
+    drift: float, reach: NDArray[np.float64] = REACH,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
+    """Move points to the crossings near them; return them and the fainter line's contrast.
+
+    Args:
+        contrast: (H, W), see `line_contrast`.
+        points: (N, 2) x, y in pixels.
+        sides: (N, 2, 2) sides of the square at each point, across and down, in pixels.
+        drift: standard deviation of an offset that is expected, in squares.
+        reach: offsets that are tried, in squares.
+    """
+    moved, strength = points.copy(), np.full(len(points), np.inf)
+    expected = 0.125 * np.square(reach / drift)
+    for axis in (0, 1):
+        over, along = sides[:, axis], sides[:, 1 - axis]
+        profile = sample(contrast, points[:, None, None]
+                         + reach[:, None, None] * over[:, None, None]
+                         + ALONG[:, None] * along[:, None, None]).mean(2)  # fmt: skip
+        profile = profile - np.median(profile, axis=1, keepdims=True)
+        offset, height = _peak(profile, profile - expected, reach)
+        moved += offset[:, None] * over
+        strength = np.minimum(strength, height)
+    return moved, strength
 
 
 def _peak(
-    profile: NDArray[np.floating], score: NDArray[np.floating]
+    profile: NDArray[np.floating], score: NDArray[np.floating], reach: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the place of the highest score, refined by a parabola, and the profile there."""
     best = score.argmax(1).clip(1, score.shape[1] - 2)
@@ -221,8 +276,8 @@ def _peak(
     left, middle, right = (score[row, best + k] for k in (-1, 0, 1))
     curve = left - 2 * middle + right
     shift = np.where(curve < -1e-6, (left - right) / np.where(curve < -1e-6, 2 * curve, 1), 0)
-    step = REACH[1] - REACH[0]
-    return REACH[best] + step * shift.clip(-0.5, 0.5), profile[row, best].astype(np.float64)
+    step = reach[1] - reach[0]
+    return reach[best] + step * shift.clip(-0.5, 0.5), profile[row, best].astype(np.float64)
 
 
 def sample(values: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from ecgvision.reader.rectify.contrast import line_contrast
 from ecgvision.reader.rectify.grid_period import Seed, find_seeds
-from ecgvision.reader.rectify.lattice import LEAST_STRENGTH, Lattice, grow, sample
+from ecgvision.reader.rectify.lattice import LEAST_STRENGTH, Lattice, continued, grow, sample
 from ecgvision.reader.rectify.mesh import Mesh, mesh_of
-from ecgvision.reader.rectify.smooth import smooth
+from ecgvision.reader.rectify.rigid import rigid_lattice
+from ecgvision.reader.rectify.smooth import REACH, WIDE, smooth
 
 LONGEST = 2000
 """Longest side in pixels at which the grid is searched; our default. A crossing is found to a tenth
@@ -26,7 +27,7 @@ of a pixel, so that more pixels cost time and bring nothing."""
 TRIAL = 300
 """Crossings of a trial lattice; the best of the trials is grown to its end."""
 
-SURE, LEAST = 1.0, 0.3
+SURE, LEAST = 1.2, 0.3
 """Scores of a lattice (see `Lattice.score`): above the first no further seed is tried, below the
 second there is no grid. Our defaults: grids that are seen well reach 1.2 to 2, pictures without a
 grid 0.25."""
@@ -42,6 +43,14 @@ that jumps to other lines is none."""
 HALF = 0.6
 """Relative strength of lines half-way between those of a trial above which they belong to it: the
 seed saw every other line."""
+
+MORE = 1.1
+"""Crossings found by following the grid beyond a flat part, relative to that part's, from which the
+sheet is not flat."""
+
+FINEST, SMALLER = 10.0, 1.25
+"""Period in pixels below which lines may be every second one of a grid that is too fine to be seen,
+and how much smaller than `LONGEST` a picture must be to be enlarged and searched once more."""
 
 MOST_SQUARES = 130
 """Squares along a picture's longer side above which they are taken to be of 1 mm; our default:
@@ -70,35 +79,59 @@ def find_paper(picture: NDArray[np.uint8]) -> Paper | None:
     Args:
         picture: (H, W, 3) uint8 of any size.
     """
-    scale = min(1.0, LONGEST / max(picture.shape[:2]))
-    small = picture
-    if scale < 1:
-        size = [max(1, round(n * scale)) for n in picture.shape[1::-1]]
-        small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-    contrast = line_contrast(small)
+    longest = max(picture.shape[:2])
+    scale = min(1.0, LONGEST / longest)
+    lattice, fine = _find_lattice(_resized(picture, scale))
+    if (lattice is None or fine < FINEST) and longest * SMALLER < LONGEST:
+        larger = min(2.0, LONGEST / longest)
+        again, _ = _find_lattice(_resized(picture, larger))
+        if again is not None:
+            lattice, scale = again, larger
+    if lattice is None:
+        return None
+    reach = WIDE if lattice.flat else REACH
+    return Paper(mesh_of(smooth(lattice, reach), scale), lattice.score)
+
+
+def _resized(picture: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    if scale == 1:
+        return picture
+    size = [max(1, round(n * scale)) for n in picture.shape[1::-1]]
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, size, interpolation=way), np.uint8)
+
+
+def _find_lattice(picture: NDArray[np.uint8]) -> tuple[Lattice | None, float]:
+    """Return the lattice of squares of 5 mm, if a grid is seen, and the period of its lines."""
+    contrast = line_contrast(picture)
     trial = _best_trial(contrast)
     if trial is None:
-        return None
-    seed, strength = trial
-    if max(contrast.shape) / seed.period > MOST_SQUARES:
-        seed = seed._replace(period=5 * seed.period)
-    lattice = grow(contrast, seed, least_strength=max(LEAST_STRENGTH, FAINTEST * strength))
-    if lattice.score < LEAST:  # of few crossings it is 0
-        return None
-    return Paper(mesh_of(smooth(lattice), scale), lattice.score)
+        return None, math.inf
+    seed, part, lines = trial
+    strength = float(np.median(part.strength[part.found]))
+    period = fine = part.square / lines
+    if max(contrast.shape) / period > MOST_SQUARES:
+        period, lines = 5 * period, lines / 5
+    least = max(LEAST_STRENGTH, FAINTEST * strength)
+    lattice = rigid_lattice(contrast, part, lines, least)
+    if lattice is None:
+        lattice = grow(contrast, seed._replace(period=period), least_strength=least)
+    else:
+        whole = continued(contrast, lattice, least)
+        if whole.found.sum() > MORE * lattice.found.sum():  # the sheet goes on, but not flat
+            lattice = whole
+    return (lattice if lattice.score >= LEAST else None), fine  # of few crossings it is 0
 
 
-def _best_trial(contrast: NDArray[np.float32]) -> tuple[Seed, float] | None:
-    """Return the best seed with the period measured there, and its lines' median strength."""
+def _best_trial(contrast: NDArray[np.float32]) -> tuple[Seed, Lattice, float] | None:
+    """Return the best seed, its lattice, and how many lines on each of its squares ends."""
     best, chosen = LEAST, None
     for seed in find_seeds(contrast):
         trial = grow(contrast, seed, most=TRIAL)
         if trial.score > best and abs(math.log(trial.square / seed.period)) < DRIFT:
             lines = line_profile(contrast, trial)
             double = lines[:, 2].min() > HALF and lines[:, [1, 3]].max() < HALF
-            best = trial.score
-            chosen = (seed._replace(period=trial.square / (2 if double else 1)),
-                      float(np.median(trial.strength[trial.found])))  # fmt: skip
+            best, chosen = trial.score, (seed, trial, 2.0 if double else 1.0)
         if best > SURE:
             break
     return chosen

@@ -34,17 +34,20 @@ RIDGE, LEAST = 1e-3, 1e-6
 neighbours stay near where they were found."""
 
 
-def smooth(lattice: Lattice) -> Lattice:
+def smooth(lattice: Lattice, reach: int = REACH) -> Lattice:
     """Return the lattice with every crossing on the surface through its neighbours and itself.
 
     Faint crossings that lie astray are left out.
+
+    Args:
+        reach: neighbours on each side that count; `WIDE` for a sheet that lies flat.
     """
     off = np.linalg.norm(surface(lattice, WIDE) - lattice.points, axis=-1) / lattice.square
     faint = lattice.strength < FAINT * np.median(lattice.strength[lattice.found])
     dropped = lattice.found & faint & (off > ASTRAY)
     kept = Lattice(np.where(dropped[..., None], np.nan, lattice.points),
                    np.where(dropped, 0, lattice.strength))  # fmt: skip
-    return Lattice(surface(kept, REACH), kept.strength)
+    return Lattice(surface(kept, reach), kept.strength)
 
 
 def surface(lattice: Lattice, reach: int) -> NDArray[np.float64]:

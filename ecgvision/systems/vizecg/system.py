@@ -113,6 +113,9 @@ class VizECG(LabelledSystem):
             **base_arguments(config),
         )
 
+    def explanations(self, config: Config) -> tuple[str, ...]:
+        return () if config["model"]["streams"] == "signal" else ("occlusion",)
+
     def can_be_filled(self, config: Config) -> bool:
         return config["model"]["streams"] != "image"
 

@@ -86,15 +86,19 @@ def blank() -> bytes:
 def serve(
     bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., SimpleNamespace]]:
-    """serve(labels=True, tokens=(), **settings): a client, its workers, and `audit()` lines."""
+    """serve(labels=True, tokens=(), **settings): a client, its workers, and `audit()` lines.
+
+    `labels` is a student, False for none, or True for that written by hand.
+    """
     monkeypatch.setattr(work, "digitize", read_stand_in)
     for module in ("predict", "predict_signal"):
         monkeypatch.setattr(f"ecgvision.deploy.{module}.digitize", read_stand_in)
     student = Bundle.open(bundle_folder, threads=1)
     opened: list[TestClient] = []
 
-    def start(*, labels: bool = True, tokens: tuple[str, ...] = (), **settings: Any):
-        models = work.Models(READER, student if labels else None)
+    def start(*, labels: Any = True, tokens: tuple[str, ...] = (), **settings: Any):
+        chosen = student if labels is True else labels or None
+        models = work.Models(READER, chosen)
         monkeypatch.setattr(work, "open_models", lambda _: models)
         work.use(models)
         file, inside = tmp_path / "audit.jsonl", Inside()

@@ -285,3 +285,22 @@ def test_the_packages_student_answers_by_what_was_read(serve, monkeypatch) -> No
     assert "not enough of the page" in one["labels"]["error"]["message"]  # of one lead alone
     reply = client.post("/v1/predict", content=picture())
     assert (reply.status_code, reply.json()["error"]["code"]) == (422, "unreadable_page")
+
+
+def test_support_is_told_of_a_network_of_signals(serve, monkeypatch) -> None:
+    from ecgvision.deploy.open_bundle import open_student
+    from ecgvision.deploy.serve import work
+    from ecgvision.shipped import STUDENT
+    from tests.deploy.serve.conftest import READER
+    from tests.deploy.test_occlusion import reading
+
+    client = serve().client
+    monkeypatch.setattr(work, "digitize", lambda *_, **__: reading())
+    student = open_student(STUDENT, threads=1)
+    work.use(work.Models(READER, student))
+    query = {"include": ["labels", "support"]}
+    (one,) = client.post("/v1/digitize", content=picture(), params=query).json()["results"]
+    support = one["labels"]["support"]
+    assert set(support) == set(student.codes)
+    assert {len(values) for leads in support.values() for values in leads.values()} == {10}
+    assert any(value for values in support[student.codes[0]].values() for value in values)

@@ -18,8 +18,13 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from ecgvision.core.ecg import LEADS
+from ecgvision.deploy.open_bundle import open_student
+from ecgvision.deploy.serve import work
 from ecgvision.deploy.serve.command import listen
+from ecgvision.shipped import STUDENT
 from tests.deploy.serve.conftest import blank, picture
+from tests.deploy.test_occlusion import reading
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
@@ -92,6 +97,7 @@ def test_a_page_is_read_and_shown(site, tmp_path: Path) -> None:
     assert page.evaluate("document.querySelector('.sheet img').naturalWidth") > 0
     page.get_by_label("Show what was read over the page").uncheck()
     expect(page.locator(".sheet svg")).to_be_hidden()
+    assert page.get_by_label("Mark what speaks for").count() == 0  # of a student of pictures
     rows = page.locator("table").first.locator("tr")
     assert rows.count() == 6
     expect(page.locator("table").first).to_contain_text("threshold")
@@ -104,6 +110,20 @@ def test_a_page_is_read_and_shown(site, tmp_path: Path) -> None:
     assert (tmp_path / "ecg.zip").read_bytes().startswith(b"PK")
     assert (tmp_path / "ecg.csv").read_text().startswith("time,I,II")
     assert (tmp_path / "ecg.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_what_speaks_for_a_label_is_marked(site, monkeypatch) -> None:
+    monkeypatch.setattr(work, "digitize", lambda *_, **__: reading(120, 160))
+    page = site.open(site.start(labels=open_student(STUDENT, threads=1)))
+    give(page, picture())
+    bands = page.locator(".sheet svg g path")
+    expect(page.locator("article")).to_contain_text("normal ECG")
+    assert bands.count() == 0
+    page.get_by_label("Mark what speaks for").select_option("normal ECG")
+    assert bands.count() > 0
+    assert bands.first.get_attribute("data-lead") in LEADS
+    page.get_by_label("Mark what speaks for").select_option("nothing")
+    assert bands.count() == 0
 
 
 def test_callipers_measure_by_keyboard_and_by_pointer(site) -> None:
@@ -174,6 +194,13 @@ def test_it_fits_a_phone_in_either_scheme(site, scheme: str) -> None:
     give(page, picture())
     expect(page.locator("#status")).to_have_text("1 of 1 page read")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert (
+        page.evaluate("""(() => {
+        const labels = document.querySelector(".scroll");
+        return labels.scrollWidth - labels.clientWidth;
+    })()""")
+        <= 0
+    )
     for name in ("ink", "faint", "accent"):  # contrast of WCAG 2.2, level AA
         assert page.evaluate(CONTRAST, [f"--{name}", "--paper"]) >= 4.5
     small = page.evaluate("""[...document.querySelectorAll(".button")].filter(

@@ -13,7 +13,7 @@ from ecgvision.evaluate.assessment.answers import Answers
 from ecgvision.evaluate.assessment.assess import assess, fit_points
 from ecgvision.evaluate.assessment.settings import POLICIES, AssessmentSettings
 from ecgvision.evaluate.assessment.subgroups import groups_of, subgroup_table
-from ecgvision.evaluate.metrics import calibration
+from ecgvision.evaluate.metrics import calibration, operating_points
 from ecgvision.evaluate.metrics.operating_points import OperatingPoints
 
 FEW = AssessmentSettings(draws=20)
@@ -83,7 +83,7 @@ def test_rates_are_plain_counts(answers):
         assert row["npv"] == pytest.approx(sk.precision_score(~y, ~called))
         assert row["f1"] == pytest.approx(sk.f1_score(y, called))
         assert row["alerts_per_1000"] == pytest.approx(1000 * called.mean())
-        assert row["sensitivity_low"] <= row["sensitivity"] <= row["sensitivity_high"]
+        assert row["specificity_low"] < row["specificity"] < row["specificity_high"]
 
 
 def test_sums_of_draws_are_those_of_resampled_records(answers):
@@ -113,7 +113,10 @@ def test_prevalence_of_the_records_gives_back_their_predictive_values(answers):
     assert found[(found["label"] == "MI") & (found["prevalence"] == 0)].iloc[0]["ppv"] == 0
 
 
-def test_the_surest_records_are_kept(answers):
+def test_the_surest_records_are_kept(make_table):
+    rows = make_table(200, skill=3)
+    points = operating_points.fit_from_table(rows.assign(split="val"))["image"]
+    answers = Answers.of(rows, points, draws=20)
     found = decisions.risk_coverage(answers, (1.0, 0.5))
     wrong = answers.called != answers.y
     assert found["risk"][0] == pytest.approx(wrong.mean())
@@ -160,9 +163,10 @@ def test_small_cells_are_suppressed(answers):
     n = len(answers.y)
     groups = groups_of(pd.DataFrame({
         "sex": np.where(np.arange(n) % 2, "f", "m"), "age": np.r_[np.full(n - 10, 50), [80] * 10],
-        "site": "one", "device": [None] * 30 + ["x"] * (n - 30)}))  # fmt: skip
-    assert list(groups.columns) == ["sex", "age", "device"]  # one site makes no groups
+        "site": "one", "flags": ["[]"] * 50 + ['["drift"]'] * (n - 50), "device": [None] * 30 + ["x"] * (n - 30)}))  # fmt: skip
+    assert list(groups.columns) == ["sex", "age", "device", "flags"]  # one site makes no groups
     found = subgroup_table(answers, groups)
+    assert set(found.loc[found["group"] == "a finding", "records"]) == {"150"}
     old = found[found["group"] == "75 and over"]
     assert list(old["records"]) == ["<20"]
     assert old[["auroc", "sensitivity", "auroc_gap"]].isna().all(axis=None)

@@ -8,7 +8,7 @@ from scipy import stats
 
 from ecgvision.evaluate.metrics import intervals
 from ecgvision.evaluate.metrics.bootstrap import Scores, patient_draws, weight_blocks
-from ecgvision.evaluate.metrics.strata import RARE, strata_of
+from ecgvision.evaluate.metrics.strata import FEWEST, RARE, strata_of
 
 
 @pytest.fixture
@@ -21,12 +21,12 @@ def test_no_draw_lacks_a_rare_label(rng):
     y = np.zeros((120, 4), int)
     y[0, 0] = 1  # one record of one patient
     y[[2, 40, 41], 1] = 1  # two patients
-    y[[0, 4, 80], 2] = 1  # shares a patient with the first
+    y[[0, 4, 80, 90, 92, 94, 96], 2] = 1  # shares a patient with the first
     y[:, 3] = rng.random(120) < 0.5
     strata = strata_of(patients, y)
     plain = np.concatenate(list(weight_blocks(patients, 200, 0)))
     drawn = np.concatenate(list(weight_blocks(patients, 200, 0, strata)))
-    assert ((plain @ y[:, :3]) == 0).any(axis=0).all()
+    assert ((plain @ y[:, :2]) == 0).any(axis=0).all()
     assert ((drawn @ y) > 0).all()
     assert (drawn.sum(axis=1) == 120).all()
     assert not np.isnan(Scores(rng.normal(size=y.shape), y).bootstrap(
@@ -37,7 +37,19 @@ def test_rare_negatives_count_as_well():
     y = np.ones((50, 1), int)
     y[3] = 0
     drawn = np.stack(list(patient_draws(50, 50, 0, strata_of(np.arange(50), y))))
-    assert (drawn[:, 3] == 1).all()
+    assert (drawn[:, 3] > 0).all()
+
+
+def test_few_patients_are_not_drawn_among_themselves():
+    y = np.zeros((60, 2), int)
+    y[:FEWEST, 0] = 1
+    y[20:22, 1] = 1
+    strata = strata_of(np.arange(60), y)
+    assert [len(m) for m in strata.members] == [FEWEST, 60 - FEWEST]
+    drawn = np.stack(list(patient_draws(60, 100, 0, strata)))
+    assert (drawn[:, :FEWEST].sum(axis=1) == FEWEST).all()
+    assert np.ptp(drawn[:, 20:22].sum(axis=1)) > 0
+    assert (drawn[:, 20:22].sum(axis=1) > 0).all()
 
 
 def test_frequent_labels_are_drawn_as_ever():
@@ -65,13 +77,16 @@ def test_basic_is_mirrored_and_cut():
 
 
 def test_rule_needs_patients_on_both_sides():
-    y = np.zeros((100, 3), int)
+    y = np.zeros((100, 4), int)
     y[:RARE, 0] = 1
     y[: RARE - 1, 1] = 1
     y[:, 2] = 1
-    assert intervals.kinds(np.arange(100), y) == ["bca", "percentile", "percentile"]
-    same = np.repeat(np.arange(10), 10)  # records of ten patients
-    assert intervals.kinds(same, y)[0] == "percentile"
+    y[: FEWEST - 1, 3] = 1
+    assert intervals.kinds(np.arange(100), y) == ["bca", "percentile", "none", "none"]
+    same = np.repeat(np.arange(20), 5)  # records of twenty patients
+    assert intervals.kinds(same, y)[:2] == ["none", "none"]
+    assert intervals.figure(0.9, np.linspace(0.8, 1, 50), kind="none")["ci95"] == [None, None]
+    assert intervals.figure(1.0, np.ones(50))["ci95"] == [None, None]
 
 
 def test_jackknife_leaves_out_each_patient(rng):

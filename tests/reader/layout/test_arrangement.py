@@ -177,3 +177,15 @@ def replace_cells(layout: Layout, cells: tuple) -> Layout:
     made.__dict__.update(name=layout.name, cells=cells, rows=layout.rows, columns=layout.columns,
                          seconds=layout.seconds)  # fmt: skip
     return made
+
+
+def test_a_row_with_a_pulse_is_a_strip_though_its_name_is_smudged() -> None:
+    layout, rng = get_layout("3x4"), np.random.default_rng(6)
+    rows = rows_of(layout, rng)
+    rows.append(Row(rows[-1].y + 24, LEFT, LEFT + WIDTH))
+    marks = marks_of(layout, rows, "below", rng)
+    marks += [Mark("pulse", LEFT - 3, row.y - 5, 1.0) for row in rows]
+    found = arrange(rows, sort(marks))
+    assert found.name == "3x4+II"
+    assert found.probability > 0.8
+    assert found.seen == 0

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ecgvision.core.ecg import LEADS
 from ecgvision.reader.layout.maps import MARKS, PageMaps
-from ecgvision.reader.layout.rows import find_marks, find_rows
+from ecgvision.reader.layout.rows import Mark, find_marks, find_rows, names_twice
 from tests.flat_pages import blank_maps
 
 
@@ -91,3 +92,16 @@ def test_a_mark_that_is_spread_over_cells_is_as_likely_as_they_are_together() ->
     (mark,) = find_marks(maps)
     assert (mark.x, mark.y) == pytest.approx((9.5, 9.5), abs=0.6)
     assert mark.probability > 0.3
+
+
+def test_names_of_two_ecgs_are_seen_twice() -> None:
+    names = [Mark(name, 20.0 + 60 * (k % 4), 30.0 + 30 * (k // 4), 0.9)
+             for k, name in enumerate(LEADS)]  # fmt: skip
+    assert names_twice(names) == 0
+    assert names_twice([*names, Mark("II", 20.0, 130.0, 0.9)]) == 1  # a rhythm strip
+    assert names_twice([*names, *(m._replace(x=m.x + 5) for m in names)]) == 0  # the same names
+    assert names_twice([*names, *(m._replace(y=m.y + 150) for m in names)]) == 12
+    assert names_twice([*names, *(m._replace(x=m.x + 280) for m in names)]) == 12
+    faint = [m._replace(y=m.y + 150, probability=0.5) for m in names]
+    assert names_twice([*names, *faint]) == 0
+    assert names_twice([Mark("pulse", 10.0, y, 1.0) for y in (30.0, 90.0)]) == 0

@@ -3,7 +3,8 @@
 import { drawWaveform, polyline } from "./waveform.js";
 
 const COLOURS = ["#d55e00", "#0072b2", "#007a58", "#b0447f"];  // Okabe and Ito 2008, darker on white
-const PARTS = ["labels", "signal", "page", "wfdb", "csv", "pdf"];
+const JUMP = 0.04;  // share of the width over which no line is drawn
+const PARTS = ["labels", "support", "signal", "page", "wfdb", "csv", "pdf"];
 const FILES = { wfdb: ["WFDB", "ecg.zip", "application/zip"], csv: ["CSV", "ecg.csv", "text/csv"],
   pdf: ["PDF", "ecg.pdf", "application/pdf"] };
 const REFUSALS = {
@@ -110,7 +111,7 @@ function fill(article, result, id) {
   if (result.layout && !result.layout.grid) words.push("No grid was seen: times and amplitudes are a guess.");
   if (result.layout?.assumed) words.push("The layout is assumed: hardly any name of a lead could be read.");
   article.append(element("p", words.join(" ")));
-  article.append(sheet(result.page, id));
+  article.append(sheet(result.page, id, result.labels));
   if (result.labels && model) article.append(diagnoses(result.labels));
   article.append(element("h3", "Waveforms"));
   article.append(drawWaveform(result, id));
@@ -119,7 +120,46 @@ function fill(article, result, id) {
   article.append(confidences(result.leads));
 }
 
-function sheet(page, id) {
+function broken(points, far) {
+  // The points with a null where a lead goes on elsewhere on the page.
+  return points.flatMap((p, k) => {
+    const before = points[k - 1];
+    return p && before && Math.hypot(p[0] - before[0], p[1] - before[1]) > far ? [null, p] : [p];
+  });
+}
+
+function band(points, part, far) {
+  // Path of the points of one second, of which the page tells a hundred.
+  return polyline(broken(points.slice(100 * part, 100 * (part + 1)), far));
+}
+
+function supportChooser(svg, page, labels, id) {
+  // A choice of a label, whose support is drawn as bands behind the traces.
+  const bands = document.createElementNS(svg.namespaceURI, "g");
+  svg.prepend(bands);
+  const row = element("div", "", { class: "switch" });
+  const select = element("select", "", { id: `${id}-support` });
+  select.append(new Option("nothing", ""));
+  for (const code of Object.keys(labels.support)) select.append(new Option(model.labels[code] ?? code, code));
+  select.addEventListener("change", () => {
+    bands.replaceChildren();
+    const support = labels.support[select.value] ?? {};
+    const most = Math.max(...Object.values(support).flat().map((v) => Math.abs(v ?? 0)), 1e-6);
+    for (const [lead, values] of Object.entries(support)) values.forEach((value, part) => {
+      if (!page.traces[lead] || Math.abs(value ?? 0) < 0.15 * most) return;
+      const path = document.createElementNS(svg.namespaceURI, "path");
+      const attributes = { d: band(page.traces[lead], part, page.width * JUMP), fill: "none", stroke: value > 0 ? "#e66101" : "#5e3c99",
+        "stroke-width": page.width / 70, "stroke-opacity": 0.55 * Math.abs(value) / most, "data-lead": lead };
+      for (const [key, text] of Object.entries(attributes)) path.setAttribute(key, text);
+      bands.append(path);
+    });
+  });
+  row.append(element("label", "Mark what speaks for", { for: select.id }), select,
+    element("span", "orange for it, violet against it", { class: "small" }));
+  return row;
+}
+
+function sheet(page, id, labels) {
   const figure = element("figure"), box = element("div", "", { class: "sheet" });
   const image = element("img", "", { alt: page.flat ? "The page, made flat, with the traces that were read drawn over it" : "The page with the traces that were read drawn over it",
     src: page.image, width: page.width, height: page.height });
@@ -127,10 +167,8 @@ function sheet(page, id) {
   svg.setAttribute("viewBox", `0 0 ${page.width} ${page.height}`);
   svg.setAttribute("aria-hidden", "true");
   Object.entries(page.traces).forEach(([lead, points], i) => {
-    const far = page.width * 0.04;
-    const apart = points.map((p, k) => p && k && points[k - 1] && Math.hypot(p[0] - points[k - 1][0], p[1] - points[k - 1][1]) > far ? [null, p] : [p]).flat();
     const path = document.createElementNS(svg.namespaceURI, "path");
-    const attributes = { d: polyline(apart), fill: "none", stroke: COLOURS[i % COLOURS.length],
+    const attributes = { d: polyline(broken(points, page.width * JUMP)), fill: "none", stroke: COLOURS[i % COLOURS.length],
       "stroke-width": page.width / 700, "stroke-opacity": 0.85 };
     for (const [key, value] of Object.entries(attributes)) path.setAttribute(key, value);
     const first = points.find((point) => point);
@@ -146,7 +184,9 @@ function sheet(page, id) {
   const input = element("input", "", { type: "checkbox", id: `${id}-over`, checked: "" });
   input.addEventListener("change", () => box.classList.toggle("plain", !input.checked));
   row.append(input, element("label", "Show what was read over the page", { for: `${id}-over` }));
-  figure.append(box, row, element("figcaption", "Each colour is one lead as it was read. Where the line leaves the print, or a name is wrong, the reading is wrong."));
+  figure.append(box, row);
+  if (labels?.support && model) figure.append(supportChooser(svg, page, labels, id));
+  figure.append(element("figcaption", "Each colour is one lead as it was read. Where the line leaves the print, or a name is wrong, the reading is wrong."));
   return figure;
 }
 
