@@ -154,10 +154,10 @@ def _policies(
             continue
         thresholds = _thresholds(answers, validation, policy)
         frames.append(_rates_at(answers, thresholds, policy.name))
-    for policy in policies if settings.oracle else ():
-        if policy.fitted:
-            thresholds = _chosen(policy, answers.p, answers.y)
-            frames.append(_rates_at(answers, thresholds, f"{ORACLE}{policy.name}"))
+    fitted = [p for p in policies if p.fitted] or [Policy.parse(text) for text in POLICIES]
+    for policy in fitted if settings.oracle else ():
+        thresholds = _chosen(policy, answers.p, answers.y)
+        frames.append(_rates_at(answers, thresholds, f"{ORACLE}{policy.name}"))
     return pd.concat(frames, ignore_index=True)
 
 

@@ -85,7 +85,7 @@ def labels_table(metrics: Mapping[str, Any]) -> pd.DataFrame:
                      "positives": figures_of["positives"], "threshold": figures_of["threshold"],
                      "interval": figures_of.get("interval")}  # fmt: skip
             rows.append(about | _flat({name: figures_of[name] for name in FIGURES}))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).astype({"positives": "Int64"})
 
 
 def _flat(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

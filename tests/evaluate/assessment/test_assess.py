@@ -66,6 +66,8 @@ def test_without_validation_nothing_is_fitted(make_table):
     assert found.points["image"].temperature == 1
     assert "no validation rows" in found.notes[0]
     assert "budgets" not in found.tables
+    oracle = assess(test, AssessmentSettings(draws=2, oracle=True)).tables["operating_points"]
+    assert list(oracle["policy"].unique()) == ["fixed:0.5", *(f"oracle_{p}" for p in POLICIES)]
     for policy in ("youden", "sensitivity>=0.9"):
         with pytest.raises(DataError, match=f"{policy} needs validation rows.*test rows are never"):
             fit_points(test, AssessmentSettings(policies=(policy,)))
