@@ -188,9 +188,8 @@ def pack_items(
     skipped = [*refused, *((e["record_id"], e["error"]) for e in found if "error" in e)]
     if not kept:
         raise DataError("none of the records can be read", file=source, value=skipped[0][1])
-    told = {"rate": reading.rate, "on_error": reading.on_error, "trim": reading.trim, **held}
-    told |= facts or {}
-    report = quality.report(source, kept, skipped, told)
+    settings = {"rate": reading.rate, "on_error": reading.on_error, "trim": reading.trim}
+    report = quality.report(source, kept, skipped, {**settings, **held, **(facts or {})})
     about = {item.record_id: item.about for item in items}
     with StoreWriter(
         out,

@@ -216,7 +216,7 @@ def _items(
 
 
 def _item(found: Found, about: About, patient: str | None, fold: int) -> Item:
-    told: dict[str, Any] = {
+    columns: dict[str, Any] = {
         "patient_id": patient,
         "fold": fold,
         "scp_codes": None,
@@ -227,4 +227,4 @@ def _item(found: Found, about: About, patient: str | None, fold: int) -> Item:
             CODE_COLUMN["snomed"]: None if about.codes is None else json.dumps(list(about.codes))
         },
     }
-    return Item(f"{found.database}/{found.name}", found.file, told)
+    return Item(f"{found.database}/{found.name}", found.file, columns)

@@ -1,4 +1,4 @@
-"""Labels, splits and patients of what is to be packed, told before the first record is read."""
+"""Labels, splits and patients of the records to pack, known before the first one is read."""
 
 from __future__ import annotations
 

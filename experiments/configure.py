@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from ecgvision.core.run_folder import CONFIG_FILE, checkpoint_file, read_config
 from ecgvision.core.settings import defaults
 from ecgvision.systems import SYSTEMS
+from ecgvision.systems.base import System
 from experiments.check import check_config
 from experiments.settings import SOURCES, Run
 
@@ -42,12 +44,18 @@ OmegaConf.register_new_resolver("packed", _packed, replace=True)
 
 
 def register_defaults() -> None:
-    """Hand the declared defaults to Hydra: `settings`, `source` and `system`."""
+    """Hand the declared defaults to Hydra, if it does not have them: `settings`, `source` and
+    `system`."""
+    _register(tuple(SYSTEMS.items()))
+
+
+@lru_cache(maxsize=1)
+def _register(systems: tuple[tuple[str, System], ...]) -> None:
     store = ConfigStore.instance()
     store.store(name="settings", node=defaults(Run))
     for name, source in SOURCES.items():
         store.store(group="source", name=name, node=defaults(source))
-    for name, system in SYSTEMS.items():
+    for name, system in systems:
         store.store(group="system", name=name, node={"exp": name, **defaults(system.settings)})
 
 

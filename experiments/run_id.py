@@ -14,7 +14,7 @@ from ecgvision.core.source_digest import source_digest
 from ecgvision.systems import get_system
 from experiments.stages import WEIGHTS, stage_names
 
-# Where things lie, what they run on and who is told: none of it changes the result.
+# Paths, hardware and loggers: none of them changes the result.
 WITHOUT_EFFECT = (
     "run_dir", "force", "any_code", "logger", "wandb",
     "data.name", "data.small", "data.store", "data.images", "data.root", "data.cache_dir",

@@ -217,8 +217,7 @@ def check_source(data: Mapping[str, Any]) -> None:
 
 
 def check_place(data: Mapping[str, Any]) -> None:
-    """Refuse places where no such source, or no drawn pages, are, as far as it can be told before
-    anything is read or slow to import.
+    """Refuse places without such a source or drawn pages, by checks that read and import little.
 
     Raises:
         ConfigError: as `check_source`; or if no place is named.

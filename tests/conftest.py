@@ -17,11 +17,14 @@ from ecgvision.store.packed import StoreWriter
 RATE = 100
 CODES = ("NORM", "IMI", "NDT", "CLBBB", "LVH")  # one for each diagnostic superclass
 
+READ_RATE = 40
+"""Hz: a page of as few samples is read in a quarter of the time that the usual 100 Hz take."""
+
 READ = ("+exp=read", "data=store", "data.num_workers=0", "data.small=true",
         "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.max_epochs=2",
-        "data.pages_per_epoch=12", "data.val_pages=3", "data.test_pages=3",
+        "data.batch_size=2", "data.pages_per_epoch=6", "data.val_pages=3", "data.test_pages=3",
         "data.image_size=[64,96]", "data.dpi=25", "data.train_dpi=[25]", "data.layouts=[3x4+II,6x2]",
-        "data.style=kit")  # fmt: skip
+        "data.style=kit", f"data.signal_rate={READ_RATE}")  # fmt: skip
 
 
 TESTS = Path(__file__).parent
@@ -78,7 +81,7 @@ def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def reader_config() -> Callable[..., dict[str, Any]]:
-    """reader_config(store, run_dir, *overrides) of +exp=read: two epochs of twelve small pages."""
+    """reader_config(store, run_dir, *overrides) of +exp=read: two epochs of six small pages."""
 
     def make(store: Path, run_dir: Path, *more: str) -> dict[str, Any]:
         from experiments.configure import configure
@@ -94,7 +97,9 @@ def trained_reader(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:  # fmt: skip
     """The run directory of such a reader, finished: one for all worker processes of pytest, so
-    nothing may be written into it."""
+    nothing may be written into it. One thread trains it, and gives the same weights anywhere."""
+    import torch
+
     from experiments.run import run
 
     folder = tmp_path_factory.getbasetemp()
@@ -103,7 +108,12 @@ def trained_reader(
     with FileLock(folder / "read.lock"):
         for finished in (folder / "read").glob("read/*/metrics.json"):
             return finished.parent
-        return run(reader_config(tiny_store, folder / "read"))
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return run(reader_config(tiny_store, folder / "read"))
+        finally:
+            torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
@@ -118,6 +128,29 @@ def flat_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with FileLock(folder / "flat.lock"):
         made = folder / "flat-reader" / "bundle"
         return made if made.is_dir() else write_flat_bundle(made)
+
+
+@pytest.fixture(scope="module")
+def plain_runs() -> Iterator[None]:
+    """Runs in a file are finished with an empty report and, of signal networks, without a bundle,
+    and reports of evaluations and studies show no curves: to draw them and to trace a network takes
+    most of a tiny run's time. For files about something else; the runs of
+    tests/experiments/test_systems.py have both, and tests/evaluate looks at every figure."""
+    from matplotlib.figure import Figure
+
+    draw = Figure.savefig
+
+    def savefig(figure: Figure, out: Any, **settings: Any) -> None:
+        if settings.get("format") == "svg":
+            out.write("<svg></svg>")
+        else:
+            draw(figure, out, **settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", savefig)
+        patch.setattr("ecgvision.systems.judging.export_signal", lambda *_, **__: None)
+        patch.setattr("ecgvision.systems.judging.write_report", lambda path, **_: path.touch())
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ import ecgvision.systems.ssl.judging
 import ecgvision.trained_runs.build
 import experiments.run
 import experiments.train
+from experiments.run_id import code
 
 torch.set_num_threads(1)
+code()  # once for all of them, as it reads every module
 PARTS = (ecgvision.trained_runs.build, ecgvision.deploy.export, experiments)

@@ -1,16 +1,19 @@
-"""Digest of the source code behind a result: the source that a module runs."""
+"""Digest of the source code behind a result: the source that a module runs, and its templates."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGES = ("ecgvision", "experiments", "data_prep")
 """The project's own packages; imports of other packages are not followed."""
+
+TEMPLATES = "*.j2"
+"""Files that count with the modules beside them: reports are filled in from them."""
 
 DIGITS = 8
 
@@ -19,8 +22,9 @@ DIGITS = 8
 def source_digest(*modules: str) -> str:
     """Return a hex digest over the source of modules and all their imports from the project.
 
-    Imports inside functions count. Comments, docstrings and formatting do not, because the digest
-    is computed from the syntax tree. Versions of other packages are not included.
+    Jinja templates in the folders of these modules count too. Imports inside functions count.
+    Comments, docstrings and formatting of modules do not, because a module's part of the digest is
+    computed from its syntax tree. Versions of other packages are not included.
 
     Args:
         modules: dotted names, such as `experiments.run`.
@@ -37,9 +41,10 @@ def source_digest(*modules: str) -> str:
         tree = ast.parse(_file(name).read_bytes())
         waiting += [found for found in _imports(tree, name) if found not in seen]
         seen[name] = _without_docstrings(tree)
+    parts = seen | {name: file.read_bytes() for name, file in _templates(seen).items()}
     digest = hashlib.sha256()
-    for name in sorted(seen):
-        digest.update(f"\n{name}\n".encode() + seen[name])
+    for name in sorted(parts):
+        digest.update(f"\n{name}\n".encode() + parts[name])
     return digest.hexdigest()[:DIGITS]
 
 
@@ -61,6 +66,17 @@ def _find(module: str) -> Path | None:
             if file.is_file() and (rest or file.name == "__init__.py"):
                 return file
     return None
+
+
+def _templates(modules: Iterable[str]) -> dict[str, Path]:
+    """Return the templates beside modules by name, `ecgvision.evaluate.report/run.html.j2`."""
+    folders = {}
+    for module in modules:
+        file = _file(module)
+        package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+        folders[package] = file.parent
+    return {f"{package}/{file.name}": file
+            for package, folder in folders.items() for file in folder.glob(TEMPLATES)}  # fmt: skip
 
 
 def _imports(tree: ast.Module, module: str) -> Iterator[str]:

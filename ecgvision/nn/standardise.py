@@ -19,17 +19,6 @@ class Moments(NamedTuple):
     std: tuple[float, ...]
 
 
-PUBLISHED_SPECTROGRAM = Moments(
-    (0.01697, 0.01870, 0.01614, 0.01607, 0.01372, 0.01517,
-     0.02102, 0.03145, 0.03205, 0.03119, 0.02822, 0.02423),
-    (0.05418394,),
-)  # fmt: skip
-"""Moments of |STFT| over the public PhysioNet/CinC 2020 sets, at 100 Hz, in segments of 25 samples.
-
-From the public code of Phan et al. (arXiv 2210.06297), which has our order of leads. They apply to
-such data only; for other data use `estimate`."""
-
-
 NOTHING = Moments((0.0,) * len(LEADS), (1.0,))
 """Moments of the identity; a checkpoint may replace them."""
 

@@ -115,7 +115,7 @@ def _pulse(values: NDArray[np.floating], rate: float) -> int:
     high, low = np.abs(level - 1) < 0.1, np.abs(level) < 0.1
     if high.sum() < _PLATEAU_SECONDS * rate or (high | low).mean() < 0.9:
         return 0
-    # Signal behind the pulse's baseline is told from it by the noise of the pulse itself.
+    # Signal behind the pulse's baseline is distinguished from it by the noise of the pulse itself.
     last = int(np.flatnonzero(high)[-1]) + 1
     noise = max(_NOISE_MV, 1.5 * float(apart[:last].max()))
     return last + min(_first(apart[last:] > noise), end - last)

@@ -1,4 +1,4 @@
-"""Formats that records come in and that are not read, told by name or by their first bytes."""
+"""Record formats that are not read, recognised by name or by their first bytes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SIGNATURES = (
     (0, b"%PDF", "PDF"), (0, b"\x89PNG", "a picture"), (0, b"\xff\xd8\xff", "a picture"),
     (0, b"\x89HDF", "HDF5"), (0, b"PK\x03\x04", "an archive"), (0, b"\x93NUMPY", "a .npy array"),
 )  # fmt: skip
-"""Offset, bytes and format of files that are told by their first bytes."""
+"""Offset, bytes and format of files that are recognised by their first bytes."""
 
 REMEDY = (
     "Records are read as WFDB (.hea beside .dat or .mat), CSV, npy and DICOM: convert it; "

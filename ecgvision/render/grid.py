@@ -16,7 +16,6 @@ from ecgvision.core.page import Page
 from ecgvision.render.style import Style
 
 FRAME_PT = 0.8
-MAJOR_MM = 5.0
 MINOR_MM = 1.0
 
 

@@ -90,17 +90,17 @@ def seen_of(checkpoint: Path, who: str = "the run of these weights") -> list[See
         ConfigError: if the run has not finished, or has no readable list of seen records.
     """
     folder = checkpoint.parent.parent
-    told: list[dict[str, Any]] | None = read_metrics(folder, who).get("seen")
-    if told is None:
+    entries: list[dict[str, Any]] | None = read_metrics(folder, who).get("seen")
+    if entries is None:
         raise ConfigError(f"{who} does not say which records it has seen: it is of an earlier "
                           "version", file=folder,
                           remedy="Repeat its command with force=true")  # fmt: skip
-    if not any("digest" in about for about in told):
-        return [Seen(about, None, None) for about in told]
+    if not any("digest" in about for about in entries):
+        return [Seen(about, None, None) for about in entries]
     try:
         with np.load(folder / SEEN_RECORDS_FILE, allow_pickle=False) as found:
             keys = dict(found)
-        return [_entry(about, keys) for about in told]
+        return [_entry(about, keys) for about in entries]
     except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
         raise ConfigError(f"{who} does not say which records it has seen: the file is missing or "
                           "damaged", file=folder / SEEN_RECORDS_FILE,

@@ -72,12 +72,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         network.add_module("strips", way)
         table, _ = read_split(opened.task, opened.data, "val", rate=config["data"]["signal_rate"],
                               accelerator="cpu")  # fmt: skip
-        told = summarise(add_confidence(table, (1.0, 0.0)), 0.0)
+        summary = summarise(add_confidence(table, (1.0, 0.0)), 0.0)
         figures[name] = {
             kind.partition(":")[2] or "all": {
-                "pages": told[kind]["pages"], "snr_db": told[kind]["snr_db"]["median"],
-                "ci95": told[kind]["snr_db"]["ci95"],
+                "pages": summary[kind]["pages"], "snr_db": summary[kind]["snr_db"]["median"],
+                "ci95": summary[kind]["snr_db"]["ci95"],
             }
-            for kind in told if kind == "all" or kind.startswith(("layout:", "artefact:"))
+            for kind in summary if kind == "all" or kind.startswith(("layout:", "artefact:"))
         }  # fmt: skip
     return figures

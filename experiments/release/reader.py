@@ -115,8 +115,8 @@ def _row(name: str, found: Mapping[str, Any]) -> str:
     shown = (("snr_db", "median", 1, 1), ("snr_db", "mean", 1, 1), ("correlation", "median", 1, 3),
              ("amplitude_error_mv", "median", 1, 3),
              ("interval_error_s", "median", 1000, 1))  # fmt: skip
-    told = ["–" if (value := found[figure][kind]) is None else f"{times * value:.{digits}f}"
+    cells = ["–" if (value := found[figure][kind]) is None else f"{times * value:.{digits}f}"
             for figure, kind, times, digits in shown]  # fmt: skip
-    told.insert(1, "–" if (ends := found["snr_db"]["ci95"]) is None
+    cells.insert(1, "–" if (ends := found["snr_db"]["ci95"]) is None
                 else f"{ends[0]:.1f} to {ends[1]:.1f}")  # fmt: skip
-    return f"| {name} | {found['pages']} | {' | '.join(told)} |"
+    return f"| {name} | {found['pages']} | {' | '.join(cells)} |"

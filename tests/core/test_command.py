@@ -176,7 +176,7 @@ def test_an_interrupt_is_130_and_one_line() -> None:
     assert started.stdout is not None
     assert started.stdout.readline() == "ready\n"
     started.send_signal(signal.SIGINT)
-    _, err = started.communicate(timeout=10)
+    _, err = started.communicate(timeout=60)
     assert (started.returncode, err) == (130, "interrupted\n")
 
 

@@ -16,7 +16,10 @@ FILES = {
     "steps.py": "import numpy\nFACTOR = 2\n",
     "deep/__init__.py": "",
     "deep/inner.py": "VALUE = 1  # one\n",
+    "deep/page.html.j2": "<p>{{ value }}</p>",
     "other.py": "UNUSED = 1\n",
+    "unused/__init__.py": "",
+    "unused/page.html.j2": "<p>{{ value }}</p>",
 }  # fmt: skip
 
 
@@ -28,8 +31,7 @@ def digest_of(tmp_path, monkeypatch):
                         lambda name: PathFinder.find_spec(name, [str(tmp_path)]))  # fmt: skip
 
     def make(changes: dict[str, str] | None = None) -> str:
-        changed = {f"{name}.py": text for name, text in (changes or {}).items()}
-        for name, text in (FILES | changed).items():
+        for name, text in (FILES | (changes or {})).items():
             (package / name).parent.mkdir(parents=True, exist_ok=True)
             (package / name).write_text(text)
         module._find.cache_clear()
@@ -42,17 +44,19 @@ def digest_of(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("changes", [
-    {"steps": "import numpy\nFACTOR = 3\n"},
-    {"deep/inner": "VALUE = 2\n"},  # imported inside a function
-    {"deep/__init__": "import os\n"},
+    {"steps.py": "import numpy\nFACTOR = 3\n"},
+    {"deep/inner.py": "VALUE = 2\n"},  # imported inside a function
+    {"deep/__init__.py": "import os\n"},
+    {"deep/page.html.j2": "<b>{{ value }}</b>"},  # a template beside a module
 ], ids=str)  # fmt: skip
 def test_it_changes_with_what_is_run(digest_of, changes):
     assert digest_of() != digest_of(changes)
 
 
 @pytest.mark.parametrize("changes", [
-    {"other": "UNUSED = 2\n"},
-    {"deep/inner": '"""One."""\nVALUE = (\n    1\n)\n'},  # comments, docstrings, formatting
+    {"other.py": "UNUSED = 2\n"},
+    {"unused/page.html.j2": "<b>{{ value }}</b>"},
+    {"deep/inner.py": '"""One."""\nVALUE = (\n    1\n)\n'},  # comments, docstrings, formatting
 ], ids=str)  # fmt: skip
 def test_it_stays_with_what_is_not(digest_of, changes):
     assert digest_of() == digest_of(changes)

@@ -10,6 +10,7 @@ import pytest
 
 from ecgvision.core.errors import ConfigError
 from experiments.configure import configure, settable
+from tests.experiments.test_start import run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -88,30 +89,26 @@ def test_own_records_keep_their_rate_and_other_sources_bring_what_is_read():
     assert asked["data"]["rate"] == 250
 
 
-def end_of(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "experiments.run", *words], cwd=ROOT,
-                          capture_output=True, text=True, check=False)  # fmt: skip
+REFUSED = {
+    "+exp=vizec": "exp/vizec",
+    "+exp=vizecg data=nowhere": "data/nowhere",
+    "+exp=vizecg seed=[1": "[1",
+    "+exp=vizecg seed=0,1": "-m",
+    "-m +exp=vizecg seed=0,1 sead=3": "Did you mean seed?",
+    "+exp=vizecg model.width=${nothing}": "nothing",
+    "+exp=vizecg data.layoutz=3x4 --help": "Did you mean data.layouts?",
+}
+"""Words of the command, and what its one line must hold."""
 
 
-@pytest.mark.parametrize(
-    ("words", "named"),
-    [
-        ("+exp=vizec", "exp/vizec"),
-        ("+exp=vizecg data=nowhere", "data/nowhere"),
-        ("+exp=vizecg seed=[1", "[1"),
-        ("+exp=vizecg seed=0,1", "-m"),
-        ("-m +exp=vizecg seed=0,1 sead=3", "Did you mean seed?"),
-        ("+exp=vizecg model.width=${nothing}", "nothing"),
-        ("+exp=vizecg data.layoutz=3x4 --help", "Did you mean data.layouts?"),
-    ],
-)
-def test_what_hydra_refuses_leaves_with_2_and_one_line(words, named):
-    done = end_of(*words.split())
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1
-    assert named in done.stderr
-    assert "search path" not in done.stderr
+def test_what_hydra_refuses_leaves_with_2_and_one_line():
+    ends = run([["experiments.run", *words.split()] for words in REFUSED])
+    for words, end, named in zip(REFUSED, ends, REFUSED.values(), strict=True):
+        assert end["code"] == 2, (words, end)
+        assert end["err"].startswith("error: "), (words, end)
+        assert end["err"].count("\n") == 1, (words, end)
+        assert named in end["err"], (words, end)
+        assert "search path" not in end["err"]
 
 
 def test_the_command_leaves_with_2_before_anything_slow_is_imported():

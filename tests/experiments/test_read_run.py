@@ -29,6 +29,7 @@ from ecgvision.trained_runs import build
 from experiments.configure import configure
 from experiments.release.__main__ import main as release
 from experiments.run import run
+from tests.conftest import READ_RATE
 
 pytestmark = [
     # https://github.com/Lightning-AI/pytorch-lightning/issues/20978 and kin: Lightning's own
@@ -70,7 +71,7 @@ def test_the_bundle_reads_as_the_checkpoint_does(trained_reader: Path) -> None:
     with torch.no_grad():
         wanted = DeployedReader(opened.task.model).eval()(image)
     bundle = ReaderBundle.open(trained_reader / "bundle")
-    assert (bundle.rate, bundle.samples, bundle.image_size) == (100.0, 1000, (64, 96))
+    assert (bundle.rate, bundle.samples, bundle.image_size) == (40.0, 400, (64, 96))
     for a, b in zip(wanted, bundle.run(image.numpy()), strict=True):
         np.testing.assert_allclose(a.numpy(), b, atol=2e-3)
     assert 0 <= bundle.least_confidence < 1
@@ -123,7 +124,7 @@ def test_a_reader_is_held_against_the_record_as_it_is_stored(
 ) -> None:
     """Of a reader that answers the network's own 100 Hz truth, the loss against 500 Hz is told."""
     store = make_store(tmp_path / "fine", records=60, rate=500.0)
-    config = reader_config(store, tmp_path)
+    config = reader_config(store, tmp_path, "data.signal_rate=100")
     data = build.build_data(config, build.build_cohort(config))
     task = build.build_task(config, data, pretrained=False)
 
@@ -160,11 +161,12 @@ def test_labels_are_not_needed(reader_config, tmp_path: Path, policy: str) -> No
                 patient_id=None, fold=i % 10 + 1, scp_codes={"NORM": 100.0} if i % 20 < 10 else None,
                 columns=None, age=None, sex=None, device="", site="", flags=[],
             )  # fmt: skip
-    config = reader_config(tmp_path / "half", tmp_path, f"data.unlabelled={policy}")
+    config = reader_config(tmp_path / "half", tmp_path, f"data.unlabelled={policy}",
+                           "data.pages_per_epoch=12")  # fmt: skip
     data = build.build_data(config, build.build_cohort(config))
     data.setup()
     task = build.build_task(config, data, pretrained=False)
-    table, _ = read_split(task, data, "test", rate=100.0, accelerator="cpu")
+    table, _ = read_split(task, data, "test", rate=float(READ_RATE), accelerator="cpu")
     assert table["record_id"].nunique() == 3
     keys = [(epoch, i) for epoch in range(10) for i in range(12)]
     drawn = {int(data.dataset("train")[key]["index"]) for key in keys}
@@ -173,7 +175,7 @@ def test_labels_are_not_needed(reader_config, tmp_path: Path, policy: str) -> No
 
 
 @pytest.mark.parametrize("override", [
-    "data.pages_per_epoch=2", "data.val_pages=0", "data.image_size=[60,90]", "loss.time=-1",
+    "data.pages_per_epoch=1", "data.val_pages=0", "data.image_size=[60,90]", "loss.time=-1",
     "+loss.colour=1", "+data.images=nowhere", "data.unreadable=1.5", "model.image_encoder=tracenet",
 ])  # fmt: skip
 def test_settings_that_make_no_sense(

@@ -26,6 +26,7 @@ from experiments.configure import configure
 from experiments.run import run
 
 pytestmark = [
+    pytest.mark.usefixtures("plain_runs"),
     # https://github.com/Lightning-AI/pytorch-lightning/issues/20978 and kin: Lightning's own
     pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning"),
 ]
@@ -44,8 +45,8 @@ def tiny(store, run_dir, *more: str) -> dict:
     return configure([*TINY, f"data.store=[{store}]", f"run_dir={run_dir}", *more])
 
 
-LONG = ("data.batch_size=4", "trainer.max_epochs=7", "trainer.patience=0")
-"""84 steps: long enough for the moving average to leave its ramp."""
+LONG = ("data.batch_size=4", "trainer.max_epochs=3", "trainer.patience=0", "trainer.ema_decay=0.8")
+"""36 steps: long enough for a moving average of such a decay to leave its ramp."""
 
 
 @pytest.fixture(scope="module")

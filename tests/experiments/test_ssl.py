@@ -28,6 +28,7 @@ from experiments.run_id import run_id
 from experiments.study import __main__ as study
 
 pytestmark = [
+    pytest.mark.usefixtures("plain_runs"),
     # https://github.com/Lightning-AI/pytorch-lightning/issues/20978 and kin: Lightning's own
     pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning"),
 ]
@@ -401,12 +402,13 @@ IMAGE_STAGE = ("image.data.batch_size=16", "image.loss.prototypes=16", "image.lo
 
 
 def test_a_students_pretraining_is_found_again_and_leaves_the_run_as_it_was(
-    tiny_store, make_store, tmp_path
+    tiny_store, make_store, tmp_path, without_bundle
 ):
     base = ("+exp=vizecg_ssl", *VIZECG[1:], *IMAGE_STAGE)
     other = make_store(tmp_path / "other", records=30, name="other")
     words = (tiny_store, tmp_path, f"image.data.store=[{other}]")
-    folder = run(tiny(base, *words))
+    with without_bundle():
+        folder = run(tiny(base, *words))
     (made,) = (tmp_path / "ssl_pretrain").iterdir()
     assert (folder.parent.name, read(made)["data"]["train"]) == ("vizecg", 24)  # of the other store
     config = run_folder.read_config(folder)

@@ -46,6 +46,8 @@ def patches(tiny_store, tmp_path_factory) -> Path:
 def test_patchecg_is_judged_in_every_layout(patches):
     metrics = json.loads((patches / "metrics.json").read_text())
     assert set(metrics["test"]) == {"patches"} | {f"patches@{name}" for name in SEVEN}
+    report = (patches / "report.html").read_text(encoding="utf-8")
+    assert report.count("data:image/svg+xml") >= 3
     table = predictions.load(patches / "predictions.parquet")
     counts = table.groupby(["split", "layout"]).size()
     assert len(counts) == 2 * 7
@@ -210,6 +212,7 @@ def test_a_signal_teacher_teaches_an_image_student_too(mvkt, tiny_store, tmp_pat
         f"teacher.checkpoint={checkpoint}",
     ]))  # fmt: skip
     assert (folder / "bundle" / "model.onnx").is_file()
+    assert "data:image/jpeg" in (folder / "report.html").read_text(encoding="utf-8")  # its pages
     logged = pd.read_csv(next((folder / train.LOGS).glob("version_*/metrics.csv")))
     assert logged["train/kd_teacher_to_image"].dropna().gt(0).all()
     assert list(json.loads((folder / "metrics.json").read_text())["test"]) == ["image"]

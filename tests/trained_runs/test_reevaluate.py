@@ -28,6 +28,7 @@ from experiments.configure import configure
 from experiments.run import run
 
 pytestmark = [
+    pytest.mark.usefixtures("plain_runs"),
     # https://github.com/Lightning-AI/pytorch-lightning/issues/20978 and kin: Lightning's own
     pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning"),
 ]

@@ -159,7 +159,7 @@ class Kit:
         except OSError as error:
             raise _disk(out, error.strerror) from error
         safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in name) or "record"
-        told = self._ask(
+        answer = self._ask(
             {
                 "name": safe,
                 "seed": seed,
@@ -174,7 +174,7 @@ class Kit:
                 "out": str(out),
             }
         )
-        return self._mend(told, page, order, pieces, signal.shape[1], rate, seed, mask, points)
+        return self._mend(answer, page, order, pieces, signal.shape[1], rate, seed, mask, points)
 
     def _ask(self, job: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -185,31 +185,31 @@ class Kit:
             raise
 
     def _mend(
-        self, told: dict[str, Any], page: Page, order: Sequence[int],
+        self, answer: dict[str, Any], page: Page, order: Sequence[int],
         pieces: Sequence[NDArray[np.float64]], length: int, rate: float, seed: int, mask: bool,
         points: bool,
     ) -> KitPage:  # fmt: skip
-        page = replace(page, dpi=float(told["dpi"]), pulse=bool(told["pulse"]))
-        high, wide = told["size"]
+        page = replace(page, dpi=float(answer["dpi"]), pulse=bool(answer["pulse"]))
+        high, wide = answer["size"]
         # At odd resolutions the kit cuts half a pixel off the top, while `Page` rounds it up.
         lift = float(high - page.size[0])
-        pixels = np.load(told["points"], allow_pickle=False)
-        ends = np.cumsum([0, *told["counts"]])
+        pixels = np.load(answer["points"], allow_pickle=False)
+        ends = np.cumsum([0, *answer["counts"]])
         parts = [pixels[a:b] for a, b in itertools.pairwise(ends)]
         if len(parts) != len(order):
             raise KitError("the kit lists other leads than the layout", value=len(parts))
         found: list[CellGeometry] = []
-        for part, mv, label, index in zip(parts, pieces, told["labels"], order, strict=True):
+        for part, mv, label, index in zip(parts, pieces, answer["labels"], order, strict=True):
             compare(page, page.cells[index], part, mv, rate, lift)
             found.append(drawn_cell(page, index, part, label, length, rate, lift))
         found.sort(key=lambda c: c.index)
-        image = cv2.imread(told["png"], cv2.IMREAD_COLOR)
-        pad = int(told["pad"])
+        image = cv2.imread(answer["png"], cv2.IMREAD_COLOR)
+        pad = int(answer["pad"])
         if image is None or image.shape[:2] != (high + 2 * pad, wide + 2 * pad):
             raise KitError("the kit's picture has another size than it says")
         warp = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-        if told.get("warp") is not None:
-            warp[:2] = told["warp"]
+        if answer.get("warp") is not None:
+            warp[:2] = answer["warp"]
         onto = warp @ _shift(pad, pad)
         coverage = None
         if mask:
@@ -224,11 +224,11 @@ class Kit:
                 "digest": self.digest,
                 "flags": list(self.flags.words),
                 "seed": seed,
-                "drawn": {**told["drawn"], "dpi": told["dpi"], "pad": pad},
+                "drawn": {**answer["drawn"], "dpi": answer["dpi"], "pad": pad},
             },
         }
         rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-        return KitPage(rgb, coverage, geometry, float(told["cpu_seconds"]))
+        return KitPage(rgb, coverage, geometry, float(answer["cpu_seconds"]))
 
 
 def _disk(place: Path, why: str | None) -> ConfigError:

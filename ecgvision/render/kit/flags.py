@@ -76,9 +76,9 @@ def _number(kind: Callable[[str], Any], low: float, high: float) -> Callable[[st
 _share = _number(float, 0, 1)
 
 SWITCHES = {
-    "--random_resolution": "dpi by lot, from 50 to --dpi",
-    "--random_padding": "padding by lot, from 0 to --pad_inches",
-    "--random_grid_color": "colours of the grid by lot",
+    "--random_resolution": "a random dpi, from 50 to --dpi",
+    "--random_padding": "a random padding, from 0 to --pad_inches",
+    "--random_grid_color": "random colours of the grid",
     "--remove_lead_names": "leave out the leads' names",
     "--add_qr_code": "a QR code of the record's name at the top right",
     "--hw_text": "handwritten words (needs the weights, tensorflow and spaCy)",
@@ -90,7 +90,7 @@ SWITCHES = {
     "--deterministic_horizontal": "exactly -nh creases",
     "--augment": "rotation, noise, crop and colour temperature",
     "--deterministic_noise": "noise of exactly -noise",
-    "--fully_random": "handwriting, wrinkles and augmentation each by lot",
+    "--fully_random": "handwriting, wrinkles and augmentation, each at random",
 }
 VALUES: tuple[tuple[tuple[str, ...], Callable[[str], Any], str], ...] = (
     (("--config_file",), str, "YAML; only tickLength and tickSize_step count, the layout rules"),

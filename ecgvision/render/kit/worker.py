@@ -174,7 +174,7 @@ class Kit:
             paper_len=job["seconds"], abs_lead_step=job["seconds"],
             format_4_by_3=[[], [], [], []], leadNames_12=job["names"],
         )  # fmt: skip
-        told: dict[str, Any] = {}
+        geometry: dict[str, Any] = {}
         x_grid, y_grid = self.plot.ecg_plot(
             ecg,
             configs=configs,
@@ -196,28 +196,28 @@ class Kit:
             standard_colours=asked["standard_colours"],
             bbox=False,
             print_txt=header,
-            json_dict=told,
+            json_dict=geometry,
             start_index=0,
             store_configs=2,
             lead_length_in_seconds=job["seconds"] / job["columns"],
         )
-        leads = told.pop("leads")
+        leads = geometry.pop("leads")
         parts = [np.array(one["plotted_pixels"], float).reshape(-1, 2) for one in leads]
         points = os.path.join(job["out"], "points.npy")
         np.save(points, np.concatenate(parts)[:, ::-1])
-        told.update(
+        geometry.update(
             leads=[], dc_pulse=pulse, bw=bw, gridlines=grid, printed_text=header,
             x_grid=round(x_grid, 3), y_grid=round(y_grid, 3),
         )  # fmt: skip
         png = os.path.join(job["out"], "page.png")
         with open(png[:-4] + ".json", "w") as file:
-            json.dump(told, file)
+            json.dump(geometry, file)
         self.page = {
             "png": png,
             "points": points,
             "counts": [len(part) for part in parts],
             "labels": [_box(one.get("text_bounding_box")) for one in leads],
-            "size": [told["height"], told["width"]],
+            "size": [geometry["height"], geometry["width"]],
             "dpi": asked["resolution"],
             "pad": asked["pad_inches"] * asked["resolution"],
             "pulse": pulse,

@@ -6,18 +6,17 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ecgvision.core.errors import ConfigError, DataError
 from ecgvision.nn.losses.collapse import check_finite
 from ecgvision.nn.training.task import BaseTask, Batch
-from ecgvision.reader.judge.digitisation import correlation
 from ecgvision.reader.losses import reading
 from ecgvision.reader.losses.cells import cell_losses, cell_truth
 from ecgvision.reader.losses.marks import mark_loss
 from ecgvision.reader.page_reader import PageReader
+from ecgvision.systems.read.validation import ReadingMetric
 from ecgvision.systems.read.windows import Windows, draw_windows
 
 WEIGHTS = {"lead": 1.0, "place": 1.0, "time": 1.0, "gain": 1.0, "mark": 1.0, "trace": 1.0,
@@ -74,7 +73,7 @@ class ReadTask(BaseTask):
                 remedy=f"They are {', '.join(name for name in modules if name.count('.') < 3)}",
             )  # fmt: skip
         self.frozen = [modules[name].requires_grad_(False) for name in frozen]
-        self.sums = np.zeros(6)  # over the validation split, in double precision
+        self.metric = ReadingMetric()
 
     def on_train_epoch_start(self) -> None:
         super().on_train_epoch_start()
@@ -129,33 +128,19 @@ class ReadTask(BaseTask):
         size = len(batch["image"])
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
         if stage == "val":
-            self._count(self.model(batch["image"]), batch)
+            read = self.model(batch["image"])
+            check_finite(read["signal"])
+            self.metric.update(read["signal"], read["presence"], batch["signal"], batch["printed"])
         return loss
 
-    def _count(self, read: dict[str, Tensor], batch: Batch) -> None:
-        check_finite(read["signal"])
-        printed = batch["printed"]
-        found, true = (torch.where(printed, v.detach().double(), torch.nan).cpu().numpy()
-                       for v in (read["signal"], batch["signal"]))  # fmt: skip
-        r = correlation(true, found)
-        right = ((read["presence"] > 0) == printed).sum()
-        parts = (np.nansum(r), np.isfinite(r).sum(), np.nansum((found - true) ** 2),
-                 printed.sum(), right, printed.numel())  # fmt: skip
-        self.sums += [float(part) for part in parts]
-
     def on_validation_epoch_start(self) -> None:
-        self.sums[:] = 0
+        self.metric.reset()
 
     def on_validation_epoch_end(self) -> None:
-        gathered = self.all_gather(torch.tensor(self.sums, dtype=torch.float32, device=self.device))
-        assert isinstance(gathered, Tensor)
-        r, leads, missed, samples, right, seen = gathered.reshape(-1, 6).sum(0).unbind()
-        values = {
-            "val/read_correlation": r / leads.clamp(min=1),
-            "val/read_rmse": (missed / samples.clamp(min=1)).sqrt(),
-            "val/presence_accuracy": right / seen,
-        }
-        self.log_dict({k: v.float() for k, v in values.items()}, prog_bar=True)
+        names = {"correlation": "val/read_correlation", "rmse": "val/read_rmse",
+                 "presence_accuracy": "val/presence_accuracy"}  # fmt: skip
+        values = self.metric.compute()
+        self.log_dict({names[key]: value for key, value in values.items()}, prog_bar=True)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         read = self.model(batch["image"])

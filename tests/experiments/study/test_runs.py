@@ -15,6 +15,7 @@ from experiments.study import __main__ as study
 from experiments.study.check import check_plan, judged_in
 
 pytestmark = [
+    pytest.mark.usefixtures("plain_runs"),
     # https://github.com/Lightning-AI/pytorch-lightning/issues/20978 and kin: Lightning's own
     pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning"),
 ]

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ecgvision.core.errors import ConfigError
+from ecgvision.deploy.graph import to_onnx
 from ecgvision.nn.signal_encoders import SIGNAL_ENCODERS, signal_encoder
 from ecgvision.nn.signal_encoders.inception import Inception1d
 from ecgvision.nn.signal_encoders.net1d import Net1D, Net1DFeatures
@@ -85,11 +86,8 @@ EXPORTED = (
 def test_onnx_runtime_agrees_at_any_batch_size(name):
     torch.manual_seed(0)
     encoder = signal_encoder(name, 2).eval()
-    program = torch.onnx.export(
-        encoder, (torch.randn(2, 2, 101),), dynamo=True, verbose=False, input_names=["signal"],
-        dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False,
-    )  # fmt: skip
-    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
+    graph = to_onnx(encoder, {"signal": torch.zeros(2, 101)}, ["features"])
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
     for batch in (1, 5):
         x = torch.randn(batch, 2, 101)
         with torch.no_grad():
