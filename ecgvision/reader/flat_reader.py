@@ -65,6 +65,9 @@ NEAR_PULSE_MM = 8.0
 SLACK_MM = 0.5
 """Error of a pulse's place: it tells a row that began with its pulse, and no less."""
 
+READ = 0.6
+"""Probability of a strip's name from which it is believed; our default."""
+
 COLUMNS_SEEN, COLUMNS_MM = 0.5, 1.0
 """Share of the changes of leads that must be seen for the columns to tell where traces begin, and
 their error; our defaults."""
@@ -279,8 +282,8 @@ def _traces(
         found.append(_Trace(segment.lead, segment.strip, segment.sign * (row.y - y) / gain,
                             off / gain, np.where(new, shown, np.nan), x, y))  # fmt: skip
     short = {t.lead: t.signal for t in found if not t.strip}
-    for trace in found:
-        if trace.strip:
+    for segment, trace in zip(arrangement.segments, found, strict=True):
+        if trace.strip and segment.probability < READ:
             trace.lead = lead_of_strip(trace.signal, short, trace.lead)
     return found
 

@@ -409,7 +409,7 @@ def test_a_strip_is_named_by_the_lead_that_it_repeats() -> None:
     mesh = plain_mesh(picture.shape, page.px_per_mm)
     view = View(mesh, 0, True, rows, marks, arrange(rows, marks))
     wrong = replace(view.arrangement, name="3x4+II+V5", segments=tuple(
-        replace(s, lead="V5") if s.strip and s.lead == "V1" else s
+        replace(s, lead="V5", probability=0.0) if s.strip and s.lead == "V1" else s
         for s in view.arrangement.segments))  # fmt: skip
     flat = view.mesh.flatten(picture, 6, ACROSS)
     found = trace(flat, replace(view, arrangement=wrong), dark_ink, 10.0)
