@@ -115,5 +115,8 @@ def _limit_memory(most: int) -> None:
 
 
 if __name__ == "__main__":
+    if "--help" in sys.argv:
+        print(__doc__)
+        sys.exit()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when it ends
     main(sys.stdin.buffer, sys.stdout.buffer)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ecgvision.core.errors import ConfigError
-from ecgvision.interpret.options import check_options, default_method
+from ecgvision.interpret.options import check_options, check_out, default_method
 
 METHODS = ("gradients", "occlusion", "rollout")
 
@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
                           remedy="Give one of them")  # fmt: skip
     if args.picture is not None:
         return _run_picture(args)
+    check_out(Path(args.out))
     method = args.method or default_method(args.folder)
     check_options(args.folder, layout=args.layout, method=method, out=Path(args.out))
     from ecgvision.interpret.explain import explain

@@ -22,6 +22,17 @@ def default_method(run: str | Path) -> str:
     return next(iter(get_system(config["exp"]).explanations(config)), "gradients")
 
 
+def check_out(out: Path) -> None:
+    """Refuse an output file that is not a PNG, or that cannot be written.
+
+    Raises:
+        ConfigError, OutputError: naming the file.
+    """
+    if out.suffix.lower() != ".png":
+        raise ConfigError("the picture is written as PNG", file=out, remedy="Name it ….png")
+    OutputPlan(make_folders=True).add("--out", out)
+
+
 def check_options(run: str | Path, *, layout: str, method: str, out: Path) -> None:
     """Refuse invalid options of `explain`.
 
@@ -32,9 +43,7 @@ def check_options(run: str | Path, *, layout: str, method: str, out: Path) -> No
     """
     from ecgvision.systems import get_system
 
-    if out.suffix.lower() != ".png":
-        raise ConfigError("the picture is written as PNG", file=out, remedy="Name it ….png")
-    OutputPlan(make_folders=True).add("--out", out)
+    check_out(out)
     config = read_config(run)
     exp, methods = config["exp"], get_system(config["exp"]).explanations(config)
     if not methods:

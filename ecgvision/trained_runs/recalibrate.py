@@ -6,21 +6,17 @@ import argparse
 import contextlib
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecgvision.core.errors import DataError
 from ecgvision.core.outputs import check_outside, check_replaceable
 from ecgvision.deploy.card_file import CARD
-from ecgvision.deploy.open_bundle import AnyStudent, open_student
-from ecgvision.evaluate import predictions
 from ecgvision.evaluate.assessment.settings import SCALINGS
-from ecgvision.evaluate.metrics import operating_points
 from ecgvision.evaluate.metrics.policies import MAX_F1, Policy
-from ecgvision.evaluate.metrics.scores import evaluate_rows
-from ecgvision.evaluate.metrics.strata import RARE
 from ecgvision.shipped import resolve_bundle
-from ecgvision.trained_runs.labelled_scans import read_scans
-from ecgvision.trained_runs.other_model import digest_of
+
+if TYPE_CHECKING:  # slow to import, and not needed for a help text
+    from ecgvision.deploy.open_bundle import AnyStudent
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,12 +67,19 @@ def run(args: argparse.Namespace) -> int:
         DataError: see `read_scans`; also for labels that no picture has or that all have.
         OutputError: if the folder holds something else.
     """
-    from ecgvision.deploy.recalibrated import write_recalibrated
-
     policy = Policy.parse(args.policy)
     check_replaceable(args.out, CARD, "a bundle")
     folder = resolve_bundle(args.bundle)
     check_outside(args.out, [folder, args.scans, args.labels])
+    from ecgvision.deploy.open_bundle import open_student
+    from ecgvision.deploy.recalibrated import write_recalibrated
+    from ecgvision.evaluate import predictions
+    from ecgvision.evaluate.metrics import operating_points
+    from ecgvision.evaluate.metrics.scores import evaluate_rows
+    from ecgvision.evaluate.metrics.strata import RARE
+    from ecgvision.trained_runs.labelled_scans import read_scans
+    from ecgvision.trained_runs.other_model import digest_of
+
     bundle = open_student(folder)
     with contextlib.redirect_stdout(sys.stderr):
         scans = read_scans(bundle, args.scans, args.labels, key=args.key, patients=args.patients,

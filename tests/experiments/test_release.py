@@ -29,7 +29,12 @@ def test_a_signal_run_is_released_with_its_card(finished, tmp_path, capsys):
     target = tmp_path / "student"
     for _ in range(2):  # the second takes the place of the first
         assert main(["student", str(finished), "--out", str(target), "--note", "Of nobody."]) == 0
-    assert sorted(p.name for p in target.iterdir()) == ["CARD.md", "bundle.json", "model.onnx"]
+    assert sorted(p.name for p in target.iterdir()) == [
+        "CARD.md",
+        "MODEL_CARD.md",
+        "bundle.json",
+        "model.onnx",
+    ]
     bundle = SignalBundle.open(target)
     assert bundle.id == SignalBundle.open(finished / "bundle").id
     card = (target / "CARD.md").read_text()

@@ -117,7 +117,7 @@ def test_a_page_that_is_read_and_one_that_is_refused(
     [
         (["--layouts", "3x4"], "--layouts"),
         (["--gain", "5"], "--gain"),
-        (["another"], "one reader"),
+        (["another"], "one bundle"),
     ],
 )
 def test_options_of_drawn_pages_are_refused(
@@ -132,7 +132,7 @@ def test_options_of_drawn_pages_are_refused(
 def test_what_is_no_reader_is_refused(
     pages: Path, tmp_path: Path, bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(BundleError, match="no bundle of a page reader"):
+    with pytest.raises(BundleError, match="no bundle"):
         page_folder.bundle_of(str(tmp_path / "nothing"))
     empty = tmp_path / "empty"
     empty.mkdir()
