@@ -23,7 +23,7 @@ TRAINING = frozenset(
     {"torch", "torchvision", "lightning", "timm", "torchmetrics", "hydra", "omegaconf", "yaml"}
     | {"wandb", "numba", "pandas", "pyarrow", "scipy", "sklearn", "matplotlib", "wfdb", "onnx"}
     | {"onnxscript", "onnx_ir", "PIL", "jinja2", "psutil", "tqdm", "albumentations", "captum"}
-    | {"iterstrat", "font_amatic_sc"}
+    | {"iterstrat", "font_amatic_sc", "requests"}
 )
 """Modules of the extra `train`."""
 

@@ -49,6 +49,7 @@ def programs() -> list[Path]:
         for file in sorted((ROOT / package).rglob("*.py"))
         if '__name__ == "__main__"' in file.read_text(encoding="utf-8")
         and "render/kit/worker" not in str(file)  # runs in the kit's own interpreter
+        and "deploy/pdf_process" not in str(file)  # speaks to its parent alone
     ]
 
 
