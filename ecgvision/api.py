@@ -126,15 +126,12 @@ def predict(
         RecordError: if the record cannot be read.
     """
     from ecgvision.deploy.bundle import LabelBundle
-    from ecgvision.deploy.open_bundle import open_reader
     from ecgvision.deploy.predict import predict_file
-    from ecgvision.deploy.predict_signal import is_record
-    from ecgvision.deploy.signal_bundle import SignalBundle
+    from ecgvision.deploy.predict_signal import reader_for
 
     opened = open_bundle(bundle) if isinstance(bundle, str | os.PathLike) else bundle
     if not isinstance(opened, LabelBundle):
         raise BundleError("this bundle is a page reader, which gives no labels",
                           file=opened.folder, remedy="Use digitize")  # fmt: skip
-    wanted = check or (isinstance(opened, SignalBundle) and not is_record(file))
-    reader = open_reader(resolve_bundle(NAME)) if wanted else None
+    reader = reader_for(opened, [file], check=check)
     return predict_file(opened, file, reader=reader, rate=rate, unit=unit, orientation=orientation)

@@ -237,17 +237,13 @@ def _add_info(commands: argparse._SubParsersAction) -> None:
 
 def _predict(args: argparse.Namespace) -> int:
     from ecgvision.deploy import predict
-    from ecgvision.deploy.open_bundle import open_reader, open_student
-    from ecgvision.deploy.predict_signal import is_record
-    from ecgvision.deploy.signal_bundle import SignalBundle
+    from ecgvision.deploy.open_bundle import open_student
+    from ecgvision.deploy.predict_signal import reader_for
     from ecgvision.records.option_names import COMMAND
 
     bundle = open_student(resolve_bundle(args.bundle), threads=args.threads,
                           label_hash=args.expect_labels)  # fmt: skip
-    wanted = args.check or (
-        isinstance(bundle, SignalBundle) and not all(is_record(file) for file in args.files)
-    )
-    reader = open_reader(resolve_bundle(NAME), threads=args.threads) if wanted else None
+    reader = reader_for(bundle, args.files, check=args.check, threads=args.threads)
     return predict.run(
         bundle, args.files, as_json=args.json, csv=args.csv, explain=args.explain, reader=reader,
         rate=args.rate, unit=args.unit, orientation=args.orientation, options=COMMAND,

@@ -6,6 +6,7 @@ Base install only.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ from numpy.typing import NDArray
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import RecordError, UnreadablePageError
 from ecgvision.deploy.digitize import Digitised, PageLayout, digitize
-from ecgvision.deploy.open_bundle import AnyReader
+from ecgvision.deploy.open_bundle import AnyReader, AnyStudent, open_reader
 from ecgvision.deploy.signal_bundle import SignalBundle
 from ecgvision.records.dicom_format import is_waveform
 from ecgvision.records.option_names import API, OptionNames
 from ecgvision.records.reading import read_record
+from ecgvision.shipped import NAME, resolve_bundle
 
 RECORD_SUFFIXES = (".hea", ".dat", ".mat", ".csv", ".npy")
 
@@ -94,6 +96,25 @@ def is_record(path: str | os.PathLike[str]) -> bool:
         or (not path.suffix and path.with_name(path.name + ".hea").is_file())
         or is_waveform(path)
     )
+
+
+def reader_for(
+    bundle: AnyStudent, files: Iterable[str | os.PathLike[str]], *, check: bool = False,
+    threads: int = 0,
+) -> AnyReader | None:  # fmt: skip
+    """Return the package's page reader where these files need it, else None.
+
+    A network of signals needs it for pictures.
+
+    Args:
+        check: whether it looks first in any case; see `predict.predict_file`.
+        threads: of ONNX Runtime.
+
+    Raises:
+        BundleError: as `open_reader`.
+    """
+    needed = isinstance(bundle, SignalBundle) and not all(is_record(file) for file in files)
+    return open_reader(resolve_bundle(NAME), threads=threads) if needed or check else None
 
 
 def predict_record(

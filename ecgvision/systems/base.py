@@ -59,17 +59,13 @@ class Run(NamedTuple):
         Raises:
             BundleError: if the run has no bundle, or a damaged one.
         """
-        from ecgvision.deploy.open_bundle import open_reader, open_student
+        from ecgvision.deploy.open_bundle import open_student
         from ecgvision.deploy.predict import as_table, predict_files
-        from ecgvision.deploy.predict_signal import is_record
-        from ecgvision.deploy.signal_bundle import SignalBundle
-        from ecgvision.shipped import NAME, resolve_bundle
+        from ecgvision.deploy.predict_signal import reader_for
 
         bundle = open_student(self.folder / "bundle")
-        reads = isinstance(bundle, SignalBundle) and not all(is_record(file) for file in files)
-        reader = open_reader(resolve_bundle(NAME)) if reads else None
-        answers = predict_files(bundle, files, reader=reader, rate=rate, unit=unit,
-                                orientation=orientation)  # fmt: skip
+        answers = predict_files(bundle, files, reader=reader_for(bundle, files), rate=rate,
+                                unit=unit, orientation=orientation)  # fmt: skip
         return as_table(bundle, list(answers))
 
 

@@ -12,12 +12,11 @@ import pandas as pd
 
 from ecgvision.core.errors import DataError
 from ecgvision.deploy.files import counted, expand, tell_skipped
-from ecgvision.deploy.open_bundle import AnyStudent, open_reader
+from ecgvision.deploy.open_bundle import AnyStudent
 from ecgvision.deploy.predict import predict_files
-from ecgvision.deploy.signal_bundle import SignalBundle
+from ecgvision.deploy.predict_signal import reader_for
 from ecgvision.evaluate.external import KEY, External, bring_together, read_table
 from ecgvision.evaluate.metrics.operating_points import OperatingPoints
-from ecgvision.shipped import NAME, resolve_bundle
 
 STREAM = "bundle"
 OWN_POLICY = "the bundle's"
@@ -62,8 +61,7 @@ def read_scans(
     key = key or (KEY if KEY in ours.columns else str(ours.columns[0]))
     files = expand([str(folder)])
     tell_skipped(files, sys.stderr)
-    wanted = check or isinstance(bundle, SignalBundle)
-    reader = open_reader(resolve_bundle(NAME), threads=threads) if wanted else None
+    reader = reader_for(bundle, files.files, check=check, threads=threads)
     by_stem = key in ours.columns and _by_stem(ours[key].astype(str), files.files)
     rows, refused = [], {}
     shown = counted(files.files, sys.stderr)

@@ -88,7 +88,7 @@ def test_names_of_figures() -> None:
 def test_predict_writes_a_figure_of_each_page(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr("ecgvision.deploy.predict.digitize", lambda *_, **__: reading())
     monkeypatch.setattr(
-        "ecgvision.deploy.open_bundle.open_reader", lambda *_, **__: SimpleNamespace()
+        "ecgvision.deploy.predict_signal.open_reader", lambda *_, **__: SimpleNamespace()
     )
     Image.new("RGB", (500, 240), "white").save(tmp_path / "a.png")
     words = [
