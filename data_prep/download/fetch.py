@@ -20,7 +20,6 @@ from ecgvision.core.errors import DataError
 
 PART = ".part"
 LOCK = ".download.lock"
-PIECE = 1 << 20
 
 
 class Fetched(NamedTuple):
@@ -106,10 +105,8 @@ def _state(path: Path, file: Remote) -> str:
 
 
 def _digest(path: Path, algorithm: str) -> str:
-    digest = hashlib.new(algorithm, usedforsecurity=False)
     with open(path, "rb") as file:
-        while piece := file.read(PIECE):
-            digest.update(piece)
+        digest = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False))
     return digest.hexdigest()
 
 

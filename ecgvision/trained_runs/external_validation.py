@@ -16,9 +16,10 @@ from ecgvision.evaluate.predictions import codes_of
 from ecgvision.evaluate.report.folder import check_folder
 from ecgvision.evaluate.report.summary import lines
 from ecgvision.shipped import resolve_bundle
+from ecgvision.store.format import file_sha256
 from ecgvision.trained_runs.arguments import assessment_settings
 from ecgvision.trained_runs.labelled_scans import STREAM, points_of, read_scans
-from ecgvision.trained_runs.other_model import digest_of, judge
+from ecgvision.trained_runs.other_model import judge
 
 EXP = "external validation"
 
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
                            codes=args.codes, common=args.common, check=args.check)  # fmt: skip
     fitted = bool(args.policy) and (scans.found.table["split"] == "val").any()
     points = None if fitted else {STREAM: points_of(bundle, codes_of(scans.found.table))}
-    files = {str(file): digest_of(file) for file in (args.labels, folder / CARD)}
+    files = {str(file): file_sha256(file) for file in (args.labels, folder / CARD)}
     about = {"bundle": bundle.id, "pictures": scans.pictures, "refused": scans.refused}
     result = judge(scans.found, settings, out, name=str(args.scans), files=files, exp=EXP,
                    points=points, about=about)  # fmt: skip

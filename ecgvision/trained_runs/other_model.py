@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -24,6 +23,7 @@ from ecgvision.evaluate.metrics.scores import evaluate
 from ecgvision.evaluate.predictions import codes_of, select
 from ecgvision.evaluate.report.folder import check_folder, write_evaluation
 from ecgvision.evaluate.report.summary import lines
+from ecgvision.store.format import file_sha256
 from ecgvision.trained_runs.arguments import assessment_settings
 
 EXP = "predictions"
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     found = read_external(args.predictions, args.labels, key=args.key, patients=args.patients,
                           codes=args.codes, common=args.common,
                           stream=args.predictions.stem)  # fmt: skip
-    files = {str(file): digest_of(file) for file in (args.predictions, args.labels)}
+    files = {str(file): file_sha256(file) for file in (args.predictions, args.labels)}
     result = judge(found, settings, out, name=args.labels.name, files=files)
     if args.json:
         print(json.dumps({str(out): result}, indent=2))
@@ -100,9 +100,3 @@ def judge(
 
 def _records(table: pd.DataFrame, split: str) -> int:
     return int(select(table, split=split)["record_id"].nunique())
-
-
-def digest_of(file: Path) -> str:
-    """Return the sha256 of a file."""
-    with open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

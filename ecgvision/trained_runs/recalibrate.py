@@ -77,8 +77,8 @@ def run(args: argparse.Namespace) -> int:
     from ecgvision.evaluate.metrics import operating_points
     from ecgvision.evaluate.metrics.scores import evaluate_rows
     from ecgvision.evaluate.metrics.strata import RARE
+    from ecgvision.store.format import file_sha256
     from ecgvision.trained_runs.labelled_scans import read_scans
-    from ecgvision.trained_runs.other_model import digest_of
 
     bundle = open_student(folder)
     with contextlib.redirect_stdout(sys.stderr):
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
     if len(judged_on):
         metrics |= evaluate_rows(judged_on, points)
     about = {"pictures": len(fitted_on), "judged_on": len(judged_on), "policy": policy.name,
-             "scaling": args.scaling, "labels_sha256": digest_of(args.labels)}  # fmt: skip
+             "scaling": args.scaling, "labels_sha256": file_sha256(args.labels)}  # fmt: skip
     write_recalibrated(bundle, args.out, points, metrics=metrics, about=about)
     notes = [*scans.found.notes, *points.notes]
     if rare := [c for c, n in zip(bundle.codes, y.sum(axis=0), strict=True) if n < RARE]:
