@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import sys
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecgvision.core.command import Interrupted, command, ending
 from ecgvision.core.errors import ConfigError
+from ecgvision.core.file_lock import only_process
 from experiments import usage
 
 if TYPE_CHECKING:
@@ -30,22 +30,13 @@ def started_by_lightning() -> bool:
 
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """Hold the run directory against a second process with the same command.
-
-    The kernel lets go of the lock when the process ends, however it ends.
-    """
+    """Hold the run directory against a second process with the same command."""
     if started_by_lightning():  # its parent holds it
         yield
         return
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
-                "another process is at work on this run",
-                file=folder,
-                remedy="Wait for it, or change the configuration",
-            ) from None
+    busy = ConfigError("another process is at work on this run", file=folder,
+                       remedy="Wait for it, or change the configuration")  # fmt: skip
+    with only_process(folder / ".lock", busy):
         yield
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +15,7 @@ from tqdm import tqdm
 from data_prep.download.http import Http
 from data_prep.download.listing import Remote
 from ecgvision.core.errors import DataError
+from ecgvision.core.file_lock import only_process
 
 PART = ".part"
 LOCK = ".download.lock"
@@ -46,7 +45,10 @@ def fetch_all(http: Http, files: Sequence[Remote], root: Path, *, progress: bool
             downloads to the folder.
         OSError: if the folder cannot be written.
     """
-    with _alone(root):
+    root.mkdir(parents=True, exist_ok=True)
+    busy = DataError("another process downloads to this folder", file=root,
+                     remedy="Wait for it, or choose another --root")  # fmt: skip
+    with only_process(root / LOCK, busy):
         missing, damaged = [], 0
         with tqdm(files, "verifying", unit="file", disable=not progress) as shown:
             for file in shown:
@@ -108,21 +110,3 @@ def _digest(path: Path, algorithm: str) -> str:
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False))
     return digest.hexdigest()
-
-
-@contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    """Hold the folder's lock.
-
-    Raises:
-        DataError: if another process holds it.
-    """
-    root.mkdir(parents=True, exist_ok=True)
-    with open(root / LOCK, "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataError("another process downloads to this folder", file=root,
-                            remedy="Wait for it, or choose another --root") from None  # fmt: skip
-        yield
-    (root / LOCK).unlink(missing_ok=True)
