@@ -15,33 +15,36 @@ SHOWN_LABELS = 12
 """Labels whose rows are shown at once; those of more open on a click."""
 
 
-def assessed_values(found: Assessment) -> dict[str, Any]:
+Drawings = Mapping[str, Mapping[str, str | None]]
+"""Figures of each stream as SVG text by name; None where there is nothing to show."""
+
+
+def drawings(found: Assessment) -> Drawings:
+    """Draw the figures of every stream of an assessment."""
+    return {stream: _figures(found.tables, stream) for stream in found.points}
+
+
+def assessed_values(found: Assessment, drawn: Drawings) -> dict[str, Any]:
     """Return the notes, and for each stream its tables as lists of rows and its figures.
 
     In rows, what is not defined is None.
+
+    Args:
+        drawn: the assessment's `drawings`.
     """
     streams = list(found.points)
     return {
         "notes": list(found.notes),
-        "streams": [_stream(found.tables, stream) for stream in streams
+        "streams": [_stream(found.tables, stream, drawn[stream]) for stream in streams
                     if stream in set(found.tables["calibration"]["stream"])],
     }  # fmt: skip
 
 
-def drawings(found: Assessment) -> dict[str, str]:
-    """Return every figure of an assessment as SVG text, by a name for its file."""
-    out: dict[str, str] = {}
-    for stream in found.points:
-        for name, svg in _figures(found.tables, stream).items():
-            if svg is not None:
-                out[f"{name}-{stream}"] = svg
-    return out
-
-
-def _stream(tables: Mapping[str, pd.DataFrame], stream: str) -> dict[str, Any]:
+def _stream(
+    tables: Mapping[str, pd.DataFrame], stream: str, drawn: Mapping[str, str | None]
+) -> dict[str, Any]:
     own = {name: _of(table, stream) for name, table in tables.items()}
     points = own["operating_points"]
-    drawn = _figures(tables, stream)
     labels = figures.most_frequent(own["calibration"])
     some = len(labels) < own["calibration"]["label"].nunique() - 1
     only = f" The {len(labels)} labels with most positives are shown." if some else ""

@@ -14,8 +14,7 @@ from ecgvision.core.run_folder import METRICS
 from ecgvision.evaluate import predictions
 from ecgvision.evaluate.assessment.assess import Assessment
 from ecgvision.evaluate.metrics.kernels import METRICS as FIGURES
-from ecgvision.evaluate.report import figures, model_card
-from ecgvision.evaluate.report.assessed import drawings
+from ecgvision.evaluate.report import model_card
 from ecgvision.evaluate.report.model_card import Section
 from ecgvision.evaluate.report.run import write_report
 
@@ -61,13 +60,12 @@ def write_evaluation(
         (made / TABLES).mkdir()
         for name, frame in {"labels": labels_table(metrics), **assessment.tables}.items():
             frame.to_csv(made / TABLES / f"{name}.csv", index=False)
+        drawn = write_report(made / REPORT, config=config, metrics=metrics, predictions=table,
+                             history=None, examples=examples, assessment=assessment, title=title,
+                             card=card)  # fmt: skip
         (made / DRAWINGS).mkdir()
-        drawn = {"auroc": figures.intervals(metrics["test"], metrics["labels"]),
-                 **drawings(assessment)}  # fmt: skip
         for name, svg in drawn.items():
             (made / DRAWINGS / f"{file_name(name)}.svg").write_text(svg, encoding="utf-8")
-        write_report(made / REPORT, config=config, metrics=metrics, predictions=table, history=None,
-                     examples=examples, assessment=assessment, title=title, card=card)  # fmt: skip
         if card:
             (made / model_card.FILE).write_text(model_card.as_markdown(card), encoding="utf-8")
         write_json(made / METRICS, result)

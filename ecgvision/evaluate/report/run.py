@@ -20,7 +20,7 @@ from ecgvision.evaluate.predictions import (
     validate,
 )
 from ecgvision.evaluate.report import figures
-from ecgvision.evaluate.report.assessed import assessed_values
+from ecgvision.evaluate.report.assessed import assessed_values, drawings
 from ecgvision.evaluate.report.examples import example_values
 from ecgvision.evaluate.report.html import svg_figure, thousands, write_page
 from ecgvision.evaluate.report.model_card import Section
@@ -43,7 +43,7 @@ def write_report(
     assessment: Assessment | None = None,
     title: str | None = None,
     card: Sequence[Section] = (),
-) -> None:
+) -> dict[str, str]:
     """Write the report; the file appears whole or not at all.
 
     Args:
@@ -61,6 +61,9 @@ def write_report(
         title: of the page; default: the experiment's name.
         card: the model card, see `model_card.sections`; empty: none.
 
+    Returns:
+        Its figures of AUROC and of the assessment as SVG text, by a name for a file.
+
     Raises:
         DataError: if the table has no probabilities, or no test rows of a stream in the metrics.
     """
@@ -71,18 +74,20 @@ def write_report(
     tables = {s: select(predictions, split="test", stream=s) for s in streams}
     if empty := [s for s, t in tables.items() if t.empty]:
         raise DataError("metrics name streams without test rows", value=empty)
+    auroc = figures.intervals(metrics["test"], metrics["labels"])
+    drawn = {} if assessment is None else drawings(assessment)
     write_page(
         path,
         TEMPLATE,
         title=title or f"{metrics.get('exp') or 'ecgvision'}: test report",
-        assessment=None if assessment is None else assessed_values(assessment),
+        assessment=None if assessment is None else assessed_values(assessment, drawn),
         facts=_facts(metrics),
         skipped=metrics.get("skipped") or [],
         columns=COLUMNS,
         colours=figures.colours(streams),
         test=metrics["test"],
         intervals=svg_figure(
-            figures.intervals(metrics["test"], metrics["labels"]),
+            auroc,
             "AUROC by label and stream, with 95 % intervals over patients.",
         ),
         by_label={code: _label(c, code, metrics, tables)
@@ -98,6 +103,10 @@ def write_report(
         card=card,
         config=config,
     )  # fmt: skip
+    return {"auroc": auroc} | {
+        f"{name}-{stream}": svg
+        for stream, named in drawn.items() for name, svg in named.items() if svg is not None
+    }  # fmt: skip
 
 
 def _facts(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
