@@ -20,7 +20,7 @@ from ecgvision.shipped import NAME, STUDENT_NAME, resolve_bundle
 if TYPE_CHECKING:
     from ecgvision.deploy.digitize import Digitised
     from ecgvision.deploy.open_bundle import AnyReader, AnyStudent
-    from ecgvision.deploy.predict import Prediction
+    from ecgvision.deploy.prediction import Prediction
     from ecgvision.render.draw import Drawing
 
 PathLike = str | os.PathLike[str]

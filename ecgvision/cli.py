@@ -236,7 +236,7 @@ def _add_info(commands: argparse._SubParsersAction) -> None:
 
 
 def _predict(args: argparse.Namespace) -> int:
-    from ecgvision.deploy import predict
+    from ecgvision.deploy import predict_files
     from ecgvision.deploy.open_bundle import open_student
     from ecgvision.deploy.predict_signal import reader_for
     from ecgvision.records.option_names import COMMAND
@@ -244,7 +244,7 @@ def _predict(args: argparse.Namespace) -> int:
     bundle = open_student(resolve_bundle(args.bundle), threads=args.threads,
                           label_hash=args.expect_labels)  # fmt: skip
     reader = reader_for(bundle, args.files, check=args.check, threads=args.threads)
-    return predict.run(
+    return predict_files.run(
         bundle, args.files, as_json=args.json, csv=args.csv, explain=args.explain, reader=reader,
         rate=args.rate, unit=args.unit, orientation=args.orientation, options=COMMAND,
     )  # fmt: skip

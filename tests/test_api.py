@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import ecgvision as ev
-from ecgvision.deploy.predict import Prediction
+from ecgvision.deploy.prediction import Prediction
 from tests.real_data import real_data
 
 

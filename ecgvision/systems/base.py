@@ -60,8 +60,9 @@ class Run(NamedTuple):
             BundleError: if the run has no bundle, or a damaged one.
         """
         from ecgvision.deploy.open_bundle import open_student
-        from ecgvision.deploy.predict import as_table, predict_files
+        from ecgvision.deploy.predict import predict_files
         from ecgvision.deploy.predict_signal import reader_for
+        from ecgvision.deploy.prediction import as_table
 
         bundle = open_student(self.folder / "bundle")
         answers = predict_files(bundle, files, reader=reader_for(bundle, files), rate=rate,

@@ -21,7 +21,7 @@ from ecgvision.deploy import info
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.card_file import CARD, MODEL, digest
 from ecgvision.deploy.open_bundle import open_bundle
-from ecgvision.deploy.predict import as_document
+from ecgvision.deploy.predict_files import as_document
 from ecgvision.deploy.reader_card import read_reader_card
 from ecgvision.shipped import READER
 

@@ -14,7 +14,7 @@ from ecgvision.cli import main
 from ecgvision.core.layouts import get_layout
 from ecgvision.core.page import Page
 from ecgvision.data.network_input import to_network
-from ecgvision.deploy import predict
+from ecgvision.deploy import predict, predict_files
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.render.draw import draw
 
@@ -81,7 +81,7 @@ def test_json_holds_answers_errors_and_the_model(
     bundle: Bundle, by_hand: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_page(tmp_path / "a.png", 0)
-    assert predict.run(bundle, [str(tmp_path / "a.png"), "/absent.png"], as_json=True) == 2
+    assert predict_files.run(bundle, [str(tmp_path / "a.png"), "/absent.png"], as_json=True) == 2
     out, err = capsys.readouterr()
     document = json.loads(out)
     assert document["bundle"]["label_hash"] == by_hand.scheme.hash
@@ -103,7 +103,7 @@ def test_the_table_lists_labels_by_probability_and_stars_the_positive(
     bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_page(tmp_path / "a.png", 0)
-    assert predict.run(bundle, [str(tmp_path / "a.png")], as_json=False) == 0
+    assert predict_files.run(bundle, [str(tmp_path / "a.png")], as_json=False) == 0
     head, *rows, learned = capsys.readouterr().out.splitlines()
     assert "learned from layouts 3x4+II, 6x2; artefacts clean" in learned
     assert head == str(tmp_path / "a.png")
