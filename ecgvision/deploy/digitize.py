@@ -196,14 +196,9 @@ def _digitize_flat(
     leads = np.where(found.any(1), leads, 0.0)
     page = float(page_confidence(leads))
     arrangement = reading.view.arrangement
-    if (
-        arrangement is None
-        or page < bundle.least_confidence
-        or page == 0
-        or (
-            not reading.view.grid and arrangement.evidence < FEW_NAMES  # nothing tells of an ECG
-        )
-    ):
+    # neither a grid nor names: nothing tells of an ECG
+    blind = not reading.view.grid and reading.view.evidence < FEW_NAMES
+    if arrangement is None or blind or page < bundle.least_confidence or page == 0:
         raise UnreadablePageError(
             "nothing can be read: no lead of a printed ECG was found with confidence", file=file,
             value=f"{page:.2f}",
