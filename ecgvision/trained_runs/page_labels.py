@@ -22,12 +22,15 @@ from ecgvision.deploy.ingest import read_page
 from ecgvision.deploy.open_bundle import AnyReader
 from ecgvision.deploy.predict_signal import predict_page
 from ecgvision.deploy.signal_bundle import SignalBundle
+from ecgvision.evaluate.metrics.bootstrap import patient_draws
+from ecgvision.evaluate.metrics.intervals import figure
 from ecgvision.reader.judge.real_pages import TRUTH_RATE, read_places, read_truth
 
 DRAWS, SEED = 2000, 0
 """Bootstrap draws over pictures for 95 % intervals; our default."""
 
 Rows = Sequence[Mapping[str, Any]]
+Measure = Callable[[NDArray[np.int64]], float]
 
 
 def judge_folder(bundle: SignalBundle, reader: AnyReader, folder: Path) -> list[dict[str, Any]]:
@@ -59,7 +62,7 @@ def summarise(rows: Rows, codes: Sequence[str]) -> dict[str, Any]:
     told: dict[str, Any] = {
         "n": len(rows), "refused": sum(row["refused"] is not None for row in rows),
         "n_recording": len(both),
-        "difference": _with_interval(gaps, np.mean), "agree": _with_interval(same, np.mean),
+        "difference": _mean(gaps), "agree": _mean(same),
     }  # fmt: skip
     for kind in ("picture", "recording"):
         labelled = [row for row in rows if row["labels"] is not None and row[kind]]
@@ -125,26 +128,34 @@ def _answer(
     }
 
 
-def _with_interval(values: NDArray[Any], measure: Callable[[NDArray[Any]], Any]) -> dict[str, Any]:
-    """Return a measure of rows, and its percentile interval over draws of rows."""
-    if not len(values):
+def _with_interval(count: int, measure: Measure) -> dict[str, Any]:
+    """Return a measure of `count` pictures, and its percentile interval over draws of them.
+
+    Args:
+        measure: takes how often each picture counts.
+    """
+    if not count:
         return {"value": None, "ci95": None}
-    rng = np.random.default_rng(SEED)
-    drawn = [measure(values[rng.integers(len(values), size=len(values))]) for _ in range(DRAWS)]
-    ends = np.nanpercentile(drawn, (2.5, 97.5)) if np.isfinite(drawn).any() else (np.nan, np.nan)
-    return {"value": float(measure(values)), "ci95": [float(end) for end in ends]}
+    samples = [measure(times) for times in patient_draws(count, DRAWS, SEED)]
+    return figure(measure(np.ones(count, np.int64)), samples)
+
+
+def _mean(values: NDArray[Any]) -> dict[str, Any]:
+    """Return the mean of the values of pictures, with its interval."""
+    return _with_interval(len(values), lambda times: float(times @ values.mean(1) / times.sum()))
 
 
 def _found(
     wanted: NDArray[np.bool_], called: NDArray[np.bool_], codes: Sequence[str]
 ) -> dict[str, Any]:
     if not len(wanted):
-        return {"f1": {"value": None, "ci95": None}, "per_label": {}}
+        return {"f1": _with_interval(0, float), "per_label": {}}
+    right = (wanted & called).sum(1)
+    total = wanted.sum(1) + called.sum(1)
 
-    def f1(pairs: NDArray[np.bool_]) -> float:
-        right = int((pairs[..., 0] & pairs[..., 1]).sum())
-        total = int(pairs[..., 0].sum() + pairs[..., 1].sum())
-        return 2 * right / total if total else float("nan")
+    def f1(times: NDArray[np.int64]) -> float:
+        among = times @ total
+        return float(2 * (times @ right) / among) if among else float("nan")
 
     counts = {
         code: {"right": int((wanted[:, k] & called[:, k]).sum()),
@@ -152,7 +163,7 @@ def _found(
                "false": int((~wanted[:, k] & called[:, k]).sum())}
         for k, code in enumerate(codes)
     }  # fmt: skip
-    return {"f1": _with_interval(np.stack([wanted, called], axis=-1), f1), "per_label": counts}
+    return {"f1": _with_interval(len(wanted), f1), "per_label": counts}
 
 
 def _lines(found: Mapping[str, Any]) -> Iterator[str]:
