@@ -29,6 +29,15 @@ from ecgvision.store.packed import Store
 from ecgvision.systems.read.system import make_reader
 
 
+def drawn(folder: Path, dpi: float) -> tuple[np.ndarray, float, Page]:
+    """Draw a record as `page.png`; return its ten seconds in mV, their rate, and the page."""
+    store = Store(synthesize(folder / "store", records=4, seed=5, progress=False))
+    signal = store.read(2)[:, : round(10 * store.rate)]
+    page = Page(get_layout("3x4+II"), dpi=dpi)
+    Image.fromarray(draw(signal, store.rate, page, seed=0).image).save(folder / "page.png")
+    return signal, store.rate, page
+
+
 def test_the_files_are_those_of_the_card() -> None:
     card = (READER / "CARD.md").read_text(encoding="utf-8")
     assert weights_hash(run_folder.checkpoint_file(NAME)) in card
@@ -49,17 +58,13 @@ def test_its_weights_are_those_of_the_network() -> None:
 def test_a_page_is_read_without_naming_a_reader(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store = Store(synthesize(tmp_path / "store", records=4, seed=5, progress=False))
-    signal = store.read(2)[:, : round(10 * store.rate)]
-    page = Page(get_layout("3x4+II"), dpi=110)
-    picture = draw(signal, store.rate, page, seed=0).image
-    Image.fromarray(picture).save(tmp_path / "page.png")
+    signal, rate, page = drawn(tmp_path, dpi=110)
     assert main(["digitize", str(tmp_path / "page.png"), "--json",
                  "--out", str(tmp_path / "record.csv")]) == 0  # fmt: skip
     told = json.loads(capsys.readouterr().out)
     assert told["bundle"] == json.loads((PAGE_READER / "bundle.json").read_text())["digest"][:16]
     read = read_record(tmp_path / "record.csv")
-    truth = resample(signal, store.rate, read.rate)
+    truth = resample(signal, rate, read.rate)
     printed = page.observed(truth.shape[1], read.rate)
     truth = np.where(printed, truth, np.nan).astype(np.float32)
     found = np.where(printed, read.signal, np.nan).astype(np.float32)
@@ -92,17 +97,14 @@ def test_the_student_is_small_and_as_its_card_says() -> None:
 def test_a_picture_is_answered_as_its_signal_without_naming_a_bundle(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store = Store(synthesize(tmp_path / "store", records=4, seed=5, progress=False))
-    signal = store.read(2)[:, : round(10 * store.rate)]
-    page = Page(get_layout("3x4+II"), dpi=150)
-    Image.fromarray(draw(signal, store.rate, page, seed=0).image).save(tmp_path / "page.png")
+    signal, rate, page = drawn(tmp_path, dpi=150)
     assert main(["predict", str(tmp_path / "page.png"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)["results"][0]
     assert told["read"]["layout"]["name"] == "3x4+II"
     assert min(lead["seconds"] for lead in told["read"]["leads"].values()) > 2
     bundle = SignalBundle.open(STUDENT)
-    shown = np.where(page.observed(signal.shape[1], store.rate), signal, np.float32(np.nan))
-    value, observed = bundle.window(shown, store.rate)
+    shown = np.where(page.observed(signal.shape[1], rate), signal, np.float32(np.nan))
+    value, observed = bundle.window(shown, rate)
     wanted = bundle.run(value[None], observed[None])[1][0]
     found = [told["probabilities"][code] for code in bundle.codes]
     np.testing.assert_allclose(found, wanted, atol=0.1)
