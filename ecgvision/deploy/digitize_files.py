@@ -17,7 +17,7 @@ from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import EcgVisionError, ImageError, RecordError
 from ecgvision.core.outputs import OutputPlan
 from ecgvision.deploy.digitize import Digitised, digitize
-from ecgvision.deploy.documents import Document, page_name
+from ecgvision.deploy.documents import Document, page_name, page_place
 from ecgvision.deploy.files import counted, expand, tell_skipped
 from ecgvision.deploy.ingest import open_pages
 from ecgvision.deploy.open_bundle import AnyReader
@@ -174,16 +174,12 @@ def _pages(
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Digitise a file page by page; outputs of several pages have the page's number in the name."""
     for page in range(len(document)):
-        place = {"file": job.file} | _place(page, len(document))
+        place = {"file": job.file} | page_place(page, len(document))
         try:
             own = job if len(document) == 1 else _of_page(job, page + 1, plan)
             yield _do(bundle, own, document, page, plan, gain, rate)
         except EcgVisionError as error:
             yield place | {"error": str(error)}
-
-
-def _place(page: int, pages: int) -> dict[str, int]:
-    return {"page_number": page + 1, "pages": pages} if pages > 1 else {}
 
 
 def _of_page(job: Job, number: int, plan: OutputPlan) -> Job:
@@ -214,7 +210,7 @@ def _do(
     found = digitize(bundle, image, file=name, gain=gain)
     if rate is not None:
         found = found.at_rate(rate)
-    about: dict[str, Any] = {"file": job.file} | _place(page, len(document))
+    about: dict[str, Any] = {"file": job.file} | page_place(page, len(document))
     about |= summary(found, bundle, job.file)
     contents: dict[Path, bytes] = {}
     if job.figure is not None:

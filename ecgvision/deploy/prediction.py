@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ecgvision.deploy.documents import page_name
+from ecgvision.deploy.documents import page_name, page_place
 from ecgvision.deploy.open_bundle import AnyStudent
 from ecgvision.deploy.predict_signal import Seen
 
@@ -51,9 +51,7 @@ class Prediction:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the prediction as plain JSON values by label, or the error of the picture."""
-        told: dict[str, Any] = {"file": self.file}
-        if self.pages > 1:
-            told |= {"page_number": self.number, "pages": self.pages}
+        told: dict[str, Any] = {"file": self.file} | page_place(self.number - 1, self.pages)
         if self.error is not None:
             return told | {"error": self.error}
         positive = [c for c, yes in zip(self.codes, self.decisions, strict=True) if yes]

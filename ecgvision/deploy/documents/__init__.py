@@ -14,14 +14,14 @@ A package is imported only where its kind of file is opened.
 from __future__ import annotations
 
 from ecgvision.deploy.containers import tiff
-from ecgvision.deploy.documents.base import Document, Picture, page_name
+from ecgvision.deploy.documents.base import Document, Picture, page_name, page_place
 from ecgvision.deploy.documents.dicom import is_dicom, open_dicom
 from ecgvision.deploy.documents.heic import is_heic, open_heic
 from ecgvision.deploy.documents.pdf import is_pdf, open_pdf
 from ecgvision.deploy.documents.tiff_pages import open_tiff
 from ecgvision.deploy.limits import DEFAULT, Limits
 
-__all__ = ["SUFFIXES", "Document", "open_document", "page_name"]
+__all__ = ["SUFFIXES", "Document", "open_document", "page_name", "page_place"]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pdf", ".dcm", ".dicom",
             ".heic", ".heif")  # fmt: skip

@@ -41,6 +41,16 @@ class Picture:
         return read_picture(self._data, self._file, self._limits)
 
 
+def page_place(page: int, pages: int) -> dict[str, int]:
+    """Return what JSON says of a page's place in its file: nothing of a file of one page.
+
+    Args:
+        page: its number, from 0.
+        pages: of the file.
+    """
+    return {"page_number": page + 1, "pages": pages} if pages > 1 else {}
+
+
 def page_name(file: str, page: int, pages: int) -> str:
     """Return what a page is called in messages: the file, and the page's number from 1."""
     return file if pages == 1 else f"{file}, page {page + 1}"
