@@ -20,9 +20,9 @@ MEGABYTE = 1_000_000
 TEXT = 64 * MEGABYTE
 """Largest configuration, card, manifest of a folder, header or metrics.json (our default)."""
 RECORD = 4000 * MEGABYTE
-"""Largest signal file of one record (our default: 24 hours of 12 leads at 1000 Hz have 2.1 GB)."""
-RECORD_TABLE = 512 * MEGABYTE
-"""Largest CSV of one record (our default; its cells take ten times as much in memory)."""
+"""Largest signal file or CSV of one record (our default: 24 hours of 12 leads at 1000 Hz have 2.1 GB)."""
+RECORD_IN_MEMORY = 512 * MEGABYTE
+"""Largest DICOM waveform (our default; it is held in memory)."""
 TABLE = 4000 * MEGABYTE
 """Largest table of records or predictions (our default)."""
 MODEL = 2000 * MEGABYTE

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import re
-from array import array
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
@@ -19,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.core.errors import RecordError
-from ecgvision.core.input_files import RECORD_TABLE, open_input
+from ecgvision.core.input_files import RECORD, open_input
 from ecgvision.core.lead_names import read_lead_name
 from ecgvision.records.channels import Channels
+from ecgvision.records.csv_cells import Cells, Lines, number_of
+from ecgvision.records.csv_columns import ColumnFacts, Columns
 from ecgvision.records.option_names import OptionNames
 from ecgvision.records.plausible import plausible_rate
 from ecgvision.records.units import known_unit
@@ -32,30 +33,13 @@ SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 
 
 _TIME = ("time", "t", "elapsed time", "timestamp", "zeit", "seconds", "sec", "ms")
 _INDEX = ("", "index", "idx", "sample", "samples", "sample #", "n", "#")
-_MISSING = {"", "nan", "na", "n/a", "null", "none"}
 _STATED = re.compile(r"(?P<name>.*?)\s*(?:[\[(](?P<inside>[^\])]+)[\])]|[_/ ](?P<behind>\w+))")
-_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+")
-_DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?")
-
-
-class _Table(NamedTuple):
-    """Columns of a text table.
-
-    Attributes:
-        names: of the columns, without units.
-        units: in the names or in a row of units; None where there is none.
-        values: (columns, T) float64, NaN where missing.
-    """
-
-    names: list[str]
-    units: list[str | None]
-    values: list[NDArray[np.float64]]
 
 
 def open_csv(
     path: Path, *, rate: float | None, unstated_rate: float | None, options: OptionNames
 ) -> Channels:
-    """Read a table.
+    """Read a table through once, in parts; windows are read from a temporary copy.
 
     Args:
         rate, unstated_rate: Hz that the caller states, to tell the unit of times.
@@ -64,7 +48,6 @@ def open_csv(
         RecordError: if the table is malformed or ambiguous, naming the line or the column.
     """
     table = _read_table(path)
-    length = len(table.values[0])
     times = [i for i, name in enumerate(table.names) if name.lower() in _TIME]
     if len(times) > 1:
         raise RecordError("several columns may be the time", file=path,
@@ -74,35 +57,41 @@ def open_csv(
     for i in times:
         unit = table.units[i] or table.names[i].lower()
         own, note = _rate_of(
-            table.values[i], SECONDS.get(unit), rate or unstated_rate, path, options
+            table.columns.facts(i), SECONDS.get(unit), rate or unstated_rate, path, options
         )
         notes += [note] if note else []
     kept = []
     for i, name in enumerate(table.names):
         if i in times:
             continue
-        if name.lower() not in _INDEX or not _is_index(table.values[i], path, i, name):
+        facts = table.columns.facts(i)
+        if name.lower() not in _INDEX or not _is_index(facts, path, i, name):
             kept.append(i)
-        elif not np.isnan(table.values[i]).all():
+        elif not facts.empty:
             notes.append(f"dropped:{name or f'column {i + 1}'}")
-    signal = []
-    for i in kept:
-        signal.append(table.values[i].astype(np.float32))
-        table.values[i] = np.empty(0)  # a long table is not held twice
-    names = tuple(table.names[i] for i in kept)
-    units = tuple(table.units[i] for i in kept)
 
-    def read(start: int, stop: int, channels: Sequence[int]) -> NDArray[np.float64]:
-        return np.array([signal[c][start:stop] for c in channels], np.float64)
+    def read(start: int, stop: int, channels: Sequence[int]) -> NDArray[np.float32]:
+        return table.columns.read(start, stop, [kept[c] for c in channels])
 
-    return Channels(path, names, units, own, length, read, notes=tuple(notes))
+    return Channels(
+        path, tuple(table.names[i] for i in kept), tuple(table.units[i] for i in kept), own,
+        table.columns.length, read, notes=tuple(notes),
+    )  # fmt: skip
+
+
+class _Table(NamedTuple):
+    """A text table: names of the columns without units, stated units, and values."""
+
+    names: list[str]
+    units: list[str | None]
+    columns: Columns
 
 
 def _read_table(path: Path) -> _Table:
     try:
-        with open_input(path, limit=RECORD_TABLE) as raw:
+        with open_input(path, limit=RECORD) as raw:
             start = raw.read(4096)
-        with path.open(newline="", encoding=_encoding(start)) as file:
+        with path.open(encoding=_encoding(start)) as file:
             return _parse(file, path)
     except (OSError, UnicodeError, csv.Error) as error:
         raise RecordError(f"the file cannot be read ({error})", file=path) from None
@@ -119,69 +108,63 @@ def _encoding(start: bytes) -> str:
     return "utf-8-sig"
 
 
-def _head(file: TextIO, path: Path) -> tuple[list[str], str, list[list[str]], int]:
+def _head(lines: Lines, path: Path) -> tuple[list[str], str, list[str], int]:
     """Read up to the row of names, which may stand behind comments, or in the last of them.
 
     Returns:
-        The names, the separator, rows that were read already, and the number of the line of names.
+        The names, the separator, lines of values that were read already, and the number of the line
+        of names.
     """
-    number, comments, stated = 0, [], ""
-    for line in file:
-        number += 1
+    comments, stated = [], ""
+    for number, line in enumerate(lines.heading(), 1):
         if not line.strip():
             continue
-        if re.fullmatch(r"sep=.[\r\n]*", line.lower()):  # as Excel writes it
+        if re.fullmatch(r"sep=.\s*", line.lower()):  # as Excel writes it
             stated = line[4]
         elif line.startswith("#") and line[1:2] not in (";", "\t", ",", "|"):
             comments.append((number, line.lstrip("# ")))
         else:
             separator = stated or _separator(line, path)
-            cells = next(csv.reader([line.strip("\r\n")], delimiter=separator), [])
-            if not comments or any(_number(cell.replace(",", ".")) is None for cell in cells):
+            cells = next(csv.reader([line.strip("\n")], delimiter=separator), [])
+            if not comments or any(number_of(cell.replace(",", ".")) is None for cell in cells):
                 return cells, separator, [], number
             # numpy's savetxt writes the names as a comment
             names = next(csv.reader([comments[-1][1].strip()], delimiter=separator), [])
-            return names, separator, [cells], number - 1
-    return [], ",", [], number
+            return names, separator, [line], number - 1
+    return [], ",", [], 0
 
 
 def _parse(file: TextIO, path: Path) -> _Table:
-    names, separator, begun, above = _head(file, path)
-    rows = chain(begun, csv.reader(file, delimiter=separator))
+    lines = Lines(file, path)
+    names, separator, begun, above = _head(lines, path)
     names = [name.strip().strip("'\"").strip() for name in names]
-    if names and all(_number(name) is not None for name in names):
+    if names and all(number_of(name) is not None for name in names):
         raise RecordError("the first row must hold the names of the leads", file=path,
                           value=", ".join(names[:3]))  # fmt: skip
     stated = [_unit_in(name) for name in names]
     units = [unit for _, unit in stated]
-    columns = [array("d") for _ in names]
-    commas = _Commas(path)
-    units_read = False
-    for number, row in enumerate(rows, above + 1):
-        if not any(cell.strip() for cell in row):
-            continue
-        if len(row) != len(names):
-            raise RecordError(
-                f"line {number} must have {len(names)} values", file=path, value=len(row),
-                remedy="Decimal commas need semicolons between columns"
-                if len(row) == 2 * len(names) else "",
-            )  # fmt: skip
-        if not columns[0] and not units_read and _units_row(row):
-            units_read = True
+    cells, columns = Cells(path, names, separator), Columns(len(names))
+    line = above + 1
+    for block in chain([begun], lines.blocks()):
+        values = block
+        row = [] if columns.length else _first_row(block, separator)
+        if len(row) == len(names) and _units_row(row):
             units = [unit or cell.strip().strip("'\"[]()") or None
                      for unit, cell in zip(units, row, strict=True)]  # fmt: skip
-            continue
-        for column, cell, name in zip(columns, row, names, strict=True):
-            value = commas.number(cell, number)
-            if value is None:
-                raise RecordError(f"line {number} is not numbers (column {name or 'without name'})",
-                                  file=path, value=cell.strip())  # fmt: skip
-            column.append(value)
-    if not names or not columns[0]:
+            place = next(i for i, text in enumerate(block) if text.strip())
+            values = [*block[:place], "\n", *block[place + 1 :]]
+        if names:
+            columns.append(cells.parse(values, line))
+        line += len(block)
+    if not columns.length:
         raise RecordError("the file must hold a row of lead names and rows of values", file=path)
-    commas.check()
-    values = [np.frombuffer(column, np.float64) for column in columns]
-    return _Table([name for name, _ in stated], units, values)
+    cells.check()
+    return _Table([name for name, _ in stated], units, columns)
+
+
+def _first_row(lines: Sequence[str], separator: str) -> list[str]:
+    rows = csv.reader(lines, delimiter=separator)
+    return next((row for row in rows if any(cell.strip() for cell in row)), [])
 
 
 def _separator(line: str, path: Path) -> str:
@@ -221,80 +204,24 @@ def _units_row(row: Sequence[str]) -> bool:
     )
 
 
-def _number(cell: str) -> float | None:
-    text = cell.strip()
-    if text.lower() in _MISSING:
-        return float("nan") if text else None
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-class _Commas:
-    """Reads numbers whose decimal separator is a point or a comma, the same in the whole file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.point: tuple[int, str] | None = None  # the first cell with a decimal point
-        self.comma: tuple[int, str] | None = None
-        self.proven = False  # a comma that cannot separate thousands
-
-    def number(self, cell: str, line: int) -> float | None:
-        """Return the number of a cell, NaN if it is empty; None if it is no number."""
-        text = cell.strip()
-        if "," not in text:
-            if "." in text and self.point is None:
-                self.point = (line, text)
-            return float("nan") if not text else _number(text)
-        if not _DECIMAL_COMMA.fullmatch(text) and not _THOUSANDS.fullmatch(text):
-            return None
-        self.comma = self.comma or (line, text)
-        self.proven = self.proven or not _THOUSANDS.fullmatch(text)
-        return _number(text.replace(",", ".")) if text.count(",") == 1 else float("nan")
-
-    def check(self) -> None:
-        """Check that commas were decimal commas.
-
-        Raises:
-            RecordError: if they may have separated thousands.
-        """
-        if self.comma is None:
-            return
-        line, text = self.comma
-        if self.point is not None:
-            raise RecordError(
-                f"numbers have decimal points and commas: line {self.point[0]} has {self.point[1]},"
-                f" line {line} has {text}", file=self.path, remedy="Use one of the two",
-            )  # fmt: skip
-        if not self.proven:
-            raise RecordError(
-                f"the comma of line {line} may separate decimals or thousands", file=self.path,
-                value=text, remedy="Write the numbers with decimal points",
-            )  # fmt: skip
-
-
-def _is_index(values: NDArray[np.float64], path: Path, column: int, name: str) -> bool:
+def _is_index(facts: ColumnFacts, path: Path, column: int, name: str) -> bool:
     """Return whether a column counts the rows or is empty.
 
     Raises:
         RecordError: if it has no name and does not.
     """
-    if np.isnan(values).all() or (
-        values[0] in (0, 1) and (len(values) < 2 or bool(np.all(np.diff(values) == 1)))
-    ):
+    if facts.empty or (facts.begin[0] in (0, 1) and facts.steps in (None, (1.0, 1.0))):
         return True
     if name:
         return False
     raise RecordError(f"column {column + 1} has no name and does not count the rows", file=path,
-                      value=values[:3].tolist(),
+                      value=facts.begin,
                       remedy="Name it: a lead, or time")  # fmt: skip
 
 
 def _rate_of(
-    time: NDArray[np.float64], unit: float | None, said: float | None, path: Path,
-    options: OptionNames,
-) -> tuple[float | None, str]:  # fmt: skip
+    time: ColumnFacts, unit: float | None, said: float | None, path: Path, options: OptionNames
+) -> tuple[float | None, str]:
     """Return the rate of evenly spaced times and a note on their unit.
 
     A step may be off by a tenth, because printed times are rounded, or by one unit where all times
@@ -308,19 +235,18 @@ def _rate_of(
     Returns:
         None as the rate if the times only count the samples and the caller states a rate.
     """
-    steps = np.diff(time)
-    mean = float(time[-1] - time[0]) / len(steps) if len(steps) else np.nan
-    whole = bool(np.all(time == np.rint(time)))
-    allowed = max(0.1 * mean, 1.0 if whole and mean >= 2 else 0.0)
-    if not mean > 0 or not np.all(np.abs(steps - mean) <= allowed):
+    least, most = time.steps or (np.nan, np.nan)
+    mean = time.mean_step
+    allowed = max(0.1 * mean, 1.0 if time.whole and mean >= 2 else 0.0)
+    if not mean > 0 or not (mean - least <= allowed and most - mean <= allowed):
         raise RecordError("the times must be given in even steps", file=path, value=mean)
     if unit is not None:
         return _rounded(1 / (mean * unit)), "" if unit == 1 else f"time:{_unit_name(unit)}"
-    if whole and mean == 1:  # a count of samples, or ms at 1000 Hz
+    if time.whole and mean == 1:  # a count of samples, or ms at 1000 Hz
         if said is None:
             raise RecordError(
                 "the times 0, 1, 2 … may be ms, or may count the samples", file=path,
-                value=time[:3].tolist(), remedy=f"State the rate in Hz with {options.rate}",
+                value=time.begin, remedy=f"State the rate in Hz with {options.rate}",
             )  # fmt: skip
         return None, "time:samples"
     fits = {u: _rounded(1 / (mean * u)) for u in (1.0, 1e-3, 1e-6)}

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.core.errors import RecordError
-from ecgvision.core.input_files import RECORD_TABLE, open_input
+from ecgvision.core.input_files import RECORD_IN_MEMORY, open_input
 from ecgvision.records.channels import Channels
 
 SUFFIXES = (".dcm", ".dicom")
@@ -55,7 +55,7 @@ def open_dicom(path: Path) -> Channels:
                           remedy="pip install 'ecgvision[files]' (in the checkout '.[files]')",
                           ) from error  # fmt: skip
     try:
-        with open_input(path, limit=RECORD_TABLE) as file, warnings.catch_warnings():
+        with open_input(path, limit=RECORD_IN_MEMORY) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             dataset = pydicom.dcmread(file)
             groups = list(dataset.get("WaveformSequence") or ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 import tracemalloc
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from data_prep.chunks import Item, Reading, pack_items
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import RecordError
-from ecgvision.records import recording
+from ecgvision.records import csv_columns, recording
 from ecgvision.records.reading import read_record
 from ecgvision.records.recording import open_record
 from ecgvision.store.packed import Store
@@ -96,6 +97,34 @@ def holter(tmp_path_factory) -> Path:
             file.write(minute if number >= 5 else bytes(len(minute)))
     path.write_text(path.read_text().replace(f"250 {MINUTE}", f"250 {MINUTES * MINUTE}", 1))
     return path
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_ten_seconds_of_a_long_table_need_little_memory(tmp_path, long, monkeypatch):
+    minutes = 40 if long else 1
+    lines = io.StringIO()
+    np.savetxt(lines, HOUR.T, delimiter=",", fmt="%.3f")
+    with (tmp_path / "a.csv").open("w") as file:
+        file.write(",".join(LEADS) + "\n")
+        for _ in range(minutes):
+            file.write(lines.getvalue())
+    monkeypatch.setattr(csv_columns, "IN_MEMORY", 100_000)
+    tracemalloc.start()
+    found = read_record(tmp_path / "a.csv", rate=250, start=60 * minutes - 30, seconds=10)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(found.signal, HOUR[:, 7500:10000], atol=6e-4)
+    assert peak < 30e6  # the long table has 29 MB in float32, 58 MB in float64
+
+
+def test_a_file_without_lines_is_not_read_to_its_end(tmp_path):
+    (tmp_path / "a.csv").write_text("I,II\n" + "1,2 " * 5_000_000)
+    tracemalloc.start()
+    with pytest.raises(RecordError, match=r"a\.csv: a line is too long"):
+        read_record(tmp_path / "a.csv", rate=250)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10e6  # the line has 20 MB
 
 
 def test_ten_seconds_of_a_long_record_need_little_memory(holter):
