@@ -20,7 +20,8 @@ MEGABYTE = 1_000_000
 TEXT = 64 * MEGABYTE
 """Largest configuration, card, manifest of a folder, header or metrics.json (our default)."""
 RECORD = 4000 * MEGABYTE
-"""Largest signal file or CSV of one record (our default: 24 hours of 12 leads at 1000 Hz have 2.1 GB)."""
+"""Largest signal file or CSV of one record (our default: 24 hours of 12 leads at 1000 Hz are 2.1 GB
+of WFDB)."""
 RECORD_IN_MEMORY = 512 * MEGABYTE
 """Largest DICOM waveform (our default; it is held in memory)."""
 TABLE = 4000 * MEGABYTE

@@ -47,10 +47,11 @@ OTHER_LEADS: dict[str, tuple[str, ...]] = {
 """Leads beside the twelve that devices record too, and their spellings."""
 
 PREFIXES = ("mdc ecg lead", "mdc ecg elec potl", "ecg lead", "ekg lead", "lead", "ecg", "ekg",
-            "derivation", "ableitung")  # fmt: skip
+            "derivation", "dérivation", "derivación", "derivação", "ableitung")  # fmt: skip
 """Words before a name (ISO 11073-10101 writes MDC_ECG_LEAD_I); `_` stands for a space."""
 
-SUFFIXES = ("(einthoven)", "(goldberger)", "(wilson)")
+SUFFIXES = ("(einthoven)", "(goldberger)", "(wilson)", ", augmented voltage, right",
+            ", augmented voltage, left", ", augmented voltage, foot")  # fmt: skip
 """Words behind a name, as DICOM's context group 3001 has them."""
 
 NEGATIVE = ("minus", "negative", "neg", "inverted", "inv")
@@ -63,8 +64,8 @@ _FOUND = {
     for word in words
 }
 _WORDS = "|".join(NEGATIVE)
-_SIGN = re.compile(rf"(?:(?P<sign>[-+])|(?:{_WORDS})\b)[ _]*")
-_BEHIND = re.compile(rf"[ _]+(?:{_WORDS})$|[ _]*\((?:{_WORDS}|-)\)$")
+_SIGN = re.compile(rf"(?:(?P<sign>[-+])|(?:{_WORDS})(?![a-z])\.?|\((?:-|{_WORDS})\))[ _]*")
+_BEHIND = re.compile(rf"[ _]+(?:{_WORDS})\.?$|[ _]*\((?:{_WORDS}|-)\)$")
 _PREFIX = re.compile(rf"(?:{'|'.join(p.replace(' ', '[ _]') for p in PREFIXES)})(?P<gap>[ _:./-]*)")
 _INNER = re.compile(r"(?<=[avdcl])[ _-]+(?=[avrlfi\d])")
 _MINUS = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
@@ -99,6 +100,8 @@ def read_lead_name(text: str) -> LeadName:
         if not gap.endswith("-") and (before := _SIGN.match(name)):
             minus += before["sign"] != "+"
             name = name[before.end() :]
+    if name.startswith("(") and name.endswith(")"):  # -(aVR)
+        name = name[1:-1]
     for suffix in SUFFIXES:
         name = name.removesuffix(suffix).rstrip(" _")
     if behind := _BEHIND.search(name):

@@ -83,7 +83,9 @@ class Cells:
         self._proven = False  # a comma that cannot separate thousands
 
     def parse(self, lines: Sequence[str], first: int) -> NDArray[np.float64]:
-        """Return (rows, columns) float64, NaN where missing, without the lines that are empty.
+        """Return (rows, columns) float64, NaN where missing.
+
+        A line that is empty is no row; one of separators alone is a row without values.
 
         Args:
             lines: of the file.
@@ -137,7 +139,7 @@ class Cells:
     def _parse_cells(self, lines: Sequence[str], first: int) -> NDArray[np.float64]:
         rows = []
         for number, row in enumerate(csv.reader(lines, delimiter=self.separator), first):
-            if not any(cell.strip() for cell in row):
+            if not any(cell.strip() for cell in row) and len(row) != len(self.names):
                 continue
             if len(row) != len(self.names):
                 raise RecordError(

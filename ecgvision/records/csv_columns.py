@@ -21,7 +21,7 @@ class ColumnFacts:
     Attributes:
         begin: the first three values.
         steps: smallest and largest difference of neighbours, NaN if a value is missing; None for
-            one row.
+            one row. Blank rows at the end do not count here or below.
         mean_step: mean difference of neighbours; NaN for one row.
         whole: all values are whole numbers.
         empty: all values are missing.
@@ -41,11 +41,12 @@ class Columns:
         count: of columns.
 
     Attributes:
-        length: number of rows.
+        length: rows up to the last that holds a value.
+        blank: rows without a value behind them.
     """
 
     def __init__(self, count: int) -> None:
-        self.count, self.length = count, 0
+        self.count, self.length, self.blank = count, 0, 0
         self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
         weakref.finalize(self, self._file.close)
         self._begin = np.empty((0, count))
@@ -59,8 +60,13 @@ class Columns:
         Raises:
             OSError: if the folder of temporary files is full.
         """
-        if not len(rows):
+        filled = np.flatnonzero(~np.isnan(rows).all(1))
+        if not len(filled):
+            self.blank += len(rows)
             return
+        before, after = self.blank, len(rows) - 1 - int(filled[-1])
+        rows = np.concatenate([np.full((before, self.count), np.nan), rows[: len(rows) - after]])
+        self.blank = after
         if len(self._begin) < 3:
             self._begin = np.concatenate([self._begin, rows[: 3 - len(self._begin)]])
         steps = np.diff(rows, axis=0, prepend=self._last)
@@ -87,8 +93,10 @@ class Columns:
         )
 
     def read(self, start: int, stop: int, columns: Sequence[int]) -> NDArray[np.float32]:
-        """Return (columns, stop - start) float32."""
+        """Return (columns, stop - start) float32, NaN in the blank rows at the end."""
         row = 4 * self.count
         self._file.seek(start * row)
-        rows = np.frombuffer(self._file.read((stop - start) * row), np.float32)
-        return rows.reshape(-1, self.count)[:, list(columns)].T
+        found = np.frombuffer(self._file.read((stop - start) * row), np.float32)
+        values = np.full((len(columns), stop - start), np.nan, np.float32)
+        values[:, : len(found) // self.count] = found.reshape(-1, self.count)[:, list(columns)].T
+        return values

@@ -73,9 +73,11 @@ def open_csv(
     def read(start: int, stop: int, channels: Sequence[int]) -> NDArray[np.float32]:
         return table.columns.read(start, stop, [kept[c] for c in channels])
 
+    # A row that lacks even its time or number is none, such as Excel leaves at the end.
+    blank = table.columns.blank if len(kept) == len(table.names) else 0
     return Channels(
         path, tuple(table.names[i] for i in kept), tuple(table.units[i] for i in kept), own,
-        table.columns.length, read, notes=tuple(notes),
+        table.columns.length + blank, read, notes=tuple(notes),
     )  # fmt: skip
 
 

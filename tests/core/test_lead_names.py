@@ -49,13 +49,16 @@ def test_every_spelling_is_read_with_its_sign(
 
 
 @pytest.mark.parametrize("written", ["MDC_ECG_LEAD_AVR", "Lead aVR (Goldberger)", "lead-avr", "aV R",
-                                     "'aVR'", "ECG_aVR"])  # fmt: skip
+                                     "'aVR'", "ECG_aVR", "aVR, augmented voltage, right",
+                                     "Derivación aVR", "(aVR)"])  # fmt: skip
 def test_avr_as_devices_write_it(written):
     assert read_lead_name(written) == ("aVR", 1)
 
 
 @pytest.mark.parametrize("written", ["-aVR", "Lead -aVR", "MDC_ECG_LEAD_-AVR", "aVR (inverted)",
-                                     "aVR inverted", "aVR (-)", "neg aVR"])  # fmt: skip
+                                     "aVR inverted", "aVR (-)", "neg aVR", "neg. aVR", "MINUS_AVR",
+                                     "(-)aVR", "(neg) aVR", "-(aVR)", "aVR neg.",
+                                     "-aVR, augmented voltage, right"])  # fmt: skip
 def test_a_negative_lead_has_sign_minus_one(written):
     assert read_lead_name(written) == ("aVR", -1)
 

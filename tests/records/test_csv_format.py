@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import RecordError
+from ecgvision.records import csv_cells
 from ecgvision.records.reading import read_record
 from tests.records.made_records import RATE, ecg_mv
 
@@ -138,3 +139,26 @@ def test_names_that_numpy_writes_as_a_comment(tmp_path):
         header="time," + ",".join(LEADS),
     )
     np.testing.assert_allclose(read_record(tmp_path / "a.csv").signal, ECG, atol=1e-6)
+
+
+@pytest.mark.parametrize("missing", [slice(0, 40), slice(60, 90), slice(T - 30, T)])
+@pytest.mark.parametrize("part", [7, 10_000])
+def test_samples_that_no_lead_has_keep_their_time(tmp_path, monkeypatch, missing, part):
+    monkeypatch.setattr(csv_cells, "_PART", 100 * part)
+    wanted = ECG.copy()
+    wanted[:, missing] = np.nan
+    (tmp_path / "a.csv").write_text(
+        table(dict(zip(LEADS, wanted, strict=True)), ",", ".", quoted=False)
+    )
+    found = read_record(tmp_path / "a.csv", rate=RATE)
+    np.testing.assert_allclose(found.signal, wanted, atol=1e-5)
+
+
+def test_rows_without_even_a_time_at_the_end_are_none(tmp_path):
+    rows = "".join(f"{i / 500},{np.sin(i / 9):.3f}\n" for i in range(500))
+    (tmp_path / "a.csv").write_text("time,I\n" + rows + ",\n,\n")
+    found = read_record(tmp_path / "a.csv")
+    assert (found.rate, found.signal.shape) == (500, (12, 500))
+    (tmp_path / "a.csv").write_text("time,I\n" + rows[:600] + ",\n" + rows[600:])
+    with pytest.raises(RecordError):
+        read_record(tmp_path / "a.csv")
