@@ -91,9 +91,9 @@ def is_record(path: str | os.PathLike[str]) -> bool:
     """Whether a path names a record rather than a picture: by its suffix, a header beside it, or as
     a DICOM waveform."""
     path = Path(path)
-    return (
+    return bool(
         path.suffix.lower() in RECORD_SUFFIXES
-        or (not path.suffix and path.with_name(path.name + ".hea").is_file())
+        or (path.name and not path.suffix and path.with_name(path.name + ".hea").is_file())
         or is_waveform(path)
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ecgvision.core.errors import RecordError
 from ecgvision.core.input_files import open_input
+from ecgvision.records.dicom_format import SUFFIXES as DICOM
 
 WFDB_SUFFIXES = (".hea", ".dat", ".mat")
 
@@ -49,6 +50,7 @@ def refuse_other_format(path: Path, header: Path) -> None:
     found = SUFFIXES.get(path.suffix.lower())
     if path.is_file() and path.suffix.lower() not in WFDB_SUFFIXES:
         found = found or path.suffix or "a file without suffix"
+        found = "a file without the mark of DICOM" if found.lower() in DICOM else found
     with suppress(OSError), open_input(path) as file:
         start = file.read(160)
         found = next((name for at, mark, name in SIGNATURES if start[at:].startswith(mark)), found)

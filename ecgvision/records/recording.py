@@ -238,6 +238,8 @@ def record_file(path: Path) -> Path:
     suffix = path.suffix.lower()
     if suffix in WFDB_SUFFIXES:
         return path.with_suffix(".hea")
+    if not path.name:  # "." and "/": a folder
+        return path
     header = path.with_name(path.name + ".hea")
     return path if suffix in (*TABLES, ".npy") and not header.is_file() else header
 

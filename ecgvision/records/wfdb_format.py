@@ -67,7 +67,7 @@ def read_header(path: Path) -> Header:
     except OSError as error:
         raise RecordError(
             "the header cannot be read", file=path, value=error.strerror,
-            remedy="Records are read as WFDB (.hea beside .dat or .mat), CSV and npy",
+            remedy="Records are read as WFDB (.hea beside .dat or .mat), CSV, npy and DICOM",
         ) from None  # fmt: skip
     comments = tuple(line.lstrip("# ").strip() for line in lines if line.startswith("#"))
     body = [line.strip() for line in lines if line.strip() and not line.startswith("#")]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ecgvision.core.errors import RecordError
+from ecgvision.deploy.predict_signal import is_record
+from ecgvision.records.inputs import record_inputs
 from ecgvision.records.other_formats import SIGNATURES, SUFFIXES
 from ecgvision.records.reading import read_record
 from tests.records.made_records import ecg_mv, write_wfdb
@@ -34,8 +38,19 @@ def test_a_file_of_no_known_format_and_a_folder(tmp_path):
     (tmp_path / "a.foo").write_bytes(b"x")
     with pytest.raises(RecordError, match=r"not read from this format: \.foo"):
         read_record(tmp_path / "a.foo")
+    (tmp_path / "a.DCM").write_bytes(bytes(200))
+    with pytest.raises(RecordError, match="format: a file without the mark of DICOM"):
+        read_record(tmp_path / "a.DCM")
+
+
+@pytest.mark.parametrize("folder", [".", "..", "/", "", "sub", "sub/", "sub/.."])
+def test_a_folder_in_any_spelling(tmp_path, monkeypatch, folder):
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(RecordError, match="this is a folder"):
-        read_record(tmp_path)
+        read_record(folder)
+    assert record_inputs(folder)[0] == Path(folder)
+    assert not is_record(folder)
 
 
 @pytest.mark.parametrize("name", ["a.xml", "a.csv", "a.npy", "12.5mm", "a.dcm"])
