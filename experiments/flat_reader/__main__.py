@@ -12,12 +12,15 @@ from ecgvision.core.arguments import COUNT, SEED
 from ecgvision.core.command import command
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.outputs import check_replaceable
-from ecgvision.shipped import PAGE_READER
+from ecgvision.shipped import NAME, PAGE_READER, resolve_bundle
 from ecgvision.store.packed import Store, check_store
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from ecgvision.reader.flat_reader import Viewer
+    from ecgvision.reader.trace.strips import Tracer
 
 PARTS = ("marks", "trace")
 VALIDATION, TEST = 8, 9
@@ -48,9 +51,14 @@ def parser() -> argparse.ArgumentParser:
         more = commands.add_parser(name, help=text)
         _stores(more)
         for part in PARTS:
-            more.add_argument(f"--{part}", type=Path, required=True, metavar="FILE", help="weights")
+            more.add_argument(f"--{part}", type=Path, required=name == "release", metavar="FILE",
+                              help="weights")  # fmt: skip
         more.add_argument("--pages", type=COUNT, default=90, help="default %(default)s")
         more.add_argument("--note", default="", help="what the weights were made from")
+    commands.choices["judge"].add_argument(
+        "--bundle", default=NAME, metavar="DIR",
+        help="the reader, without --marks and --trace; default: the package's",
+    )  # fmt: skip
     commands.choices["judge"].add_argument("--out", type=Path, metavar="FILE", help="JSON")
     commands.choices["release"].add_argument(
         "--out", type=Path, default=PAGE_READER, metavar="DIR", help="the bundle"
@@ -73,6 +81,8 @@ def main(words: list[str] | None = None) -> None:
         given = getattr(args, name, None)
         if given is not None and not given.is_file():
             raise ConfigError("no such weights", file=given)
+    if args.command == "judge" and (args.marks is None) != (args.trace is None):
+        raise ConfigError("a reader is made of both networks", remedy="Give --marks and --trace")
     if args.command == "release":
         check_replaceable(args.out, "bundle.json", "a reader's bundle")
     stores = [Store(path) for path in args.store]
@@ -105,6 +115,7 @@ def judge(store: Store, args: argparse.Namespace) -> dict[str, Any]:
 
     from ecgvision.core.evenly_spaced import evenly_spaced
     from ecgvision.deploy.export_flat import export_flat
+    from ecgvision.deploy.flat_bundle import FlatReaderBundle
     from ecgvision.reader.judge.calibrate import (
         add_confidence,
         fit_confidence,
@@ -113,11 +124,18 @@ def judge(store: Store, args: argparse.Namespace) -> dict[str, Any]:
     from experiments.flat_reader.drawn import figures, read_drawn
     from experiments.flat_reader.train import load, tracer_of, viewer_of
 
-    marks, trace = (load(part, getattr(args, part)) for part in PARTS)
+    viewer: Viewer
+    tracer: Tracer
+    if args.marks is None:
+        bundle = FlatReaderBundle.open(resolve_bundle(args.bundle), threads=1)
+        viewer, tracer = bundle.see, bundle.trace
+    else:
+        marks, trace = (load(part, getattr(args, part)) for part in PARTS)
+        viewer, tracer = viewer_of(marks), tracer_of(trace)
     records = rows(store, validation=True)
     chosen = records[evenly_spaced(args.pages, len(records))]
     with torch.inference_mode():
-        table = read_drawn(store, chosen.tolist(), viewer_of(marks), tracer_of(trace))
+        table = read_drawn(store, chosen.tolist(), viewer, tracer)
     found = figures(table)
     if args.command == "release":
         calibration = fit_confidence(table)

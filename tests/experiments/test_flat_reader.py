@@ -81,6 +81,12 @@ def test_pages_are_judged_and_a_bundle_released(
     assert told.keys() == {"all", "artefact", "layout"}
     assert told["all"].keys() == {"pages", "snr_db", "snr_db_median", "layout_found", "seconds"}
     assert told["all"]["pages"] == 1
+    alone = ["judge", "--store", str(tiny_store), "--pages", "1"]
+    assert main([*alone, "--bundle", str(flat_bundle)]) == 0  # of these very networks
+    of_bundle = json.loads(capsys.readouterr().out)["all"]
+    assert of_bundle["snr_db"] == pytest.approx(told["all"]["snr_db"], abs=0.05, nan_ok=True)
+    assert main([*alone, "--marks", str(weights["marks"])]) == 2
+    assert "made of both networks" in capsys.readouterr().err
     folder = tmp_path / "bundle"
     assert main(["release", *words, "--out", str(folder), "--note", "a test"]) == 0
     bundle = FlatReaderBundle.open(folder, threads=1)
