@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from ecgvision.core.ecg import LEAD_INDEX, LEADS
 from ecgvision.core.page import PULSE_SECONDS
+from ecgvision.data.standard_page import PrintedLead
 from ecgvision.reader.confidence import RIGHT_MV
-from ecgvision.reader.layout.arrangement import Arrangement, arrange
+from ecgvision.reader.layout.arrangement import FULL_MM, NEAR_FULL, Arrangement, arrange
 from ecgvision.reader.layout.columns import find_edges
 from ecgvision.reader.layout.maps import PX_PER_MM, PageMaps
+from ecgvision.reader.layout.printed import printed_leads
 from ecgvision.reader.layout.rows import Mark, Row, find_marks, find_rows, names_twice
 from ecgvision.reader.rectify.mesh import Mesh, plain_mesh
 from ecgvision.reader.rectify.paper import find_paper
@@ -42,6 +44,14 @@ below it the other three ways are tried."""
 TURNED = 0.15
 """Evidence that a turned page must have beyond that of the page as it lies; our default: of pages
 whose names cannot be read, chance brings a tenth."""
+
+DOUBTFUL = 0.85
+"""Support (see `View.support`) below which a page with a grid is also looked at as one without,
+unless its rows are ten seconds long; our default: a dense grid may be taken for one of another
+pitch, and then most names are still read."""
+
+EDGE_MM = 2.0
+"""A row that runs so near to an edge of the picture is that edge, and no trace."""
 
 ACROSS, ROWS_ACROSS = 0.6, 3
 """So many rows, each over this share of the page's width, run across; our defaults."""
@@ -101,6 +111,18 @@ class View:
         return 0.0 if self.arrangement is None else self.arrangement.evidence
 
     @property
+    def support(self) -> float:
+        """Evidence, less where another arrangement is as likely."""
+        sure = 0.0 if self.arrangement is None else self.arrangement.probability
+        return self.evidence * (1 + sure) / 2
+
+    @property
+    def to_scale(self) -> bool:
+        """Whether rows are as long as ten seconds, so that the grid was taken for what it is."""
+        lengths = [row.right - row.left for row in self.rows]
+        return sum(abs(mm / FULL_MM - 1) < NEAR_FULL for mm in lengths) >= ROWS_ACROSS
+
+    @property
     def two_ecgs(self) -> bool:
         """Whether most leads are named twice."""
         return names_twice(self.marks) >= TWICE
@@ -124,6 +146,7 @@ class FlatReading:
         gain: mm/mV.
         gain_probability: how surely the gain was seen.
         view: the steps before.
+        leads: where each lead is printed.
     """
 
     signal: NDArray[np.float32]
@@ -133,6 +156,7 @@ class FlatReading:
     gain: float
     gain_probability: float
     view: View
+    leads: tuple[PrintedLead, ...] = ()
 
     def raw_confidence(self) -> NDArray[np.float64]:
         """Return the uncalibrated confidence of each lead, (12,); 0 if it was not found.
@@ -168,11 +192,8 @@ def read_picture(
 def look(picture: NDArray[np.uint8], viewer: Viewer, speed: float) -> View:
     """Find the paper, the right way up, and the arrangement of its leads."""
     paper = find_paper(picture)
-    if paper is not None:
-        meshes = [paper.mesh]
-    else:
-        width = picture.shape[1]
-        meshes = [plain_mesh(picture.shape, width / mm) for mm in WIDTHS_MM]
+    plain = [plain_mesh(picture.shape, picture.shape[1] / mm) for mm in WIDTHS_MM]
+    meshes = plain if paper is None else [paper.mesh]
     best: View | None = None
     for quarters in (0, 2, 1, 3):
         if quarters % 2 and best is not None and best.lies_flat:
@@ -185,6 +206,10 @@ def look(picture: NDArray[np.uint8], viewer: Viewer, speed: float) -> View:
         if best.evidence > UPRIGHT:
             break
     assert best is not None  # there is a mesh
+    if best.grid and best.support < DOUBTFUL and not best.to_scale:
+        views = [_view(picture, mesh.turned(best.quarters), best.quarters, False, viewer, speed)
+                 for mesh in plain]  # fmt: skip
+        best = max([best, *views], key=lambda view: view.support + TURNED * view.grid)
     return best if best.grid else _rescaled(picture, best, viewer, speed)
 
 
@@ -206,9 +231,18 @@ def _view(
     picture: NDArray[np.uint8], mesh: Mesh, quarters: int, grid: bool, viewer: Viewer, speed: float
 ) -> View:
     maps = see(mesh.flatten(picture, PX_PER_MM), viewer)
-    rows, marks = find_rows(maps), find_marks(maps)
+    rows = [row for row in find_rows(maps) if not _is_edge(row, mesh, picture.shape)]
+    marks = find_marks(maps)
     arrangement = arrange(rows, marks, speed, find_edges(maps, rows))
     return View(mesh, quarters, grid, rows, marks, arrangement)
+
+
+def _is_edge(row: Row, mesh: Mesh, shape: tuple[int, ...]) -> bool:
+    """Whether a row runs along an edge of the picture; see `EDGE_MM`."""
+    x = np.linspace(row.left, row.right, 9)
+    points = mesh.to_picture(np.stack([x, np.full_like(x, row.y)], axis=-1))
+    room = np.minimum(points, np.array([shape[1], shape[0]]) - points).min(axis=1)
+    return bool(np.median(room) < EDGE_MM * mesh.px_per_mm)
 
 
 def see(flat: NDArray[np.uint8], viewer: Viewer) -> PageMaps:
@@ -229,24 +263,27 @@ def trace(flat: NDArray[np.uint8], view: View, tracer: Tracer, gain: float | Non
     place = np.full((*signal.shape, 2), np.nan)
     seen, sure = read_gain(view.rows, view.marks)
     gain, sure = (seen, sure) if gain is None else (gain, 1.0)
+    leads: tuple[PrintedLead, ...] = ()
     if view.arrangement is not None:
         used = sorted({segment.row for segment in view.arrangement.segments})
         curves = dict(zip(used, strips.read_curves(flat, [view.rows[k] for k in used], tracer),
                           strict=True))  # fmt: skip
         arrangement = view.arrangement.moved(_shift(view, curves))
         traces = _traces(arrangement, view, curves, gain)
-        view = replace(view, arrangement=replace(
-            view.arrangement, name=_named(arrangement, traces),
+        arrangement = replace(
+            arrangement, name=_named(arrangement, traces),
             segments=tuple(replace(s, lead=t.lead)
-                           for s, t in zip(view.arrangement.segments, traces, strict=True)),
-        ))  # fmt: skip
+                           for s, t in zip(arrangement.segments, traces, strict=True)),
+        )  # fmt: skip
+        view = replace(view, arrangement=arrangement)
+        leads = printed_leads(arrangement, view.rows, view.mesh, gain)
         for new in sorted(traces, key=lambda trace: trace.strip):
             lead = LEAD_INDEX[new.lead]
             free = np.isfinite(new.signal) & np.isnan(signal[lead])
             for whole, part in ((signal, new.signal), (spread, new.spread), (printed, new.printed)):
                 whole[lead, free] = part[free]
             place[lead, free] = view.mesh.to_picture(np.stack([new.x[free], new.y[free]], axis=-1))
-    return FlatReading(signal, spread, printed, place, gain, sure, view)
+    return FlatReading(signal, spread, printed, place, gain, sure, view, leads)
 
 
 @dataclass(eq=False)

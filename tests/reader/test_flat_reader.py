@@ -173,6 +173,12 @@ def test_a_drawn_page_is_read_without_any_network() -> None:
         x, y = page.to_pixel(cell, TIME[k], waves()[lead, k])
         off = np.abs(found.trace[lead, k] - np.stack([x, y], -1) + 0.5)
         assert np.percentile(off, 90) < 2.2  # less than half a millimetre
+    for lead, cell in zip(found.leads, page.cells, strict=True):
+        assert (lead.lead, lead.start) == (cell.lead, pytest.approx(cell.start, abs=0.02))
+        seconds = np.linspace(cell.start + 0.1, cell.stop - 0.1, 9)
+        zero, up = lead.at(seconds)
+        assert np.abs(zero - np.stack(page.to_pixel(cell, seconds, 0.0 * seconds), -1)).max() < 3
+        assert np.abs(up - [0.0, -10 * page.px_per_mm]).max() < 1
     confidence = found.raw_confidence()
     assert ((confidence > 0.3) & (confidence <= 1)).all()
     again = read_picture(picture, viewer, dark_ink, gain=20.0)
@@ -223,6 +229,21 @@ def test_a_picture_without_a_grid_is_read_at_the_width_that_fits() -> None:
     assert np.ptp(np.array(seen[:3]) / [215, 250, 290]) < 0.02
     assert seen[3] == pytest.approx(250, rel=0.01)
     assert snr(found, page).min() > 18
+
+
+def test_the_edge_of_a_picture_is_no_row() -> None:
+    picture, page = page_of("3x4")
+    viewer = viewer_of(page, picture)
+
+    def with_edge(flat: np.ndarray) -> PageMaps:
+        maps = viewer(flat)
+        mesh = find_paper(picture).mesh
+        down = np.arange(maps.row.shape[0]) + 0.5
+        below = mesh.to_picture(np.stack([np.full_like(down, 140.0), down], -1))[:, 1]
+        maps.row[np.abs(below - picture.shape[0]) < 1.5 * page.px_per_mm] = 1
+        return maps
+
+    assert look(picture, with_edge, 25.0).arrangement.name == "3x4"
 
 
 def test_nothing_seen_is_nothing_read() -> None:
