@@ -131,7 +131,9 @@ def _reader_started_from(config: DictConfig) -> Mapping[str, Any]:
         return {}
     folder = checkpoint_file(given).parent.parent
     theirs = read_config(folder) if (folder / CONFIG_FILE).is_file() else {}
-    return theirs if theirs.get("exp") == "read" else {}
+    if theirs.get("exp") != "read":
+        return {}
+    return {**theirs, "data": {**theirs["data"], "standard_page": False}}  # it sees whole pages
 
 
 def _set_length_of_stages(config: DictConfig, given: set[str]) -> None:

@@ -10,13 +10,12 @@ from pathlib import Path
 from ecgvision.core.command import command
 from ecgvision.core.layouts import LAYOUTS, Layout
 from ecgvision.labels.schemes import SCHEMES
-from ecgvision.nn.encoder_names import LEADNET, READNET, SIGNAL_ENCODERS, TRACENET
+from ecgvision.nn.encoder_names import READNET, SIGNAL_ENCODERS, TRACENET
 
 HERE = Path(__file__).parent
 
 IMAGE_ENCODERS: Mapping[str, str] = {
     TRACENET: "follows traces along their rows; the default, small",
-    LEADNET: "finds the layout by its rows, and looks each lead up: any layout",
     READNET: "a page reader's trunk, for +exp=read",
     "NAME OF timm": "any image classification network, e.g. tf_efficientnet_lite0",
 }

@@ -82,12 +82,13 @@ class ImageAugment:
         scale = 1 + rng.uniform(-self.scale, self.scale)
         warp = cv2.getRotationMatrix2D((width / 2, height / 2), angle, scale)
         warp[:, 2] += rng.uniform(-self.move, self.move, 2) * np.array([width, height])
-        image = np.asarray(
-            cv2.warpAffine(
-                image, warp, (width, height), flags=cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_CONSTANT, borderValue=(PAPER_WHITE,) * 3,
-            ), np.uint8,
-        )  # fmt: skip
+        if self.rotation or self.scale or self.move:
+            image = np.asarray(
+                cv2.warpAffine(
+                    image, warp, (width, height), flags=cv2.INTER_LINEAR,
+                    borderMode=cv2.BORDER_CONSTANT, borderValue=(PAPER_WHITE,) * 3,
+                ), np.uint8,
+            )  # fmt: skip
         contrast, brightness = 1 + rng.uniform(-self.light, self.light, 2)
         levels = np.arange(256, dtype=np.float32)
         table = (levels - 128) * contrast + 128 * brightness

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ecgvision.core.errors import ConfigError, about_setting
 from ecgvision.core.layouts import ANY, RANDOM, RANDOM_LAYOUTS, WILDCARD_LAYOUTS, get_layout
 from ecgvision.core.page import Page
+from ecgvision.data.standard_page import standard_layout
 from ecgvision.render import artefacts
 from ecgvision.render.papers.named import Paper, check_style
 
@@ -30,6 +31,7 @@ class PageSettings:
         signal_rate: Hz of the signal stream.
         signal_window: `record`, or `printed` to hide from the signal stream what the page hides.
         images: False leaves out the pages, for a signal stream alone.
+        standard: pages reach the network as standard pages; see `ecgvision.data.standard_page`.
     """
 
     layouts: tuple[str, ...]
@@ -44,6 +46,7 @@ class PageSettings:
     signal_rate: float = 100.0
     signal_window: str = "record"
     images: bool = True
+    standard: bool = False
 
     def __post_init__(self) -> None:
         for name in ("layouts", "artefacts", "train_dpi"):
@@ -59,6 +62,9 @@ class PageSettings:
         if len(self.image_size) != 2 or not whole or min(self.image_size) < 32:
             raise ConfigError("data.image_size must be [height, width], each at least 32",
                               value=list(self.image_size))  # fmt: skip
+        if self.standard and self.images:
+            with about_setting("data.image_size"):
+                standard_layout(tuple(self.image_size))
         if not self.signal_rate > 0 or not self.seconds > 0:
             raise ConfigError("data.signal_rate and data.seconds must be positive",
                               value=(self.signal_rate, self.seconds))  # fmt: skip

@@ -16,6 +16,7 @@ from ecgvision.core.layouts import pick_layout
 from ecgvision.core.page import Page
 from ecgvision.data.drawn_pages import DrawnPages
 from ecgvision.data.page_settings import PageSettings
+from ecgvision.data.standard_page import PrintedLead, printed_leads, stored_leads
 from ecgvision.render.draw import draw
 from ecgvision.render.papers.named import Style, paper_of
 
@@ -34,6 +35,9 @@ class Sheet(Protocol):
 
     def image(self, window: NDArray[np.float32], rate: float, seed: int) -> NDArray[np.uint8]:
         """Return the (h, w, 3) uint8 RGB page of a window (12, T) in mV."""
+
+    def leads(self) -> list[PrintedLead]:
+        """Return where the page prints its leads."""
 
 
 class PageSource(Protocol):
@@ -62,6 +66,9 @@ class _Blank:
 
     def image(self, window: NDArray[np.float32], rate: float, seed: int) -> NDArray[np.uint8]:
         return draw(window, rate, self.page, self.style, seed=seed, points=False).image
+
+    def leads(self) -> list[PrintedLead]:
+        return printed_leads(self.page)
 
 
 class OnTheFly:
@@ -104,6 +111,9 @@ class _Stored:
 
     def image(self, window: NDArray[np.float32], rate: float, seed: int) -> NDArray[np.uint8]:
         return self.pages.page(self.row, self.layout)
+
+    def leads(self) -> list[PrintedLead]:
+        return stored_leads(self._geometry)
 
 
 class FromFolders:

@@ -20,7 +20,9 @@ from ecgvision.data.module import EcgDataModule
 from ecgvision.data.network_input import to_network
 from ecgvision.data.pages import FromFolders, OnTheFly, PageSettings, PageSource, Sheet
 from ecgvision.data.resample import fit_length, resample, resample_shown
+from ecgvision.data.standard_page import ReadingErrors, standard_layout, standard_page
 from ecgvision.render import artefacts
+from ecgvision.render.artefacts import Warp
 
 
 class Scene(NamedTuple):
@@ -62,6 +64,7 @@ class PairedDataset(Dataset[dict[str, Any]]):
         self.source, self.train, self.seed = source, train, seed
         self.signal_augment = signal_augment if train and not source.fixed else None
         self.image_augment = image_augment if train else None
+        self.reading_errors = ReadingErrors() if settings.standard else None
 
     def __len__(self) -> int:
         return len(self.positions) * (1 if self.train else len(self.settings.views))
@@ -76,7 +79,7 @@ class PairedDataset(Dataset[dict[str, Any]]):
             "artefact": scene.artefact,
         }
         if self.settings.images:
-            image = to_network(self._draw(scene), self.settings.image_size)
+            image = self._for_network(scene)
             if self.image_augment is not None:
                 image = self.image_augment(image, scene.rng)
             out["image"] = torch.from_numpy(image).permute(2, 0, 1)
@@ -84,20 +87,23 @@ class PairedDataset(Dataset[dict[str, Any]]):
 
     def whole_page(self, item: int) -> NDArray[np.uint8]:
         """Return the (h, w, 3) uint8 page of an item, before it is resized for the network."""
-        return self._draw(self._scene(0, item))
+        return self._draw(self._scene(0, item)).image
 
     def drawn_page(self, item: int) -> tuple[NDArray[np.uint8], Page]:
-        """Return the (h, w, 3) uint8 page of an item as it is drawn, and its geometry.
+        """Return the (h, w, 3) uint8 page of an item as the network is shown it, and its geometry.
 
         Raises:
             DataError: for a page from a folder, whose geometry is stored beside it.
         """
         scene = self._scene(0, item)
+        if self.settings.standard:
+            size = self.settings.image_size
+            return self._for_network(scene), standard_layout((size[0], size[1]))
         page = getattr(scene.sheet, "page", None)
         if page is None:
             raise DataError("pages from a folder have their geometry beside them",
                             remedy="Leave data.images out")  # fmt: skip
-        return self._draw(scene), page
+        return self._draw(scene).image, page
 
     def _scene(self, epoch: int, item: int) -> Scene:
         views = self.settings.views
@@ -147,13 +153,29 @@ class PairedDataset(Dataset[dict[str, Any]]):
             "observed": torch.from_numpy(observed), "printed": torch.from_numpy(printed),
         }  # fmt: skip
 
-    def _draw(self, scene: Scene) -> NDArray[np.uint8]:
+    def _for_network(self, scene: Scene) -> NDArray[np.uint8]:
+        picture = self._draw(scene)
+        if not self.settings.standard:
+            return to_network(picture.image, self.settings.image_size)
+        leads = [lead.moved(picture.warp) if picture.warp else lead for lead in scene.sheet.leads()]
+        errors = self.reading_errors(scene.rng) if self.reading_errors is not None else None
+        return standard_page(picture.image, leads, self.settings.image_size, errors=errors)
+
+    def _draw(self, scene: Scene) -> _Picture:
         drawing, artefact_seed = (int(v) for v in scene.rng.integers(2**31, size=2))
         image = scene.sheet.image(scene.window, scene.rate, drawing)
         artefact = self.settings.artefacts[scene.artefact]
         if artefact == artefacts.CLEAN:
-            return image
-        return artefacts.apply(artefact, image, seed=artefact_seed, dpi=scene.sheet.dpi).image
+            return _Picture(image, None)
+        found = artefacts.apply(artefact, image, seed=artefact_seed, dpi=scene.sheet.dpi)
+        return _Picture(found.image, None if found.warp.still else found.warp)
+
+
+class _Picture(NamedTuple):
+    """A page with its artefact, and the map from the drawn page to it; None if nothing moved."""
+
+    image: NDArray[np.uint8]
+    warp: Warp | None
 
 
 class OneView(Dataset[dict[str, Any]]):
@@ -225,6 +247,12 @@ class PairedDataModule(EcgDataModule):
                 )
         return chosen
 
+    @property
+    def _image_augment(self) -> ImageAugment:
+        """Return how pages vary; the places of a standard page vary by the errors of reading."""
+        still = {"rotation": 0, "scale": 0, "move": 0} if self.settings.standard else {}
+        return ImageAugment(**still)
+
     def val_dataloader(self) -> DataLoader[dict[str, Any]]:
         return self.loader("val", dataset=OneView(self.dataset("val")))
 
@@ -233,5 +261,5 @@ class PairedDataModule(EcgDataModule):
             self.cohort, self.positions(split), self.settings, self.source,
             train=split == "train", seed=self.seed,
             signal_augment=SignalAugment() if self.augment else None,
-            image_augment=ImageAugment() if self.augment else None,
+            image_augment=self._image_augment if self.augment else None,
         )  # fmt: skip

@@ -22,7 +22,7 @@ from ecgvision.core.input_files import MODEL as MODEL_BYTES
 from ecgvision.core.input_files import read_bytes
 from ecgvision.core.processors import usable_threads
 from ecgvision.deploy.card import OUTPUTS, model_notes, read_card
-from ecgvision.deploy.card_file import CARD, INPUT, MODEL, REEXPORT
+from ecgvision.deploy.card_file import CARD, INPUT, MODEL, REEXPORT, STANDARD_FIT
 
 
 class LabelBundle:
@@ -68,6 +68,7 @@ class Bundle(LabelBundle):
 
     Attributes:
         image_size: (H, W) of the network's input.
+        standard: whether it sees standard pages, which a page reader makes of a picture.
         Others: see `LabelBundle`.
     """
 
@@ -75,6 +76,12 @@ class Bundle(LabelBundle):
         super().__init__(folder, card, session)
         height, width = card["input"]["size"]
         self.image_size: tuple[int, int] = (height, width)
+        self.standard = card["input"].get("fit") == STANDARD_FIT
+
+    @property
+    def needs_reader(self) -> bool:
+        """Whether pictures must be read before this bundle can answer."""
+        return self.standard
 
     @classmethod
     def open(
@@ -106,7 +113,8 @@ class Bundle(LabelBundle):
         """Predict the labels of a batch of pages.
 
         Args:
-            batch: (B, 3, H, W) uint8 RGB, each page from `ecgvision.data.network_input.to_network`.
+            batch: (B, 3, H, W) uint8 RGB, each page from `ecgvision.data.network_input.to_network`,
+                or from `ecgvision.data.standard_page.standard_page` if the bundle is `standard`.
 
         Returns:
             logits, probabilities (float32) and decisions (bool), each (B, C).

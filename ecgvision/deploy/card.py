@@ -43,6 +43,7 @@ def make_card(
     points: Any,
     metrics: Mapping[str, Any],
     info: Mapping[str, Any],
+    standard: bool = False,
 ) -> dict[str, Any]:
     """Make a card without `files` and `digest`, which are added when the model is written.
 
@@ -52,13 +53,14 @@ def make_card(
             stored as the definition of the hash.
         points: operating points with `temperature` and `thresholds`.
         metrics, info: JSON values; numbers that are not finite become null.
+        standard: whether the network sees standard pages.
 
     Raises:
         BundleError: if metrics or info are not plain JSON values.
     """
     own = label_fields(scheme, points)
     return seal(STUDENT, image_size, OUTPUTS, own, metrics=metrics, info=info,
-                intended_use=INTENDED_USE)  # fmt: skip
+                intended_use=INTENDED_USE, standard=standard)  # fmt: skip
 
 
 def label_fields(scheme: Any, points: Any) -> dict[str, Any]:

@@ -35,6 +35,7 @@ MAX_SIDE = 16_384
 
 INPUT = "image"
 FIT = "letterbox: area averaging, aspect kept, white margins (ecgvision.data.network_input)"
+STANDARD_FIT = "standard page: 3x4+II at 25 mm/s and 10 mm/mV (ecgvision.data.standard_page)"
 REEXPORT = "Export the bundle again, or copy it again as a whole"
 FIELDS = {
     "format": str, "version": int, "metrics": dict, "info": dict, "files": dict, "versions": dict,
@@ -52,6 +53,7 @@ _PACKAGES = ("torch", "timm", "onnx", "onnxscript", "onnxruntime", "numpy",
 def seal(
     kind: str, image_size: Sequence[int], outputs: Sequence[str], own: Mapping[str, Any], *,
     metrics: Mapping[str, Any], info: Mapping[str, Any], intended_use: str,
+    standard: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Make a card without `files` and `digest`, which are added when the model is written.
 
@@ -62,13 +64,14 @@ def seal(
         own: fields specific to this kind of bundle.
         metrics, info: JSON values; numbers that are not finite become null.
         intended_use: statement of the intended use.
+        standard: whether the network sees standard pages; see `ecgvision.data.standard_page`.
 
     Raises:
         BundleError: if metrics or info are not plain JSON values.
     """
     image = {
         "name": INPUT, "dtype": "uint8", "layout": "NCHW", "channels": "RGB",
-        "size": [int(side) for side in image_size], "fit": FIT,
+        "size": [int(side) for side in image_size], "fit": STANDARD_FIT if standard else FIT,
     }  # fmt: skip
     return make_card(kind, {**own, "input": image, "outputs": list(outputs)}, metrics=metrics,
                      info=info, intended_use=intended_use)  # fmt: skip

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ecgvision.core.ecg import LEADS, Ecg
 from ecgvision.core.errors import UnreadablePageError
 from ecgvision.data.network_input import placement, to_network
+from ecgvision.data.standard_page import PrintedLead
 from ecgvision.deploy.flat_bundle import FlatReaderBundle
 from ecgvision.deploy.open_bundle import AnyReader
 from ecgvision.deploy.reader_bundle import ReaderBundle
@@ -89,6 +90,7 @@ class Digitised:
             `PageLayout`.
         mesh: from millimetres of paper to pixels of the picture, or None if the reader sees the
             picture as it is.
+        leads: where each lead is printed; empty if the reader does not tell.
     """
 
     ecg: Ecg
@@ -101,6 +103,7 @@ class Digitised:
     trace: NDArray[np.float64]
     layout: PageLayout | None = None
     mesh: Mesh | None = None
+    leads: tuple[PrintedLead, ...] = ()
 
     @property
     def amount(self) -> float:
@@ -218,7 +221,7 @@ def _digitize_flat(
         reading.gain_probability, found, reading.trace,
         PageLayout(arrangement.name, arrangement.probability, arrangement.evidence < FEW_NAMES,
                    reading.view.quarters, reading.view.grid),
-        reading.view.mesh,
+        reading.view.mesh, reading.leads,
     )  # fmt: skip
 
 

@@ -83,6 +83,7 @@ def export_bundle(
         points=points,
         metrics=metrics,
         info=info,
+        standard=getattr(student, "standard", False),
     )
     with atomic_folder(target) as made:
         write_model(

@@ -70,6 +70,8 @@ def describe(bundle: AnyStudent) -> str:
 
 def _input(bundle: AnyStudent) -> str:
     if isinstance(bundle, Bundle):
+        if bundle.standard:
+            return "standard page behind a page reader, {} x {} pixels".format(*bundle.image_size)
         return f"{bundle.image_size[0]} x {bundle.image_size[1]} pixels, height x width"
     return f"{', '.join(bundle.used)}: {bundle.seconds:g} s at {bundle.rate:g} Hz, in mV"
 

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.core.errors import ConfigError, ImageError, RecordError
-from ecgvision.data.network_input import to_network
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.digitize import Digitised, digitize
 from ecgvision.deploy.documents import page_name
@@ -19,11 +18,11 @@ from ecgvision.deploy.open_bundle import AnyReader, AnyStudent
 from ecgvision.deploy.predict_signal import (
     Answers,
     is_record,
+    look,
     predict_digitised,
     predict_record,
 )
 from ecgvision.deploy.prediction import Prediction
-from ecgvision.deploy.signal_bundle import SignalBundle
 from ecgvision.records.option_names import API, OptionNames
 
 OnRead = Callable[[NDArray[np.uint8], Digitised, Prediction], None]
@@ -40,8 +39,8 @@ def predict_file(
     Args:
         bundle: a student that looks at pictures, or a network of signals.
         path: the page or the record.
-        reader: reads pictures for a network of signals, which needs one. For a student it first
-            checks that the picture is a readable page; alone, it predicts labels for any picture.
+        reader: reads pictures for a bundle that needs it. For any other student it first checks
+            that the picture is a readable page; alone, that predicts labels for any picture.
         rate, unit, orientation, options: what a record's file leaves out; as for `read_record`.
 
     Raises:
@@ -71,36 +70,30 @@ def predict_picture(
         page: (H, W, 3) uint8 RGB.
         file: name of the file, for messages.
         number, pages: number of the page in its file, from 1, and how many that has.
-        on_read: called with the page, what was read of it, and the answer of a network of signals.
+        on_read: called with the page, what was read of it, and the answer behind the reader.
 
     Raises:
         ImageError: with a reader, as `digitize`.
-        ConfigError: if a network of signals has no reader.
+        ConfigError: if the bundle needs a reader and has none.
     """
     name, seen = page_name(file, number - 1, pages), None
     answer: Answers
-    if isinstance(bundle, SignalBundle):
-        if reader is None:
-            raise ConfigError("a network of signals needs a reader for pictures", file=file,
-                              remedy="Give one")  # fmt: skip
+    read = None
+    if reader is not None:
         read = digitize(reader, page, file=name)
-        answer, seen = predict_digitised(bundle, read, name)
+    elif bundle.needs_reader:
+        raise ConfigError("this bundle needs a page reader for pictures", file=file,
+                          remedy="Give one")  # fmt: skip
+    if bundle.needs_reader and read is not None:
+        answer, seen = predict_digitised(bundle, read, page, name)
     else:
-        if reader is not None:
-            digitize(reader, page, file=name)
+        assert isinstance(bundle, Bundle)  # the others need a reader
         answer = look(bundle, page)
     found = _prediction(bundle, answer, file, page=(page.shape[0], page.shape[1]), seen=seen,
                         number=number, pages=pages)  # fmt: skip
-    if on_read is not None and isinstance(bundle, SignalBundle):
+    if on_read is not None and read is not None and bundle.needs_reader:
         on_read(page, read, found)
     return found
-
-
-def look(bundle: Bundle, page: NDArray[np.uint8]) -> Answers:
-    """Return what a student that looks at the picture answers to (H, W, 3) uint8 RGB."""
-    small = to_network(page, bundle.image_size)
-    logits, probabilities, decisions = bundle.run(np.moveaxis(small, 2, 0)[None])
-    return logits[0], probabilities[0], decisions[0]
 
 
 def _prediction(bundle: AnyStudent, answer: Answers, file: str, **more: Any) -> Prediction:

@@ -1,6 +1,6 @@
-"""Prediction of labels by a network of signals: of a record, or of a page that a reader reads.
+"""Prediction of labels of a record, or of a page that a reader reads first.
 
-Base install only.
+Behind a reader stand networks of signals, and students that see standard pages. Base install only.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.core.ecg import LEADS
-from ecgvision.core.errors import RecordError, UnreadablePageError
-from ecgvision.deploy.digitize import Digitised, PageLayout, digitize
+from ecgvision.core.errors import ConfigError, RecordError, UnreadablePageError
+from ecgvision.data.network_input import to_network
+from ecgvision.data.standard_page import standard_page
+from ecgvision.deploy.bundle import Bundle
+from ecgvision.deploy.digitize import Digitised, PageLayout
 from ecgvision.deploy.open_bundle import AnyReader, AnyStudent, open_reader
 from ecgvision.deploy.signal_bundle import SignalBundle
 from ecgvision.records.dicom_format import is_waveform
@@ -37,7 +40,7 @@ fewer; our default: half of a standard page."""
 
 @dataclass(frozen=True)
 class Seen:
-    """What a network was shown of a record or of a page.
+    """What a network was shown of a record, or of a page behind a reader.
 
     Attributes:
         seconds: of each lead, in the order of `LEADS`.
@@ -104,7 +107,7 @@ def reader_for(
 ) -> AnyReader | None:  # fmt: skip
     """Return the package's page reader where these files need it, else None.
 
-    A network of signals needs it for pictures.
+    Pictures need it for a network of signals and for a student that sees standard pages.
 
     Args:
         check: whether it looks first in any case; see `predict.predict_file`.
@@ -113,7 +116,7 @@ def reader_for(
     Raises:
         BundleError: as `open_reader`.
     """
-    needed = isinstance(bundle, SignalBundle) and not all(is_record(file) for file in files)
+    needed = bundle.needs_reader and not all(is_record(file) for file in files)
     return open_reader(resolve_bundle(NAME), threads=threads) if needed or check else None
 
 
@@ -139,42 +142,64 @@ def predict_record(
     )
 
 
-def predict_page(
-    bundle: SignalBundle, reader: AnyReader, page: NDArray[np.uint8], file: str
+def predict_digitised(
+    bundle: AnyStudent, read: Digitised, page: NDArray[np.uint8], file: str
 ) -> tuple[Answers, Seen]:
-    """Predict the labels of a picture of a page, by what a reader reads off it.
+    """Predict the labels of a picture of a page, by what a reader read of it.
 
     The network sees the leads that were found with a confidence of at least `LEAST_CONFIDENCE`,
     where they are printed.
 
     Args:
-        page: (H, W, 3) uint8 RGB.
+        bundle: a network of signals, or a student that sees standard pages.
+        page: (H, W, 3) uint8 RGB that was read.
         file: name of the picture, for messages.
 
     Raises:
-        UnreadablePageError: as `digitize`, or if too little of the page can be read.
+        ConfigError: if the reader does not say where it found the leads, and the student asks.
+        UnreadablePageError: if too little of the page can be read.
     """
-    read = digitize(reader, page, file=file)
-    return predict_digitised(bundle, read, file)
-
-
-def predict_digitised(bundle: SignalBundle, read: Digitised, file: str) -> tuple[Answers, Seen]:
-    """Predict the labels of what was read; see `predict_page`."""
     sure = np.asarray(read.confidence) >= LEAST_CONFIDENCE
-    shown = shown_signal(read)
     few = None if sure.any() else "no lead was read with confidence"
-    if few is None:
-        signal, observed = bundle.window(shown, read.ecg.rate)
-        few = _too_little(bundle, observed)
+    if few is None and isinstance(bundle, SignalBundle):
+        signal, observed = bundle.window(shown_signal(read), read.ecg.rate)
+        seconds, few = _seconds(bundle, observed), _too_little(bundle, observed)
+    elif few is None:
+        seconds = tuple(((read.found & sure[:, None]).sum(1) / read.ecg.rate).tolist())
+        few = _too_few(sum(value >= 1 for value in seconds), LEAST_LEADS)
     if few is not None:
         raise UnreadablePageError(
             f"not enough of the page can be read for a diagnosis: {few}", file=file,
             value=", ".join(lead for lead, yes in zip(LEADS, sure, strict=True) if yes) or "none",
             remedy="Take a sharper picture of the whole page",
         )  # fmt: skip
-    return _run(bundle, signal, observed), Seen(
-        _seconds(bundle, observed), read.confidence, read.page, read.layout
-    )
+    answer = (_run(bundle, signal, observed) if isinstance(bundle, SignalBundle)
+              else look(bundle, as_standard_page(bundle, read, page, file)))  # fmt: skip
+    return answer, Seen(seconds, read.confidence, read.page, read.layout)
+
+
+def as_standard_page(
+    bundle: Bundle, read: Digitised, page: NDArray[np.uint8], file: str
+) -> NDArray[np.uint8]:
+    """Return the standard page of what was read with confidence, (H, W, 3) uint8 RGB.
+
+    Raises:
+        ConfigError: if the reader does not say where it found the leads.
+    """
+    if not read.leads:
+        raise ConfigError("this student needs a reader that says where leads are printed",
+                          file=file, remedy="Give the package's page reader")  # fmt: skip
+    sure = {lead for lead, value in zip(LEADS, read.confidence, strict=True)
+            if value >= LEAST_CONFIDENCE}  # fmt: skip
+    leads = [lead for lead in read.leads if lead.lead in sure]
+    return standard_page(page, leads, bundle.image_size)
+
+
+def look(bundle: Bundle, page: NDArray[np.uint8]) -> Answers:
+    """Return what a student answers to (H, W, 3) uint8 RGB, a page as it is or a standard one."""
+    small = to_network(page, bundle.image_size)
+    logits, probabilities, decisions = bundle.run(np.moveaxis(small, 2, 0)[None])
+    return logits[0], probabilities[0], decisions[0]
 
 
 def shown_signal(read: Digitised) -> NDArray[np.float32]:
@@ -196,7 +221,10 @@ def _too_little(bundle: SignalBundle, observed: NDArray[np.bool_]) -> str | None
     """Return what is missing, or None if enough is there; see `LEAST_LEADS`."""
     used = observed[[LEADS.index(lead) for lead in bundle.used]]
     there = int((used.sum(1) >= bundle.rate).sum())
-    least = min(LEAST_LEADS, len(bundle.used))
+    return _too_few(there, min(LEAST_LEADS, len(bundle.used)))
+
+
+def _too_few(there: int, least: int) -> str | None:
     if there >= least:
         return None
     return f"a second or more of {there} leads, and the network asks for {least}"

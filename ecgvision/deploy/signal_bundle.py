@@ -86,6 +86,9 @@ class SignalBundle(LabelBundle):
         self.rate, self.samples = float(given["rate"]), int(given["samples"])
         self.used: tuple[str, ...] = tuple(given["used"])
 
+    needs_reader = True
+    """Whether pictures must be read before this bundle can answer."""
+
     @property
     def seconds(self) -> float:
         """Length of the window."""

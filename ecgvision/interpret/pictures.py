@@ -16,9 +16,12 @@ from ecgvision.core.outputs import OutputPlan
 from ecgvision.core.page import Page
 from ecgvision.data.network_input import placement, to_network
 from ecgvision.deploy.bundle import Bundle
+from ecgvision.deploy.digitize import digitize
 from ecgvision.deploy.ingest import read_page
-from ecgvision.deploy.open_bundle import open_student
+from ecgvision.deploy.open_bundle import open_reader, open_student
+from ecgvision.deploy.predict_signal import as_standard_page
 from ecgvision.interpret.page_occlusion import page_occlusion, to_leads
+from ecgvision.shipped import NAME, resolve_bundle
 
 TOP = 99.5
 """Percentile of the heat's magnitude at full colour (our default)."""
@@ -34,6 +37,8 @@ def explain_picture(
     folder: str | Path, picture: str | Path, *, label: str | None, out: Path
 ) -> dict[str, Any]:
     """Explain a bundle's answer to a picture by occlusion, and save the picture with its heat.
+
+    Of a student that sees standard pages, the standard page is saved.
 
     Args:
         folder: of an image student's bundle.
@@ -57,6 +62,10 @@ def explain_picture(
         raise ConfigError("this bundle reads signals; a picture is explained of a student that "
                           "looks at it", file=folder)  # fmt: skip
     image = read_page(picture)
+    if bundle.standard:
+        reader = open_reader(resolve_bundle(NAME))
+        read = digitize(reader, image, file=str(picture))
+        image = as_standard_page(bundle, read, image, str(picture))
     return _explain(bundle, image, label, out)[0]
 
 

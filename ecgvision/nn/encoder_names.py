@@ -16,8 +16,7 @@ from ecgvision.core.errors import ConfigError
 
 TRACENET = "tracenet"
 READNET = "readnet"
-LEADNET = "leadnet"
-OWN = (TRACENET, READNET, LEADNET)
+OWN = (TRACENET, READNET)
 """Image encoders of this project; all others are timm's."""
 
 PATCH_ENCODERS = ("net1d", "linear")
@@ -117,7 +116,7 @@ def check_page_reader(name: str, size: Sequence[int], *, pretrained: bool = Fals
     if size[0] % STRIDE or size[1] % STRIDE:
         raise ConfigError(f"a reader's data.image_size must be multiples of {STRIDE}",
                           value=list(size))  # fmt: skip
-    if name in (TRACENET, LEADNET):
+    if name == TRACENET:
         raise ConfigError(
             f"{name} keeps no rows apart and cannot learn to read", value=name,
             remedy="Set model.image_encoder=readnet or a timm network",
@@ -130,7 +129,7 @@ def check_page_reader(name: str, size: Sequence[int], *, pretrained: bool = Fals
 
 def unknown_image_encoder(name: str) -> ConfigError:
     """Return the error for an unknown image encoder."""
-    remedy = "leadnet, tracenet, readnet or any name of timm.list_models() will do"
+    remedy = "tracenet, readnet or any name of timm.list_models() will do"
     return ConfigError("unknown model.image_encoder", value=name, remedy=remedy)
 
 

@@ -19,6 +19,7 @@ class Student(nn.Module):
         tower: (B, 3, H, W) uint8 to (B, N, width) tokens.
         head: (B, N, width) to (B, C) logits.
         image_size: (H, W).
+        standard: whether it sees standard pages; see `ecgvision.data.standard_page`.
         temperature: divides the logits before the sigmoid; fitted on validation records.
         thresholds: C probabilities, fitted on validation records; a label is positive at or above.
 
@@ -38,11 +39,13 @@ class Student(nn.Module):
         image_size: Sequence[int],
         temperature: float,
         thresholds: Sequence[float],
+        standard: bool = False,
     ) -> None:
         super().__init__()
         self.tower = tower
         self.head = head
         self.image_size = (int(image_size[0]), int(image_size[1]))
+        self.standard = standard
         self.register_buffer("temperature", torch.tensor(float(temperature)))
         self.register_buffer("thresholds", torch.tensor(list(thresholds), dtype=torch.float32))
 

@@ -29,6 +29,7 @@ def page_settings(config: Config, *, images: bool) -> PageSettings:
         signal_rate=data["signal_rate"],
         signal_window=data["signal_window"],
         images=images,
+        standard=data.get("standard_page", False),
     )
 
 

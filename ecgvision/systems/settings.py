@@ -46,6 +46,17 @@ class PairedData(PageData):
     )  # fmt: skip
 
 
+@dataclass(kw_only=True)
+class StandardPage:
+    """How networks that classify pages see them; part of the section `data`."""
+
+    standard_page: bool = setting(
+        "${oc.select:start.data.standard_page,true}",
+        help="each lead is put where a standard page has it, whatever the layout; false: pages as "
+        "they are",
+    )  # fmt: skip
+
+
 @without_defaults
 @dataclass(kw_only=True)
 class ReaderPages(PairedData):

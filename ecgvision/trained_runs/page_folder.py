@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 
 from ecgvision.core.errors import BundleError, ImageError
-from ecgvision.deploy.card_file import SIGNAL, kind_of
+from ecgvision.deploy.card_file import SIGNAL, STUDENT, kind_of
 from ecgvision.deploy.digitize import digitize
 from ecgvision.deploy.files import counted
 from ecgvision.deploy.ingest import read_page
-from ecgvision.deploy.open_bundle import AnyReader, open_reader
-from ecgvision.deploy.signal_bundle import SignalBundle
+from ecgvision.deploy.open_bundle import AnyReader, open_reader, open_student
 from ecgvision.reader.judge.real_pages import (
     Read,
     judge_places,
@@ -71,10 +70,10 @@ def report(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def run(name: str, folder: Path, *, as_json: bool, threads: int = 0) -> int:
-    """Judge a reader, or a network of signals behind the package's; return the exit code."""
+    """Judge a reader, or a student behind the package's; return the exit code."""
     path = bundle_of(name)
-    if kind_of(path) == SIGNAL:
-        student = SignalBundle.open(path, threads=threads)
+    if kind_of(path) in (SIGNAL, STUDENT):
+        student = open_student(path, threads=threads)
         reader = open_reader(resolve_bundle(NAME), threads=threads)
         return page_labels.run(student, reader, folder, as_json=as_json)
     bundle = open_reader(path, threads=threads)

@@ -1,15 +1,15 @@
 """`ecgvision evaluate STUDENT --pages FOLDER`: judge predicted labels on a folder of real pictures.
 
 Two questions: does the network say of a picture what it says of the recording itself (where
-`truth/` holds it), and does it find the labels that the table gives (`labels`, codes separated by
-commas)?
+`truth/` holds it; a student that looks at pictures is shown a clean page of that), and does it find
+the labels that the table gives (`labels`, codes separated by commas)?
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +17,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgvision.core.errors import DataError, ImageError
+from ecgvision.data import standard_page
 from ecgvision.deploy.files import counted
 from ecgvision.deploy.ingest import read_page
-from ecgvision.deploy.open_bundle import AnyReader
-from ecgvision.deploy.predict_signal import predict_page
+from ecgvision.deploy.open_bundle import AnyReader, AnyStudent
+from ecgvision.deploy.predict import predict_picture
+from ecgvision.deploy.predict_signal import Answers, look
 from ecgvision.deploy.signal_bundle import SignalBundle
 from ecgvision.evaluate.metrics.bootstrap import patient_draws
 from ecgvision.evaluate.metrics.intervals import figure
 from ecgvision.reader.judge.real_pages import TRUTH_RATE, read_places, read_truth
+from ecgvision.render.draw import draw
+from ecgvision.render.papers.named import paper_of
 
 DRAWS, SEED = 2000, 0
 """Bootstrap draws over pictures for 95 % intervals; our default."""
+
+PAPER, DPI = "kit", 100.0
+"""Paper and resolution of the clean page of a recording."""
 
 Rows = Sequence[Mapping[str, Any]]
 Measure = Callable[[NDArray[np.int64]], float]
 
 
-def judge_folder(bundle: SignalBundle, reader: AnyReader, folder: Path) -> list[dict[str, Any]]:
+def judge_folder(bundle: AnyStudent, reader: AnyReader, folder: Path) -> list[dict[str, Any]]:
     """Return a row for every picture of a folder whose labels or recording are known.
 
     A row has `file`, `refused` (the reason, or None), `picture` and `recording` (probability and
@@ -72,8 +79,8 @@ def summarise(rows: Rows, codes: Sequence[str]) -> dict[str, Any]:
     return told
 
 
-def run(bundle: SignalBundle, reader: AnyReader, folder: Path, *, as_json: bool) -> int:
-    """Judge a network of signals behind a reader, and print the figures; return the exit code.
+def run(bundle: AnyStudent, reader: AnyReader, folder: Path, *, as_json: bool) -> int:
+    """Judge a student behind a reader, and print the figures; return the exit code.
 
     Raises:
         DataError: if the table of the folder is missing or damaged, or if nothing is known of its
@@ -100,27 +107,41 @@ def _labels(page: Mapping[str, Any], codes: Sequence[str]) -> list[str] | None:
 
 
 def _judge(
-    bundle: SignalBundle, reader: AnyReader, folder: Path, page: Mapping[str, Any],
+    bundle: AnyStudent, reader: AnyReader, folder: Path, page: Mapping[str, Any],
     truth: NDArray[np.float64] | None,
 ) -> dict[str, Any]:  # fmt: skip
     file = folder / page["file"]
     row: dict[str, Any] = {"file": page["file"], "labels": _labels(page, bundle.codes),
                            "refused": None, "picture": None, "recording": None}  # fmt: skip
     try:
-        (_, probabilities, decisions), _ = predict_page(bundle, reader, read_page(file), str(file))
+        found = predict_picture(bundle, read_page(file), str(file), reader=reader)
     except ImageError as error:
         row["refused"] = str(error)
     else:
-        row["picture"] = _answer(bundle, probabilities, decisions)
+        row["picture"] = _answer(bundle, found.probabilities, found.decisions)
     if truth is not None:
-        value, observed = bundle.window(truth.astype(np.float32), TRUTH_RATE)
-        _, chances, called = bundle.run(value[None], observed[None])
-        row["recording"] = _answer(bundle, chances[0], called[0])
+        _, chances, called = _of_recording(bundle, truth.astype(np.float32))
+        row["recording"] = _answer(bundle, chances, called)
     return row
 
 
+def _of_recording(bundle: AnyStudent, truth: NDArray[np.float32]) -> Answers:
+    """Return the answer to the recording itself, or to a clean page that is drawn of it."""
+    if isinstance(bundle, SignalBundle):
+        value, observed = bundle.window(truth, TRUTH_RATE)
+        logits, chances, called = bundle.run(value[None], observed[None])
+        return logits[0], chances[0], called[0]
+    paper = paper_of(PAPER, standard_page.LAYOUT, np.random.default_rng(SEED))
+    page = paper.page(standard_page.LAYOUT, dpi=DPI)
+    image = draw(truth, TRUTH_RATE, page, paper.style, seed=SEED, points=False).image
+    if bundle.standard:
+        leads = standard_page.printed_leads(page)
+        image = standard_page.standard_page(image, leads, bundle.image_size)
+    return look(bundle, image)
+
+
 def _answer(
-    bundle: SignalBundle, probabilities: NDArray[np.float32], decisions: NDArray[np.bool_]
+    bundle: AnyStudent, probabilities: Iterable[float], decisions: Iterable[bool]
 ) -> dict[str, dict[str, Any]]:
     return {
         "probabilities": dict(zip(bundle.codes, map(float, probabilities), strict=True)),

@@ -62,10 +62,13 @@ def graph(points: SimpleNamespace = POINTS) -> onnx.ModelProto:
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
 
 
-def write_bundle(folder: Path, *, model: onnx.ModelProto | None = None) -> Path:
+def write_bundle(
+    folder: Path, *, model: onnx.ModelProto | None = None, standard: bool = False
+) -> Path:
     folder.mkdir(parents=True)
     metrics = {"macro_auroc": {"value": 0.9, "ci95": [0.85, 0.94]}}
-    card = make_card(SIZE, scheme=SCHEME, points=POINTS, metrics=metrics, info=INFO)
+    card = make_card(SIZE, scheme=SCHEME, points=POINTS, metrics=metrics, info=INFO,
+                     standard=standard)  # fmt: skip
     model = model or graph()
     for key, value in model_notes(card).items():
         model.metadata_props.add(key=key, value=value)

@@ -30,6 +30,7 @@ from ecgvision.labels.schemes import get_scheme
 from ecgvision.nn.signal_student import SignalStudent
 
 RATE, SECONDS = 50.0, 4.0
+PAGE = np.full((80, 100, 3), 255, np.uint8)
 SCHEME = get_scheme("superdiagnostic")
 POINTS = SimpleNamespace(temperature=2.0, thresholds=(0.5, 0.55, 0.45, 0.6, 0.52), notes=())
 WEIGHT = np.random.default_rng(0).normal(size=(12, 5)).astype(np.float32)
@@ -120,7 +121,7 @@ def test_a_records_answer_is_the_networks(bundle, record, tmp_path):
 def test_a_page_is_answered_by_the_leads_that_were_read_with_confidence(bundle, record):
     record[3, 1000:] = np.nan
     read = digitised(record, (0.9,) * 11 + (0.1,))
-    (_, probabilities, _), seen = predict_digitised(bundle, read, "page.png")
+    (_, probabilities, _), seen = predict_digitised(bundle, read, PAGE, "page.png")
     shown = record.copy()
     shown[11] = np.nan
     value, observed = bundle.window(shown, 500)
@@ -133,9 +134,9 @@ def test_a_page_is_answered_by_the_leads_that_were_read_with_confidence(bundle, 
 
 def test_too_little_of_a_page_or_a_record_is_refused(bundle, record, tmp_path):
     with pytest.raises(ImageError, match=r"page\.png.*asks for 6"):
-        predict_digitised(bundle, digitised(record, (0.9,) * 5 + (0.1,) * 7), "page.png")
+        predict_digitised(bundle, digitised(record, (0.9,) * 5 + (0.1,) * 7), PAGE, "page.png")
     with pytest.raises(ImageError, match="no lead was read with confidence"):
-        predict_digitised(bundle, digitised(record, (0.1,) * 12), "page.png")
+        predict_digitised(bundle, digitised(record, (0.1,) * 12), PAGE, "page.png")
     record[5:] = np.nan
     np.save(tmp_path / "few.npy", record)
     with pytest.raises(RecordError, match=r"few\.npy.*5 leads"):

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ecgvision.cli import main
 from ecgvision.core.errors import ImageError
+from ecgvision.deploy.prediction import Prediction
 from ecgvision.deploy.signal_bundle import SignalBundle
 from ecgvision.shipped import STUDENT
 from ecgvision.trained_runs import page_labels
@@ -76,13 +77,15 @@ def test_the_command_judges_the_packages_student(folder, monkeypatch, capsys):
     signal = rng.normal(0, 0.2, (1, 12, bundle.samples)).astype(np.float32)
     answer = [value[0] for value in bundle.run(signal, np.ones_like(signal, bool))]
 
-    def predict(_bundle, _reader, page, file):
+    def predict(_bundle, page, file, *, reader):
+        assert reader is not None
         if file.endswith("b.png"):
             raise ImageError("not enough of the page can be read", file=file)
         assert page.shape == (80, 100, 3)
-        return answer, None
+        logits, probabilities, decisions = answer
+        return Prediction(file, logits=logits, probabilities=probabilities, decisions=decisions)
 
-    monkeypatch.setattr(page_labels, "predict_page", predict)
+    monkeypatch.setattr(page_labels, "predict_picture", predict)
     asked = ["evaluate", "shipped-student", "--pages", str(folder)]
     assert main([*asked, "--json"]) == 0
     found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)

@@ -16,7 +16,7 @@ from ecgvision.cli import main
 from ecgvision.core.errors import ConfigError, LayoutError
 from ecgvision.core.run_folder import BEST
 from ecgvision.data.drawn_pages import DrawnPages
-from ecgvision.data.network_input import to_network
+from ecgvision.data.standard_page import ReadingErrors, standard_page, stored_leads
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.evaluate import predictions
 from ecgvision.evaluate.assessment.settings import AssessmentSettings
@@ -115,6 +115,14 @@ def test_an_image_model_by_layout_and_artefact(image_run, capsys):
     )
 
 
+def standard(pages, row):
+    """The standard page of a row, with the errors of reading that evaluation draws for it."""
+    rng = np.random.default_rng([row, 0])
+    rng.integers(2**31, size=2)  # of drawing and artefact
+    leads = stored_leads(pages.geometry(row, "12x1"))
+    return standard_page(pages.page(row, "12x1"), leads, (64, 96), errors=ReadingErrors()(rng))
+
+
 def test_an_image_model_on_pages_drawn_before(image_run, signal_run, tiny_store, tmp_path):
     pages = str(tmp_path / "pages")
     words = [str(tiny_store), "--out", pages, "--dpi", "25", "--layouts", "12x1"]
@@ -128,7 +136,7 @@ def test_an_image_model_on_pages_drawn_before(image_run, signal_run, tiny_store,
     table = predictions.select(predictions.load(folder / "predictions.parquet"), split="test",
                                stream="image", layout="12x1")  # fmt: skip
     rows = [int(name.removeprefix("tiny/")) for name in table["record_id"]]
-    shown = [to_network(DrawnPages(pages).page(row, "12x1"), (64, 96)) for row in rows]
+    shown = [standard(DrawnPages(pages), row) for row in rows]
     answers = Bundle.open(image_run / "bundle").run(np.stack(shown).transpose(0, 3, 1, 2))
     np.testing.assert_allclose(logits(folder, "image", "12x1"), answers[0], atol=1e-3)
     with pytest.raises(ConfigError, match="no picture"):

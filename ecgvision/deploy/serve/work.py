@@ -24,14 +24,14 @@ from numpy.typing import NDArray
 
 from ecgvision.core.ecg import LEADS, Ecg
 from ecgvision.core.errors import EcgVisionError
-from ecgvision.deploy.bundle import LabelBundle
+from ecgvision.deploy.bundle import Bundle, LabelBundle
 from ecgvision.deploy.digitize import Digitised, digitize
 from ecgvision.deploy.documents import open_document
 from ecgvision.deploy.limits import Limits
 from ecgvision.deploy.occlusion import explain
 from ecgvision.deploy.open_bundle import AnyReader, AnyStudent, open_bundle, open_reader
-from ecgvision.deploy.predict import look, predict_picture
-from ecgvision.deploy.predict_signal import predict_digitised
+from ecgvision.deploy.predict import predict_picture
+from ecgvision.deploy.predict_signal import look, predict_digitised
 from ecgvision.deploy.serve.flat_page import shown_page
 from ecgvision.deploy.serve.problems import STATUS, told
 from ecgvision.deploy.serve.waveform_pdf import waveform_pdf
@@ -128,7 +128,7 @@ def predict(data: bytes, limits: Limits, check: bool) -> Answer:
     assert student is not None  # the parent asks only where there is one
 
     def one(page: NDArray[np.uint8]) -> tuple[dict[str, Any], dict[str, Any]]:
-        wanted = check or isinstance(student, SignalBundle)
+        wanted = check or student.needs_reader
         found = predict_picture(student, page, UPLOAD, reader=models.reader if wanted else None)
         values = found.to_dict()
         values.pop("file")
@@ -178,9 +178,9 @@ def _labels(
     """
     more: dict[str, Any] = {}
     try:
-        if isinstance(student, SignalBundle):
-            (_, probabilities, decisions), _ = predict_digitised(student, found, UPLOAD)
-            if support:
+        if student.needs_reader:
+            (_, probabilities, decisions), _ = predict_digitised(student, found, page, UPLOAD)
+            if support and isinstance(student, SignalBundle):
                 changes = explain(student, found)
                 more["support"] = {
                     code: {lead: [None if v != v else round(v, 3) for v in row]
@@ -188,6 +188,7 @@ def _labels(
                     for code, rows in zip(student.codes, changes.tolist(), strict=True)
                 }  # fmt: skip
         else:
+            assert isinstance(student, Bundle)  # the others need a reader
             _, probabilities, decisions = look(student, page)
     except EcgVisionError as error:
         return {"error": told(error)}

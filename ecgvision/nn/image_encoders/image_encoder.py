@@ -13,14 +13,12 @@ from torch import Tensor, nn
 from ecgvision.core.errors import ConfigError
 from ecgvision.nn.checkpoints import read_weights
 from ecgvision.nn.encoder_names import (
-    LEADNET,
     OWN,
     READNET,
     TRACENET,
     check_image_encoder,
     unknown_image_encoder,
 )
-from ecgvision.nn.image_encoders.leadnet import LeadEncoder
 from ecgvision.nn.image_encoders.readnet import ReadEncoder
 from ecgvision.nn.image_encoders.tracenet import TraceEncoder
 
@@ -135,8 +133,7 @@ class ImageEncoder(nn.Module):
         return self.backbone(x.contiguous(memory_format=torch.channels_last))[-1]
 
 
-MADE_HERE: dict[str, Callable[[Sequence[int]], LeadEncoder | TraceEncoder | ReadEncoder]] = {
-    LEADNET: LeadEncoder,
+MADE_HERE: dict[str, Callable[[Sequence[int]], TraceEncoder | ReadEncoder]] = {
     TRACENET: TraceEncoder,
     READNET: ReadEncoder,
 }
@@ -145,7 +142,7 @@ MADE_HERE: dict[str, Callable[[Sequence[int]], LeadEncoder | TraceEncoder | Read
 
 def image_encoder(
     name: str, size: Sequence[int], *, pretrained: bool = False
-) -> ImageEncoder | LeadEncoder | TraceEncoder | ReadEncoder:
+) -> ImageEncoder | TraceEncoder | ReadEncoder:
     """Create an image encoder by name: one of `MADE_HERE` or any timm network.
 
     Raises:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ecgvision.core.settings import setting
 from ecgvision.nn.encoder_names import signal_encoders
-from ecgvision.systems.settings import PairedData
+from ecgvision.systems.settings import PairedData, StandardPage
 
 MODALITIES = ("time", "spectrogram", "image")
 SIGNALS = ("time", "spectrogram")
@@ -25,7 +25,7 @@ class CropData:
 
 
 @dataclass(kw_only=True)
-class PretrainData(CropData, PairedData):
+class PretrainData(CropData, StandardPage, PairedData):
     """Crops of signals, or pages of model.modality=image."""
 
 
@@ -37,7 +37,7 @@ class PretrainModel:
         help="of model.modality=time; spectrograms have an SE-ResNet34",
     )  # fmt: skip
     image_encoder: str = setting(
-        "tracenet", help="of model.modality=image: tracenet, leadnet, readnet or any timm name"
+        "tracenet", help="of model.modality=image: tracenet, readnet or any timm name"
     )
 
 

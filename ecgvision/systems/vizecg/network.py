@@ -12,11 +12,13 @@ Only the abstract is public, so the internals are our default, in two variants:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ecgvision.core.ecg import LEADS
 from ecgvision.nn.attention import CMAM, SMAM
@@ -26,6 +28,10 @@ from ecgvision.nn.signal_net import SignalInput
 from ecgvision.systems.vizecg.streams import SIGNAL_AND_IMAGE, Streams, check_streams, stream_names
 
 __all__ = ["SIGNAL_AND_IMAGE", "VizECGNet", "stream_names"]
+
+
+SIGNAL_TOKENS = 64
+"""Most tokens of a signal; our default: of ten seconds each is then 160 ms, shorter than a beat."""
 
 
 class ImageTower(nn.Module):
@@ -59,7 +65,8 @@ class ImageTower(nn.Module):
 
 
 class SignalTower(nn.Module):
-    """Encodes a signal as tokens: `SignalInput`, 1-D network, position embedding, SMAM.
+    """Encodes a signal as tokens: `SignalInput`, 1-D network, mean over neighbouring steps if there
+    are more than `SIGNAL_TOKENS`, position embedding, SMAM.
 
     Shape:
         signal: (B, 12, T) mV; observed: (B, 12, T) bool; result: (B, N, width).
@@ -73,14 +80,17 @@ class SignalTower(nn.Module):
         self.encoder = signal_encoder(encoder)
         self.project = nn.Conv1d(int(self.encoder.channels), width, 1)  # type: ignore[arg-type]
         with torch.no_grad():
-            tokens = self.encoder.eval()(torch.zeros(1, len(LEADS), length)).shape[-1]
+            steps = self.encoder.eval()(torch.zeros(1, len(LEADS), length)).shape[-1]
         self.encoder.train()
+        self.pooled = math.ceil(steps / SIGNAL_TOKENS)
+        tokens = math.ceil(steps / self.pooled)
         self.position = nn.Parameter(torch.randn(1, width, tokens) * 0.02)
         self.smam = SMAM(width, heads=heads, dropout=dropout) if smam else nn.Identity()
 
     def forward(self, signal: Tensor, observed: Tensor) -> Tensor:
-        x = self.project(self.encoder(self.input(signal, observed))) + self.position
-        return self.smam(x.transpose(1, 2))
+        x = self.encoder(self.input(signal, observed))
+        x = F.avg_pool1d(x, self.pooled, ceil_mode=True)
+        return self.smam((self.project(x) + self.position).transpose(1, 2))
 
 
 class Head(nn.Module):

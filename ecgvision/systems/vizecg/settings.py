@@ -12,12 +12,12 @@ from typing import get_args
 from ecgvision.core.settings import setting
 from ecgvision.nn.encoder_names import signal_encoders
 from ecgvision.nn.losses.pair_settings import DIRECTIONS, KINDS
-from ecgvision.systems.settings import PairedData
+from ecgvision.systems.settings import PairedData, StandardPage
 from ecgvision.systems.vizecg.streams import VARIANTS, Streams
 
 
 @dataclass(kw_only=True)
-class Data(PairedData):
+class Data(StandardPage, PairedData):
     image_size: list[int] = setting(
         "${oc.select:start.data.image_size,${sized:[192,256],[288,384]}}",
         help="[height,width] of the network's input", at_least=32,
@@ -28,9 +28,7 @@ class Data(PairedData):
 class Model:
     image_encoder: str = setting(
         "${oc.select:start.model.image_encoder,tracenet}",
-        help="tracenet (our own, small, learns from few records), leadnet (our own, looks leads up "
-        "where usual layouts print them, so that pages of all of these teach it together), "
-        "readnet, or any timm name",
+        help="tracenet (our own, small, learns from few records), readnet, or any timm name",
     )
     signal_encoder: str = setting("${sized:resnet1d_lite,resnet1d_wang}", help="of the signal",
                                   choices=signal_encoders)  # fmt: skip

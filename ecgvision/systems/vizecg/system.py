@@ -150,4 +150,5 @@ class VizECG(LabelledSystem):
             image_size=config["data"]["image_size"],
             temperature=points.temperature,
             thresholds=points.thresholds,
+            standard=config["data"].get("standard_page", False),  # older runs lack this key
         ).eval()

@@ -91,8 +91,7 @@ def serve(
     `labels` is a student, False for none, or True for that written by hand.
     """
     monkeypatch.setattr(work, "digitize", read_stand_in)
-    for module in ("predict", "predict_signal"):
-        monkeypatch.setattr(f"ecgvision.deploy.{module}.digitize", read_stand_in)
+    monkeypatch.setattr("ecgvision.deploy.predict.digitize", read_stand_in)
     student = Bundle.open(bundle_folder, threads=1)
     opened: list[TestClient] = []
 
