@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 from ecgvision.store.packed import StoreWriter
 
@@ -27,6 +29,9 @@ READ = ("+exp=read", "data=store", "data.num_workers=0", "data.small=true",
         "data.style=kit", f"data.signal_rate={READ_RATE}")  # fmt: skip
 
 
+settings.register_profile("tests", deadline=None)  # a busy machine is no failure
+settings.load_profile("tests")
+
 TESTS = Path(__file__).parent
 
 FIRST = ("test_page_input", "test_resume", "test_run", "test_ssl", "experiments", "notebooks",
@@ -41,6 +46,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return min((FIRST.index(name) for name in named if name in FIRST), default=len(FIRST))
 
     items.sort(key=place)  # otherwise they stay in their order
+
+
+def pytest_collection_finish() -> None:
+    """Imported modules and collected tests stay: they are not searched for garbage again."""
+    gc.collect()
+    gc.freeze()
 
 
 def beats(rng: np.random.Generator, positive: int, seconds: float, rate: float) -> np.ndarray:
@@ -130,12 +141,10 @@ def flat_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return made if made.is_dir() else write_flat_bundle(made)
 
 
-@pytest.fixture(scope="module")
-def plain_runs() -> Iterator[None]:
-    """Runs in a file are finished with an empty report and, of signal networks, without a bundle,
-    and reports of evaluations and studies show no curves: to draw them and to trace a network takes
-    most of a tiny run's time. For files about something else; the runs of
-    tests/experiments/test_systems.py have both, and tests/evaluate looks at every figure."""
+@contextmanager
+def without_curves() -> Iterator[pytest.MonkeyPatch]:
+    """Reports show no curves: to draw them takes most of a tiny run's time. For what is about
+    something else; tests/evaluate looks at every figure."""
     from matplotlib.figure import Figure
 
     draw = Figure.savefig
@@ -148,8 +157,24 @@ def plain_runs() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", savefig)
+        yield patch
+
+
+@contextmanager
+def plain() -> Iterator[None]:
+    """Runs are finished with an empty report and, of signal networks, without a bundle, whose graph
+    takes long to trace, and reports of evaluations and studies show no curves. For what is about
+    something else; the fixtures of tests/experiments/test_systems.py have both."""
+    with without_curves() as patch:
         patch.setattr("ecgvision.systems.judging.export_signal", lambda *_, **__: None)
         patch.setattr("ecgvision.systems.judging.write_report", lambda path, **_: path.touch())
+        yield
+
+
+@pytest.fixture(scope="module")
+def plain_runs() -> Iterator[None]:
+    """All runs of a file are `plain`."""
+    with plain():
         yield
 
 

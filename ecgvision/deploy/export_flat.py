@@ -23,7 +23,7 @@ from ecgvision.deploy.flat_bundle import (
     make_flat_card,
     sha256,
 )
-from ecgvision.deploy.graph import quiet_exporter
+from ecgvision.deploy.graph import exporting
 from ecgvision.reader import flat_reader
 from ecgvision.reader.networks.mark_net import DeployedMarkNet, MarkNet
 from ecgvision.reader.networks.trace_net import TraceNet
@@ -75,7 +75,7 @@ def _graph(network: nn.Module, name: str, height: int) -> onnx.ModelProto:
     axes = (3,) if name == TRACE_MODEL else (2, 3)
     multiple = strips.MULTIPLE if name == TRACE_MODEL else flat_reader.MULTIPLE
     dims = {axis: multiple * torch.export.Dim(f"n{axis}", min=1, max=256) for axis in axes}
-    with quiet_exporter():
+    with exporting():
         program = torch.onnx.export(
             network, (example,), dynamo=True, opset_version=OPSET, input_names=[INPUT],
             output_names=list(OUTPUTS[name]), dynamic_shapes=(dims,), external_data=False,

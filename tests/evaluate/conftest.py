@@ -7,7 +7,7 @@ import pytest
 from ecgvision.evaluate import predictions
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_table():
     """make_table(split=..., stream=..., ...): answers of a system that is right most times."""
 

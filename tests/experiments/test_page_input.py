@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,11 @@ from ecgvision.core.errors import ConfigError, LabelError
 from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.export import export_bundle
 from ecgvision.nn.signal_net import SignalNet
+from ecgvision.reader.networks import rows
 from ecgvision.reader.networks.dense_head import BACKGROUND
+from ecgvision.reader.networks.page_fit import fit_page
 from ecgvision.reader.page_reader import PageReader
+from ecgvision.reader.rectify import sheet
 from ecgvision.systems import get_system
 from ecgvision.systems.page_input.adopt import adopt_reader
 from ecgvision.systems.page_input.network import PageNet
@@ -79,7 +83,21 @@ def few(make_store, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def diagnosed(few: Path, reader: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fewer_rounds() -> Iterator[None]:
+    """Rows are found by one round of each iteration, in networks and graphs alike: those of the
+    usual number, which tests/experiments/test_read_run.py exports, take twice as long to trace."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            rows, "fit_page", lambda *given, **more: fit_page(*given, **more | {"rounds": 1})
+        )
+        patch.setattr(sheet, "NEWTON", 1)
+        yield
+
+
+@pytest.fixture(scope="module")
+def diagnosed(
+    few: Path, reader: Path, fewer_rounds: None, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     folder = tmp_path_factory.mktemp("page")
     return run(tiny(PATCH, few, folder, f"model.reader={reader}"))
 

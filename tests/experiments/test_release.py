@@ -12,17 +12,19 @@ from ecgvision.deploy.signal_bundle import SignalBundle
 from experiments.configure import configure
 from experiments.release.__main__ import main
 from experiments.run import run
+from tests.conftest import without_curves
 
 
 @pytest.fixture(scope="module")
 def finished(tiny_store, tmp_path_factory):
-    return run(configure([
-        "+exp=signal", "data=store", f"data.store=[{tiny_store}]", "data.batch_size=8",
-        "data.num_workers=0", "trainer.max_epochs=1", "trainer.accelerator=cpu",
-        "trainer.precision=32-true", "draws=20", "model.encoder=resnet1d_lite",
-        "data.layouts=[12x1,3x4]", "data.train_mask=both",
-        f"run_dir={tmp_path_factory.mktemp('release')}",
-    ]))  # fmt: skip
+    with without_curves():
+        return run(configure([
+            "+exp=signal", "data=store", f"data.store=[{tiny_store}]", "data.batch_size=8",
+            "data.num_workers=0", "trainer.max_epochs=1", "trainer.accelerator=cpu",
+            "trainer.precision=32-true", "draws=20", "model.encoder=resnet1d_lite",
+            "data.layouts=[12x1,3x4]", "data.train_mask=both",
+            f"run_dir={tmp_path_factory.mktemp('release')}",
+        ]))  # fmt: skip
 
 
 def test_a_signal_run_is_released_with_its_card(finished, tmp_path, capsys):

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from ecgvision.evaluate.metrics.scores import evaluate
 from ecgvision.evaluate.report.run import write_report
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def run(make_table):
     """(metrics, predictions) of two streams, the image in two layouts."""
     tables = [make_table(split=s, layout=w, seed=i, codes=("NORM", "<b>$MI$", "CD"))
@@ -40,6 +41,27 @@ HISTORY = pd.DataFrame({
 })  # fmt: skip
 
 
+PAGE = np.full((80, 120, 3), 255, np.uint8)
+EXAMPLES = [
+    {"image": PAGE, "record_id": "test-3", "layout": "6x2", "text": "<script>alert(1)</script>"},
+    {"image": PAGE, "record_id": "test-5", "layout": "6x2"},
+    {"image": PAGE, "record_id": 'elsewhere" onerror="'},
+]  # fmt: skip
+
+
+def write(run, path: Path) -> Path:
+    metrics, table = run
+    write_report(path, config={"seed": "</pre><i>"}, metrics=metrics, predictions=table,
+                 history=HISTORY, examples=EXAMPLES, draws=10)  # fmt: skip
+    return path
+
+
+@pytest.fixture(scope="module")
+def written(run, tmp_path_factory) -> Path:
+    """A report in a folder of its own."""
+    return write(run, tmp_path_factory.mktemp("written") / "run/report.html")
+
+
 class Links(HTMLParser):
     """Every src and href, and the tags and attributes met."""
 
@@ -53,51 +75,27 @@ class Links(HTMLParser):
         self.links += [v for k, v in attrs if k in ("src", "href", "srcset")]
 
 
-def test_report_is_whole_escaped_and_alone(run, tmp_path):
-    metrics, table = run
-    page = np.full((80, 120, 3), 255, np.uint8)
-    examples = [{"image": page, "record_id": "test-3", "layout": "6x2", "text": "<script>alert(1)</script>"},
-                {"image": page, "record_id": 'elsewhere" onerror="'}]  # fmt: skip
-    path = tmp_path / "run/report.html"
-    write_report(
-        path,
-        config={"seed": "</pre><i>"},
-        metrics=metrics,
-        predictions=table,
-        history=HISTORY,
-        examples=examples,
-        draws=10,
-    )
-    document = path.read_text()
+def test_report_is_whole_escaped_and_alone(run, written):
+    document = written.read_text()
     found = Links()
     found.feed(document)
     assert found.links
     assert all(link.startswith("data:image/") for link in found.links)
     assert not {"script", "link", "iframe", "i"} & set(found.tags)
-    assert found.tags.count("img") == 6  # intervals, curves, reliability, training, two pages
+    assert found.tags.count("img") == 7  # intervals, curves, reliability, training, pages
     assert "onerror" not in found.attributes
     assert "&lt;script&gt;" in document
     assert "<b>$MI$" not in document
-    row = metrics["test"]["image@6x2"]["macro_auroc"]
+    row = run[0]["test"]["image@6x2"]["macro_auroc"]
     assert f"{row['value']:.3f}" in document
     assert f"{row['ci95'][0]:.3f}–{row['ci95'][1]:.3f}" in document
     assert "1 min 15 s" in document
-    assert [p.name for p in path.parent.iterdir()] == ["report.html"]
+    assert [p.name for p in written.parent.iterdir()] == ["report.html"]
 
 
-def test_example_shows_the_answer_to_its_own_layout(run, tmp_path):
+def test_example_shows_the_answer_to_its_own_layout(run, written):
     metrics, table = run
-    example = {"image": np.zeros((10, 10, 3), np.uint8), "record_id": "test-5", "layout": "6x2"}
-    write_report(
-        tmp_path / "r.html",
-        config={},
-        metrics=metrics,
-        predictions=table,
-        history=None,
-        examples=[example],
-        draws=5,
-    )
-    shown = (tmp_path / "r.html").read_text().split("record test-5")[-1]
+    shown = written.read_text().split("record test-5")[-1]
     row = table.query("record_id == 'test-5' and stream == 'image' and layout == '6x2'").iloc[0]
     p = row["p_NORM"]
     called = p >= metrics["test"]["image"]["per_class"]["NORM"]["threshold"]
@@ -107,7 +105,7 @@ def test_example_shows_the_answer_to_its_own_layout(run, tmp_path):
 
 
 def test_report_of_labels_that_are_not_defined(run, tmp_path):
-    metrics, table = run
+    metrics, table = run[0], run[1].copy()
     points = fit_from_table(table)
     table.loc[table["split"] == "test", "y_CD"] = 0
     metrics = {**metrics, **evaluate(table, points, draws=5)}
@@ -125,19 +123,8 @@ def test_report_of_labels_that_are_not_defined(run, tmp_path):
     assert "Left out of macro figures" in document
 
 
-def test_the_same_run_writes_the_same_bytes(run, tmp_path):
-    metrics, table = run
-    for name in "ab":
-        write_report(
-            tmp_path / name,
-            config={},
-            metrics=metrics,
-            predictions=table,
-            history=HISTORY,
-            examples=[],
-            draws=5,
-        )
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+def test_the_same_run_writes_the_same_bytes(run, written, tmp_path):
+    assert write(run, tmp_path / "again.html").read_bytes() == written.read_bytes()
 
 
 def test_report_needs_probabilities_and_rows(run, tmp_path):
