@@ -21,6 +21,7 @@ class Header:
         channels: colour components as stored (1 for palettes).
         orientation: EXIF orientation, 1 to 8, that the decoder leaves to us; 1 (upright) if none.
         adobe: whether a JPEG has an Adobe marker, so that four components are inverted inks.
+        block: height and width of the units that a JPEG is stored in; (1, 1) for others.
         clear_grey: the grey level that a grey PNG declares transparent, as a fraction of white.
     """
 
@@ -30,6 +31,7 @@ class Header:
     channels: int
     orientation: int = 1
     adobe: bool = False
+    block: tuple[int, int] = (1, 1)
     clear_grey: float | None = None
 
 

@@ -28,7 +28,7 @@ def read_jpeg(data: bytes, file: str) -> Header:
     Raises:
         ImageError: if it is truncated or damaged.
     """
-    position, scans, frame, orientation, adobe = 2, 0, None, 1, False
+    position, scans, frame, orientation, adobe, block = 2, 0, None, 1, False, (8, 8)
     while True:
         if position + 2 > len(data):
             raise truncated(file, len(data))
@@ -52,6 +52,7 @@ def read_jpeg(data: bytes, file: str) -> Header:
             if len(body) < 6:
                 raise damaged("a JPEG frame header is too short", file, len(body))
             frame = struct.unpack(">BHHB", body[:6])
+            block = _block(body[6:])
         elif code == _APP1 and body.startswith(_EXIF):
             orientation = exif_orientation(body[len(_EXIF) :])
         elif code == _APP14 and body.startswith(b"Adobe"):
@@ -67,4 +68,12 @@ def read_jpeg(data: bytes, file: str) -> Header:
     if frame is None or not scans:
         raise damaged("a JPEG without a picture", file, f"{len(data)} bytes")
     _, height, width, channels = frame
-    return Header("JPEG", height, width, channels, orientation, adobe)
+    return Header("JPEG", height, width, channels, orientation, adobe, block)
+
+
+def _block(components: bytes) -> tuple[int, int]:
+    """Return the height and width of the units in which blocks are stored (annex A.2)."""
+    factors = components[1::3]
+    if len(factors) < 2:  # one component is not interleaved
+        return 8, 8
+    return 8 * max(f & 15 for f in factors), 8 * max(f >> 4 for f in factors)
