@@ -17,7 +17,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -25,7 +25,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data_prep import quality
-from data_prep.contents import check_patients, contents, contents_text
+from data_prep.contents import Item, check_patients, contents, contents_text
 from ecgvision.core.command import ignore_interrupts
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import DataError, EcgVisionError, RecordError, StoreError
@@ -40,7 +40,7 @@ OnError = Literal["stop", "skip"]
 CHUNK = 64
 # Below this many records, starting worker processes takes longer than reading.
 PARALLEL_FROM = 2000
-_VERSION = 2  # incremented when reading or quality rules change, so old chunks are not reused
+_VERSION = 3  # incremented when reading or quality rules change, so old chunks are not reused
 
 
 NAMES = OptionNames(
@@ -49,25 +49,6 @@ NAMES = OptionNames(
     "--orientation, or a column orientation of the manifest",
 )
 """How `data_prep.pack` states what a record's file leaves out."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """A record to pack.
-
-    Attributes:
-        record_id: its name.
-        file: its path.
-        about: further arguments of `StoreWriter.add_steps`.
-        rate, unit, orientation: what the source states of this record; see `open_record`.
-    """
-
-    record_id: str
-    file: Path
-    about: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    rate: float | None = None
-    unit: str | None = None
-    orientation: str | None = None
 
 
 @dataclass(frozen=True)

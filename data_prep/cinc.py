@@ -42,10 +42,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from data_prep.chunks import Item, OnError, Reading, pack_items
+from data_prep.chunks import OnError, Reading, pack_items
 from data_prep.cinc_files import CHALLENGES, Found, find_records
 from data_prep.cinc_folds import stratified_folds
 from data_prep.cinc_header import About, check_mat, read_about
+from data_prep.contents import Item
 from data_prep.tables import identifier, read_table, whole_number
 from ecgvision.core.errors import DataError, RecordError
 from ecgvision.labels.schemes import CODE_COLUMN, get_scheme

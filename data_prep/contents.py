@@ -1,20 +1,38 @@
-"""Labels, splits and patients of the records to pack, known before the first one is read."""
+"""Records to pack: their labels, splits and patients, known before the first one is read."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from ecgvision.core.errors import DataError
-
-if TYPE_CHECKING:
-    from data_prep.chunks import Item
 
 SPLIT_OF_FOLD: dict[int | None, str] = {**dict.fromkeys(range(1, 9), "train"), 9: "val", 10: "test"}
 """Splits that runs use unless `data.folds` says otherwise."""
 
 _SHOWN = 12  # labels that are printed
+
+
+@dataclass(frozen=True)
+class Item:
+    """A record to pack.
+
+    Attributes:
+        record_id: its name.
+        file: its path.
+        about: further arguments of `StoreWriter.add_steps`.
+        rate, unit, orientation: what the source states of this record; see `open_record`.
+    """
+
+    record_id: str
+    file: Path
+    about: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    rate: float | None = None
+    unit: str | None = None
+    orientation: str | None = None
 
 
 def check_patients(items: Sequence[Item], source: str) -> None:

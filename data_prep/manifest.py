@@ -31,7 +31,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data_prep.chunks import NAMES, Item, OnError, Reading, pack_items, state
+from data_prep.chunks import NAMES, OnError, Reading, pack_items, state
+from data_prep.contents import Item
 from data_prep.tables import UNNAMED, identifier, number, parse_scp, read_table, text, whole_number
 from ecgvision.core.errors import DataError, RecordError
 from ecgvision.core.input_files import TABLE, read_bytes

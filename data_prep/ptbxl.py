@@ -10,7 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from data_prep.chunks import Item, OnError, Reading, pack_items
+from data_prep.chunks import OnError, Reading, pack_items
+from data_prep.contents import Item
 from data_prep.tables import identifier, number, parse_scp, read_table, text, whole_number
 from ecgvision.core.errors import DataError
 from ecgvision.records.recording import record_identity

@@ -86,7 +86,7 @@ class Setting:
             words = [f"one of {', '.join(self.choices)}", *words]
         text = " or ".join(words)
         bounds = [
-            f"{name} {bound:g}"
+            f"{name} {bound if isinstance(bound, int) else format(bound, 'g')}"
             for name, bound in (("from", self.at_least), ("above", self.above),
                                 ("up to", self.at_most), ("below", self.below))
             if bound is not None

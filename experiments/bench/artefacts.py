@@ -80,7 +80,7 @@ def _page(size: tuple[int, int]) -> tuple[NDArray[np.uint8], float]:
     from ecgvision.core.layouts import get_layout
     from ecgvision.core.page import MM_PER_INCH, Page
     from ecgvision.render.draw import draw
-    from experiments.bench.render import beats
+    from experiments.bench.beats import beats
 
     height, width = size
     dpi = 100.0 * width / 1100

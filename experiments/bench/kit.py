@@ -76,7 +76,7 @@ def _page(kit: Any, dpi: int, rounds: int) -> dict[str, float]:
     from ecgvision.core.page import Page
     from ecgvision.render.draw import draw
     from ecgvision.render.papers.named import get_style
-    from experiments.bench.render import beats
+    from experiments.bench.beats import beats
 
     page, style = Page(get_layout("3x4+II"), dpi=dpi), get_style("kit")
     signals = [beats(RATE, seed) for seed in range(rounds)]
@@ -153,7 +153,7 @@ def _call(words: list[str], where: Path) -> None:
 
 def _write_store(path: Path, records: int) -> None:
     from ecgvision.store.packed import StoreWriter
-    from experiments.bench.render import beats
+    from experiments.bench.beats import beats
 
     with StoreWriter(path, rate=RATE, source="bench") as store:
         for i in range(records):
@@ -168,7 +168,7 @@ def _write_wfdb(path: Path, records: int) -> None:
     import wfdb
 
     from ecgvision.core.ecg import LEADS
-    from experiments.bench.render import beats
+    from experiments.bench.beats import beats
 
     path.mkdir()
     for i in range(records):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ecgvision.core.arguments import COUNT, whole
+from experiments.bench.beats import beats
 
 SIZES = ((850, 1100), (1700, 2200))
 TARGETS = {(850, 1100): 200.0, (1700, 2200): 100.0}  # speed-up over matplotlib
@@ -95,21 +96,6 @@ def _compare(
     found["times_matplotlib_lean"] = found["ms_matplotlib_lean"] / found["ms"]
     found["share_of_decode"] = found["ms"] / found["ms_decode_png"]
     return found
-
-
-def beats(rate: int, seed: int) -> NDArray[np.float32]:
-    """Return (12, 10 * rate) mV: 75 beats/min with P, QRS and T, drift and a little noise."""
-    rng = np.random.default_rng(seed)
-    t = np.arange(10 * rate) / rate
-    waves = ((-0.16, 0.03, 0.12), (-0.02, 0.008, -0.1), (0.0, 0.012, 1.0), (0.03, 0.012, -0.3))
-    shape = np.zeros_like(t)
-    for middle in np.arange(0.4, 10.2, 0.8) + rng.normal(0, 0.02, 13):
-        for at, width, height in (*waves, (0.28, 0.05, 0.3)):
-            shape += height * np.exp(-(((t - middle - at) / width) ** 2) / 2)
-    size = rng.uniform(0.3, 1.6, 12) * rng.choice([-1, 1], 12)
-    drift = 0.1 * np.sin(2 * np.pi * (0.2 * t + rng.random((12, 1))))
-    noise = rng.normal(0, 0.0012, (12, t.size))  # second differences as in PTB-XL at 500 Hz
-    return (size[:, None] * shape + drift + noise).astype(np.float32)
 
 
 def _stored(path: str) -> list[tuple[NDArray[np.float32], float]]:

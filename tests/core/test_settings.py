@@ -113,3 +113,12 @@ def test_what_is_not_allowed_is_refused(config, said):
 def test_a_section_of_a_configuration_is_checked_under_its_name():
     with pytest.raises(ConfigError, match=r"inner\.rate"):
         check_settings({"rate": "x"}, declared(Whole), prefix="inner.")
+
+
+def test_bounds_are_written_in_full():
+    @dataclass(kw_only=True)
+    class Seeded:
+        seed: int = setting(0, help="of all draws", at_least=0, at_most=2**32 - 1)
+
+    with pytest.raises(ConfigError, match=r"from 0 up to 4294967295 \(got -1\)"):
+        check_settings({"seed": -1}, declared(Seeded))

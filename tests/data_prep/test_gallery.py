@@ -11,7 +11,7 @@ from ecgvision.core.ecg import Ecg
 from ecgvision.core.layouts import get_layout
 from ecgvision.render.draw import draw
 from ecgvision.render.papers.named import PAPERS
-from experiments.bench.render import beats
+from experiments.bench.beats import beats
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_prep.chunks import Item, Reading, pack_items
+from data_prep.chunks import Reading, pack_items
+from data_prep.contents import Item
 from ecgvision.core.ecg import LEADS
 from ecgvision.core.errors import RecordError
 from ecgvision.records import csv_columns, recording

@@ -19,7 +19,7 @@ from ecgvision.core.page import Page
 from ecgvision.render.artefacts import ARTEFACTS, PRESETS, apply
 from ecgvision.render.artefacts.parts import Draw, coarse
 from ecgvision.render.draw import draw
-from experiments.bench.render import beats
+from experiments.bench.beats import beats
 
 NAMES = [*PRESETS, *ARTEFACTS]
 DPI = 60.0

@@ -17,7 +17,7 @@ from ecgvision.core.page import Page
 from ecgvision.render.artefacts import ARTEFACTS, PRESETS, Warp, apply
 from ecgvision.render.artefacts.warp import Projective
 from ecgvision.render.draw import draw
-from experiments.bench.render import beats
+from experiments.bench.beats import beats
 
 NAMES = [*PRESETS, *ARTEFACTS]
 SHAPES = [name for name, artefact in ARTEFACTS.items() if artefact.stage == "shape"]

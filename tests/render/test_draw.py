@@ -13,7 +13,7 @@ from ecgvision.render.draw import draw
 from ecgvision.render.geometry import lead_points
 from ecgvision.render.papers.named import get_style, random_style
 from experiments.bench import matplotlib_page
-from experiments.bench.render import beats
+from experiments.bench.beats import beats
 
 BARE = get_style("plain", pulse=False, separators=False, lead_names=False, scale_text=False)
 

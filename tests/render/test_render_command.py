@@ -10,7 +10,7 @@ import pytest
 
 from ecgvision.core.errors import ConfigError, LayoutError
 from ecgvision.render import command
-from experiments.bench.render import beats
+from experiments.bench.beats import beats
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from ecgvision.reader.judge.summary import summarise, write_reading
 from ecgvision.shipped import NAME, resolve_run
 from ecgvision.systems.base import EvaluationOptions, System, loader_arguments
 from ecgvision.systems.evaluation import FOLDER, choose_views, evaluation_id
-from ecgvision.systems.read.system import reader_settings
+from ecgvision.systems.read.pages import reader_settings
 
 OUT = Path("runs") / "read" / NAME
 """Directory of evaluations of the packaged reader, which has no run directory."""

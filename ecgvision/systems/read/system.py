@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecgvision.core.errors import ConfigError
-from ecgvision.data.page_settings import PageSettings
 from ecgvision.evaluate.assessment.settings import DEFAULTS
 from ecgvision.nn.encoder_names import check_page_reader
 from ecgvision.reader.data.page_variation import PageVariation
@@ -21,7 +20,7 @@ from ecgvision.systems.base import (
     loader_arguments,
 )
 from ecgvision.systems.checkpoint_checks import check_weights
-from ecgvision.systems.pages import page_settings
+from ecgvision.systems.read.pages import reader_settings
 from ecgvision.systems.read.settings import ReadSettings
 
 if TYPE_CHECKING:
@@ -31,15 +30,6 @@ if TYPE_CHECKING:
     from ecgvision.reader.data.module import ReadingDataModule
     from ecgvision.reader.page_reader import PageReader
     from ecgvision.systems.read.task import ReadTask
-
-
-def reader_settings(config: Config) -> PageSettings:
-    """Return the page settings of a configuration.
-
-    Records are used in full, as there is no signal stream.
-    """
-    data = {**config["data"], "signal_window": "record", "images": None}
-    return page_settings({**config, "data": data}, images=True)
 
 
 def make_reader(config: Config, *, pretrained: bool) -> PageReader:

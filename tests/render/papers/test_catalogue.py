@@ -19,7 +19,7 @@ from ecgvision.render.header import MEASUREMENTS, fill, invent
 from ecgvision.render.papers.catalogue import PAPERS, get_paper
 from ecgvision.render.papers.named import STYLES, Style, get_style, random_paper, random_style
 from ecgvision.render.text import pieces, text_coverage
-from experiments.bench.render import beats
+from experiments.bench.beats import beats
 
 BLANK = np.full((12, 2), np.nan, np.float32)
 ON_PAPER = [(name, layout) for name, paper in PAPERS.items() for layout in paper.layouts[:6]]
