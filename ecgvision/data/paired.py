@@ -131,8 +131,8 @@ class PairedDataset(Dataset[dict[str, Any]]):
         In training it starts at random, unless the source is fixed. Otherwise it is the first
         window.
         """
-        lot = rng if self.train and not self.source.fixed else None
-        window, rate = self.cohort.window(position, self.settings.seconds, lot)
+        random = rng if self.train and not self.source.fixed else None
+        window, rate = self.cohort.window(position, self.settings.seconds, random)
         if self.signal_augment is not None:
             window = self.signal_augment(window, rate, rng)
         return window, rate

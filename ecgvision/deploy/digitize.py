@@ -145,15 +145,15 @@ class Digitised:
                 "to": round(float(shown[-1] + 1) / rate, 2),
                 "expected_error_mv": round(self.error_mv[i], 3),
             }
-        told: dict[str, Any] = {
+        values: dict[str, Any] = {
             "rate": rate, "samples": self.ecg.signal.shape[1], "confidence": round(self.page, 3),
             "gain_mm_per_mv_at_25_mm_per_s": 10 * self.gain,
             "gain_confidence": round(self.gain_confidence, 3),
         }  # fmt: skip
         if self.layout is not None:
-            told["layout"] = asdict(self.layout)
-            told["layout"]["probability"] = round(self.layout.probability, 3)
-        return told | {"leads": leads}
+            values["layout"] = asdict(self.layout)
+            values["layout"]["probability"] = round(self.layout.probability, 3)
+        return values | {"leads": leads}
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the samples as a table: one column in mV per lead, indexed by seconds."""

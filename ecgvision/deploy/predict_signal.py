@@ -62,16 +62,16 @@ class Seen:
             lead: {"seconds": round(seconds, 2)}
             for lead, seconds in zip(LEADS, self.seconds, strict=True)
         }
-        told: dict[str, Any] = {"leads": leads}
+        values: dict[str, Any] = {"leads": leads}
         if self.confidence is not None and self.page is not None:
             for lead, value in zip(LEADS, self.confidence, strict=True):
                 leads[lead]["confidence"] = round(value, 3)
-            told["confidence"] = round(self.page, 3)
+            values["confidence"] = round(self.page, 3)
         if self.layout is not None:
-            told["layout"] = {"name": self.layout.name,
+            values["layout"] = {"name": self.layout.name,
                               "probability": round(self.layout.probability, 3),
                               "assumed": self.layout.assumed}  # fmt: skip
-        return told | ({"notes": list(self.notes)} if self.notes else {})
+        return values | ({"notes": list(self.notes)} if self.notes else {})
 
     def __str__(self) -> str:
         there = [lead for lead, seconds in zip(LEADS, self.seconds, strict=True) if seconds > 0]

@@ -51,15 +51,15 @@ class Prediction:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the prediction as plain JSON values by label, or the error of the picture."""
-        told: dict[str, Any] = {"file": self.file} | page_place(self.number - 1, self.pages)
+        values: dict[str, Any] = {"file": self.file} | page_place(self.number - 1, self.pages)
         if self.error is not None:
-            return told | {"error": self.error}
+            return values | {"error": self.error}
         positive = [c for c, yes in zip(self.codes, self.decisions, strict=True) if yes]
         if self.page is not None:
-            told["page"] = {"height": self.page[0], "width": self.page[1]}
+            values["page"] = {"height": self.page[0], "width": self.page[1]}
         if self.seen is not None:
-            told["read"] = self.seen.to_dict()
-        return told | {
+            values["read"] = self.seen.to_dict()
+        return values | {
             "logits": dict(zip(self.codes, self.logits, strict=True)),
             "probabilities": dict(zip(self.codes, self.probabilities, strict=True)),
             "positive": positive,

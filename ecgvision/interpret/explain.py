@@ -88,10 +88,10 @@ def explain(
     save_figure(attribution_figure(ecg, attribution, title=title, meaning=MEANING[method]), out)
     size = np.nansum(np.abs(attribution), axis=1)
     total = float(size.sum()) or 1.0
-    told: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     if checks:
-        told["checks"] = _checks(model, stream, value, observed, column, method, data, attribution)
-    return told | {
+        found["checks"] = _checks(model, stream, value, observed, column, method, data, attribution)
+    return found | {
         "label": code,
         "probability": float(p[column]),
         "threshold": points.thresholds[column],

@@ -66,7 +66,7 @@ def summarise(rows: Rows, codes: Sequence[str]) -> dict[str, Any]:
                       for c in codes] for row in both])  # fmt: skip
     same = np.array([[row["picture"]["decisions"][c] == row["recording"]["decisions"][c]
                       for c in codes] for row in both], float)  # fmt: skip
-    told: dict[str, Any] = {
+    found: dict[str, Any] = {
         "n": len(rows), "refused": sum(row["refused"] is not None for row in rows),
         "n_recording": len(both),
         "difference": _mean(gaps), "agree": _mean(same),
@@ -75,8 +75,8 @@ def summarise(rows: Rows, codes: Sequence[str]) -> dict[str, Any]:
         labelled = [row for row in rows if row["labels"] is not None and row[kind]]
         wanted = np.array([[c in row["labels"] for c in codes] for row in labelled], bool)
         called = np.array([[row[kind]["decisions"][c] for c in codes] for row in labelled], bool)
-        told[f"labels_by_{kind}"] = {"n": len(labelled)} | _found(wanted, called, codes)
-    return told
+        found[f"labels_by_{kind}"] = {"n": len(labelled)} | _found(wanted, called, codes)
+    return found
 
 
 def run(bundle: AnyStudent, reader: AnyReader, folder: Path, *, as_json: bool) -> int:

@@ -17,7 +17,7 @@ from ecgvision.deploy.files import expand
 from ecgvision.deploy.ingest import open_pages
 from ecgvision.deploy.limits import Limits
 from ecgvision.deploy.serve.pool import Workers
-from ecgvision.deploy.serve.problems import STATUS, Problem, told
+from ecgvision.deploy.serve.problems import STATUS, Problem, as_json
 from ecgvision.deploy.serve.settings import ServeSettings
 from ecgvision.deploy.serve.work import Answer
 from tests.deploy import hostile_files
@@ -36,7 +36,7 @@ def decode(data: bytes, limits: Limits) -> Answer:
             assert image.ndim == 3
             assert image.dtype == np.uint8
     except EcgVisionError as error:
-        return Answer(STATUS[told(error)["code"]], str(error).encode())
+        return Answer(STATUS[as_json(error)["code"]], str(error).encode())
     return Answer(200, b"")
 
 

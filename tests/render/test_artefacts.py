@@ -233,8 +233,8 @@ def test_fields_of_light_leave_neutral_light_alone() -> None:
     """A tint or light of next to no strength is a gain of next to one."""
     for name, artefact in ARTEFACTS.items():
         if artefact.stage in ("tint", "light"):
-            lot = Draw(np.random.default_rng(0), 1e-6, 100.0)
-            gains = artefact.make((121, 163), lot)
+            drawn = Draw(np.random.default_rng(0), 1e-6, 100.0)
+            gains = artefact.make((121, 163), drawn)
             assert gains.shape == (*coarse((121, 163)), 3), name
             np.testing.assert_allclose(gains, 1, atol=1e-4)
 

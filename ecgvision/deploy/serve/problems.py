@@ -60,7 +60,7 @@ def code_of(error: EcgVisionError) -> str:
     return "damaged_file"
 
 
-def told(error: EcgVisionError) -> dict[str, Any]:
+def as_json(error: EcgVisionError) -> dict[str, Any]:
     """Return an error of a file as plain JSON values; the file's name is left out."""
     message = error.what if error.value is None else f"{error.what} (got {error.value!r})"
     return {"code": code_of(error), "message": message, "remedy": error.remedy}

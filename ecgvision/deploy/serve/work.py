@@ -33,7 +33,7 @@ from ecgvision.deploy.open_bundle import AnyReader, AnyStudent, open_bundle, ope
 from ecgvision.deploy.predict import predict_picture
 from ecgvision.deploy.predict_signal import look, predict_digitised
 from ecgvision.deploy.serve.flat_page import shown_page
-from ecgvision.deploy.serve.problems import STATUS, told
+from ecgvision.deploy.serve.problems import STATUS, as_json
 from ecgvision.deploy.serve.waveform_pdf import waveform_pdf
 from ecgvision.deploy.signal_bundle import SignalBundle
 from ecgvision.records.writing import record_contents
@@ -191,7 +191,7 @@ def _labels(
             assert isinstance(student, Bundle)  # the others need a reader
             _, probabilities, decisions = look(student, page)
     except EcgVisionError as error:
-        return {"error": told(error)}
+        return {"error": as_json(error)}
     return more | {
         "probabilities": dict(zip(student.codes, probabilities.tolist(), strict=True)),
         "positive": [c for c, yes in zip(student.codes, decisions.tolist(), strict=True) if yes],
@@ -213,7 +213,7 @@ def _answer(
     try:
         document = open_document(data, UPLOAD, limits)
     except EcgVisionError as error:
-        problem = told(error)
+        problem = as_json(error)
         return Answer(STATUS[problem["code"]], _json({"error": problem}), [problem["code"]])
     for number in range(len(document)):
         place = {"page_number": number + 1}
@@ -222,7 +222,7 @@ def _answer(
             results.append(place | full)
             summary.append(short)
         except EcgVisionError as error:
-            problem = told(error)
+            problem = as_json(error)
             codes.append(problem["code"])
             results.append(place | {"error": problem})
             summary.append({"error": problem["code"]})

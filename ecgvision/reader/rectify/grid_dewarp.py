@@ -57,10 +57,10 @@ and patterns mistaken for one up to .03."""
 REFINED = 2
 """Number of refinements by phase; our default: the second changes the scale by .01 % or less."""
 
-AGREED, SCALE_PENALTY, TOLD = 0.45, 3.5, 0.01
+AGREED, SCALE_PENALTY, EXPLAINED = 0.45, 3.5, 0.01
 """Conditions for a visible grid; our defaults. The share of answers that agree after the fit must
 exceed `AGREED` plus `SCALE_PENALTY` times the relative difference to the given scale. The mean
-variance that lines explain beyond `FAINT` must exceed `TOLD`. Pages without a grid
+variance that lines explain beyond `FAINT` must exceed `EXPLAINED`. Pages without a grid
 reach an agreement of .4, and grids mistaken for another scale .65."""
 
 RIDGE = (0.0, 0.0, 2e-4, 2e-4, 2e-4, 1e-3, 1e-3, 1e-3, 1e-3)
@@ -105,7 +105,7 @@ def find_sheet(image: Tensor, time_scale: Tensor, seconds: float) -> Sheet:
         dark = _darkness(image)
         fields = [_search(dark, speed * seconds / (SQUARE_MM * time_scale.float() * width))
                   for speed in SPEEDS]  # fmt: skip
-        a, b = (field.told for field in fields)
+        a, b = (field.explained for field in fields)
         field = Field(*(torch.where((a >= b).reshape(-1, *[1] * (x.ndim - 1)), x, y)
                         for x, y in zip(*fields, strict=True)))  # fmt: skip
         shares, _ = _agree(field.slopes, field.wanted, field.weight, BLOCKS)
@@ -114,7 +114,7 @@ def find_sheet(image: Tensor, time_scale: Tensor, seconds: float) -> Sheet:
             more, agreed = _agree(slopes, wanted, weight, PHASES)
             shares = shares + more
         far = (shares[:, 0, 0] - 1).abs()
-        seen = (field.told > TOLD) & (agreed > AGREED + SCALE_PENALTY * far)
+        seen = (field.explained > EXPLAINED) & (agreed > AGREED + SCALE_PENALTY * far)
         table = torch.where(seen[:, None, None, None], polynomial(shares), as_it_is)
     return Sheet(table, seen, height / width)
 
@@ -127,14 +127,14 @@ class Field(NamedTuple):
         slopes: (1, 1, terms, M), slopes of the polynomial's terms at each of M measurements.
         wanted: (B, 2, M), measured slope of the sheet's coordinate across, and down.
         weight: (B, 2, M).
-        told: (B,), mean share of a block's variance that lines explain beyond `FAINT`.
+        explained: (B,), mean share of a block's variance that lines explain beyond `FAINT`.
     """
 
     frequency: Tensor
     slopes: Tensor
     wanted: Tensor
     weight: Tensor
-    told: Tensor
+    explained: Tensor
 
 
 def _darkness(image: Tensor) -> Tensor:
@@ -170,8 +170,8 @@ def _search(dark: Tensor, frequency: Tensor) -> Field:
         phase = (turns * aslant[:, None])[:, None, None]
         real = phase.cos() @ cos - phase.sin() @ sin
         imaginary = phase.sin() @ cos + phase.cos() @ sin
-        told = (repeats * frequency * FINEST < 1)[:, None, None, None, None]
-        power = power + torch.where(told, real.square() + imaginary.square(), 0.0)
+        resolved = (repeats * frequency * FINEST < 1)[:, None, None, None, None]
+        power = power + torch.where(resolved, real.square() + imaginary.square(), 0.0)
     power = power * (2 / BLOCK) ** 2 / blocks.square().sum((3, 4)).clamp(min=1e-3)[..., None, None]
     most = power.amax((3, 4))
     best = (SHARP * power / most.clamp(min=1e-9)[..., None, None]).flatten(3).softmax(3)
@@ -202,14 +202,14 @@ def _phases(dark: Tensor, table: Tensor, frequency: Tensor) -> tuple[Tensor, Ten
         waves = torch.stack([phase.cos(), phase.sin()], dim=2) * dark[:, None, None]
         seen = F.conv2d(waves.flatten(0, 2)[:, None], window, stride=HOP)[:, 0]
         seen = seen.unflatten(0, waves.shape[:3])  # (B, 2, cosine and sine, rows, columns)
-        told = repeats * frequency[:, None, None]
+        cycles = repeats * frequency[:, None, None]
         for dim, by in ((4, 0), (3, 1)):  # to the right, and down
             count = seen.shape[dim] - 1
             (c, s), (next_c, next_s) = (seen.narrow(dim, k, count).unbind(2) for k in (0, 1))
             same, more = (c * next_c + s * next_s).flatten(2), (s * next_c - c * next_s).flatten(2)
             size = (same.square() + more.square()).sqrt() * repeats**2
-            wanted.append(torch.atan2(more, same) / (2 * math.pi * HOP * told))
-            weight.append(torch.where(told * FINEST < 1, size, 0.0))
+            wanted.append(torch.atan2(more, same) / (2 * math.pi * HOP * cycles))
+            weight.append(torch.where(cycles * FINEST < 1, size, 0.0))
             ends = [terms[by].narrow(dim - 2, k, count) for k in (0, 1)]
             slopes.append((0.5 * (ends[0] + ends[1])).flatten(1))
     return torch.cat(slopes, 1)[None, None], torch.cat(wanted, 2), torch.cat(weight, 2)

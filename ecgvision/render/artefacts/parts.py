@@ -73,8 +73,8 @@ class Artefact:
         what: short description, for lists.
         stage: `sheet` draws on the paper; `tint` returns gains (h, w, 3) on the paper; `shape`
             returns a `Shape`; `light` returns gains on the image; `picture` returns another image.
-        make: the function of that stage: of (image, lot) for `sheet` and `picture`, which may
-            modify the given image, and of (size, lot) for the others. No transform mirrors.
+        make: the function of that stage: of (image, draw) for `sheet` and `picture`, which may
+            modify the given image, and of (size, draw) for the others. No transform mirrors.
         size_changes: whether the image may have another size than the page.
     """
 

@@ -75,7 +75,7 @@ def apply(
             continue
         picture, mask, moved = _pass(picture, mask, drawn)
         warp = warp.then(moved)
-        applied += [(name, lot.strength) for name, lot in drawn]
+        applied += [(name, draw.strength) for name, draw in drawn]
     return Picture(
         picture.copy() if picture is image else picture,
         None if mask is None else mask.copy(),
@@ -162,17 +162,17 @@ def _pass(
 ) -> tuple[Image, NDArray[np.uint8] | None, Warp]:
     """Apply one pass: sheet and tints, one map for all shapes, light, picture."""
     given = image
-    todo = [(ARTEFACTS[name], lot) for name, lot in drawn]
+    todo = [(ARTEFACTS[name], draw) for name, draw in drawn]
     sheets = list(_of("sheet", todo))
     if sheets:
         image = image.copy()
-        for artefact, lot in sheets:
-            artefact.make(image, lot)
+        for artefact, draw in sheets:
+            artefact.make(image, draw)
     size = _size(image)
-    gains = [artefact.make(size, lot) for artefact, lot in _of("tint", todo)]
+    gains = [artefact.make(size, draw) for artefact, draw in _of("tint", todo)]
     warp, backdrop = Warp(size, size), None
-    for artefact, lot in _of("shape", todo):
-        shape = artefact.make(warp.size, lot)
+    for artefact, draw in _of("shape", todo):
+        shape = artefact.make(warp.size, draw)
         warp = warp.then(Warp(warp.size, shape.size or warp.size, shape.steps))
         backdrop = shape.backdrop or backdrop
         if shape.tint is not None:
@@ -180,17 +180,17 @@ def _pass(
     image = _shone(image, gains)
     if not warp.still:
         image, mask = _bend(image, mask, warp, backdrop)
-    image = _shone(image, [a.make(_size(image), lot) for a, lot in _of("light", todo)])
+    image = _shone(image, [a.make(_size(image), draw) for a, draw in _of("light", todo)])
     faults = list(_of("picture", todo))
     if faults and image is given:
         image = image.copy()
-    for artefact, lot in faults:
-        image = artefact.make(image, lot)
+    for artefact, draw in faults:
+        image = artefact.make(image, draw)
     return image, mask, warp
 
 
 def _of(stage: str, todo: list[tuple[Artefact, Draw]]) -> Iterator[tuple[Artefact, Draw]]:
-    return ((artefact, lot) for artefact, lot in todo if artefact.stage == stage)
+    return ((artefact, draw) for artefact, draw in todo if artefact.stage == stage)
 
 
 def _shone(image: Image, gains: list[Field]) -> Image:

@@ -20,24 +20,24 @@ THEMES = (
 """Colours of a viewer's window, title bar and text: light, dark, and blue."""
 
 
-def crop(size: Size, lot: Draw) -> Shape:
+def crop(size: Size, draw: Draw) -> Shape:
     """Cut off up to 6 per cent of the page at each edge.
 
     Our default: this removes margins and sometimes a lead name. The image becomes smaller.
     """
     height, width = size
-    lost = lot.rng.random(4) * 0.06 * lot.strength * np.array([width, height, width, height])
+    lost = draw.rng.random(4) * 0.06 * draw.strength * np.array([width, height, width, height])
     return _without(size, lost)
 
 
-def cut(size: Size, lot: Draw) -> Shape:
+def cut(size: Size, draw: Draw) -> Shape:
     """Cut off one side of the page, up to 60 per cent of it.
 
     Our default: this imitates a misaligned copier or a torn page. The image becomes smaller.
     """
-    side = int(lot.rng.integers(4))
+    side = int(draw.rng.integers(4))
     lost = np.zeros(4)
-    lost[side] = size[1 - side % 2] * lot.between(0.2, 0.6) * lot.strength
+    lost[side] = size[1 - side % 2] * draw.between(0.2, 0.6) * draw.strength
     return _without(size, lost)
 
 
@@ -50,15 +50,15 @@ def _without(size: Size, lost: NDArray[np.float64]) -> Shape:
     return Shape((Projective(matrix),), size=smaller)
 
 
-def screenshot(size: Size, lot: Draw) -> Shape:
+def screenshot(size: Size, draw: Draw) -> Shape:
     """Show the page in the window of a viewer, at 75 per cent or more of its size."""
     height, width = size
-    scale = 1 - lot.strength * lot.between(0.06, 0.25)
-    bar = (1 - scale) * height * lot.between(0.3, 0.6)  # height of the title bar and tools
-    left = (1 - scale) * width * lot.between(0.3, 0.7)
-    top = bar + ((1 - scale) * height - bar) * lot.between(0.1, 0.9)
+    scale = 1 - draw.strength * draw.between(0.06, 0.25)
+    bar = (1 - scale) * height * draw.between(0.3, 0.6)  # height of the title bar and tools
+    left = (1 - scale) * width * draw.between(0.3, 0.7)
+    top = bar + ((1 - scale) * height - bar) * draw.between(0.1, 0.9)
     matrix = np.array([[scale, 0.0, left], [0.0, scale, top], [0.0, 0.0, 1.0]])
-    theme = THEMES[int(lot.rng.integers(len(THEMES)))]
+    theme = THEMES[int(draw.rng.integers(len(THEMES)))]
     return Shape((Projective(matrix),), backdrop=partial(_window, round(bar), theme))
 
 
@@ -83,10 +83,10 @@ def _window(bar: int, theme: tuple[tuple[int, int, int], ...], size: Size) -> Im
     return out
 
 
-def downscale(image: Image, lot: Draw) -> Image:
+def downscale(image: Image, draw: Draw) -> Image:
     """Store at up to two and a half times lower resolution and enlarge again."""
     height, width = image.shape[:2]
-    factor = 1 + 1.5 * lot.strength
+    factor = 1 + 1.5 * draw.strength
     small = max(1, round(width / factor)), max(1, round(height / factor))
     less = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(less, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)

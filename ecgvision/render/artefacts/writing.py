@@ -61,47 +61,47 @@ def turned(cover: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
     return np.asarray(cv2.warpAffine(cover, matrix, (wide, high)), np.uint8)
 
 
-def handwriting(image: Image, lot: Draw) -> None:
+def handwriting(image: Image, draw: Draw) -> None:
     """Draw one to four pen notes, some underlined or circled."""
     height, width = image.shape[:2]
-    pen = PENS[int(lot.rng.integers(len(PENS)))]
-    for _ in range(1 + round(3 * lot.strength * lot.rng.random())):
-        text = NOTES[int(lot.rng.integers(len(NOTES)))]
-        high = HEIGHTS_MM[int(lot.rng.integers(len(HEIGHTS_MM)))]  # few heights: text is cached
-        pixels = max(4, round(lot.mm(high)))
-        cover = written(text, pixels, bool(lot.rng.random() < 0.6))
-        cover = _flourish(cover, lot)
-        cover = turned(cover, lot.between(-8, 8))
-        cover = np.asarray(cv2.convertScaleAbs(cover, alpha=_press(lot)), np.uint8)
-        lay(image, cover, *_place((height, width), cover.shape, lot), pen)
+    pen = PENS[int(draw.rng.integers(len(PENS)))]
+    for _ in range(1 + round(3 * draw.strength * draw.rng.random())):
+        text = NOTES[int(draw.rng.integers(len(NOTES)))]
+        high = HEIGHTS_MM[int(draw.rng.integers(len(HEIGHTS_MM)))]  # few heights: text is cached
+        pixels = max(4, round(draw.mm(high)))
+        cover = written(text, pixels, bool(draw.rng.random() < 0.6))
+        cover = _flourish(cover, draw)
+        cover = turned(cover, draw.between(-8, 8))
+        cover = np.asarray(cv2.convertScaleAbs(cover, alpha=_press(draw)), np.uint8)
+        lay(image, cover, *_place((height, width), cover.shape, draw), pen)
 
 
-def _press(lot: Draw) -> float:
+def _press(draw: Draw) -> float:
     """Return how dark the ink is, in (0, 1]."""
-    return min(1.0, 0.35 + lot.strength) * min(1.0, 4 * lot.strength)
+    return min(1.0, 0.35 + draw.strength) * min(1.0, 4 * draw.strength)
 
 
-def _place(size: tuple[int, int], part: tuple[int, ...], lot: Draw) -> tuple[int, int]:
+def _place(size: tuple[int, int], part: tuple[int, ...], draw: Draw) -> tuple[int, int]:
     """Return the top left of a part; two of three in the upper or lower margin, as most notes."""
     height, width = size
-    x = lot.rng.random() * max(0, width - part[1])
-    where = lot.rng.random()
+    x = draw.rng.random() * max(0, width - part[1])
+    where = draw.rng.random()
     band = 0.12 * where / 0.4 if where < 0.4 else 0.9 + (where - 0.4) if where < 0.65 else None
-    y = (lot.rng.random() if band is None else band) * max(0, height - part[0])
+    y = (draw.rng.random() if band is None else band) * max(0, height - part[0])
     return min(round(y), max(0, height - part[0])), round(x)
 
 
-def _flourish(cover: NDArray[np.uint8], lot: Draw) -> NDArray[np.uint8]:
+def _flourish(cover: NDArray[np.uint8], draw: Draw) -> NDArray[np.uint8]:
     """Underline or circle a note, or leave it unchanged."""
     h, w = cover.shape
     room = max(3, round(0.3 * h), round(0.15 * w))
     canvas = np.zeros((h + 2 * room, w + 2 * room), np.uint8)
     canvas[room : room + h, room : room + w] = cover
-    thick = max(1, round(lot.mm(0.5)))
-    kind = lot.rng.random()
+    thick = max(1, round(draw.mm(0.5)))
+    kind = draw.rng.random()
     if kind < 0.3:
         t = np.linspace(0, 1, 24)
-        y = room + 1.15 * h + (lot.rng.normal(0, 0.03) + 0.04 * np.sin(5 * t)) * h
+        y = room + 1.15 * h + (draw.rng.normal(0, 0.03) + 0.04 * np.sin(5 * t)) * h
         line = np.stack([room / 2 + t * (w + room), y], axis=-1)
     elif kind < 0.5:
         t = np.linspace(0, 2 * np.pi * 1.06, 48)
@@ -115,40 +115,40 @@ def _flourish(cover: NDArray[np.uint8], lot: Draw) -> NDArray[np.uint8]:
     return canvas
 
 
-def stamp(image: Image, lot: Draw) -> None:
+def stamp(image: Image, draw: Draw) -> None:
     """Draw a rubber stamp, framed or round, with uneven ink."""
     height, width = image.shape[:2]
-    word = WORDS[int(lot.rng.integers(len(WORDS)))]
+    word = WORDS[int(draw.rng.integers(len(WORDS)))]
     number, year, month, day = (
-        int(v) for v in lot.rng.integers((100, 1995, 1, 1), (10_000, 2026, 13, 29))
+        int(v) for v in draw.rng.integers((100, 1995, 1, 1), (10_000, 2026, 13, 29))
     )
-    first = written(word, max(5, round(lot.mm(11.0))), True)
-    second = written(f"{day:02d}.{month:02d}.{year} / {number}", max(4, round(lot.mm(7.0))), True)
-    cover = _round(first, second, lot) if lot.rng.random() < 0.4 else _framed(first, second, lot)
-    pad = 0.75 + 0.35 * clouds(lot.rng, cover.shape, (6, 9))
-    pad -= 0.25 * (lot.rng.random(cover.shape, dtype=np.float32) < 0.15)
-    share = np.clip(pad, 0.05, 1) * np.float32(min(1.0, 1.5 * lot.strength))
+    first = written(word, max(5, round(draw.mm(11.0))), True)
+    second = written(f"{day:02d}.{month:02d}.{year} / {number}", max(4, round(draw.mm(7.0))), True)
+    cover = _round(first, second, draw) if draw.rng.random() < 0.4 else _framed(first, second, draw)
+    pad = 0.75 + 0.35 * clouds(draw.rng, cover.shape, (6, 9))
+    pad -= 0.25 * (draw.rng.random(cover.shape, dtype=np.float32) < 0.15)
+    share = np.clip(pad, 0.05, 1) * np.float32(min(1.0, 1.5 * draw.strength))
     cover = (cover * share).astype(np.uint8)
-    cover = turned(cover, lot.between(-25, 25))
+    cover = turned(cover, draw.between(-25, 25))
     lay(
         image,
         cover,
-        round(lot.rng.random() * max(0, height - cover.shape[0])),
-        round(lot.rng.random() * max(0, width - cover.shape[1])),
-        PADS[int(lot.rng.integers(len(PADS)))],
+        round(draw.rng.random() * max(0, height - cover.shape[0])),
+        round(draw.rng.random() * max(0, width - cover.shape[1])),
+        PADS[int(draw.rng.integers(len(PADS)))],
     )
 
 
-def _framed(first: NDArray[np.uint8], second: NDArray[np.uint8], lot: Draw) -> NDArray[np.uint8]:
-    room, thick = max(2, round(lot.mm(2.5))), max(1, round(lot.mm(0.8)))
+def _framed(first: NDArray[np.uint8], second: NDArray[np.uint8], draw: Draw) -> NDArray[np.uint8]:
+    room, thick = max(2, round(draw.mm(2.5))), max(1, round(draw.mm(0.8)))
     cover = _stack(first, second, room)
     h, w = cover.shape
     cv2.rectangle(cover, (thick, thick), (w - 1 - thick, h - 1 - thick), 255, thick, cv2.LINE_AA)
     return cover
 
 
-def _round(first: NDArray[np.uint8], second: NDArray[np.uint8], lot: Draw) -> NDArray[np.uint8]:
-    room, thick = max(2, round(lot.mm(2.5))), max(1, round(lot.mm(0.8)))
+def _round(first: NDArray[np.uint8], second: NDArray[np.uint8], draw: Draw) -> NDArray[np.uint8]:
+    room, thick = max(2, round(draw.mm(2.5))), max(1, round(draw.mm(0.8)))
     text = _stack(first, second, room)
     side = max(text.shape) + 2 * room
     cover = np.zeros((side, side), np.uint8)
