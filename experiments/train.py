@@ -25,6 +25,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.errors import ConfigError
+from ecgvision.core.processors import threads_beside_loaders
 from ecgvision.core.run_folder import BEST
 from experiments.trainer_settings import keeps_nothing, lightning_arguments
 from experiments.wandb_log import BestSoFar, wandb_logger
@@ -184,6 +185,15 @@ def make_trainer(
                           value=asked) from error  # fmt: skip
 
 
+def _share_cores(trainer: L.Trainer, data: L.LightningDataModule) -> None:
+    """Leave cores to the loader processes that draw pages, where the network needs them, too."""
+    busy = getattr(data, "draws_pages", False) and getattr(data, "num_workers", 0)
+    if busy and trainer.strategy.root_device.type == "cpu":
+        threads = threads_beside_loaders(trainer.num_devices)
+        if threads is not None:
+            torch.set_num_threads(threads)
+
+
 def fit(
     config: Mapping[str, Any], task: L.LightningModule, data: L.LightningDataModule,
     folder: Path, run_id: str, monitor: Monitor,
@@ -191,6 +201,7 @@ def fit(
     """Train, taking up an unfinished run at its last checkpoint, unless training has ended before.
     Returns the trainer."""
     trainer = make_trainer(config, folder, run_id, monitor)
+    _share_cores(trainer, data)
     last, fitted = folder / LAST, folder / FITTED
     if fitted.is_file():
         return trainer

@@ -91,6 +91,21 @@ def loader_workers(given: Any, devices: Any = 1) -> int:
     return given
 
 
+def threads_beside_loaders(devices: Any = 1) -> int | None:
+    """Return the number of threads that a network trained on the CPU takes while pages are drawn.
+
+    Our default is half of the process's cores, as with all of them the loaders and the network wait
+    for each other: on two cores VizECGNet's step takes 1.25 times as long. None where
+    OMP_NUM_THREADS states a number.
+
+    Args:
+        devices: `trainer.devices`.
+    """
+    if "OMP_NUM_THREADS" in os.environ:
+        return None
+    return max(1, usable_cores() // _processes(devices) // 2)
+
+
 def _processes(devices: Any) -> int:
     if isinstance(devices, (list, tuple)):
         return max(1, len(devices))

@@ -36,9 +36,11 @@ class EcgDataModule(L.LightningDataModule):
 
     Attributes:
         needs_labels: whether a split without any positive is refused.
+        draws_pages: whether the loader processes draw pages, which keeps them busy.
     """
 
     needs_labels = True
+    draws_pages = False
 
     def __init__(self, cohort: Cohort, *, batch_size: int, num_workers: int, seed: int) -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -36,7 +36,7 @@ class Sheet(Protocol):
     def image(self, window: NDArray[np.float32], rate: float, seed: int) -> NDArray[np.uint8]:
         """Return the (h, w, 3) uint8 RGB page of a window (12, T) in mV."""
 
-    def leads(self) -> list[PrintedLead]:
+    def leads(self) -> Sequence[PrintedLead]:
         """Return where the page prints its leads."""
 
 
@@ -67,7 +67,7 @@ class _Blank:
     def image(self, window: NDArray[np.float32], rate: float, seed: int) -> NDArray[np.uint8]:
         return draw(window, rate, self.page, self.style, seed=seed, points=False).image
 
-    def leads(self) -> list[PrintedLead]:
+    def leads(self) -> Sequence[PrintedLead]:
         return printed_leads(self.page)
 
 
@@ -112,7 +112,7 @@ class _Stored:
     def image(self, window: NDArray[np.float32], rate: float, seed: int) -> NDArray[np.uint8]:
         return self.pages.page(self.row, self.layout)
 
-    def leads(self) -> list[PrintedLead]:
+    def leads(self) -> Sequence[PrintedLead]:
         return stored_leads(self._geometry)
 
 

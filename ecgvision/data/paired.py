@@ -217,6 +217,7 @@ class PairedDataModule(EcgDataModule):
         super().__init__(cohort, **loader)
         self.settings = settings
         self.augment = augment
+        self.draws_pages = bool(settings.images)
         self.source: OnTheFly | FromFolders = OnTheFly(settings)
         if folders:
             hashes = [store.hash for store in cohort.stores]

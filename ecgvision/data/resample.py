@@ -7,6 +7,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ecgvision.core.errors import ConfigError
@@ -39,11 +40,11 @@ def _polyphase(signal: NDArray[np.floating], up: int, down: int) -> NDArray[np.f
     out = np.empty((len(signal), length), signal.dtype)
     for phase in range(min(up, length)):  # every `up`-th result meets the same taps
         first, offset = divmod(phase * down, up)
-        part = np.zeros_like(out[:, phase::up])
-        for i in range(-half + (offset + half) % up, half + 1, up):
-            start = reach + first + (offset - i) // up
-            part += taps[half + i] * x[:, start::down][:, : part.shape[1]]
-        out[:, phase::up] = part
+        skipped = (offset + half) % up
+        met = taps[skipped::up][::-1]
+        start = reach + first + (offset + half - skipped) // up - len(met) + 1
+        part = out[:, phase::up]
+        part[:] = sliding_window_view(x, len(met), axis=1)[:, start::down][:, : part.shape[1]] @ met
     return out
 
 

@@ -33,6 +33,10 @@ WIDTH_MM = 250.0
 FINER = 2
 """Pictures are sampled so many times finer than the network's input, and then averaged."""
 
+BLUR_FROM, BLUR_SIGMA = 1.25, 0.75
+"""How many times finer than needed a picture may be without a blur, and the blur's sigma in pixels
+for each time more; our defaults, by which a record's pages at 75 to 300 dpi look most alike."""
+
 ZERO_POINTS = 33
 """Points of a 0 mV line; our default: bends of a page are longer than a thirtieth of it."""
 
@@ -84,26 +88,32 @@ class PrintedLead:
                     for line in (self.zero, self.up))  # fmt: skip
         return zero, up
 
-    def room(self, others: Sequence[PrintedLead]) -> tuple[float, float]:
-        """Return how many mV below and above 0 mV the nearest rows lie; infinite without any."""
-        middle = len(self.zero) // 2
-        along = self.zero[-1] - self.zero[0]
-        up = self.up[middle]
-        below, above = -np.inf, np.inf
-        for other in others:
-            way = other.zero - self.zero[middle]
-            mv = (way @ up / (up @ up))[np.abs(way @ along) < along @ along / 2]
-            below = max(below, float(mv[mv < -SAME_ROW_MV].max(initial=-np.inf)))
-            above = min(above, float(mv[mv > SAME_ROW_MV].min(initial=np.inf)))
-        return below, above
-
     def moved(self, warp: Warp) -> PrintedLead:
         """Return the lead on the image that `warp` leads to."""
         zero, top = warp(self.zero), warp(self.zero + self.up)
         return PrintedLead(self.lead, self.start, self.stop, zero, top - zero)
 
 
-def printed_leads(page: Page) -> list[PrintedLead]:
+def rooms(leads: Sequence[PrintedLead]) -> list[tuple[float, float]]:
+    """Return how many mV below and above its 0 mV each lead's nearest rows lie; else infinite."""
+    if not leads:
+        return []
+    points = np.concatenate([lead.zero for lead in leads])
+    owner = np.repeat(np.arange(len(leads)), [len(lead.zero) for lead in leads])
+    found = []
+    for number, lead in enumerate(leads):
+        middle = len(lead.zero) // 2
+        along, up = lead.zero[-1] - lead.zero[0], lead.up[middle]
+        way = points - lead.zero[middle]
+        beside = (np.abs(way @ along) < along @ along / 2) & (owner != number)
+        mv = (way @ up / (up @ up))[beside]
+        found.append((float(mv[mv < -SAME_ROW_MV].max(initial=-np.inf)),
+                      float(mv[mv > SAME_ROW_MV].min(initial=np.inf))))  # fmt: skip
+    return found
+
+
+@lru_cache(maxsize=64)  # six layouts at six resolutions need 36
+def printed_leads(page: Page) -> tuple[PrintedLead, ...]:
     """Return where a page prints its leads, in its pixels."""
     found = []
     for cell in page.cells:
@@ -111,7 +121,7 @@ def printed_leads(page: Page) -> list[PrintedLead]:
         zero, top = (np.stack(page.to_pixel(cell, seconds, np.full(ZERO_POINTS, mv)), axis=-1)
                      for mv in (0.0, 1.0))  # fmt: skip
         found.append(PrintedLead(cell.lead, cell.start, cell.stop, zero, top - zero))
-    return found
+    return tuple(found)
 
 
 def stored_leads(geometry: Mapping[str, Any]) -> list[PrintedLead]:
@@ -216,6 +226,7 @@ def standard_page(
     image, scale = _reduced(image, leads, across)
     place = np.full((height * FINER, width * FINER, 2), OUTSIDE, np.float32)
     half = height * FINER / page.bands / 2
+    room = dict(zip(leads, rooms(leads), strict=True))
     for cell in page.cells:
         lead = _best(leads, cell)
         wrong = Misread() if errors is None else errors[cell.lead]
@@ -231,7 +242,7 @@ def standard_page(
         np.multiply((up * scale).astype(np.float32), mv.astype(np.float32)[:, None, None], block)
         block += (centre * scale - 0.5).astype(np.float32)
         block[:, (own < lead.start) | (own >= lead.stop)] = OUTSIDE
-        below, above = lead.room(leads)
+        below, above = room[lead]
         block[(mv < NEIGHBOUR * below) | (mv > NEIGHBOUR * above)] = OUTSIDE
     fine = cv2.remap(
         image, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT,
@@ -242,17 +253,23 @@ def standard_page(
 
 def _reduced(
     image: NDArray[np.uint8], leads: Sequence[PrintedLead], across: float
-) -> tuple[NDArray[np.uint8], tuple[float, float]]:
-    """Return the picture at `across` pixels per second if it is finer, and its scale (x, y)."""
-    if not leads:
-        return image, (1.0, 1.0)
-    ratio = across / float(np.median([lead.px_per_second for lead in leads]))
+) -> tuple[NDArray[np.uint8], float]:
+    """Return the picture without detail finer than `across` pixels per second, and its scale.
+
+    It is reduced by a whole number and what is left is blurred, as OpenCV averages over blocks of
+    whole pixels many times faster than over parts of them.
+    """
+    fineness = float(np.median([lead.px_per_second for lead in leads])) / across if leads else 1.0
     height, width = image.shape[:2]
-    new = (max(1, round(width * ratio)), max(1, round(height * ratio)))
-    if ratio >= 1:
-        return image, (1.0, 1.0)
-    small = np.asarray(cv2.resize(image, new, interpolation=cv2.INTER_AREA), np.uint8)
-    return small, (new[0] / width, new[1] / height)
+    times = min(max(1, int(fineness)), height, width)
+    if times > 1:
+        new = (width // times, height // times)
+        blocks = image[: new[1] * times, : new[0] * times]
+        image = np.asarray(cv2.resize(blocks, new, interpolation=cv2.INTER_AREA), np.uint8)
+    if (left := fineness / times) > BLUR_FROM:
+        sigma = BLUR_SIGMA * (left - 1)
+        image = np.asarray(cv2.GaussianBlur(image, (3, 3), sigma), np.uint8)
+    return image, 1 / times
 
 
 def _span(page: Page, cell: Cell) -> tuple[tuple[int, int], float]:

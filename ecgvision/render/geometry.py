@@ -23,7 +23,7 @@ OUTLINE_POINTS = 33  # per side of a moved box: our bends are longer than a thir
 BASELINE_POINTS = 33  # points of a moved 0 mV line, for the same reason
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)  # six layouts at six resolutions need 36
 def _placed(
     page: Page, length: int, rate: float
 ) -> tuple[NDArray[np.float64], list[int], list[tuple[int, slice, float, float]]]:

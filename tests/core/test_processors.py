@@ -9,7 +9,12 @@ import pytest
 
 from ecgvision.core import processors
 from ecgvision.core.errors import ConfigError
-from ecgvision.core.processors import MAX_WORKERS, loader_workers, usable_cores
+from ecgvision.core.processors import (
+    MAX_WORKERS,
+    loader_workers,
+    threads_beside_loaders,
+    usable_cores,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -92,3 +97,13 @@ def test_the_configuration_asks_for_them(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(processors, "usable_cores", lambda: 6)
     for words, expected in (([], 6), (["trainer.devices=2"], 3), (["data.num_workers=0"], 0)):
         assert loader_arguments(configure(["+exp=signal", *words]))["num_workers"] == expected
+
+
+@pytest.mark.parametrize(("devices", "expected"), [(1, 4), (2, 2), ([0, 1, 2], 1), (8, 1)])
+def test_a_network_beside_busy_loaders_takes_half_the_cores(
+    devices: object, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert threads_beside_loaders(devices) == expected
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert threads_beside_loaders(devices) is None

@@ -126,12 +126,13 @@ def signal_of(seed: int) -> NDArray[np.float32]:
     return (rng.uniform(-0.6, 0.6, (12, 1)) * spike).astype(np.float32)
 
 
-def test_all_layouts_of_a_record_look_alike() -> None:
+@pytest.mark.parametrize("dpi", [75, 100, 150, 200])
+def test_all_layouts_of_a_record_look_alike(dpi: int) -> None:
     """Where all rows have room, standard pages of two layouts differ by their lead names alone."""
     paper = get_paper("kit")
     pages = []
     for layout in ("3x4+II", "6x2+II"):
-        page = paper.page(layout, dpi=200)
+        page = paper.page(layout, dpi=dpi)
         image = draw(signal_of(1), 500.0, page, paper.style, seed=0, points=False).image
         pages.append(standard_page(image, printed_leads(page), SIZE).max(-1).astype(float))
     one, other = (255 - p for p in pages)

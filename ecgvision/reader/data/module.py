@@ -60,6 +60,7 @@ class ReadingDataModule(EcgDataModule):
     """
 
     needs_labels = False
+    draws_pages = True
 
     def __init__(
         self, cohort: Cohort, settings: PageSettings, *, pages: dict[str, int],
