@@ -13,7 +13,7 @@ from ecgvision import __version__
 from ecgvision.core.arguments import GAIN, OUT_RATE, RESOLUTION, SPEED, THREADS
 from ecgvision.core.command import command
 from ecgvision.core.errors import ConfigError
-from ecgvision.shipped import NAME, STUDENT_NAME, resolve_bundle
+from ecgvision.shipped import IMAGE_STUDENT_NAME, MODELS, NAME, STUDENT_NAME, resolve_bundle
 
 
 @command()
@@ -95,18 +95,23 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
         help="name the findings of pages and records",
         description="Predict the labels of pages (PNG, JPEG, BMP, TIFF, WebP; PDF, DICOM and HEIC "
         "with the extra `files`), one answer a page, or of records (WFDB, CSV, npy, DICOM "
-        "waveforms). The package's student is a network of signals: the package's "
-        "page reader reads a picture, and the network sees the leads that were read with "
-        "confidence. A picture of which too little can be read is refused. A star marks each "
+        "waveforms). The package's page reader reads a picture, and the leads that were read with "
+        "confidence go to one of the package's two students: a network of signals, or an image "
+        "student that sees them as they are printed. A picture of which too little can be read is "
+        "refused. A star marks each "
         "label whose probability reaches its threshold, which was fitted on validation records.",
         epilog="Examples: ecgvision predict photo.jpg scans/; ecgvision predict record.hea; "
+        "ecgvision predict --model direct photo.jpg; "
         "ecgvision predict --bundle runs/vizecg/RUN/bundle page.png --json",
     )
     parser.add_argument("files", nargs="+", metavar="FILE",
                         help="files of pages, folders of such, or records")  # fmt: skip
-    parser.add_argument("--bundle", default=STUDENT_NAME, metavar="DIR",
-                        help="folder of the bundle of a run (default: %(default)s, the package's "
-                        "student)")  # fmt: skip
+    student = parser.add_mutually_exclusive_group()
+    student.add_argument("--model", choices=MODELS, default="waveform",
+                         help="student of the package: `waveform`, a network of signals, or "
+                         "`direct`, an image student (default: %(default)s)")  # fmt: skip
+    student.add_argument("--bundle", metavar="DIR",
+                         help="folder of the bundle of a run, in place of --model")  # fmt: skip
     parser.add_argument(
         "--check",
         action="store_true",
@@ -229,7 +234,7 @@ def _add_info(commands: argparse._SubParsersAction) -> None:
         "--bundle",
         metavar="DIR",
         help=f"folder of a bundle to verify and show; {NAME}: the package's reader; "
-        f"{STUDENT_NAME}: its student",
+        f"{STUDENT_NAME}, {IMAGE_STUDENT_NAME}: its students",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=_info)
@@ -241,7 +246,7 @@ def _predict(args: argparse.Namespace) -> int:
     from ecgvision.deploy.predict_signal import reader_for
     from ecgvision.records.option_names import COMMAND
 
-    bundle = open_student(resolve_bundle(args.bundle), threads=args.threads,
+    bundle = open_student(resolve_bundle(args.bundle or MODELS[args.model]), threads=args.threads,
                           label_hash=args.expect_labels)  # fmt: skip
     reader = reader_for(bundle, args.files, check=args.check, threads=args.threads)
     return predict_files.run(

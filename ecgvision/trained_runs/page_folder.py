@@ -26,7 +26,7 @@ from ecgvision.reader.judge.real_pages import (
     read_truth,
     summarise,
 )
-from ecgvision.shipped import NAME, STUDENT_NAME, resolve_bundle
+from ecgvision.shipped import MODELS, NAME, STUDENT_NAME, resolve_bundle
 from ecgvision.trained_runs import page_labels
 
 COLUMNS = (
@@ -43,7 +43,7 @@ def bundle_of(run: str) -> Path:
     Raises:
         BundleError: if there is none.
     """
-    if run in (NAME, STUDENT_NAME):
+    if run in (NAME, *MODELS.values()):
         return resolve_bundle(run)
     inside = Path(run) / "bundle"
     found = inside if inside.is_dir() else Path(run)

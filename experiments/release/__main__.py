@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ecgvision.core.command import command
-from ecgvision.shipped import READER, STUDENT
+from ecgvision.shipped import READER
 from experiments.release import reader, student
 
 KINDS = {
     "reader": ("a run of +exp=read: bundle, and weights that other runs start from", READER),
-    "student": ("a run of +exp=signal: the network by which `ecgvision predict` answers", STUDENT),
+    "student": (
+        "a run of +exp=signal, or of +exp=vizecg on standard pages: what `ecgvision predict` "
+        "answers by",
+        None,
+    ),
 }
 
 
@@ -25,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         one = kinds.add_parser(kind, help=text, description=f"Release {text}.")
         one.add_argument("run", type=Path, help="run directory")
         one.add_argument("--out", type=Path, default=folder,
-                         help="folder to write (default: %(default)s)")  # fmt: skip
+                         help="folder to write (default: in the package)")  # fmt: skip
         one.add_argument("--note", default="",
                          help="where the records are from, under which licence")  # fmt: skip
     args = parser.parse_args(argv)
