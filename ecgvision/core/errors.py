@@ -88,7 +88,7 @@ class LimitError(ImageError):
 
 
 class UnreadablePageError(ImageError):
-    """A picture without damage, of which no ECG can be read."""
+    """An undamaged picture on which no ECG can be read."""
 
 
 class BundleError(EcgVisionError):

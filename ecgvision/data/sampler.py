@@ -34,7 +34,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.epoch = epoch
 
     def resume(self, epoch: int, records: int) -> None:
-        """Go on in an epoch, of which this process has had the first records; later ones are whole.
+        """Go on within an epoch after its first records; later epochs are complete.
 
         The length stays that of a whole epoch.
         """

@@ -1,6 +1,6 @@
 """What supports an answer of a network of signals: the change of each logit when a part is hidden.
 
-The network has learned from records of which parts are hidden, so a hidden part is nothing new to
+The network was trained on partly hidden records, so a hidden part is nothing new to
 it, unlike a part that is blanked in a picture (Zeiler and Fergus 2014, section 4.2, of pictures).
 Base install only.
 """

@@ -30,8 +30,8 @@ from ecgvision.shipped import NAME, resolve_bundle
 RECORD_SUFFIXES = (".hea", ".dat", ".mat", ".csv", ".npy")
 
 LEAST_CONFIDENCE = 0.3
-"""Confidence of a lead below which the network does not see it; our default: a lead of which the
-reader expects less than a third to be right tells more about the reader than about the heart."""
+"""Confidence of a lead below which the network does not see it; our default: a lead that
+the reader expects to be less than a third right says more about the reader than about the heart."""
 
 LEAST_LEADS = 6
 """Leads, of those that the network uses, of which at least a second must be seen, or all if it uses

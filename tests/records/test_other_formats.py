@@ -1,4 +1,4 @@
-"""Files of other formats are refused by the format's name, told by suffix or by their first bytes."""
+"""Files of other formats are refused by the format's name, recognised by suffix or by their first bytes."""
 
 from __future__ import annotations
 

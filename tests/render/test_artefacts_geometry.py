@@ -1,4 +1,4 @@
-"""Where things are after a journey: points, boxes and masks move with the picture."""
+"""Where things are after several artefacts: points, boxes and masks move with the picture."""
 
 from __future__ import annotations
 

@@ -127,8 +127,8 @@ def test_a_place_that_cannot_be_written_is_named(record, tmp_path) -> None:
 def test_an_artefact_with_its_geometry_and_mask(record, tmp_path, capsys) -> None:
     out, geometry, mask = tmp_path / "p.png", tmp_path / "p.json", tmp_path / "m.png"
     words = [record, "--rate", 250, "--out", out, "--json", geometry, "--mask", mask, "--dpi", 80]
-    journey = ["--artefact", "perspective", "--strength", 0.7, "--seed", 3]
-    assert run(*words, *journey) == 0
+    pipeline = ["--artefact", "perspective", "--strength", 0.7, "--seed", 3]
+    assert run(*words, *pipeline) == 0
     found = json.loads(geometry.read_text())
     assert found["artefact"] == {
         "preset": "perspective",

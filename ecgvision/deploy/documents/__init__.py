@@ -1,4 +1,4 @@
-"""Files of one or more pages, told by their first bytes, each page decoded when it is asked for.
+"""Files of one or more pages, recognised by their first bytes; a page is decoded when asked for.
 
 | kind | pages | needs |
 |---|---|---|

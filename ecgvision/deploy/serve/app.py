@@ -233,7 +233,7 @@ def _add_errors(app: FastAPI, metrics: Metrics) -> None:
         began = time.monotonic()
         try:
             found = await go_on(request)
-        except Exception as error:  # a fault of the program: told by its kind, without its text
+        except Exception as error:  # a fault of the program: named by its kind, without its text
             audit_line = f"internal error {type(error).__name__} in request {request.state.id}"
             print(audit_line, flush=True)
             found = reply(request, Problem("internal_error", "a fault of the server"))

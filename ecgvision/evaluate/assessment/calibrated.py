@@ -11,7 +11,7 @@ from ecgvision.evaluate.metrics import calibration
 from ecgvision.evaluate.metrics.recalibration import intercepts, slopes_and_intercepts
 
 FIT_DRAWS = 200
-"""Draws of the intervals of slope and intercept, each of which is a fit (our default)."""
+"""Bootstrap draws for slope and intercept; each draw is a fit (our default)."""
 
 EDGE = 1e-12
 """Probabilities nearer to 0 or 1 than this count as this near, so that their logits are finite."""

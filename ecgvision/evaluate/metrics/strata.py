@@ -23,7 +23,7 @@ FEWEST = 5
 Our default: resampled among themselves, fewer would hardly vary and feign certainty."""
 
 TRIES = 100
-"""Draws of which the first that lacks nothing is taken."""
+"""Number of draws tried; the first that lacks nothing is taken."""
 
 
 @dataclass(frozen=True)

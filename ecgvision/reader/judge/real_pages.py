@@ -1,4 +1,4 @@
-"""How well pictures are read of which a person has written down where each lead is printed.
+"""Scores of a reader on pictures where a person has marked each printed lead.
 
 A folder of pictures has a table `places.jsonl`, one picture a line:
 

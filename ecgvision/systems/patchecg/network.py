@@ -210,7 +210,7 @@ class PatchECG(TokenNetwork):
             raise DataError(
                 f"no sample of batch row {empty[0]} is observed",
                 value=empty,
-                remedy="Leave out records of which the layout shows nothing",
+                remedy="Leave out records that the layout shows nothing of",
             )
         if broken := _rows((observed & ~value.isfinite()).flatten(1).any(1)):
             raise DataError(

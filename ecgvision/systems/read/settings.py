@@ -16,9 +16,9 @@ class Data(PageData):
     )  # fmt: skip
     scale: float = setting(0.3, help="share of them at another gain and speed than their paper's",
                            at_least=0, below=1)  # fmt: skip
-    cut: float = setting(0.0, help="share of them of which a side is lost", at_least=0, below=1)
+    cut: float = setting(0.0, help="share of them that have lost a side", at_least=0, below=1)
     unreadable: float = setting(
-        0.07, help="share of them turned over or none at all, of which nothing is to be read",
+        0.07, help="share of them turned over or no pages at all, where nothing is to be read",
         at_least=0, below=1,
     )  # fmt: skip
     pages_per_epoch: int = setting(
