@@ -64,6 +64,14 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
 
         recalibration.add_arguments(recalibrate)
         recalibrate.set_defaults(run=recalibration.run)
+    export = commands.add_parser(
+        "export", help="write a run's bundle to a folder, also on int8 (needs the train extra)"
+    )
+    if words[:1] == ["export"]:
+        import ecgvision.trained_runs.export as exporting
+
+        exporting.add_arguments(export)
+        export.set_defaults(run=exporting.run)
     explain = commands.add_parser(
         "explain", help="draw what a signal network decided by (needs the train extra)"
     )
