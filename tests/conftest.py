@@ -29,8 +29,10 @@ READ = ("+exp=read", "data=store", "data.num_workers=0", "data.small=true",
         "data.style=kit", f"data.signal_rate={READ_RATE}")  # fmt: skip
 
 
-settings.register_profile("tests", deadline=None)  # a busy machine is no failure
-settings.load_profile("tests")
+for _profile, _examples in (("tests", 15), ("thorough", 200)):
+    # without a deadline, as a busy machine is no failure
+    settings.register_profile(_profile, deadline=None, max_examples=_examples)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tests"))
 
 TESTS = Path(__file__).parent
 

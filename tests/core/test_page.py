@@ -30,7 +30,6 @@ pages = st.builds(
 ).filter(lambda page: page is not None)
 
 
-@settings(deadline=None, max_examples=200)
 @given(page=pages, pick=st.randoms(), share=st.floats(0, 0.999), level=st.floats(-0.45, 0.45))
 def test_a_pixel_leads_back_to_its_lead_time_and_voltage(page, pick, share, level) -> None:
     cell = pick.choice(page.cells)

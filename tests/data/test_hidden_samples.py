@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.core.layouts import RANDOM_LAYOUTS, any_layout, get_layout, pick_layout
@@ -80,7 +80,6 @@ def altered(signal: np.ndarray, seen: np.ndarray, seed: int) -> np.ndarray:
     return np.where(seen, signal, other)
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     kind=st.sampled_from(["patches", "crops", "pages"]), own=st.sampled_from(RATES),
     rate=st.sampled_from(NETWORK), name=st.sampled_from([*RANDOM_LAYOUTS, "random", "any"]),
@@ -106,7 +105,6 @@ def test_what_a_layout_hides_has_no_influence(tiny_store, kind, own, rate, name,
         assert (expected & ~got & ~missing).sum() == 0
 
 
-@settings(deadline=None, max_examples=25)
 @given(
     mode=st.sampled_from(["blocks", "layouts", "both"]), own=st.sampled_from(RATES),
     noise=st.sampled_from([0.0, 0.1]), normalise=st.sampled_from(["none", "record"]),

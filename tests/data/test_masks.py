@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.core.errors import ConfigError
@@ -45,7 +45,6 @@ def tokens(seen: np.ndarray, length: int = 64) -> tuple[int, int]:
     return some, whole
 
 
-@settings(deadline=None, max_examples=50)
 @given(
     st.integers(0, 2**31), st.integers(1, 12), st.integers(1, 300),
     st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=4),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.core.errors import ImageError
 from ecgvision.data.network_input import to_network
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(32, 96), st.integers(32, 96))
 def test_aspect_is_kept_and_the_rest_is_paper(h, w, height, width):
     out = to_network(np.zeros((h, w, 3), np.uint8), (height, width))

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from ecgvision.core.errors import ConfigError, DataError, LayoutError
@@ -109,7 +108,6 @@ def test_tokens_of_a_layout_are_the_paper_s(tiny_store, name):
     assert (int(observed.any(-1).sum()), int(observed.all(-1).sum())) == TOKENS[name]
 
 
-@hypothesis_settings(deadline=None, max_examples=50)
 @given(st.data())
 def test_patches_are_the_samples_in_their_places(data):
     length = data.draw(st.integers(1, 200))
@@ -126,7 +124,6 @@ def test_patches_are_the_samples_in_their_places(data):
     assert settings.patches == got.shape[1]
 
 
-@hypothesis_settings(deadline=None, max_examples=25)
 @given(st.integers(1, 1000), st.integers(1, 1000), st.sampled_from(RANDOM_LAYOUTS))
 def test_items_hold_the_observed_samples_and_zeros(tiny_store, patch, stride, layout):
     stride = min(stride, patch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import resample_poly
 
@@ -12,7 +12,6 @@ from ecgvision.core.errors import ConfigError
 from ecgvision.data.resample import fit_length, resample
 
 
-@settings(deadline=None, max_examples=30)
 @given(
     st.sampled_from([(500, 100), (100, 500), (250, 100), (500, 250), (257, 100)]), st.floats(0.5, 8)
 )
@@ -55,7 +54,6 @@ def test_fit_length_pads_with_missing():
     assert np.isnan(out[:, 3:]).all()
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(2, 700), st.integers(0, 2**31))
 def test_the_filter_is_scipys(up, down, count, seed):
     signal = np.random.default_rng(seed).normal(size=(2, count * up)) + 3  # whole numbers of steps

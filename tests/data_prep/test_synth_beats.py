@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data_prep.synthetic import dipole
@@ -89,7 +89,6 @@ def test_projection_is_dowers():
     np.testing.assert_allclose(seen[LEAD_INDEX["III"]], [0.235 - 0.632, 1.066 + 0.235, -0.191])
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     st.floats(0.1, 0.9),
     st.floats(0.004, 0.05),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -33,7 +33,6 @@ def fill(table: AnswerTable, files: dict[str, int]) -> list[str]:
     return left
 
 
-@settings(max_examples=40, deadline=None)
 @given(cut=st.floats(0, 1), names=st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
                                            min_size=1, max_size=6, unique=True))  # fmt: skip
 def test_a_table_cut_anywhere_is_finished_with_the_same_rows(

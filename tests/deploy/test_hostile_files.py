@@ -123,7 +123,7 @@ KINDS = [kind for kind in hostile_files.whole() if "pdf" not in kind]
 """Those without a process of their own, of which many can be tried."""
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(kind=st.sampled_from(KINDS), data=st.data())
 def test_any_change_of_bytes_gives_a_page_or_a_typed_refusal(
     kind: str, data: st.DataObject

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.core.errors import ImageError
@@ -30,7 +30,6 @@ def stepped(row: int, column: int, height: float, size: int) -> np.ndarray:
     return image.clip(0, 255).astype(np.uint8)
 
 
-@settings(deadline=None, max_examples=60)
 @given(data=st.data())
 def test_a_step_from_any_block_is_found_at_its_row(data: st.DataObject) -> None:
     size = data.draw(st.sampled_from([8, 16]))

@@ -137,7 +137,7 @@ def test_a_file_cut_at_any_byte_is_refused(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", small())
 @given(data=st.data())
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=50)
 def test_a_changed_byte_never_crashes_or_prints(
     tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject
 ) -> None:
@@ -247,7 +247,7 @@ def test_sizes_that_are_none_are_refused_before_decoding(
 
 
 @given(start=st.sampled_from([b"BM", b"II*\0", b"MM\0*", b"RIFF\x40\0\0\0WEBP", b"RIFF\x40\0\0\0WEBPVP8X"]), rest=st.binary(max_size=300))  # fmt: skip
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=50)
 def test_random_bytes_after_a_magic_are_refused(
     tmp_path_factory: pytest.TempPathFactory, start: bytes, rest: bytes
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.core.errors import ConfigError, DataError
@@ -20,7 +20,6 @@ def batches(seed: int, sizes: list[int]) -> list[torch.Tensor]:
     return found
 
 
-@settings(deadline=None, max_examples=20)
 @given(st.integers(0, 2**31), st.lists(st.integers(1, 5), min_size=1, max_size=4))
 def test_estimates_equal_numpy(seed, sizes):
     parts = batches(seed, sizes)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.core.ecg import LEADS
@@ -34,7 +34,6 @@ def table(columns: dict[str, np.ndarray], separator: str, decimal: str, *, quote
     return "\n".join(lines) + "\n"
 
 
-@settings(deadline=None, max_examples=80)
 @given(
     separator=st.sampled_from([",", ";", "\t", "|"]),
     decimal=st.sampled_from([".", ","]),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.core.ecg import LEADS
@@ -33,7 +33,6 @@ def pulse(rows: int, height: float, before: float, wide: float, after: float) ->
     return np.tile(np.concatenate(parts), (rows, 1))
 
 
-@settings(deadline=None, max_examples=80)
 @given(
     start=st.sampled_from(["", "zeros", "held", "pulse", "zeros pulse"]),
     stop=st.sampled_from(["", "zeros", "held", "pulse", "pulse zeros"]),

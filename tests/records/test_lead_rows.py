@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.core.ecg import LEADS
@@ -21,7 +21,6 @@ ECG = ecg_mv()
 LIMBS = LEADS[:6]
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     order=st.permutations(LEADS),
     kept=st.integers(1, 12),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.core.ecg import LEADS
@@ -41,7 +41,6 @@ def write(
     return folder / f"{name}.hea"
 
 
-@settings(deadline=None, max_examples=30)
 @given(
     order=st.permutations(range(12)),
     gain=st.sampled_from(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data_prep.chunks import Reading, pack_items
@@ -65,7 +65,6 @@ def test_windows_are_slices(form, limit, tmp_path, monkeypatch):
     assert (part.signal.shape, part.notes) == ((12, 200), record.notes)
 
 
-@settings(deadline=None, max_examples=30)
 @given(start=st.floats(0, 11.9), seconds=st.floats(0.05, 20))
 def test_seconds_of_a_record(start, seconds):
     with tempfile.TemporaryDirectory() as folder:

@@ -10,7 +10,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.core.errors import ConfigError
@@ -186,7 +186,6 @@ def test_faults_of_the_picture_keep_flat_paper_about_as_it_is(name) -> None:
     assert abs(out.mean() - 180) < 30
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     name=st.sampled_from(NAMES),
     seed=st.integers(0, 2**63),

@@ -7,7 +7,7 @@ import json
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -61,7 +61,6 @@ def errors(cover: np.ndarray, moved: np.ndarray) -> np.ndarray:
     return found[np.isfinite(found)]
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     name=st.sampled_from([*SHAPES, "scan", "photo", "crumpled", "hard"]),
     seed=st.integers(0, 10_000),
@@ -106,7 +105,6 @@ def test_the_picture_shows_every_dot_of_a_shape(name) -> None:
         assert np.quantile(found, 0.9) < 0.35  # a crease may shade half of a dot
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     name=st.sampled_from([*SHAPES, *PRESETS]),
     seed=st.integers(0, 10_000),

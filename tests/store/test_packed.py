@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.core.errors import StoreError
@@ -43,7 +43,6 @@ def store(tmp_path) -> Path:
     return tmp_path / "s"
 
 
-@settings(deadline=None, max_examples=25)
 @given(
     st.lists(
         st.tuples(st.integers(0, 9), st.integers(1, 60), st.sampled_from([0.0, 0.3, 1.0]), st.booleans()),

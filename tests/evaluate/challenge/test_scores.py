@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, fbeta_score
 
@@ -135,7 +135,6 @@ def test_cases_by_hand():
 @given(
     seed=st.integers(0, 10_000), records=st.integers(1, 25), rate=st.sampled_from([0.02, 0.2, 0.6])
 )
-@settings(max_examples=25, deadline=None)
 def test_the_metric_equals_a_plain_loop(name, seed, records, rate):
     c = CHALLENGES[name]
     y, o = made(name, seed, records, rate)

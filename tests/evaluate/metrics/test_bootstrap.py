@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
@@ -43,7 +43,6 @@ def resamples(draw):
     return score, y, called, weights
 
 
-@settings(deadline=None, max_examples=200)
 @given(resamples())
 def test_equals_scikit_learn_on_resampled_rows(case):
     score, y, called, weights = case

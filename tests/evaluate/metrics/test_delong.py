@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import roc_auc_score
@@ -39,7 +39,6 @@ def by_loops(s, y, patients):
     return theta, s10 / m + s01 / n + 2 * s11 / (m * n)
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 12))
 def test_equals_the_formulae(seed, levels):
     rng = np.random.default_rng(seed)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.metrics import f1_score, log_loss
@@ -15,7 +15,6 @@ from ecgvision.evaluate.metrics import operating_points as O
 from ecgvision.evaluate.metrics.policies import MAX_F1
 
 
-@settings(deadline=None, max_examples=150)
 @given(st.lists(st.tuples(st.integers(0, 12), st.booleans()), min_size=2, max_size=40))
 def test_threshold_has_the_best_f1_there_is(rows):
     p = np.array([level / 12 for level, _ in rows])

@@ -12,7 +12,6 @@ from ecgvision.core.errors import ConfigError
 from ecgvision.nn.losses.distillation import bernoulli_kl
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**31), st.floats(0.5, 8))
 def test_equals_torch_distributions(seed, temperature):
     generator = torch.Generator().manual_seed(seed)
@@ -24,7 +23,6 @@ def test_equals_torch_distributions(seed, temperature):
     torch.testing.assert_close(ours.double(), temperature**2 * expected, rtol=1e-3, atol=1e-5)
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**31), st.integers(1, 6), st.integers(1, 9))
 def test_sum_is_the_published_sum_of_element_means(seed, batch, labels):
     """nn.KLDivLoss's own mean over (B, 2) pairs of probabilities, label after label."""

@@ -6,14 +6,13 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.core.errors import ConfigError, DataError
 from ecgvision.nn.losses.features import FeatureDistillation
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(2, 6), st.integers(0, 2**31))
 def test_equals_plain_loops(batch, ours, theirs, seed):
     torch.manual_seed(seed)

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 from torchvision.ops import sigmoid_focal_loss
@@ -31,7 +31,6 @@ def example(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     return logits, torch.randint(0, 2, (4, 3), generator=generator)
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 2**31), st.floats(0.1, 4), st.floats(0, 5))
 def test_equals_the_plain_loop(seed, alpha, gamma):
     logits, target = example(seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
@@ -13,7 +13,6 @@ from ecgvision.core.errors import DataError
 from ecgvision.nn.training.auroc import MacroAUROC, macro_auroc
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 2**31), st.integers(3, 60))
 def test_equals_scikit_learn_with_ties(seed, n):
     rng = np.random.default_rng(seed)

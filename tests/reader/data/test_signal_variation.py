@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.core.errors import ConfigError
@@ -31,7 +31,6 @@ def laws(x: np.ndarray) -> float:
         i + iii - ii, avr + (i + ii) / 2, avl - (i - iii) / 2, avf - (ii + iii) / 2))  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**32), recombine=st.sampled_from([0.0, 1.0]), length=st.integers(2, 900)
 )

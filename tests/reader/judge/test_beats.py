@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.core.errors import DataError
@@ -29,7 +29,6 @@ def test_waves_are_where_they_were_put(height: float) -> None:
     np.testing.assert_allclose(find_waves(spikes(BEATS, height), RATE) / RATE, BEATS, atol=0.002)
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     share=st.floats(0.3, 1.5), late=st.lists(st.integers(-20, 20), min_size=5, max_size=5),
     side=st.sampled_from([-1.0, 1.0]),

@@ -110,7 +110,6 @@ def challenge_by_hand(x: np.ndarray, y: np.ndarray, rate: float, *, official: bo
     return 10 * math.log10(signal / noise) * len(pairs) / wanted
 
 
-@settings(max_examples=20, deadline=None)
 @given(late=st.integers(-60, 60), up=st.floats(-0.5, 0.5), seed=st.integers(0, 999),
        missing=st.integers(0, 200), unprinted=st.integers(0, 150))  # fmt: skip
 def test_both_rules_are_those_of_plain_loops(late, up, seed, missing, unprinted) -> None:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.core.errors import DataError
@@ -40,7 +40,6 @@ def powers_by_hand(x: np.ndarray, y: np.ndarray, rate: float) -> tuple[float, fl
     return float(sum(v * v for v in x)), float(noise)
 
 
-@settings(max_examples=25, deadline=None)
 @given(late=st.integers(-30, 30), up=st.floats(-0.5, 0.5), seed=st.integers(0, 999),
        missing=st.integers(0, 120), unprinted=st.integers(0, 150))  # fmt: skip
 def test_powers_are_those_of_plain_loops(late, up, seed, missing, unprinted) -> None:

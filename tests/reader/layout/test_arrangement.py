@@ -64,7 +64,6 @@ def test_every_layout_is_known_by_its_names(name: str, place: str) -> None:
     assert all(s.probability > 0.8 for s in found.segments)
 
 
-@settings(max_examples=30, deadline=None)
 @given(name=st.sampled_from(TWELVE), place=st.sampled_from(PLACES), seed=st.integers(0, 2**16),
        fault=st.sampled_from(["none", "missing", "misread", "smudged", "scribble"]))  # fmt: skip
 def test_one_fault_of_the_names_changes_nothing(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.core.layouts import get_layout
@@ -37,7 +37,6 @@ def edges_of(rows: Sequence[Sequence[float]]) -> Edges:
     return Edges(start, end)
 
 
-@settings(max_examples=25, deadline=None)
 @given(count=st.integers(1, 6), left=st.floats(8, 25), total=st.floats(190, 270),
        off=st.tuples(st.floats(-5, 5), st.floats(-8, 8)))  # fmt: skip
 def test_columns_are_where_leads_change(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.core.ecg import LEADS
@@ -21,7 +21,6 @@ def with_row(maps: PageMaps, y: float, left: int, right: int, wide: float = 1.0)
     maps.offset[near, left:right] = (y - middles[near])[:, None]
 
 
-@settings(max_examples=25, deadline=None)
 @given(first=st.floats(10, 20), steps=st.lists(st.floats(12, 30), min_size=1, max_size=5),
        left=st.integers(0, 40), length=st.integers(30, 200))  # fmt: skip
 def test_rows_are_found_where_they_are(
@@ -58,7 +57,6 @@ def test_a_row_needs_more_than_half_a_chance() -> None:
     assert len(find_rows(maps)) == 1
 
 
-@settings(max_examples=20, deadline=None)
 @given(x=st.floats(3, 76), y=st.floats(3, 56), kind=st.integers(0, len(MARKS) - 1))
 def test_a_mark_lies_at_the_centre_of_its_cells(x: float, y: float, kind: int) -> None:
     maps = blank_maps((60, 80))

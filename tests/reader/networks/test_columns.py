@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.reader.networks.columns import PARTS, snap_to_columns
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     columns=st.sampled_from([1, 2, 3, 4, 6, 12]), length=st.sampled_from([240, 1000]),
     data=st.data(),

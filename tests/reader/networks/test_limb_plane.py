@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.core.limb_leads import LIMB_FROM_I_II
@@ -23,7 +23,6 @@ def leads(seed: int, noise: float) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.tensor(true), torch.tensor(read)
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.sets(st.integers(0, 5), min_size=3))
 def test_it_is_the_weighted_fit_of_two_leads(seed: int, shown: set[int]) -> None:
     _, read = leads(seed, 0.05)

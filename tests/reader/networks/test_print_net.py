@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.reader.data.marks import NAMES, NO_MARK, PULSES
@@ -59,7 +59,6 @@ def test_a_cell_sees_as_far_as_it_says() -> None:
         assert abs((seen[-1] + seen[0]).item() / 2 - (12 * 8 + 4)) <= 4  # about its middle
 
 
-@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 9), st.floats(0.05, 0.95))
 def test_the_last_name_is_carried(seed: int, columns: int, most: float) -> None:
     """Cell by cell: a name stands here, or none does and what was said to the left goes on."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.reader.rectify.least_squares import cramer, least_squares, solve
 
 
-@settings(max_examples=30, deadline=None)
 @given(size=st.integers(1, 9), seed=st.integers(0, 2**16))
 def test_solve_against_numpy(size: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -22,7 +21,6 @@ def test_solve_against_numpy(size: int, seed: int) -> None:
     np.testing.assert_allclose(found, wanted, rtol=1e-7, atol=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
 @given(size=st.integers(1, 9), seed=st.integers(0, 2**16))
 def test_cramers_rule_against_numpy(size: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -55,7 +53,6 @@ def test_what_nothing_is_known_of_is_0() -> None:
     torch.testing.assert_close(found, torch.tensor([[2.0, 0.0, 0.5], [0.0, 0.0, 0.0]]).double())
 
 
-@settings(max_examples=30, deadline=None)
 @given(terms=st.integers(1, 5), seed=st.integers(0, 2**16))
 def test_least_squares_against_numpy(terms: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

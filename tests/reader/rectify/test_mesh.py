@@ -18,7 +18,6 @@ def affine_mesh(rows: int, columns: int, matrix: np.ndarray, shift: np.ndarray) 
     return Mesh(mm @ matrix.T + shift, np.ones((rows, columns), bool))
 
 
-@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**16))
 def test_a_point_of_the_paper_is_where_the_map_puts_it(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -134,7 +134,6 @@ def test_pages_are_measured_each_by_itself(tiny_store) -> None:
         torch.testing.assert_close(both.table[i], alone.table[0], atol=1e-5, rtol=0)
 
 
-@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**16))
 def test_there_and_back_and_up(seed: int) -> None:
     g = torch.Generator().manual_seed(seed)

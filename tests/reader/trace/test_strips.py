@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.reader.layout.rows import Row
@@ -17,7 +17,6 @@ def bell(y: np.ndarray, width: float) -> np.ndarray:
     return (-0.5 * ((np.arange(HEIGHT)[:, None] + 0.5 - y) / width) ** 2).astype(np.float32)
 
 
-@settings(max_examples=25, deadline=None)
 @given(y=st.lists(st.floats(15, HEIGHT - 15), min_size=1, max_size=8), width=st.floats(0.6, 1.6))
 def test_a_height_is_found_to_a_fraction_of_a_pixel(y: list[float], width: float) -> None:
     mean, spread = heights(bell(np.array(y), width))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
@@ -49,7 +49,6 @@ def by_hand(row, labels, kind, k, seed, step):
     return [allowed[i] for i in again], few, none
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_equals_plain_loops(data):
     n, labels = data.draw(st.integers(2, 12)), data.draw(st.integers(1, 4))

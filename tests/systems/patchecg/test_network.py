@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -100,7 +100,6 @@ def test_missing_tokens_can_be_left_out(encoder, uniform):
     torch.testing.assert_close(logits(model, value, observed), alone, rtol=1e-5, atol=1e-5)
 
 
-@settings(deadline=None, max_examples=25)
 @given(st.integers(0, 2**31), st.integers(1, 9), st.sampled_from(VARIANTS))
 def test_packed_equals_padded(seed, rows, variant):
     encoder, s3, uniform = variant

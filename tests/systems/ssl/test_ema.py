@@ -8,7 +8,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lightly.models.utils import update_momentum
 from lightly.utils.scheduler import cosine_schedule
@@ -33,7 +33,6 @@ def change(module: nn.Module, seed: int) -> None:
                 tensor += 1
 
 
-@settings(deadline=None, max_examples=20)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=4))
 def test_updates_are_exact(momenta):
     net = student()

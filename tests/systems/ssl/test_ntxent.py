@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lightly.loss.negative_cosine_similarity import NegativeCosineSimilarity
 from lightly.loss.ntx_ent_loss import NTXentLoss
@@ -30,7 +30,6 @@ def pair(seed: int, batch: int = 4, size: int = 6) -> torch.Tensor:
     return torch.randn(2, batch, size, generator=torch.Generator().manual_seed(seed))
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**31), st.integers(2, 6), st.floats(0.05, 2))
 def test_ntxent_equals_the_plain_loop(seed, batch, temperature):
     first, second = pair(seed, batch)

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import stft
 
@@ -15,7 +15,6 @@ from ecgvision.core.errors import ConfigError, DataError
 from ecgvision.systems.ssl.spectrogram import Spectrogram
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.integers(2, 80), st.integers(0, 300), st.floats(20, 1000), st.data())
 def test_equals_scipy(segment, more, rate, data):
     overlap = data.draw(st.none() | st.integers(0, segment - 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.reader.data.flat.wear import BENDS_MM, bend, smooth_field, wear
@@ -17,7 +17,6 @@ def cross(x: float, y: float) -> np.ndarray:
     return np.repeat((255 - 250 * spot).astype(np.uint8)[..., None], 3, axis=2)
 
 
-@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**16), x=st.floats(25, 135), y=st.floats(25, 95))
 def test_points_move_with_the_print(seed: int, x: float, y: float) -> None:
     image, points = cross(x, y), np.array([[x, y], [np.nan, y], [x, np.nan]])
@@ -31,7 +30,6 @@ def test_points_move_with_the_print(seed: int, x: float, y: float) -> None:
     assert np.abs(moved[0] - [x, y]).max() < 5 * max(BENDS_MM) * 8
 
 
-@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**16), px_per_mm=st.sampled_from([4.0, 6.0]))
 def test_wear_moves_nothing_and_is_determined_by_its_seed(seed: int, px_per_mm: float) -> None:
     rng = np.random.default_rng(seed)

@@ -37,7 +37,6 @@ def test_with_everything_off_a_view_is_the_page():
     assert torch.equal(views, pages().expand(6, 3, 3, 48, 64))
 
 
-@settings(deadline=None, max_examples=20)
 @given(st.integers(0, 2**31))
 def test_a_crop_is_numpys_interpolation(seed):
     rng = np.random.default_rng(seed)

@@ -14,7 +14,6 @@ from ecgvision.systems.ssl.views.signals import SpectrogramViews, TimeViews
 CPU = torch.device("cpu")
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 2**31), st.integers(2, 90))
 def test_places(seed, length):
     draws = Draws(seed, CPU)
@@ -53,7 +52,6 @@ def test_time_views(seed, length):
     torch.testing.assert_close(TimeViews()(signal, seed), loud, atol=1e-6, rtol=1e-5)
 
 
-@settings(deadline=None, max_examples=25)
 @given(st.integers(0, 2**31), st.integers(1, 40), st.integers(0, 3))
 def test_spectrogram_views(seed, frames, frequencies):
     whole = torch.rand(3, 4, 5, frames, generator=torch.Generator().manual_seed(seed)) + 1
@@ -100,7 +98,6 @@ def test_a_choice_has_its_size_and_prefers_no_place():
     assert draws.chosen(0, torch.zeros(2, 3, dtype=torch.int64)).shape == (2, 3, 0)
 
 
-@settings(deadline=None, max_examples=25)
 @given(st.integers(0, 2**31), st.integers(1, 40))
 def test_a_choice_is_of_the_smallest_lots(seed, count):
     """As a stable sort of the lots gives it, which is what other devices must come to."""

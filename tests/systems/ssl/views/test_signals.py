@@ -31,7 +31,6 @@ def spectra(batch: int = 4) -> torch.Tensor:
 # --- time ---------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 2**31), st.integers(2, 90), st.floats(0, 1))
 def test_a_stretched_crop_is_numpys_interpolation(seed, length, share):
     shares = torch.full((2, 3), share)
@@ -138,7 +137,6 @@ def test_what_was_not_observed_counts_as_0():
 # --- spectrogram --------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**31))
 def test_a_spectrogram_crop_stands_in_the_middle_of_zeros(seed):
     given_ = spectra()
