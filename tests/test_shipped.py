@@ -18,13 +18,15 @@ from ecgvision.core.errors import ConfigError
 from ecgvision.core.layouts import get_layout
 from ecgvision.core.page import Page
 from ecgvision.data.resample import resample
+from ecgvision.data.standard_page import printed_leads, standard_page
+from ecgvision.deploy.bundle import Bundle
 from ecgvision.deploy.card_file import MODEL
 from ecgvision.deploy.signal_bundle import SignalBundle
 from ecgvision.nn.checkpoints import load_weights, weights_hash
 from ecgvision.reader.judge.snr import challenge_snr
 from ecgvision.records.reading import read_record
 from ecgvision.render.draw import draw
-from ecgvision.shipped import NAME, PAGE_READER, READER, STUDENT
+from ecgvision.shipped import IMAGE_STUDENT, NAME, PAGE_READER, READER, STUDENT
 from ecgvision.store.packed import Store
 from ecgvision.systems.read.system import make_reader
 
@@ -86,12 +88,32 @@ def test_where_a_run_is_asked_for_its_name_will_do() -> None:
         adopt_reader(wrong)
 
 
-def test_the_student_is_small_and_as_its_card_says() -> None:
-    card = (STUDENT / "CARD.md").read_text(encoding="utf-8")
-    assert hashlib.sha256((STUDENT / MODEL).read_bytes()).hexdigest() in card
-    both = [f for folder in (STUDENT, PAGE_READER) for f in folder.rglob("*") if f.is_file()]
-    assert sum(f.stat().st_size for f in both) < 15e6
+@pytest.mark.parametrize("student", [STUDENT, IMAGE_STUDENT])
+def test_a_student_is_small_and_as_its_card_says(student: Path) -> None:
+    card = (student / "CARD.md").read_text(encoding="utf-8")
+    assert hashlib.sha256((student / MODEL).read_bytes()).hexdigest() in card
+    folders = (STUDENT, IMAGE_STUDENT, PAGE_READER)
+    files = [f for folder in folders for f in folder.rglob("*") if f.is_file()]
+    assert sum(f.stat().st_size for f in files) < 15e6
     assert "CC BY 4.0" in card
+
+
+def test_the_image_student_answers_a_picture_as_the_standard_page_that_was_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, _, page = drawn(tmp_path, dpi=150)
+    assert main(["predict", "--model", "direct", str(tmp_path / "page.png"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["results"][0]
+    bundle = Bundle.open(IMAGE_STUDENT)
+    picture = np.asarray(Image.open(tmp_path / "page.png").convert("RGB"))
+    shown = standard_page(picture, printed_leads(page), bundle.image_size)
+    wanted = bundle.run(shown.transpose(2, 0, 1)[None])[1][0]
+    found = [told["probabilities"][code] for code in bundle.codes]
+    np.testing.assert_allclose(found, wanted, atol=0.15)
+    record = tmp_path / "record"
+    assert main(["digitize", str(tmp_path / "page.png"), "--out", str(record)]) == 0
+    assert main(["predict", "--model", "direct", str(record)]) == 2
+    assert "looks at pictures" in capsys.readouterr().err
 
 
 def test_a_picture_is_answered_as_its_signal_without_naming_a_bundle(

@@ -67,7 +67,7 @@ def quantise(model: bytes, pages: NDArray[np.uint8]) -> bytes:
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.calibrate import CalibrationDataReader
 
-    class Pages(CalibrationDataReader):  # type: ignore[misc]  # without types
+    class Pages(CalibrationDataReader):
         def __init__(self) -> None:
             self.left = iter(pages)
 
