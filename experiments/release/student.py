@@ -6,16 +6,18 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecgvision.core.atomic_io import atomic_folder
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.outputs import check_outside, check_replaceable
 from ecgvision.core.run_folder import read_config, read_metrics
 from ecgvision.deploy.card_file import CARD as BUNDLE_CARD
-from ecgvision.deploy.open_bundle import AnyStudent, open_student
-from ecgvision.deploy.signal_bundle import SignalBundle
+from ecgvision.deploy.card_file import SIGNAL
 from ecgvision.shipped import IMAGE_STUDENT, STUDENT
+
+if TYPE_CHECKING:  # slow to import, and not needed to refuse what is no run
+    from ecgvision.deploy.open_bundle import AnyStudent
 
 CARD = "CARD.md"
 
@@ -32,6 +34,8 @@ def release(run: Path, target: Path | None = None, *, note: str = "") -> Path:
         BundleError: if its bundle is not as it was written.
     """
     metrics, config = read_metrics(run), read_config(run)
+    from ecgvision.deploy.open_bundle import open_student
+
     bundle = open_student(run / "bundle")
     if not bundle.needs_reader:
         raise ConfigError("the package's students stand behind its page reader, and this one sees "
@@ -39,7 +43,7 @@ def release(run: Path, target: Path | None = None, *, note: str = "") -> Path:
                           remedy="Take a run of +exp=signal, or of +exp=vizecg with "
                           "data.standard_page=true")  # fmt: skip
     if target is None:
-        target = STUDENT if isinstance(bundle, SignalBundle) else IMAGE_STUDENT
+        target = STUDENT if bundle.card["format"] == SIGNAL else IMAGE_STUDENT
     check_replaceable(target, CARD, "a released student")
     check_outside(target, [run])
     with atomic_folder(target) as made:
@@ -54,7 +58,7 @@ def card(
 ) -> str:  # fmt: skip
     """The model card, in Markdown."""
     data, folds, labels = metrics["data"], config["data"]["folds"], bundle.card["labels"]
-    describe = _of_signals if isinstance(bundle, SignalBundle) else _of_pages
+    describe = _of_signals if bundle.card["format"] == SIGNAL else _of_pages
     title, network, shown, judged, stream = describe(bundle, config)
     digests = [f"- `{name}`: sha256 `{digest}`" for name, digest in bundle.card["files"].items()]
     lines = [

@@ -88,14 +88,19 @@ def test_a_reader_is_needed_that_says_where_leads_are(bundle, drawn, tmp_path) -
 
 
 def test_the_packages_reader_makes_the_page_that_the_geometry_makes(drawn) -> None:
-    """Between the two, places differ by less than a pixel of 0.98 mm: their ink correlates."""
+    """Places differ by less than a pixel of the network, 0.98 mm, so their ink correlates."""
     image, page = drawn
     read = digitize(open_reader(PAGE_READER, threads=1), image)
+    assert len(read.leads) == 12
+    found = {lead.lead: lead for lead in read.leads}
+    for lead in printed_leads(page):
+        middle = np.array([(lead.start + lead.stop) / 2])
+        apart = np.abs(found[lead.lead].at(middle)[0] - lead.at(middle)[0])
+        assert apart.max() < 0.98 * page.px_per_mm, lead.lead
     size = (192, 256)
     one, other = (255.0 - standard_page(image, leads, size).max(-1)
                   for leads in (printed_leads(page), read.leads))  # fmt: skip
-    assert len(read.leads) == 12
-    assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.8
+    assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.65
 
 
 def test_the_command_reads_first(bundle, drawn, tmp_path, capsys) -> None:
