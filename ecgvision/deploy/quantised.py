@@ -8,10 +8,12 @@ measures the ink to a fraction of a pixel.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -80,15 +82,27 @@ def quantise(model: bytes, pages: NDArray[np.uint8]) -> bytes:
     first = next((node.name for node in loaded.graph.node if node.op_type == "Conv"), None)
     with tempfile.TemporaryDirectory() as work:
         out = Path(work) / MODEL
-        quantize_static(
-            loaded, out, Pages(), quant_format=QuantFormat.QDQ, per_channel=True,
-            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-            op_types_to_quantize=list(KINDS), nodes_to_exclude=[first] if first else [],
-        )  # fmt: skip
+        with _without_advice():
+            quantize_static(
+                loaded, out, Pages(), quant_format=QuantFormat.QDQ, per_channel=True,
+                activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+                op_types_to_quantize=list(KINDS), nodes_to_exclude=[first] if first else [],
+            )  # fmt: skip
         made = onnx.load(str(out))
     del made.metadata_props[:]
     onnx.helper.set_model_props(made, notes)
     return bytes(made.SerializeToString())
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Silence ONNX Runtime's advice to developers, which goes to the root logger."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def times_as_fast(bundle: Bundle, other: Bundle, pages: NDArray[np.uint8]) -> float:

@@ -145,11 +145,14 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_sent(server) -> None:
 
 
 def test_what_is_no_http_is_refused(server) -> None:
-    for sent in (b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/9.9\r\n\r\n", b"\r\n" * 20_000,
-                 b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"):  # fmt: skip
-        with opened(server.port) as connection:
+    with contextlib.ExitStack() as stack:
+        connections = []
+        for sent in (b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/9.9\r\n\r\n", b"\r\n" * 20_000,
+                     b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"):  # fmt: skip
+            connections.append(stack.enter_context(opened(server.port)))
             with contextlib.suppress(ConnectionError):
-                connection.sendall(sent)
+                connections[-1].sendall(sent)
+        for connection in connections:
             assert b" 200 " not in all_of(connection)[:40]
     assert ask(server.port, "/healthz")[0] == 200
 
