@@ -1,7 +1,7 @@
 """Paired comparison of two systems on the same records.
 
-    python -m experiments.compare A.parquet:image B.parquet:signal
-    python -m experiments.compare runs/vizecg/ID/predictions.parquet:image anchor.csv \\
+    python -m experiments.compare A.parquet:image@3x4+II B.parquet:signal@3x4+II
+    python -m experiments.compare runs/vizecg/ID/predictions.parquet:image@3x4+II anchor.csv \\
         --match '0*(\\d+)' --common --json difference.json
 
 A and B are predictions tables, or CSV files with a key, p_<code> and y_<code> columns; after a

@@ -124,7 +124,7 @@ def _keyed(table: pd.DataFrame, match: str | None) -> pd.DataFrame:
         raise DataError(
             "a record stands in several rows of one table",
             value=str(keyed.index[twice][0]),
-            remedy="Select one split, stream, layout and artefact",
+            remedy="Name one stream, layout and artefact, as in A.parquet:image@3x4+II@clean",
         )
     return keyed
 
