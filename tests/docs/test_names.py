@@ -74,8 +74,19 @@ def test_files_exist(page):
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_links_lead_somewhere(page):
     links = re.findall(r"\]\(([^)\s]+)\)", prose(page))
-    inside = [link.partition("#")[0] for link in links if "://" not in link]
-    assert [link for link in inside if link and not (page.parent / link).is_file()] == []
+    for link in (link for link in links if "://" not in link):
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.is_file(), link
+        if anchor and target.suffix == ".md":
+            headings = re.findall(r"^#+ (.+)$", prose(target), re.MULTILINE)
+            assert anchor in {_anchor(heading) for heading in headings}, link
+
+
+def _anchor(heading: str) -> str:
+    """The anchor of a heading, as Markdown's table of contents makes it."""
+    plain = re.sub(r"[^\w\s-]", "", heading).strip().lower()
+    return re.sub(r"[-\s]+", "-", plain)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
