@@ -27,6 +27,7 @@ from ecgvision.core.atomic_io import atomic_file
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.processors import threads_beside_loaders
 from ecgvision.core.run_folder import BEST
+from ecgvision.data.module import EcgDataModule
 from experiments.trainer_settings import keeps_nothing, lightning_arguments
 from experiments.wandb_log import BestSoFar, wandb_logger
 
@@ -185,17 +186,16 @@ def make_trainer(
                           value=asked) from error  # fmt: skip
 
 
-def _share_cores(trainer: L.Trainer, data: L.LightningDataModule) -> None:
+def _share_cores(trainer: L.Trainer, data: EcgDataModule) -> None:
     """Leave cores to the loader processes that draw pages, where the network needs them, too."""
-    busy = getattr(data, "draws_pages", False) and getattr(data, "num_workers", 0)
-    if busy and trainer.strategy.root_device.type == "cpu":
+    if data.draws_pages and data.num_workers and trainer.strategy.root_device.type == "cpu":
         threads = threads_beside_loaders(trainer.num_devices)
         if threads is not None:
             torch.set_num_threads(threads)
 
 
 def fit(
-    config: Mapping[str, Any], task: L.LightningModule, data: L.LightningDataModule,
+    config: Mapping[str, Any], task: L.LightningModule, data: EcgDataModule,
     folder: Path, run_id: str, monitor: Monitor,
 ) -> L.Trainer:  # fmt: skip
     """Train, taking up an unfinished run at its last checkpoint, unless training has ended before.

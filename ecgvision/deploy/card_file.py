@@ -105,6 +105,15 @@ def digest(card: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def write_contents(folder: Path, card: dict[str, Any], contents: Mapping[str, bytes]) -> None:
+    """Write a bundle's files and its card, in which their sha256 and the digest are set."""
+    card["files"] = {name: hashlib.sha256(content).hexdigest()
+                     for name, content in contents.items()}  # fmt: skip
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    write_card(folder, card)
+
+
 def write_card(folder: Path, card: dict[str, Any]) -> None:
     """Write `bundle.json` with its digest, which is also set in `card`."""
     card["digest"] = digest(card)

@@ -7,7 +7,6 @@ measures the ink to a fraction of a pixel.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import tempfile
@@ -24,7 +23,7 @@ from numpy.typing import NDArray
 from ecgvision.core.atomic_io import atomic_folder
 from ecgvision.core.outputs import check_outside, check_replaceable
 from ecgvision.deploy.bundle import Bundle, read_contents
-from ecgvision.deploy.card_file import CARD, INPUT, MODEL, write_card
+from ecgvision.deploy.card_file import CARD, INPUT, MODEL, write_contents
 
 KINDS = ("Conv", "MatMul", "Gemm")
 
@@ -33,16 +32,15 @@ ROUNDS, PAGES = 5, 20
 
 
 def write_quantised(
-    bundle: Bundle, folder: str | os.PathLike[str], pages: NDArray[np.uint8],
-    *, about: Mapping[str, Any],
+    bundle: Bundle, folder: str | os.PathLike[str], model: bytes, *, about: Mapping[str, Any],
 ) -> None:  # fmt: skip
     """Write an int8 copy of a bundle; it appears whole or not at all.
 
     Args:
         bundle: the bundle.
         folder: of the copy; a bundle in it is replaced.
-        pages: (N, 3, H, W) uint8 of the network's input, from which the ranges are calibrated.
-        about: further facts; they stand in the card's info as `int8`.
+        model: its network on int8; see `quantise`.
+        about: facts of the quantisation; they stand in the card's info as `int8`.
 
     Raises:
         OutputError: if the folder holds something else, or is the bundle's own.
@@ -50,22 +48,20 @@ def write_quantised(
     target = Path(folder)
     check_replaceable(target, CARD, "a bundle")
     check_outside(target, [bundle.folder])
-    contents = read_contents(bundle.folder, bundle.card)
-    contents[MODEL] = quantise(contents[MODEL], pages)
-    info = {**bundle.card["info"],
-            "int8": {"from": bundle.id, "calibration_pages": len(pages), **about}}  # fmt: skip
+    contents = read_contents(bundle.folder, bundle.card) | {MODEL: model}
+    info = {**bundle.card["info"], "int8": {"from": bundle.id, **about}}
     card = {**bundle.card, "info": info, "metrics": {"before_int8": bundle.card["metrics"]}}
-    card["files"] = {name: hashlib.sha256(content).hexdigest()
-                     for name, content in contents.items()}  # fmt: skip
     with atomic_folder(target) as made:
-        for name, content in contents.items():
-            (made / name).write_bytes(content)
-        write_card(made, card)
+        write_contents(made, card, contents)
         Bundle.open(made)
 
 
-def quantise(model: bytes, pages: NDArray[np.uint8]) -> bytes:
-    """Return the int8 model of an ONNX model whose input is a batch of pages."""
+def quantise(bundle: Bundle, pages: NDArray[np.uint8]) -> bytes:
+    """Return a bundle's network on int8, as an ONNX model.
+
+    Args:
+        pages: (N, 3, H, W) uint8 of its input, from which the ranges are calibrated.
+    """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.calibrate import CalibrationDataReader
 
@@ -77,7 +73,7 @@ def quantise(model: bytes, pages: NDArray[np.uint8]) -> bytes:
             page = next(self.left, None)
             return None if page is None else {INPUT: page[None]}
 
-    loaded = onnx.load_from_string(model)
+    loaded = onnx.load_from_string(read_contents(bundle.folder, bundle.card)[MODEL])
     notes = {note.key: note.value for note in loaded.metadata_props}
     first = next((node.name for node in loaded.graph.node if node.op_type == "Conv"), None)
     with tempfile.TemporaryDirectory() as work:

@@ -6,7 +6,6 @@ bundle they were fitted for. Needs the training stack (onnx).
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ from ecgvision.core.errors import BundleError
 from ecgvision.core.outputs import check_outside, check_replaceable
 from ecgvision.deploy.bundle import Bundle, read_contents
 from ecgvision.deploy.card import OUTPUTS, model_notes, operating_points_of
-from ecgvision.deploy.card_file import CARD, MODEL, write_card
+from ecgvision.deploy.card_file import CARD, MODEL, write_contents
 from ecgvision.deploy.open_bundle import AnyStudent, open_student
 from ecgvision.evaluate.metrics.operating_points import OperatingPoints
 
@@ -77,12 +76,8 @@ def write_recalibrated(
     contents[MODEL] = graph.SerializeToString()
     if DOCUMENT in contents:
         contents[DOCUMENT] += _told(points, card["info"]["recalibrated"]).encode()
-    card["files"] = {name: hashlib.sha256(content).hexdigest()
-                     for name, content in contents.items()}  # fmt: skip
     with atomic_folder(target) as made:
-        for name, content in contents.items():
-            (made / name).write_bytes(content)
-        write_card(made, card)
+        write_contents(made, card, contents)
         _check(bundle, open_student(made), points)
     return card
 

@@ -11,7 +11,7 @@ from ecgvision.core.atomic_io import atomic_folder
 from ecgvision.core.errors import BundleError, ConfigError
 from ecgvision.core.outputs import check_outside, check_replaceable
 from ecgvision.core.run_folder import read_config
-from ecgvision.deploy.card_file import CARD
+from ecgvision.deploy.card_file import CARD, write_contents
 
 if TYPE_CHECKING:  # slow to import, and not needed for a help text
     import numpy as np
@@ -66,10 +66,8 @@ def run(args: argparse.Namespace) -> int:
     bundle = open_bundle(source, threads=1)
     if not args.int8:
         with atomic_folder(args.out) as made:
-            for name in (CARD, *bundle.card["files"]):
-                (made / name).write_bytes((source / name).read_bytes())
+            write_contents(made, bundle.card, read_contents(source, bundle.card))
     elif isinstance(bundle, Bundle):
-        read_contents(source, bundle.card)
         _write_int8(bundle, args.run_folder, args.out)
     else:
         raise BundleError("int8 is of students that look at pictures", file=source,
@@ -80,19 +78,21 @@ def run(args: argparse.Namespace) -> int:
 
 def _write_int8(bundle: Bundle, run_folder: Path, out: Path) -> None:
     """Quantise, judge on validation pages, and write what is a gain."""
-    from ecgvision.deploy.bundle import Bundle as Opened
-    from ecgvision.deploy.quantised import times_as_fast, write_quantised
+    from ecgvision.deploy.bundle import Bundle
+    from ecgvision.deploy.quantised import quantise, times_as_fast, write_quantised
     from ecgvision.trained_runs.build import open_run
 
     data = open_run(run_folder).data
+    calibration = _training_pages(data)
+    model = quantise(bundle, calibration)
     with tempfile.TemporaryDirectory() as work:
         trial = Path(work) / "int8"
-        write_quantised(bundle, trial, _training_pages(data), about={})
-        quantised = Opened.open(trial, threads=1)
+        write_quantised(bundle, trial, model, about={})
+        quantised = Bundle.open(trial, threads=1)
         before, after, pages = _on_validation(data, bundle, quantised)
         speed = times_as_fast(bundle, quantised, pages)
-    found = {"validation_macro_auroc": round(after, 5), "in_float": round(before, 5),
-             "times_as_fast": round(speed, 3)}  # fmt: skip
+    found = {"calibration_pages": len(calibration), "validation_macro_auroc": round(after, 5),
+             "in_float": round(before, 5), "times_as_fast": round(speed, 3)}  # fmt: skip
     print(f"validation macro AUROC {before:.4f} in float, {after:.4f} on int8; "
           f"{speed:.2f} times as fast")  # fmt: skip
     if abs(after - before) > MOST_LOSS:
@@ -101,7 +101,7 @@ def _write_int8(bundle: Bundle, run_folder: Path, out: Path) -> None:
     if speed < LEAST_GAIN:
         raise BundleError("int8 is not faster on this machine, so nothing is written",
                           file=bundle.folder, value=found, remedy="Leave --int8 out")  # fmt: skip
-    write_quantised(bundle, out, _training_pages(data), about=found)
+    write_quantised(bundle, out, model, about=found)
 
 
 def _training_pages(data: EcgDataModule) -> NDArray[np.uint8]:

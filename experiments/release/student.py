@@ -3,7 +3,6 @@ pages, both behind its page reader."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,7 @@ from ecgvision.core.atomic_io import atomic_folder
 from ecgvision.core.errors import ConfigError
 from ecgvision.core.outputs import check_outside, check_replaceable
 from ecgvision.core.run_folder import read_config, read_metrics
-from ecgvision.deploy.card_file import CARD as BUNDLE_CARD
-from ecgvision.deploy.card_file import SIGNAL
+from ecgvision.deploy.card_file import SIGNAL, write_contents
 from ecgvision.shipped import IMAGE_STUDENT, STUDENT
 
 if TYPE_CHECKING:  # slow to import, and not needed to refuse what is no run
@@ -34,6 +32,7 @@ def release(run: Path, target: Path | None = None, *, note: str = "") -> Path:
         BundleError: if its bundle is not as it was written.
     """
     metrics, config = read_metrics(run), read_config(run)
+    from ecgvision.deploy.bundle import read_contents
     from ecgvision.deploy.open_bundle import open_student
 
     bundle = open_student(run / "bundle")
@@ -47,8 +46,7 @@ def release(run: Path, target: Path | None = None, *, note: str = "") -> Path:
     check_replaceable(target, CARD, "a released student")
     check_outside(target, [run])
     with atomic_folder(target) as made:
-        for name in (BUNDLE_CARD, *bundle.card["files"]):
-            shutil.copy(run / "bundle" / name, made / name)
+        write_contents(made, bundle.card, read_contents(bundle.folder, bundle.card))
         (made / CARD).write_text(card(bundle, config, metrics, note), encoding="utf-8")
     return target
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.core.ecg import LEADS
@@ -23,7 +23,6 @@ def test_the_tables_hold_every_lead_once():
     assert len(set(words)) == len(words)
 
 
-@settings(deadline=None)
 @given(
     spelling=st.sampled_from(SPELLINGS),
     case=st.sampled_from(CASES),

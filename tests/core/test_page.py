@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ecgvision.core.errors import LayoutError
@@ -46,7 +46,6 @@ def test_a_pixel_leads_back_to_its_lead_time_and_voltage(page, pick, share, leve
     assert v == pytest.approx(mv, abs=1e-6)
 
 
-@settings(deadline=None)
 @given(page=pages)
 def test_everything_stands_on_the_paper(page: Page) -> None:
     height, width = page.size
@@ -57,7 +56,6 @@ def test_everything_stands_on_the_paper(page: Page) -> None:
     assert page.left_mm >= 0
 
 
-@settings(deadline=None)
 @given(
     name=st.sampled_from(RANDOM_LAYOUTS),
     rate=st.floats(20, 1000),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.core.ecg import LEADS
@@ -60,7 +60,6 @@ def test_the_likely_unit_is_named(tmp_path, unit, cause):
         read_record(as_npy(tmp_path, ECG / UNITS[unit]), rate=RATE)
 
 
-@settings(deadline=None)
 @given(exponent=st.floats(-4, 4))
 def test_the_bounds_are_those_of_the_median_lead(exponent):
     signal = ECG * 10**exponent

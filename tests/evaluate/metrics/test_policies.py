@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.core.errors import ConfigError
@@ -22,7 +22,6 @@ def rates(p, y, t):
     return called[y].mean(), (~called)[~y].mean(), called.mean()
 
 
-@settings(deadline=None)
 @given(ROWS, st.sampled_from(["sensitivity>=0.8", "specificity>=0.7", "alerts<=300/1000"]))
 def test_no_other_threshold_is_better_within_the_bound(rows, text):
     p = np.array([level / 12 for level, _ in rows])
@@ -41,7 +40,6 @@ def test_no_other_threshold_is_better_within_the_bound(rows, text):
         assert sensitivity >= max(o[0] for o in others if o[2] <= 0.3) - 1e-12
 
 
-@settings(deadline=None)
 @given(ROWS)
 def test_youden_is_the_largest_sum(rows):
     p = np.array([level / 12 for level, _ in rows])

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgvision.cli import main
@@ -129,7 +129,6 @@ def test_the_ink_of_a_paper_lies_where_its_page_says(name: str) -> None:
     layout=st.sampled_from(sorted(LAYOUTS)), head=st.floats(0, 60), foot=st.floats(0, 30),
     top=st.booleans(), gain=st.sampled_from([5.0, 10.0, 20.0]),
 )  # fmt: skip
-@settings(deadline=None)
 def test_rows_share_what_is_between_the_margins(layout, head, foot, top, gain) -> None:
     chosen = get_layout(layout)
     asked = {"margins_mm": (head, foot), "strips_on_top": top, "gain": gain}
