@@ -24,6 +24,7 @@ from ecgvision.core.atomic_io import atomic_folder
 from ecgvision.core.outputs import check_outside, check_replaceable
 from ecgvision.deploy.bundle import Bundle, read_contents
 from ecgvision.deploy.card_file import CARD, INPUT, MODEL, write_contents
+from ecgvision.deploy.recalibrated import DOCUMENT
 
 KINDS = ("Conv", "MatMul", "Gemm")
 
@@ -51,6 +52,11 @@ def write_quantised(
     contents = read_contents(bundle.folder, bundle.card) | {MODEL: model}
     info = {**bundle.card["info"], "int8": {"from": bundle.id, **about}}
     card = {**bundle.card, "info": info, "metrics": {"before_int8": bundle.card["metrics"]}}
+    if DOCUMENT in contents:
+        facts = "".join(f"- {name}: {value}\n" for name, value in info["int8"].items())
+        contents[DOCUMENT] += (
+            f"\n## On int8: the figures above are of the network in float\n\n{facts}".encode()
+        )
     with atomic_folder(target) as made:
         write_contents(made, card, contents)
         Bundle.open(made)

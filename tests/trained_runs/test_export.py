@@ -58,6 +58,10 @@ def test_int8_is_written_only_where_it_is_a_gain(finished, tmp_path, monkeypatch
     about = int8.card["info"]["int8"]
     assert (about["from"], about["calibration_pages"]) == (float_.id, 8)
     assert int8.card["metrics"] == {"before_int8": float_.card["metrics"]}
+    assert (
+        "figures above are of the network in float"
+        in (tmp_path / "out" / "MODEL_CARD.md").read_text()
+    )
     assert int8.thresholds == float_.thresholds
     rng = np.random.default_rng(0)
     pages = np.full((4, 3, *int8.image_size), 255, np.uint8)
